@@ -1,0 +1,3 @@
+"""Room `callbacks`: training -> rows of statistics in the logs."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Room `experiments`: spec -> trained replicas -> comparison."""
+
+__all__: list[str] = []

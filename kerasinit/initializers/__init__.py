@@ -1,0 +1,3 @@
+"""Room `initializers`: name, config or layer -> tensor."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Room `report`: comparison -> one HTML file."""
+
+__all__: list[str] = []

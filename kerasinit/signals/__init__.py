@@ -1,0 +1,3 @@
+"""Room `signals`: tensors -> statistics -> verdicts."""
+
+__all__: list[str] = []

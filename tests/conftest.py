@@ -1,0 +1,22 @@
+"""Shared fixtures: every test starts from the same global seed and a clean Keras session."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras
+import pytest
+
+collect_ignore = ["benchmarks"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_session():
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def backend():
+    return keras.config.backend()
