@@ -1,0 +1,72 @@
+"""The public names are fixed: other work builds on them."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import kerasinit
+
+ROOMS = ["callbacks", "experiments", "initializers", "models", "report", "signals", "theory"]
+TOP_LEVEL = ["diagnose", "fans", "gain", "initialize", "portable", "reset"]
+PUBLIC = {
+    "callbacks": ["GradientStats"],
+    "experiments": ["Experiment", "compare", "run"],
+    "initializers": [
+        "Auto",
+        "Critical",
+        "CriticalBias",
+        "DeltaOrthogonal",
+        "HeNormal",
+        "HeUniform",
+        "ICNR",
+        "Identity",
+        "LasagneNormal",
+        "LasagneUniform",
+        "LecunNormal",
+        "LecunUniform",
+        "OddPart",
+        "OddPartBias",
+        "Orthogonal",
+        "Siren",
+        "Sparse",
+        "XavierNormal",
+        "XavierUniform",
+    ],
+    "report": ["write"],
+    "signals": ["Diagnosis", "Verdict", "diagnose"],
+    "theory": ["CriticalPoint", "DepthScales", "critical", "depth_scales", "propagate"],
+}
+
+
+@pytest.mark.parametrize("name", ROOMS + TOP_LEVEL)
+def test_the_package_offers(name):
+    assert name in kerasinit.__all__
+    assert hasattr(kerasinit, name)
+
+
+@pytest.mark.parametrize(
+    ("room", "name"), [(room, name) for room, names in PUBLIC.items() for name in names]
+)
+def test_a_room_offers(room, name):
+    module = importlib.import_module(f"kerasinit.{room}")
+    assert name in module.__all__
+    assert getattr(module, name).__doc__
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_exported_name_exists(room):
+    module = importlib.import_module(f"kerasinit.{room}")
+    assert sorted(module.__all__) == sorted(set(module.__all__))
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+def test_importing_loads_no_extra():
+    extras = ["sklearn", "plotly", "jinja2", "pandas", "dask", "distributed", "scipy"]
+    code = (
+        "import sys, keras; before = set(sys.modules); import kerasinit; "
+        f"print([name for name in {extras!r} if name in set(sys.modules) - before])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
