@@ -1,3 +1,6 @@
-"""Room `signals`: tensors -> statistics -> verdicts."""
+"""Tensors to statistics to verdicts."""
 
-__all__: list[str] = []
+from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
+from kerasinit.signals._window import LayerStep, TrainingStep, judge_window
+
+__all__ = ["CAUSES", "TRAINING_CAUSES", "LayerStep", "TrainingStep", "Verdict", "judge_window"]
