@@ -1,0 +1,55 @@
+"""Every example runs as a user would run it, and shows what it promises to show."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytestmark = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow",
+    reason="the examples run once, on the default backend; the rooms are tested on all three",
+)
+
+
+def output_of(example, *arguments, cwd):
+    run = subprocess.run(
+        [sys.executable, str(EXAMPLES / example), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "120"},
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return run.stdout
+
+
+def numbers_by_row(text):
+    rows = re.findall(r"^(\S.*?)\s{2,}([\d.]+)$", text, flags=re.MULTILINE)
+    return {name: float(number) for name, number in rows}
+
+
+def test_swap_initializer_shows_glorot_stuck_and_initialize_trained(tmp_path):
+    accuracy = numbers_by_row(output_of("swap_initializer.py", cwd=tmp_path))
+    assert accuracy["glorot_uniform"] < 0.5
+    assert accuracy["kerasinit.initialize(model)"] > 0.9
+
+
+def test_log_gradients_writes_one_line_per_recorded_step(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    text = output_of("log_gradients.py", str(path), cwd=tmp_path)
+    recorded = int(re.search(r"rows recorded: (\d+)", text).group(1))
+    assert recorded > 10
+    assert len(path.read_text().splitlines()) >= recorded
+    assert "verdicts: none" in text
+
+
+def test_every_example_is_run_here():
+    tested = set(re.findall(r'output_of\(\s*"(\w+\.py)"', Path(__file__).read_text()))
+    assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
