@@ -1,3 +1,7 @@
-"""Room `experiments`: spec -> trained replicas -> comparison."""
+"""From a spec to trained replicas, and from their records to a comparison."""
 
-__all__: list[str] = []
+from kerasinit.experiments._analysis import Comparison, Row, compare
+from kerasinit.experiments._bootstrap import Estimate
+from kerasinit.experiments._records import Replica
+
+__all__ = ["Comparison", "Estimate", "Replica", "Row", "compare"]

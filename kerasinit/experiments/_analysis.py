@@ -1,0 +1,288 @@
+"""From records to a comparison: ranked rows with intervals and a conclusion each."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasinit._typing import Config
+from kerasinit.experiments._bootstrap import Estimate, estimate, resample
+from kerasinit.experiments._directory import RunDirectory
+from kerasinit.experiments._records import Replica
+
+BASELINE = "glorot_uniform"
+# Differences of validation accuracy within this are called equal, if the interval shows it.
+EQUAL_MARGIN = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One initializer in one cell, over its seeds, at its best learning rate.
+
+    Args:
+        cell: The cell without its learning rate.
+        initializer: Label of the initializer.
+        learning_rate: The rate with the best median validation accuracy over the seeds.
+        rank: Place in the cell by mean validation accuracy, from 1.
+        rank_interval: Places that 95 % of the resampled seeds gave.
+        replicas: Number of seeds.
+        train_accuracy: Final training accuracy.
+        val_accuracy: Final validation accuracy.
+        val_accuracy_by_seed: The same per seed, in the order of the seeds.
+        trained_share: Share of seeds that trained.
+        epochs_to_target: Median over seeds; None if fewer than half of them got there.
+        first_gradient: Norm of the first layer's kernel gradient before training, geometric
+            mean over seeds; None if nothing was measured.
+        last_gradient: The same for the last layer.
+        verdict: One plain word for how it starts: "healthy", a cause of
+            `kerasinit.signals`, or "did not train".
+        evidence: What the verdict was seen by.
+        difference: Validation accuracy less that of the baseline, paired over seeds; None for
+            the baseline itself or where no seeds can be paired.
+        conclusion: "better", "worse", "equal" (within 0.01), "undetermined" or "baseline".
+    """
+
+    cell: Config
+    initializer: str
+    learning_rate: float
+    rank: int
+    rank_interval: tuple[int, int]
+    replicas: int
+    train_accuracy: Estimate
+    val_accuracy: Estimate
+    val_accuracy_by_seed: tuple[float, ...]
+    trained_share: float
+    epochs_to_target: float | None
+    first_gradient: float | None
+    last_gradient: float | None
+    verdict: str
+    evidence: str
+    difference: Estimate | None
+    conclusion: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything a table or a report needs, in plain values.
+
+    Args:
+        spec: The spec as a plain dict.
+        baseline: Label of the initializer that the others are compared with.
+        replicas: All finished replicas, also those at other learning rates.
+        rows: One per cell and initializer, cells in the order of the spec, best first.
+    """
+
+    spec: Config
+    baseline: str
+    replicas: tuple[Replica, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def cells(self) -> tuple[Config, ...]:
+        """The cells without learning rate, in order."""
+        return tuple(json.loads(text) for text in dict.fromkeys(map(_cell_text, self.rows)))
+
+    def rows_of(self, cell: Mapping[str, Any]) -> tuple[Row, ...]:
+        """The rows of one cell, best first."""
+        return tuple(row for row in self.rows if row.cell == dict(cell))
+
+    def replicas_of(self, row: Row) -> tuple[Replica, ...]:
+        """The replicas that a row sums up, by seed."""
+        cell = {**row.cell, "learning_rate": row.learning_rate}
+        found = [r for r in self.replicas if r.initializer == row.initializer and r.cell == cell]
+        return tuple(sorted(found, key=lambda replica: replica.seed))
+
+    def to_dict(self) -> Config:
+        """Plain values, without the replicas."""
+        return {
+            "spec": self.spec,
+            "baseline": self.baseline,
+            "rows": [asdict(row) for row in self.rows],
+        }
+
+
+def compare(
+    out: str | Path, baseline: str = BASELINE, *, rng: np.random.Generator | None = None
+) -> Comparison:
+    """Compares the finished replicas of a run directory.
+
+    Args:
+        out: The directory that `run` filled; an unfinished run is compared as far as it is.
+        baseline: Label of the initializer to compare with.
+        rng: Source of the resampling; the same every time by default.
+
+    Raises:
+        ValueError: If the directory holds no run, or no finished replica.
+    """
+    directory = RunDirectory(Path(out))
+    spec = directory.load_spec()
+    replicas = directory.replicas()
+    if not replicas:
+        raise ValueError(
+            f"{str(out)!r} holds no finished replica yet. Run the experiment again to go on."
+        )
+    rng = np.random.default_rng(0) if rng is None else rng
+    return Comparison(spec, baseline, replicas, tuple(_rows(replicas, baseline, rng)))
+
+
+def _rows(replicas: Sequence[Replica], baseline: str, rng: np.random.Generator) -> Iterable[Row]:
+    cells: dict[str, list[Replica]] = {}
+    for replica in replicas:
+        cell = {name: value for name, value in replica.cell.items() if name != "learning_rate"}
+        cells.setdefault(json.dumps(cell, sort_keys=True), []).append(replica)
+    for text, members in cells.items():
+        yield from _cell_rows(json.loads(text), members, baseline, rng)
+
+
+def _cell_rows(
+    cell: Config, replicas: Sequence[Replica], baseline: str, rng: np.random.Generator
+) -> list[Row]:
+    chosen = {
+        label: _best_rate([r for r in replicas if r.initializer == label])
+        for label in dict.fromkeys(replica.initializer for replica in replicas)
+    }
+    seeds = sorted({replica.seed for members in chosen.values() for replica in members})
+    picks = resample(rng, len(seeds))
+    places = _rank_intervals(chosen, seeds, picks)
+    order = sorted(chosen, key=lambda label: _rank_key(chosen[label]))
+    rows = []
+    for rank, label in enumerate(order, start=1):
+        members = chosen[label]
+        accuracy = _final(members, "val_accuracy")
+        own_picks = picks if len(members) == len(seeds) else resample(rng, len(members))
+        difference = _paired(members, chosen.get(baseline, []), rng)
+        verdict, evidence = _verdict(members)
+        rows.append(
+            Row(
+                cell=cell,
+                initializer=label,
+                learning_rate=float(members[0].cell["learning_rate"]),
+                rank=rank,
+                rank_interval=places[label],
+                replicas=len(members),
+                train_accuracy=estimate(_final(members, "accuracy"), own_picks),
+                val_accuracy=estimate(accuracy, own_picks),
+                val_accuracy_by_seed=tuple(accuracy.tolist()),
+                trained_share=float(np.mean([replica.trained for replica in members])),
+                epochs_to_target=_median_epochs(members),
+                first_gradient=_start_gradient(members, 0),
+                last_gradient=_start_gradient(members, -1),
+                verdict=verdict,
+                evidence=evidence,
+                difference=None if label == baseline else difference,
+                conclusion="baseline" if label == baseline else conclusion(difference),
+            )
+        )
+    return rows
+
+
+def conclusion(difference: Estimate | None) -> str:
+    """What a paired difference allows to say.
+
+    Examples:
+        >>> conclusion(Estimate(0.05, 0.02, 0.08)), conclusion(Estimate(0.05, -0.02, 0.12))
+        ('better', 'undetermined')
+    """
+    if difference is None or difference.low is None or difference.high is None:
+        return "undetermined"
+    if -EQUAL_MARGIN <= difference.low and difference.high <= EQUAL_MARGIN:
+        return "equal"
+    if difference.low > 0:
+        return "better"
+    return "worse" if difference.high < 0 else "undetermined"
+
+
+def _best_rate(replicas: Sequence[Replica]) -> list[Replica]:
+    """The replicas at the learning rate with the best median validation accuracy."""
+    rates: dict[float, list[Replica]] = {}
+    for replica in replicas:
+        rates.setdefault(replica.cell["learning_rate"], []).append(replica)
+    most = max(len(members) for members in rates.values())
+    complete = [members for members in rates.values() if len(members) == most]
+    best = max(complete, key=lambda members: float(np.median(_final(members, "val_accuracy"))))
+    return sorted(best, key=lambda replica: replica.seed)
+
+
+def _final(replicas: Sequence[Replica], curve: str) -> np.ndarray:
+    return np.array([replica.final.get(curve, math.nan) for replica in replicas])
+
+
+def _rank_key(replicas: Sequence[Replica]) -> tuple[float, float, str]:
+    accuracy, train = _final(replicas, "val_accuracy"), _final(replicas, "accuracy")
+    return (
+        -float(np.mean(np.nan_to_num(accuracy, nan=0.0))),
+        -float(np.mean(np.nan_to_num(train, nan=0.0))),
+        replicas[0].initializer,
+    )
+
+
+def _rank_intervals(
+    chosen: Mapping[str, Sequence[Replica]], seeds: Sequence[int], picks: np.ndarray
+) -> dict[str, tuple[int, int]]:
+    """Places that the initializers take over resampled seeds; ties share the better place."""
+    labels = list(chosen)
+    table = np.full((len(labels), len(seeds)), math.nan)
+    for index, label in enumerate(labels):
+        for replica in chosen[label]:
+            table[index, seeds.index(replica.seed)] = replica.final.get("val_accuracy", 0.0)
+    mean = np.where(np.isnan(table).all(axis=1), 0.0, np.nanmean(np.nan_to_num(table), axis=1))
+    table = np.where(np.isnan(table), mean[:, None], table)
+    if len(seeds) < 2:
+        return dict.fromkeys(labels, (1, len(labels)))
+    means = table[:, picks].mean(axis=2)  # (initializers, resamples)
+    places = 1 + (means[None, :, :] > means[:, None, :]).sum(axis=1)
+    low = np.quantile(places, 0.025, axis=1, method="lower")
+    high = np.quantile(places, 0.975, axis=1, method="higher")
+    return {label: (int(low[i]), int(high[i])) for i, label in enumerate(labels)}
+
+
+def _paired(
+    replicas: Sequence[Replica], base: Sequence[Replica], rng: np.random.Generator
+) -> Estimate | None:
+    """Difference of validation accuracy over the seeds that both have."""
+    own = {replica.seed: replica.final.get("val_accuracy", math.nan) for replica in replicas}
+    other = {replica.seed: replica.final.get("val_accuracy", math.nan) for replica in base}
+    shared = sorted(own.keys() & other.keys())
+    if not shared:
+        return None
+    differences = np.array([own[seed] - other[seed] for seed in shared])
+    return estimate(differences, resample(rng, len(shared)))
+
+
+def _median_epochs(replicas: Sequence[Replica]) -> float | None:
+    reached = [
+        math.inf if replica.epochs_to_target is None else replica.epochs_to_target
+        for replica in replicas
+    ]
+    median = float(np.median(reached))
+    return median if math.isfinite(median) else None
+
+
+def _start_gradient(replicas: Sequence[Replica], layer: int) -> float | None:
+    norms = np.array([r.gradient_norms[0][layer] for r in replicas if r.gradient_norms])
+    if not len(norms) or not np.all(np.isfinite(norms)):
+        return None
+    return 0.0 if np.any(norms == 0) else float(np.exp(np.mean(np.log(norms))))
+
+
+def _verdict(replicas: Sequence[Replica]) -> tuple[str, str]:
+    """The most frequent start verdict; "did not train" where a healthy start led nowhere."""
+    (cause, count), *_ = Counter(replica.start["cause"] for replica in replicas).most_common()
+    if cause == "healthy" or 2 * count < len(replicas):
+        stuck = sum(not replica.trained for replica in replicas)
+        if 2 * stuck > len(replicas):
+            return "did not train", f"{stuck} of {len(replicas)} seeds stayed near guessing"
+        return "healthy", ""
+    evidence = next(r.start["evidence"] for r in replicas if r.start["cause"] == cause)
+    return cause.replace("_", " "), evidence
+
+
+def _cell_text(row: Row) -> str:
+    return json.dumps(row.cell)

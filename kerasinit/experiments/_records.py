@@ -1,0 +1,152 @@
+"""Records of finished replicas: one JSON line each, readable after any interruption."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from kerasinit._typing import Config
+
+FORMAT = 2  # raise it when a line's meaning changes, and add the step to _UPGRADES
+
+# Histograms count shares of |value| per power of two: bin 0 holds zeros and all below
+# 2**LOWEST_POWER, bin 1 starts there, the last bin holds all from 2**HIGHEST_POWER on.
+LOWEST_POWER = -32
+HIGHEST_POWER = 8
+HISTOGRAM_BINS = HIGHEST_POWER - LOWEST_POWER + 2
+
+SIGNIFICANT_DIGITS = 6  # of every number in a record; float32 holds no more than 7.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replica:
+    """What one training (one cell, one initializer, one seed) left behind, in plain values.
+
+    Numbers that were not finite (after a training blew up) are NaN here and `null` in the file.
+
+    Args:
+        cell: What was trained: `model`, `data`, `activation`, `depth`, `width`, `learning_rate`.
+        initializer: Label of the initializer in the spec.
+        seed: Seed of the weights; the same number means paired replicas.
+        curves: Per epoch: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
+        epochs_to_target: First epoch (from 1) that reached the target validation accuracy.
+        trained: Whether the final training accuracy is clearly above guessing.
+        layers: Names of the weighted layers, in execution order.
+        measured_epochs: When the four lists below were measured: 0 is before training.
+        gradient_norms: Norm of the kernel gradient per measurement and layer.
+        signal_rms: Root mean square of the activations per measurement and layer.
+        gradient_rms: Root mean square of the loss gradient by pre-activation, in units of
+            one example (the batch mean is undone), per measurement and layer.
+        activation_histogram: Shares of |activation| per layer at the start, in powers of two.
+        gradient_histogram: Shares of |pre-activation gradient| per layer at the start.
+        dead_share: Share of units per layer that are zero for every example, at the start.
+        symmetric: Whether units of a hidden layer are copies of each other at the start.
+        start: First verdict before training: `cause` ("healthy" if none), `where`, `evidence`.
+        end: The same after training.
+        seconds: Share of the wall clock of the mapped training that this replica was part of.
+        versions: Versions of kerasinit, keras and the backend, and the backend's name.
+        mapped: Whether it was trained together with other replicas in one call.
+    """
+
+    cell: Config
+    initializer: str
+    seed: int
+    curves: dict[str, list[float]]
+    epochs_to_target: int | None
+    trained: bool
+    layers: list[str]
+    measured_epochs: list[int]
+    gradient_norms: list[list[float]]
+    signal_rms: list[list[float]]
+    gradient_rms: list[list[float]]
+    activation_histogram: list[list[float]]
+    gradient_histogram: list[list[float]]
+    dead_share: list[float]
+    symmetric: bool
+    start: dict[str, str]
+    end: dict[str, str]
+    seconds: float
+    versions: dict[str, str]
+    mapped: bool = True
+    format: int = field(default=FORMAT)
+
+    @property
+    def key(self) -> str:
+        """Identity of the replica within its run."""
+        return replica_key(self.cell, self.initializer, self.seed)
+
+    @property
+    def final(self) -> dict[str, float]:
+        """Last value of every curve."""
+        return {name: curve[-1] for name, curve in self.curves.items() if curve}
+
+    def to_line(self) -> str:
+        """The record as one line of strict JSON, without the line end."""
+        return json.dumps(_plain(asdict(self)), allow_nan=False, separators=(",", ":"))
+
+    @classmethod
+    def from_line(cls, line: str) -> Replica:
+        """Reads one line of this or an older format.
+
+        Raises:
+            ValueError: If the line is no record, or was written by a newer kerasinit.
+        """
+        try:
+            data = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"The line is not JSON: {error}. Received: {line[:80]!r}.") from error
+        if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+            raise ValueError(f"The line is not a replica record. Received: {line[:80]!r}.")
+        if data["format"] > FORMAT:
+            raise ValueError(
+                f"The record has format {data['format']}, this kerasinit reads up to {FORMAT}: "
+                "it was written by a newer kerasinit. Update kerasinit to read it."
+            )
+        for older in range(data["format"], FORMAT):
+            data = _UPGRADES[older](data)
+        known = {entry.name for entry in fields(cls)}
+        data = {name: _nan(value) for name, value in data.items() if name in known}
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(f"The record misses a field: {error}.") from error
+
+
+def replica_key(cell: Mapping[str, Any], initializer: str, seed: int) -> str:
+    """Identity of a replica: the same for the same cell, initializer and seed."""
+    return json.dumps([dict(sorted(cell.items())), initializer, int(seed)], separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    """JSON values: numbers rounded, those not finite as None."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, bool | str | int) or value is None:
+        return value
+    number = float(value)
+    return float(f"{number:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(number) else None
+
+
+def _nan(value: Any) -> Any:
+    """Turns the None entries of number lists back into NaN."""
+    if isinstance(value, list):
+        return [math.nan if entry is None else _nan(entry) for entry in value]
+    if isinstance(value, dict):
+        return {
+            name: _nan(entry) if isinstance(entry, list) else entry for name, entry in value.items()
+        }
+    return value
+
+
+def _from_format_1(data: Config) -> Config:
+    """Format 1 measured at the start and after every epoch and did not say so."""
+    measured = list(range(len(data.get("gradient_norms", []))))
+    return {"measured_epochs": measured, **data, "format": 2}
+
+
+_UPGRADES: dict[int, Callable[[Config], Config]] = {1: _from_format_1}
