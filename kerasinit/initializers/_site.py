@@ -1,0 +1,111 @@
+"""Site: which variable of which layer a draw fills."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from kerasinit import _backend
+from kerasinit._typing import Shape
+
+SUFFIX = "_initializer"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The layer variable that a draw fills.
+
+    Args:
+        layer: The layer that owns the variable.
+        path: Path of the layer, such as `"lstm/lstm_cell"`.
+        role: Which variable: the layer's attribute that holds the initializer, without its ending,
+            such as `"kernel"`, `"recurrent"`, `"depthwise"`, `"bias"`; empty when none does.
+        copied: Whether the layer draws from a copy that it has made of the initializer it was given
+            (`EinsumDense` does, to set the axes).
+        pretend: Whether Keras only asks for a value to trace with; the variable is filled later.
+    """
+
+    layer: Any
+    path: str
+    role: str
+    copied: bool = False
+    pretend: bool = False
+
+
+def find_site(initializer: Any, shape: Shape) -> Site | None:
+    """The site that `initializer` is asked to fill now, or None outside a layer.
+
+    Args:
+        initializer: The initializer being called; it has a `seed` attribute.
+        shape: Shape of the variable; decides when a layer holds one instance for two variables.
+    """
+    layer, path = _backend.building_layer(), _backend.building_path()
+    deferred = _backend.deferred_variable()
+    if deferred is not None:
+        layer, path = _owner(deferred, layer), deferred.path.rpartition("/")[0]
+    if not isinstance(layer, keras.layers.Layer):
+        return None
+    role, copied = _role(layer, initializer, shape)
+    return Site(layer, path, role, copied=copied, pretend=_backend.in_stateless_scope())
+
+
+def find_owner(layer: Any, variable: Any) -> Any | None:
+    """The layer at or below `layer` that created `variable`, or None.
+
+    Args:
+        layer: A Keras layer or model.
+        variable: A Keras variable.
+    """
+    for candidate in _backend.flat_layers(layer):
+        if any(variable is own for own in _backend.own_variables(candidate)):
+            return candidate
+    return None
+
+
+def _owner(variable: Any, outer: Any) -> Any | None:
+    if not isinstance(outer, keras.layers.Layer):
+        return None
+    return find_owner(outer, variable) or outer
+
+
+def _role(layer: Any, initializer: Any, shape: Shape) -> tuple[str, bool]:
+    """Role of the variable and whether the layer draws from a copy of what it holds."""
+    held = [
+        (name, value)
+        for name, value in vars(layer).items()
+        if name.endswith(SUFFIX) and getattr(value, "seed", None) is not None
+    ]
+    same = [name for name, value in held if value is initializer]
+    copies = [
+        name
+        for name, value in held
+        if type(value) is type(initializer) and value.seed is initializer.seed
+    ]
+    names = [name.removesuffix(SUFFIX).lstrip("_") for name in same or copies]
+    if len(names) > 1:
+        names = [role for role in names if _may_be(layer, role, shape)] or names
+    return (names[0] if names else "", not same and bool(copies))
+
+
+def _may_be(layer: Any, role: str, shape: Shape) -> bool:
+    """Whether the variable of `role` can be the one to fill: not made yet, or of this shape."""
+    variable = variable_of(layer, role)
+    if not layer.built:
+        return variable is None
+    return variable is not None and tuple(variable.shape) == tuple(shape)
+
+
+def variable_of(layer: Any, role: str) -> Any | None:
+    """The variable that `layer` keeps for `role`, or None before it is made.
+
+    Args:
+        layer: A Keras layer.
+        role: Name of an initializer argument without its ending, such as `"recurrent"`.
+    """
+    for name in (f"_{role}", f"{role}_kernel", role):
+        variable = vars(layer).get(name)
+        if isinstance(variable, keras.Variable):
+            return variable
+    return None
