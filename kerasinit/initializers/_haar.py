@@ -1,0 +1,106 @@
+"""Random orthogonal matrices with exactly the Haar distribution, from matrix products alone."""
+
+from __future__ import annotations
+
+import math
+
+from keras import ops, random
+
+from kerasinit import _backend
+from kerasinit._typing import SeedLike, Shape, Tensor
+
+SMALLEST_BLOCK = 256  # columns; below it one block is faster than several
+MAX_BLOCKS = 4  # more blocks save few operations and lengthen the traced graph
+
+
+def haar(shape: Shape, *, seed: SeedLike, dtype: str = "float32") -> Tensor:
+    """Draws semi-orthogonal matrices, uniformly over all of them (the Haar measure).
+
+    The matrix is a product of random Householder reflections of vectors of decreasing length
+    (Stewart), gathered in a few compact WY blocks `I - V T^-1 V'`, so that nearly all work is
+    matrix products: several times faster than a QR factorisation on a CPU, well suited to
+    accelerators, and traceable. Every draw comes from `seed`; there is no state.
+
+    Args:
+        shape: `(*batch, rows, columns)`; each matrix of the batch is drawn independently.
+        seed: Seed of `keras.random`; an int gives the same values at each call.
+        dtype: `"float32"` or `"float64"`. Cast the result for half precision.
+
+    Returns:
+        Tensor of `shape` (dimensionless): `Q'Q = I` if `rows >= columns`, else `QQ' = I`.
+
+    Source: Stewart, 1980, "The efficient generation of random orthogonal matrices",
+    https://doi.org/10.1137/0717034; Mezzadri, 2007, section 5 (the signs),
+    https://arxiv.org/abs/math-ph/0609050; Joffrain et al., 2006 (the triangle T),
+    https://doi.org/10.1145/1141885.1141886
+
+    >>> q = haar((4, 2), seed=1)
+    >>> [[round(abs(float(x)), 4) for x in row] for row in ops.matmul(ops.transpose(q), q)]
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    *batch, rows, columns = shape
+    if rows < columns:
+        return ops.swapaxes(haar((*batch, columns, rows), seed=seed, dtype=dtype), -1, -2)
+    gaussian = random.normal((*batch, rows, columns), dtype=dtype, seed=seed)
+    return _backend.compiled(_orthogonal)(gaussian)
+
+
+def _orthogonal(gaussian: Tensor) -> Tensor:
+    """The first columns of a product of reflections, one for each column of `gaussian`."""
+    columns = gaussian.shape[-1]
+    vectors, signs = _reflectors(gaussian)
+    num_blocks = max(1, min(MAX_BLOCKS, math.ceil(columns / SMALLEST_BLOCK)))
+    size = max(1, math.ceil(columns / num_blocks))
+    product = None  # the columns built so far, without the identity rows and columns above
+    for start in reversed(range(0, columns, size)):
+        product = _apply_block(vectors[..., start:, start : start + size], product)
+    return ops.multiply(product, signs)
+
+
+def _reflectors(gaussian: Tensor) -> tuple[Tensor, Tensor]:
+    """Householder vectors of squared length 2, and the signs that make the product Haar.
+
+    Column j reflects the first unit vector onto the direction of `x = gaussian[j:, j]`, up to
+    the sign that avoids cancellation; that sign is undone on column j of the product.
+    """
+    rows, columns = gaussian.shape[-2:]
+    eye = ops.eye(rows, columns, dtype=gaussian.dtype)
+    lower = ops.tril(gaussian)
+    length = ops.sqrt(ops.sum(ops.square(lower), axis=-2, keepdims=True))
+    zero = ops.equal(length, 0)  # a draw of exactly 0 in the last column of a square matrix
+    unit = ops.where(zero, eye, lower / ops.where(zero, ops.ones_like(length), length))
+    first = ops.sum(unit * eye, axis=-2, keepdims=True)
+    signs = ops.where(ops.less(first, 0), -ops.ones_like(first), ops.ones_like(first))
+    return (unit + signs * eye) / ops.sqrt(1 + ops.abs(first)), -signs
+
+
+def _apply_block(vectors: Tensor, product: Tensor | None) -> Tensor:
+    """Multiplies the reflections of one block onto the columns to its right and its own.
+
+    Args:
+        vectors: `(*batch, rows, size)`, lower trapezoidal, columns of squared length 2.
+        product: `(*batch, rows - size, columns)` of the blocks to the right, None if last.
+
+    Returns:
+        `(*batch, rows, size + columns)`.
+    """
+    size = vectors.shape[-1]
+    top, bottom = vectors[..., :size, :], vectors[..., size:, :]
+    transposed = ops.swapaxes(vectors, -1, -2)
+    eye = ops.eye(size, dtype=vectors.dtype)
+    # H_1 ... H_size = I - V T^-1 V' with T = I + the strict upper triangle of V'V. The entries
+    # of T and of its inverse are at most 2 (inner products of vectors of squared length 2).
+    triangle = ops.triu(ops.matmul(transposed, vectors), 1) + eye
+    right = ops.swapaxes(top, -1, -2)
+    if product is not None:
+        below = ops.matmul(ops.swapaxes(bottom, -1, -2), product)
+        right = ops.concatenate([right, below], axis=-1)
+    moved = ops.matmul(vectors, ops.solve_triangular(triangle, right))
+    start = ops.broadcast_to(eye, top.shape)
+    if product is None:
+        start = ops.concatenate([start, ops.zeros_like(bottom)], axis=-2)
+    else:
+        pad = [(0, 0)] * (len(vectors.shape) - 2)
+        start = ops.pad(start, [*pad, (0, 0), (0, product.shape[-1])])
+        start = ops.concatenate([start, ops.pad(product, [*pad, (0, 0), (size, 0)])], axis=-2)
+    return start - moved
