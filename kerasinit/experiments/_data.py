@@ -1,0 +1,215 @@
+"""The data a comparison trains on: bundled, generated, or a file of the user's own."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+VALIDATION_SHARE = 0.22  # 397 of the 1,797 digits, the usual split of the literature
+PLAYGROUND_POINTS = 600
+PLAYGROUND_NOISE = 0.1  # of the sets' size; the Playground's slider at 10
+PLAYGROUND_RADIUS = 5.0
+
+KERAS_SETS = ("mnist", "fashion_mnist", "cifar10")
+NAMES = ("digits", "breast_cancer", "circle", "xor", "gauss", "spiral")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Inputs standardised over the training part, and integer labels.
+
+    Args:
+        name: Name in the spec.
+        x: Training inputs, `(examples, *input_shape)`, float32.
+        y: Training labels, `(examples,)`, int32.
+        x_val: Validation inputs.
+        y_val: Validation labels.
+        classes: Number of labels.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+    classes: int
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(int(size) for size in self.x.shape[1:])
+
+
+def load(name: str) -> Dataset:
+    """Loads and splits a data set; the same split every time.
+
+    Args:
+        name: One of `NAMES`, a path of an `.npz` file, or `"keras:mnist"` and the like.
+
+    Raises:
+        ValueError: If there is no such set, or the file does not hold what is needed.
+        ImportError: If scikit-learn is missing.
+        OSError: If `keras:` data is neither cached nor can be fetched.
+    """
+    if name.startswith("keras:"):
+        return _from_keras(name)
+    if name.endswith(".npz"):
+        return _from_file(name)
+    if name in _GENERATORS:
+        x, y = _GENERATORS[name](np.random.default_rng(0))
+        return _split(name, x, y)
+    if name in ("digits", "breast_cancer"):
+        x, y = _from_sklearn(name)
+        return _split(name, x, y)
+    raise ValueError(
+        f"Unknown data {name!r}. Use one of {NAMES}, 'file.npz', or 'keras:' and one of "
+        f"{KERAS_SETS}."
+    )
+
+
+def require(name: str) -> None:
+    """Checks, without loading, that `name` can be loaded.
+
+    Raises:
+        ValueError: If there is no such set or file.
+        ImportError: If scikit-learn is missing.
+    """
+    if name in ("digits", "breast_cancer"):
+        _sklearn()
+    elif name.endswith(".npz"):
+        if not Path(name).is_file():
+            raise ValueError(f"There is no file {name!r}. Pass the path of an .npz file.")
+    elif name.startswith("keras:"):
+        if name.removeprefix("keras:") not in KERAS_SETS:
+            raise ValueError(f"Unknown data {name!r}. After 'keras:' use one of {KERAS_SETS}.")
+    elif name not in NAMES:
+        load(name)
+
+
+def _sklearn() -> Any:
+    try:
+        return importlib.import_module("sklearn.datasets")
+    except ImportError as error:
+        raise ImportError(
+            'This data needs scikit-learn, which is not installed: pip install "kerasinit[compare]"'
+        ) from error
+
+
+def _from_sklearn(name: str) -> tuple[np.ndarray, np.ndarray]:
+    loader = {"digits": "load_digits", "breast_cancer": "load_breast_cancer"}[name]
+    x, y = getattr(_sklearn(), loader)(return_X_y=True)
+    if name == "breast_cancer":  # thirty measures in thirty units; pixels share one
+        x = (x - x.mean(axis=0)) / x.std(axis=0)
+    return x, y
+
+
+def _from_keras(name: str) -> Dataset:
+    import keras
+
+    module = getattr(keras.datasets, name.removeprefix("keras:"))
+    try:
+        (x, y), (x_val, y_val) = module.load_data()
+    except Exception as error:
+        raise OSError(
+            f"{name!r} is not in the cache (~/.keras/datasets) and could not be fetched: "
+            f"{type(error).__name__}. Connect once, or use bundled data such as 'digits'."
+        ) from error
+    return _standardised(name, x, y.ravel(), x_val, y_val.ravel())
+
+
+def _from_file(name: str) -> Dataset:
+    try:
+        with np.load(name) as arrays:
+            found = {key: arrays[key] for key in arrays.files}
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{name!r} could not be read as an .npz file: {error}.") from error
+    if {"x", "y"} - found.keys():
+        raise ValueError(
+            f"{name!r} must hold the arrays 'x' and 'y' (and may hold 'x_val' and 'y_val'). "
+            f"Received: {sorted(found)}."
+        )
+    x, y = found["x"], found["y"]
+    if len(x) != len(y) or not np.issubdtype(y.dtype, np.integer) or y.ndim != 1:
+        raise ValueError(
+            f"{name!r}: 'y' must hold one integer label per example of 'x'. Received: "
+            f"x of shape {x.shape}, y of shape {y.shape} and type {y.dtype}."
+        )
+    if {"x_val", "y_val"} <= found.keys():
+        return _standardised(name, x, y, found["x_val"], found["y_val"])
+    return _split(name, x, y)
+
+
+def _split(name: str, x: np.ndarray, y: np.ndarray) -> Dataset:
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], y[order]
+    size = len(x) - round(VALIDATION_SHARE * len(x))
+    return _standardised(name, x[:size], y[:size], x[size:], y[size:])
+
+
+def _standardised(
+    name: str, x: np.ndarray, y: np.ndarray, x_val: np.ndarray, y_val: np.ndarray
+) -> Dataset:
+    """Zero mean and unit variance over all training values, so that scales are the model's own."""
+    mean, scale = float(np.mean(x)), float(np.std(x)) or 1.0
+    labels = np.unique(np.concatenate([y, y_val]))
+
+    def inputs(values: np.ndarray) -> np.ndarray:
+        return np.asarray((values - mean) / scale, "float32")
+
+    def targets(values: np.ndarray) -> np.ndarray:
+        return np.searchsorted(labels, values).astype("int32")
+
+    return Dataset(name, inputs(x), targets(y), inputs(x_val), targets(y_val), len(labels))
+
+
+# The four classification sets of https://playground.tensorflow.org (dataset.ts), -6 .. 6.
+
+
+def _circle(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    half = PLAYGROUND_POINTS // 2
+    inner = rng.uniform(0, 0.5, half) * PLAYGROUND_RADIUS
+    outer = rng.uniform(0.7, 1, half) * PLAYGROUND_RADIUS
+    radius = np.concatenate([inner, outer])
+    angle = rng.uniform(0, 2 * math.pi, 2 * half)
+    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+    noisy = x + rng.uniform(-1, 1, x.shape) * PLAYGROUND_RADIUS * PLAYGROUND_NOISE
+    return x, (np.hypot(*noisy.T) < PLAYGROUND_RADIUS * 0.5).astype("int32")
+
+
+def _xor(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x = rng.uniform(-PLAYGROUND_RADIUS, PLAYGROUND_RADIUS, (PLAYGROUND_POINTS, 2))
+    x += 0.3 * np.sign(x)  # a gap between the quadrants
+    noisy = x + rng.uniform(-1, 1, x.shape) * PLAYGROUND_RADIUS * PLAYGROUND_NOISE
+    return x, (noisy[:, 0] * noisy[:, 1] >= 0).astype("int32")
+
+
+def _gauss(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    half = PLAYGROUND_POINTS // 2
+    scale = 0.5 + 7 * PLAYGROUND_NOISE
+    x = np.concatenate([rng.normal(2, scale, (half, 2)), rng.normal(-2, scale, (half, 2))])
+    return x, np.repeat(np.array([1, 0], "int32"), half)
+
+
+def _spiral(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    half = PLAYGROUND_POINTS // 2
+    part = np.arange(half) / half
+    arms = []
+    for start in (0.0, math.pi):
+        angle = 1.75 * part * 2 * math.pi + start
+        arm = part[:, None] * PLAYGROUND_RADIUS * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+        arms.append(arm + rng.uniform(-1, 1, arm.shape) * PLAYGROUND_NOISE)
+    return np.concatenate(arms), np.repeat(np.array([1, 0], "int32"), half)
+
+
+_GENERATORS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
+    "circle": _circle,
+    "xor": _xor,
+    "gauss": _gauss,
+    "spiral": _spiral,
+}
