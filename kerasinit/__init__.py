@@ -1,7 +1,19 @@
 """Weight initialization for Keras: initializers that know their layer, models, diagnosis."""
 
 from kerasinit import callbacks, experiments, initializers, models, report, signals, theory
+from kerasinit.models import Plan, initialize, reset
 
 __version__ = "0.1.0"
 
-__all__ = ["callbacks", "experiments", "initializers", "models", "report", "signals", "theory"]
+__all__ = [
+    "Plan",
+    "callbacks",
+    "experiments",
+    "initialize",
+    "initializers",
+    "models",
+    "report",
+    "reset",
+    "signals",
+    "theory",
+]

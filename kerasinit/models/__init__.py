@@ -1,3 +1,6 @@
 """Room `models`: built model -> the same model with chosen weights."""
 
-__all__: list[str] = []
+from kerasinit.models._initialize import initialize, reset
+from kerasinit.models._plan import Plan, PlanRow
+
+__all__ = ["Plan", "PlanRow", "initialize", "reset"]

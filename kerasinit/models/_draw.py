@@ -1,0 +1,270 @@
+"""New values for variables: checked before anything changes, then drawn and assigned one by one.
+
+Holding the old weights for a way back would double the memory, so everything that can be known
+beforehand is checked first: the configs, and once per distinct (initializer, shape) that the draw
+has the right shape. What cannot be known (a plain function, weights scaled by data) runs under a
+journal on disk, from which the old values come back. Extra memory: the largest variable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import math
+import random
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import SeedLike, Tensor
+from kerasinit.models._variables import Slot, with_einsum_axes
+
+MAX_SEED = 2**31 - 2  # TensorFlow seeds are int32
+_NUMBER = re.compile(r"_\d+(?=/|$)")
+_FOR_ANY_SHAPE = (
+    keras.initializers.Constant,
+    keras.initializers.Ones,
+    keras.initializers.RandomNormal,
+    keras.initializers.RandomUniform,
+    keras.initializers.TruncatedNormal,
+    keras.initializers.VarianceScaling,
+    keras.initializers.Zeros,
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one variable is drawn from.
+
+    Args:
+        slot: The variable.
+        initializer: Any initializer; None leaves the variable alone.
+        reason: Why, in one line.
+        scale: Factor on the drawn values, dimensionless.
+        centre: Value that the activation before this layer takes at zero. With it, a bias is drawn
+            as `-centre * (column sums of the kernel)` instead of from an initializer.
+        kernel: The slot of the kernel that `centre` refers to.
+    """
+
+    slot: Slot
+    initializer: Any | None
+    reason: str
+    scale: float = 1.0
+    centre: float | None = None
+    kernel: Slot | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether the variable gets new values."""
+        return self.initializer is not None or self.centre is not None
+
+
+def resolve_seed(seed: SeedLike) -> int:
+    """An int from what the user passed: an int, a `SeedGenerator`, or None for a fresh one.
+
+    Raises:
+        TypeError: If `seed` is something else.
+    """
+    if seed is None:
+        return random.randint(1, MAX_SEED)  # as Keras does: `set_random_seed` fixes it
+    if isinstance(seed, keras.random.SeedGenerator):
+        first, second = np.asarray(ops.convert_to_numpy(seed.next()), dtype="int64").tolist()
+        return (first * 1_000_003 + second) % MAX_SEED
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        return int(seed)
+    raise TypeError(
+        "`seed` must be an int, a `keras.random.SeedGenerator` or None. "
+        f"Received: seed={seed!r} (of type {type(seed).__name__})."
+    )
+
+
+def variable_seeds(choices: Iterable[Choice], seed: int) -> list[int]:
+    """One seed per variable, folded from the model's seed and the variable's path.
+
+    Numbers that Keras appends to names are dropped, so the same model built again in the same
+    process draws the same weights.
+    """
+    seen: Counter[str] = Counter()
+    seeds = []
+    for choice in choices:
+        key = _NUMBER.sub("", choice.slot.path)
+        digest = hashlib.blake2b(f"{seed}/{key}/{seen[key]}".encode(), digest_size=8).digest()
+        seeds.append(int.from_bytes(digest, "big") % MAX_SEED)
+        seen[key] += 1
+    return seeds
+
+
+def reseeded(initializer: Any, seed: int) -> Any:
+    """A copy of `initializer` with `seed`, wherever its config keeps one.
+
+    Calling a Keras initializer again repeats its values, so every draw gets its own copy. A plain
+    function has no config and is returned as it is.
+    """
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    return type(initializer).from_config(_with_seed(initializer.get_config(), seed))
+
+
+def _with_seed(config: Any, seed: int) -> Any:
+    if isinstance(config, dict):
+        return {
+            key: seed if key == "seed" else _with_seed(value, seed) for key, value in config.items()
+        }
+    return config
+
+
+def draw(choice: Choice, seed: int) -> Tensor:
+    """New values for the variable of `choice`, drawn as if its layer were being built."""
+    slot = choice.slot
+    dtype = keras.backend.standardize_dtype(slot.variable.dtype)
+    if choice.centre is not None and choice.kernel is not None:
+        kernel = ops.convert_to_tensor(choice.kernel.variable)
+        columns = ops.sum(ops.cast(kernel, "float32"), axis=tuple(range(kernel.ndim - 1)))
+        return ops.cast(-choice.centre * columns, dtype)
+    initializer = reseeded(choice.initializer, seed)
+    if slot.role == "kernel":
+        initializer = with_einsum_axes(initializer, slot.layer)
+    with _backend.layer_scope(slot.layer, slot.layer_path):
+        values = initializer(slot.shape, dtype=dtype)
+    return values if choice.scale == 1.0 else ops.cast(choice.scale * values, dtype)
+
+
+def apply(choices: list[Choice], seed: int) -> None:
+    """Checks every choice, then draws and assigns them one by one.
+
+    Raises:
+        ValueError: If a choice cannot be drawn; the model is as it was before.
+    """
+    seeds = variable_seeds(choices, seed)
+    pairs = [(choice, own) for choice, own in zip(choices, seeds, strict=True) if choice.changes]
+    check(choice for choice, _ in pairs)
+    unknown = [choice.slot.variable for choice, _ in pairs if not _is_known(choice)]
+    every = [choice.slot.variable for choice, _ in pairs]
+    with journal(every) if unknown else contextlib.nullcontext():
+        for choice, own in pairs:
+            values = draw(choice, own)
+            if not _is_known(choice):
+                _require_finite(choice, values)
+            choice.slot.variable.assign(values)
+
+
+def check(choices: Iterable[Choice]) -> None:
+    """Refuses what cannot be drawn, without drawing.
+
+    Raises:
+        ValueError: Naming the variable and the initializer.
+    """
+    for choice in choices:
+        if choice.initializer is None or _cannot_fail(choice.initializer):
+            continue
+        key = _check_key(choice)
+        if key is not None and key in _checked:
+            continue
+        shape = choice.slot.shape
+        try:
+            spec = _backend.output_spec(functools.partial(draw, choice, 0))
+        except Exception as error:
+            raise ValueError(
+                f"{describe(choice.initializer)} cannot fill {choice.slot.path!r} of shape "
+                f"{shape}: {error} Nothing was changed."
+            ) from error
+        if tuple(spec.shape) != shape:
+            raise ValueError(
+                f"{describe(choice.initializer)} returned shape {tuple(spec.shape)} for "
+                f"{choice.slot.path!r} of shape {shape}. Nothing was changed."
+            )
+        if key is not None:
+            _checked.add(key)
+
+
+_checked: set[tuple[Any, ...]] = set()  # (initializer, layer kind, shape) seen to work
+
+
+def _check_key(choice: Choice) -> tuple[Any, ...] | None:
+    if choice.initializer is None or not _is_known(choice):
+        return None
+    config = repr(_with_seed(choice.initializer.get_config(), 0))
+    return (type(choice.initializer), config, type(choice.slot.layer), choice.slot.shape)
+
+
+def _cannot_fail(initializer: Any) -> bool:
+    return isinstance(initializer, _FOR_ANY_SHAPE) and _is_ours(initializer, ("keras",))
+
+
+def _is_known(choice: Choice) -> bool:
+    """Whether the draw is Keras' or ours, which cannot return anything but finite numbers."""
+    return choice.initializer is None or _is_ours(choice.initializer, ("keras", "kerasinit"))
+
+
+def _is_ours(initializer: Any, packages: tuple[str, ...]) -> bool:
+    """Whether `initializer` is a class of `packages` whose numbers are all finite."""
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return False
+    if type(initializer).__module__.partition(".")[0] not in packages:
+        return False
+    inner = getattr(initializer, "initializer", None)
+    numbers = [value for value in initializer.get_config().values() if isinstance(value, float)]
+    return all(map(math.isfinite, numbers)) and (inner is None or _is_ours(inner, packages))
+
+
+def _require_finite(choice: Choice, values: Tensor) -> None:
+    if not bool(ops.convert_to_numpy(ops.all(ops.isfinite(values)))):
+        raise ValueError(
+            f"{describe(choice.initializer)} drew values that are not finite for "
+            f"{choice.slot.path!r}. Every variable has its old values again."
+        )
+
+
+@contextlib.contextmanager
+def journal(variables: Iterable[Any]) -> Iterator[None]:
+    """Gives every variable its old values back if the body raises.
+
+    The old values lie in a temporary file, not in memory.
+    """
+    variables = list(variables)
+    with tempfile.TemporaryFile() as file:
+        for variable in variables:
+            values = ops.convert_to_numpy(ops.cast(variable, _exact(variable)))
+            np.save(file, values, allow_pickle=False)
+        try:
+            yield
+        except BaseException:
+            file.seek(0)
+            for variable in variables:
+                variable.assign(np.load(file, allow_pickle=False))
+            raise
+
+
+def _exact(variable: Any) -> str:
+    """A dtype numpy can store that holds every value of `variable`."""
+    dtype = str(keras.backend.standardize_dtype(variable.dtype))
+    return "float32" if dtype == "bfloat16" else dtype
+
+
+def describe(initializer: Any) -> str:
+    """One line for an initializer: its class and what differs from the defaults.
+
+    >>> describe(keras.initializers.RandomNormal(stddev=0.1))
+    'RandomNormal(mean=0, stddev=0.1)'
+    """
+    if initializer is None:
+        return ""
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return str(getattr(initializer, "__name__", type(initializer).__name__))
+    shown = ", ".join(
+        f"{key}={value:.4g}"
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        else f"{key}={value!r}"
+        for key, value in initializer.get_config().items()
+        if key != "seed" and value is not None and not isinstance(value, (list, dict))
+    )
+    return f"{type(initializer).__name__}({shown})"
