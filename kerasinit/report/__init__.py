@@ -1,3 +1,6 @@
-"""Room `report`: comparison -> one HTML file."""
+"""Room `report`: a comparison -> one HTML file, or JSON, CSV and Markdown."""
 
-__all__: list[str] = []
+from kerasinit.report._page import write
+from kerasinit.report._summary import summary
+
+__all__ = ["summary", "write"]

@@ -1,0 +1,219 @@
+"""The page of a comparison: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from kerasinit.experiments import Comparison
+from kerasinit.report._charts import charts_of
+from kerasinit.report._files import extra, write_whole
+from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked
+from kerasinit.report._series import cell_key, series_by_cell
+from kerasinit.report._summary import summary
+from kerasinit.report._theory import predict
+from kerasinit.report._toml import to_toml
+from kerasinit.report._words import cell_label, counted
+
+CONFIDENCE = "95 %"  # of the intervals of `kerasinit.experiments.Estimate`
+SHOWN_AT_FIRST = 5  # best initializers drawn when the page opens, besides the baseline
+MOST_ROWS = 1_500  # of the ranked tables: about 2 MB of the page
+MOST_CHART_BYTES = 1_900_000  # of the packed charts; with Plotly's 2 MB and the rows below 6 MB
+
+CONTENTS = (
+    ("summary", "Summary"),
+    ("map", "Who trains where"),
+    ("ranking", "Ranking"),
+    ("curves", "Learning curves"),
+    ("gradients", "Gradients over time"),
+    ("signal", "Signal by depth"),
+    ("units", "Dead units"),
+    ("seeds", "Seeds"),
+    ("reproduce", "How to reproduce"),
+)
+
+
+def write(comparison: Comparison, path: str | Path) -> Path:
+    """Writes the report of a comparison as one self-contained HTML file.
+
+    Args:
+        comparison: From `kerasinit.experiments.compare`.
+        path: The file to write; an older one is replaced in one step.
+
+    Raises:
+        ImportError: If the extra `compare` is not installed.
+        OSError: If the file cannot be written.
+    """
+    return write_whole(path, page(comparison))
+
+
+def page(comparison: Comparison) -> str:
+    """The text of the report."""
+    cells = _within(comparison)
+    names = best_first(comparison)
+    tables = series_by_cell(comparison)
+    views = [
+        {
+            "label": cell_label(cell, comparison.cells),
+            "caption": _caption(cell, [s.row.learning_rate for s in tables[cell_key(cell)]]),
+            "rows": ranked([series.row for series in tables[cell_key(cell)]]),
+        }
+        for cell in cells
+    ]
+    charts, undrawn = _charts(cells, tables, names)
+    depths = depth_map(comparison, cells)
+    context = {
+        "title": "Which initialization trains best?",
+        "facts": _facts(comparison),
+        "sentences": summary(comparison),
+        "contents": [entry for entry in CONTENTS if entry[0] != "map" or depths["rows"]],
+        "map": depths,
+        "cells": views,
+        "headings": HEADINGS,
+        "confidence": CONFIDENCE,
+        "baseline": comparison.baseline,
+        "command": "kerasinit compare spec.toml --out results"
+        + (f" --baseline {shlex.quote(comparison.baseline)}"),
+        "toml": to_toml(comparison.spec),
+        "versions": sorted(comparison.replicas[0].versions.items()),
+        "omitted": _omitted(len(comparison.cells) - len(cells), undrawn),
+        "data": _packed(
+            json.dumps(
+                {
+                    "initializers": names,
+                    "baseline": _place(names, comparison.baseline),
+                    "order": _colour_order(names, comparison.baseline),
+                    "shown": _shown(names, comparison.baseline),
+                    "cells": charts,
+                },
+                separators=(",", ":"),
+                allow_nan=False,
+            )
+        ),
+    }
+    return render("page.html.j2", context)
+
+
+def render(template: str, context: Mapping[str, Any]) -> str:
+    """A page from one of the package's templates, with Plotly packed in; names stay text.
+
+    Raises:
+        ImportError: If the extra `compare` is not installed.
+    """
+    jinja2, markup = extra("jinja2"), extra("markupsafe").Markup
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    own = {
+        "css": markup(_asset("page.css")),  # noqa: S704 (the package's own files)
+        "script": markup(_asset("page.js")),  # noqa: S704
+        "plotly": _plotly(),
+        "version": _version(),
+    }
+    return str(environment.get_template(template).render({**own, **context}))
+
+
+def _asset(name: str) -> str:
+    return (resources.files("kerasinit.report") / "templates" / name).read_text("utf-8")
+
+
+@cache
+def _plotly() -> str:
+    return _packed(extra("plotly.offline").get_plotlyjs())
+
+
+def _packed(text: str) -> str:
+    """Text as base64 of gzip: a third of the size, and no character in it can end a script."""
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("kerasinit")
+
+
+def _within(comparison: Comparison) -> Sequence[dict[str, Any]]:
+    """The first cells, as many as keep the tables within `MOST_ROWS`."""
+    kept, rows = [], 0
+    for cell, members in zip(comparison.cells, series_by_cell(comparison).values(), strict=True):
+        rows += len(members)
+        if kept and rows > MOST_ROWS:
+            break
+        kept.append(cell)
+    return kept
+
+
+def _charts(
+    cells: Sequence[dict[str, Any]], tables: Mapping[str, Any], names: Sequence[str]
+) -> tuple[list[dict[str, Any] | None], int]:
+    """Charts per cell while they fit, None beyond, and how many were left out."""
+    places = {name: place for place, name in enumerate(names)}
+    charts: list[dict[str, Any] | None] = []
+    used = 0
+    for cell in cells:
+        drawn = charts_of(tables[cell_key(cell)], places.__getitem__, predict)
+        used += len(_packed(json.dumps(drawn, separators=(",", ":"))))
+        charts.append(drawn if used <= MOST_CHART_BYTES else None)
+    return charts, charts.count(None)
+
+
+def _facts(comparison: Comparison) -> str:
+    replicas = comparison.replicas
+    seconds = sum(replica.seconds for replica in replicas)
+    return " · ".join(
+        (
+            counted(len(replicas), "training"),
+            counted(len({row.initializer for row in comparison.rows}), "initializer"),
+            counted(len(comparison.cells), "setting"),
+            counted(len({replica.seed for replica in replicas}), "seed"),
+            f"{seconds:.0f} s of training",
+        )
+    )
+
+
+def _caption(cell: Mapping[str, Any], rates: Sequence[float]) -> str:
+    parts = [f"{name} {cell[name]}" for name in ("model", "data", "width") if name in cell]
+    tried = sorted(set(rates))
+    shown = " or ".join(f"{rate:g}" for rate in tried)
+    return f"{', '.join(parts)}; learning rate {shown}" + (
+        " (the best for each initializer)." if len(tried) > 1 else "."
+    )
+
+
+def _place(names: Sequence[str], name: str) -> int:
+    return names.index(name) if name in names else -1
+
+
+def _colour_order(names: Sequence[str], baseline: str) -> list[int]:
+    """A colour number per initializer; the baseline has a look of its own and takes none."""
+    others = [name for name in names if name != baseline]
+    return [0 if name == baseline else others.index(name) for name in names]
+
+
+def _shown(names: Sequence[str], baseline: str) -> list[int]:
+    """Best initializers, baseline and the last one, so that the charts start with a contrast."""
+    picked = {*range(min(SHOWN_AT_FIRST, len(names))), len(names) - 1}
+    return sorted(picked | ({names.index(baseline)} if baseline in names else set()))
+
+
+def _omitted(cells: int, undrawn: int) -> str:
+    parts = []
+    if cells:
+        parts.append(f"{counted(cells, 'setting')} more are in the records but not on this page")
+    if undrawn:
+        parts.append(f"the charts of {counted(undrawn, 'setting')} are left out")
+    if not parts:
+        return ""
+    return f"To keep the file small, {' and '.join(parts)}; `kerasinit report DIR --format csv` has all rows."

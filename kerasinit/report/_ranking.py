@@ -1,0 +1,167 @@
+"""The ranked table and the trainable-depth map, as words and numbers ready to print."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+from kerasinit.experiments import Comparison, Estimate, Row
+from kerasinit.report._words import Word, cell_label, magnitude, number, percent, signed, word
+
+BAR_WIDTH = 72  # px of the small interval drawn in the table, from 0 to 100 %
+BAR_INSET = 4  # px kept free at both ends, for the dot
+
+HEADINGS = (  # heading, column class; a line break where the heading may wrap
+    ("#", ""),
+    ("initializer", "name"),
+    ("start", "word"),
+    ("validation\naccuracy, %", ""),
+    ("training\naccuracy, %", ""),
+    ("seeds that\ntrained", ""),
+    ("epochs to\n90 %", ""),
+    ("gradient,\nfirst layer", ""),
+    ("gradient,\nlast layer", ""),
+    ("difference,\npoints", ""),
+    ("against\nbaseline", "word"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value of the table with its interval, as text, and the number that sorts it.
+
+    Args:
+        text: The value.
+        low: Lower end of the interval, empty if unknown.
+        high: Upper end of the interval.
+        key: Sorting key, empty if unknown.
+        bar: Places of the ends and the value on a line of `BAR_WIDTH` px, or None.
+    """
+
+    text: str
+    low: str = ""
+    high: str = ""
+    key: float | str = ""
+    bar: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class RankedRow:
+    """One row of the table, ready to print."""
+
+    rank: int
+    initializer: str
+    is_baseline: bool
+    verdict: Word
+    val: Cell
+    train: Cell
+    trained: str
+    trained_share: float
+    epochs: str
+    epochs_key: float | str
+    first: str
+    first_key: float | str
+    last: str
+    last_key: float | str
+    difference: Cell
+    conclusion: Word
+
+
+def ranked(rows: Sequence[Row]) -> list[RankedRow]:
+    """The rows of one setting, ready to print."""
+    return [
+        RankedRow(
+            rank=row.rank,
+            initializer=row.initializer,
+            is_baseline=row.conclusion == "baseline",
+            verdict=word(row.verdict),
+            val=_accuracy(row.val_accuracy),
+            train=_accuracy(row.train_accuracy),
+            trained=f"{round(row.trained_share * row.replicas)} of {row.replicas}",
+            trained_share=row.trained_share,
+            epochs=number(row.epochs_to_target),
+            epochs_key=_key(row.epochs_to_target),
+            first=magnitude(row.first_gradient),
+            first_key=_key(row.first_gradient),
+            last=magnitude(row.last_gradient),
+            last_key=_key(row.last_gradient),
+            difference=_difference(row.difference),
+            conclusion=word(row.conclusion),
+        )
+        for row in rows
+    ]
+
+
+def _key(value: float | None) -> float | str:
+    return "" if value is None or not math.isfinite(value) else value
+
+
+def _accuracy(estimate: Estimate) -> Cell:
+    text, low, high = (percent(v) for v in (estimate.value, estimate.low, estimate.high))
+    if not math.isfinite(estimate.value):
+        return Cell(text)
+    ends = [estimate.value if end is None else end for end in (estimate.low, estimate.high)]
+    if estimate.low is None or estimate.high is None:
+        low = high = ""
+    else:  # a resampled interval may reach past what an accuracy can be
+        low, high = percent(max(ends[0], 0.0)), percent(min(ends[1], 1.0))
+    bar = {"at": _px(estimate.value), "low": _px(ends[0]), "high": _px(ends[1])}
+    return Cell(text, low, high, estimate.value, bar)
+
+
+def _px(share: float) -> float:
+    inside = min(max(share, 0.0), 1.0)
+    return round(BAR_INSET + inside * (BAR_WIDTH - 2 * BAR_INSET), 1)
+
+
+def _difference(estimate: Estimate | None) -> Cell:
+    if estimate is None or not math.isfinite(estimate.value):
+        return Cell("–")
+    if estimate.low is None or estimate.high is None:
+        return Cell(signed(estimate.value), key=estimate.value)
+    return Cell(
+        signed(estimate.value), signed(estimate.low), signed(estimate.high), estimate.value
+    )
+
+
+def best_first(comparison: Comparison) -> list[str]:
+    """All initializers by their mean place over the settings."""
+    ranks: dict[str, list[int]] = defaultdict(list)
+    for row in comparison.rows:
+        ranks[row.initializer].append(row.rank)
+    return sorted(ranks, key=lambda name: (fmean(ranks[name]), name))
+
+
+def depth_map(comparison: Comparison, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Share of seeds that trained, initializer by setting, for the trainable-depth map.
+
+    Returns:
+        `groups` (name and number of columns), `columns` (depths), `rows` (initializer and one
+        share or None per column) and `axis`; no rows where there is a single setting.
+    """
+    if len(cells) < 2:
+        return {"rows": []}
+    names = best_first(comparison)
+
+    def group(cell: dict[str, Any]) -> str:
+        return cell_label({k: v for k, v in cell.items() if k != "depth"}, cells)
+
+    ordered = sorted(cells, key=lambda cell: (group(cell), cell.get("depth", 0)))
+    share = {
+        (str(sorted(row.cell.items())), row.initializer): row.trained_share
+        for row in comparison.rows
+    }
+    return {
+        "axis": "activation and depth",
+        "groups": [(name, len(list(found))) for name, found in groupby(ordered, key=group)],
+        "columns": [f"depth {cell.get('depth', '–')}" for cell in ordered],
+        "rows": [
+            (name, [share.get((str(sorted(cell.items())), name)) for cell in ordered])
+            for name in names
+        ],
+    }

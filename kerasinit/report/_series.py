@@ -1,0 +1,107 @@
+"""What the seeds of one initializer in one setting did, summed up for drawing."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasinit.experiments import Comparison, Replica, Row
+
+
+@dataclass(frozen=True)
+class Series:
+    """One initializer in one setting.
+
+    Args:
+        row: Its row of the ranked table.
+        replicas: Its seeds.
+    """
+
+    row: Row
+    replicas: tuple[Replica, ...]
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the weighted layers, in execution order."""
+        return self.replicas[0].layers
+
+    def curve(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Median, lowest and highest seed per epoch, each of shape `(epochs,)`.
+
+        An epoch is NaN when half of the seeds or more are not finite there.
+        """
+        curves = [replica.curves.get(name, []) for replica in self.replicas]
+        if not any(curves):
+            return (np.array([]),) * 3
+        values = _stacked(curves)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # an epoch without a finite value
+            middle = np.nanmedian(values, axis=0)
+            low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+        lost = 2 * np.isnan(values).sum(axis=0) >= len(values)
+        return tuple(np.where(lost, np.nan, part) for part in (middle, low, high))  # type: ignore[return-value]
+
+    def by_layer(self, name: str) -> np.ndarray:
+        """Base-10 logarithm of a measure, geometric mean over seeds: `(measurements, layers)`.
+
+        Zero becomes minus infinity, what is not finite becomes NaN.
+        """
+        tables = [getattr(replica, name) for replica in self.replicas]
+        tables = [table for table in tables if table]
+        if not tables:
+            return np.zeros((0, 0))
+        depth = min(len(table) for table in tables)
+        values = np.array([table[:depth] for table in tables], dtype=float)
+        values = np.where(np.isfinite(values), values, np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log10(values).mean(axis=0)
+
+    def histogram(self, name: str) -> np.ndarray:
+        """Mean share of the values per layer and bin, `(layers, bins)`; empty if not measured."""
+        tables = [getattr(replica, name) for replica in self.replicas]
+        full = [t for t in tables if t and all(len(layer) == len(t[0]) > 0 for layer in t)]
+        return np.mean(np.array(full, dtype=float), axis=0) if full else np.zeros((0, 0))
+
+    @property
+    def dead(self) -> np.ndarray:
+        """Mean share of dead units per layer, `(layers,)`."""
+        return np.mean(np.array([replica.dead_share for replica in self.replicas], float), axis=0)
+
+    @property
+    def symmetric_seeds(self) -> int:
+        """Number of seeds whose units start as copies of each other."""
+        return sum(replica.symmetric for replica in self.replicas)
+
+
+def series_by_cell(comparison: Comparison) -> dict[str, tuple[Series, ...]]:
+    """Series of every cell, best first, under the key that `cell_key` gives the cell."""
+    replicas: dict[tuple[str, str], list[Replica]] = defaultdict(list)
+    for replica in comparison.replicas:
+        replicas[cell_key(replica.cell), replica.initializer].append(replica)
+    cells: dict[str, list[Series]] = defaultdict(list)
+    for row in comparison.rows:
+        members = replicas[
+            cell_key({**row.cell, "learning_rate": row.learning_rate}), row.initializer
+        ]
+        members.sort(key=lambda replica: replica.seed)
+        cells[cell_key(row.cell)].append(Series(row, tuple(members)))
+    return {key: tuple(members) for key, members in cells.items()}
+
+
+def cell_key(cell: Mapping[str, Any]) -> str:
+    """One string per cell, whatever the order of its parts."""
+    return json.dumps(cell, sort_keys=True)
+
+
+def _stacked(curves: list[list[float]]) -> np.ndarray:
+    """Curves as rows, the shorter ones filled with NaN."""
+    values = np.full((len(curves), max(map(len, curves))), np.nan)
+    for index, curve in enumerate(curves):
+        values[index, : len(curve)] = curve
+    return np.where(np.isfinite(values), values, np.nan)

@@ -1,0 +1,118 @@
+"""What a comparison found, in three sentences."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from kerasinit.experiments import Comparison, Row
+from kerasinit.report._words import cell_label, counted, joined
+
+FAULTS_NAMED = 3  # faults in the third sentence, the most frequent first
+
+
+def summary(comparison: Comparison) -> tuple[str, str, str]:
+    """What was compared, what won and how surely, and what failed and why.
+
+    Args:
+        comparison: From `kerasinit.experiments.compare`.
+    """
+    return _compared(comparison), _won(comparison), _failed(comparison)
+
+
+def _compared(comparison: Comparison) -> str:
+    rows, cells = comparison.rows, comparison.cells
+    names = {row.initializer for row in rows}
+    seeds = {replica.seed for replica in comparison.replicas}
+    models = " and ".join(sorted({str(cell.get("model")) for cell in cells}))
+    data = " and ".join(sorted({str(cell.get("data")) for cell in cells}))
+    activations = list(dict.fromkeys(str(cell.get("activation")) for cell in cells))
+    depths = [str(depth) for depth in sorted({int(cell.get("depth", 0)) for cell in cells})]
+    return (
+        f"{counted(len(names), 'initializer')} trained the {models} on {data} with "
+        f"{counted(len(seeds), 'seed')} each in {counted(len(cells), 'setting')}: "
+        f"{joined(activations)}, {'depth' if len(depths) == 1 else 'depths'} {joined(depths)}."
+    )
+
+
+def _won(comparison: Comparison) -> str:
+    cells = comparison.cells
+    best = [comparison.rows_of(cell)[0] for cell in cells]
+    order = Counter(row.initializer for row in best).most_common()
+    leader, wins = order[0]
+    if len(cells) == 1:
+        opening = f"{leader} came first with {_accuracy(best[0])}"
+    elif wins == len(cells):
+        opening = f"{leader} came first in every setting"
+    elif len(order) == len(cells):
+        opening = f"No initializer came first twice: {joined([name for name, _ in order])} share it"
+    else:
+        opening = f"{leader} came first most often, in {wins} of {len(cells)} settings"
+    return f"{opening}; {_against_baseline(comparison, leader)}."
+
+
+def _accuracy(row: Row) -> str:
+    return f"{100 * row.val_accuracy.value:.1f} % validation accuracy"
+
+
+def _against_baseline(comparison: Comparison, leader: str) -> str:
+    """How the leader compares with the baseline, without claiming more than the intervals do."""
+    own = [row for row in comparison.rows if row.initializer == leader]
+    if leader == comparison.baseline:
+        rivals = {row.initializer for row in comparison.rows if row.conclusion == "better"}
+        if not rivals:
+            return "it is the baseline, and no other is better with certainty anywhere"
+        return f"it is the baseline, and {joined(sorted(rivals))} is better somewhere"
+    counts = Counter(row.conclusion for row in own)
+    if set(counts) == {"undetermined"}:
+        return f"these seeds cannot tell it from the baseline {comparison.baseline}"
+    if len(own) == 1:
+        return f"it is {own[0].conclusion} than {comparison.baseline}".replace(
+            "equal than", "equal to"
+        )
+    words = [
+        f"{phrase} in {counts[name]}"
+        for name, phrase in (
+            ("better", "better"),
+            ("equal", "equal within one point"),
+            ("worse", "worse"),
+            ("undetermined", "not to be told apart"),
+        )
+        if counts[name]
+    ]
+    return f"against the baseline {comparison.baseline} it is {joined(words)} of {len(own)}"
+
+
+def _failed(comparison: Comparison) -> str:
+    faults: dict[str, list[Row]] = defaultdict(list)
+    for row in comparison.rows:
+        if row.verdict != "healthy" and 2 * row.trained_share < 1:
+            faults[row.verdict].append(row)
+    if not faults:
+        return "Nothing failed: more than half of the seeds of every initializer trained everywhere."
+    total = sum(map(len, faults.values()))
+    ordered = sorted(faults.items(), key=lambda item: -len(item[1]))[:FAULTS_NAMED]
+    parts = [f"{_fault(verdict)} ({_who(rows, comparison)})" for verdict, rows in ordered]
+    return (
+        f"{total} of {len(comparison.rows)} combinations of initializer and setting did not "
+        f"train: {joined(parts)}."
+    )
+
+
+def _fault(verdict: str) -> str:
+    phrases = {
+        "vanishing": "vanishing gradients",
+        "exploding": "exploding gradients",
+        "symmetric": "units that stay copies of each other",
+        "zero gradient": "no gradient at all",
+        "non finite": "numbers that are not finite",
+        "did not train": "a healthy start that led nowhere",
+    }
+    return phrases.get(verdict, verdict)
+
+
+def _who(rows: Sequence[Row], comparison: Comparison) -> str:
+    names = list(dict.fromkeys(row.initializer for row in rows))
+    if len({str(row.cell) for row in rows}) == 1 and len(comparison.cells) > 1:
+        return f"{joined(names, 3)} in {cell_label(rows[0].cell, comparison.cells)}"
+    return joined(names, 3)
