@@ -2,6 +2,6 @@
 
 from kerasinit.experiments._analysis import Comparison, Row, compare
 from kerasinit.experiments._bootstrap import Estimate
-from kerasinit.experiments._records import Replica
+from kerasinit.experiments._records import LOWEST_POWER, Replica
 
-__all__ = ["Comparison", "Estimate", "Replica", "Row", "compare"]
+__all__ = ["LOWEST_POWER", "Comparison", "Estimate", "Replica", "Row", "compare"]
