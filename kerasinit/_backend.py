@@ -78,7 +78,10 @@ def _eager_scope() -> contextlib.AbstractContextManager[Any]:
     if name() == "jax":
         import jax
 
-        return jax.ensure_compile_time_eval()
+        scope = contextlib.ExitStack()
+        scope.enter_context(jax.ensure_compile_time_eval())
+        scope.enter_context(jax.enable_x64(True))  # else float64 points become float32
+        return scope
     return contextlib.nullcontext()
 
 

@@ -1,0 +1,229 @@
+"""Statistics of one tensor in one pass, small enough to leave a compiled training step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import Tensor
+
+STATISTICS: tuple[str, ...] = (
+    "count",
+    "total",
+    "norm",
+    "minimum",
+    "maximum",
+    "zeros",
+    "non_finite",
+)
+"""Columns of `tensor_statistics`, in order: the fields of `TensorStatistics`."""
+
+HISTOGRAM_BINS = 32
+HISTOGRAM_OCTAVES = 2  # width of one bin of log2(abs(value))
+HISTOGRAM_LOWEST = -48  # log2 of the lowest edge: 2**-48 = 3.6e-15; the highest is 2**16
+HISTOGRAM_EDGES: tuple[float, ...] = tuple(
+    2.0 ** (HISTOGRAM_LOWEST + HISTOGRAM_OCTAVES * k) for k in range(HISTOGRAM_BINS + 1)
+)
+"""Edges of `magnitude_histogram`; the first and last bin also hold what lies beyond them."""
+
+# Squares of float32 numbers between these bounds neither underflow nor overflow when summed.
+SMALLEST_SAFE, LARGEST_SAFE = 1e-15, 1e15
+
+
+@dataclass(frozen=True)
+class TensorStatistics:
+    """Sums over the entries of one tensor, or of several added with `+`.
+
+    `norm` adds as `hypot`, `minimum` and `maximum` as themselves, the rest as sums, so that the
+    statistics of parts give those of the whole. All but `count` and `non_finite` are over the
+    finite entries.
+
+    Args:
+        count: Number of entries, finite or not.
+        total: Sum.
+        norm: Root of the sum of squares (L2 norm).
+        minimum: Smallest entry; `inf` where there is none.
+        maximum: Largest entry; `-inf` where there is none.
+        zeros: Number of entries that are exactly 0.
+        non_finite: Number of NaN and infinite entries.
+
+    >>> left = TensorStatistics(count=2, total=7.0, norm=5.0, minimum=3.0, maximum=4.0)
+    >>> whole = left + TensorStatistics(1, -12.0, 12.0, minimum=-12.0, maximum=-12.0)
+    >>> whole.norm, whole.mean, whole.maximum
+    (13.0, -1.6666666666666667, 4.0)
+    """
+
+    count: int = 0
+    total: float = 0.0
+    norm: float = 0.0
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    zeros: int = 0
+    non_finite: int = 0
+
+    @classmethod
+    def from_row(cls, row: Sequence[float]) -> TensorStatistics:
+        """The record of one row of `STATISTICS` columns."""
+        count, total, norm, minimum, maximum, zeros, non_finite = (float(value) for value in row)
+        return cls(round(count), total, norm, minimum, maximum, round(zeros), round(non_finite))
+
+    def __add__(self, other: TensorStatistics) -> TensorStatistics:
+        return TensorStatistics(
+            self.count + other.count,
+            self.total + other.total,
+            math.hypot(self.norm, other.norm),
+            min(self.minimum, other.minimum),
+            max(self.maximum, other.maximum),
+            self.zeros + other.zeros,
+            self.non_finite + other.non_finite,
+        )
+
+    @property
+    def finite(self) -> int:
+        """Number of finite entries."""
+        return self.count - self.non_finite
+
+    @property
+    def mean(self) -> float:
+        """Mean of the finite entries; 0 where there is none."""
+        return self.total / self.finite if self.finite else 0.0
+
+    @property
+    def rms(self) -> float:
+        """Root mean square of the finite entries; 0 where there is none."""
+        return self.norm / math.sqrt(self.finite) if self.finite else 0.0
+
+    @property
+    def std(self) -> float:
+        """Standard deviation (divided by n) of the finite entries."""
+        return math.sqrt(max(self.rms**2 - self.mean**2, 0.0))
+
+    @property
+    def zero_fraction(self) -> float:
+        """Share of entries that are exactly 0, in 0..1."""
+        return self.zeros / self.count if self.count else 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        """The sums and what follows from them, as plain numbers."""
+        derived = ("mean", "rms", "std", "zero_fraction")
+        return asdict(self) | {name: getattr(self, name) for name in derived}
+
+
+def tensor_statistics(tensor: Tensor | None, count: int | None = None) -> Tensor:
+    """Statistics of one tensor as a float32 vector of shape `(len(STATISTICS),)`.
+
+    Works inside any compiled function. Half precision is summed in float32; squares neither
+    overflow nor underflow; NaN and infinities are counted and left out of the rest.
+
+    Args:
+        tensor: A floating-point tensor of any shape, or None (no entries).
+        count: Number of entries, if `tensor` holds only some of them and the others are 0.
+
+    >>> row = tensor_statistics(ops.convert_to_tensor([3.0, -4.0, 0.0]))
+    >>> TensorStatistics.from_row(ops.convert_to_numpy(row)).norm
+    5.0
+    """
+    if _is_empty(tensor):
+        return ops.convert_to_tensor([0.0, 0.0, 0.0, math.inf, -math.inf, 0.0, 0.0], "float32")
+    values = ops.cast(tensor, "float32")
+    finite = ops.isfinite(values)
+    clean = ops.where(finite, values, 0.0)
+    largest = ops.max(ops.abs(clean))
+    unit = ops.where(largest > 0, largest, 1.0)
+    some = ops.any(finite)
+    return _row(
+        values,
+        count,
+        total=ops.sum(clean),
+        norm=unit * ops.sqrt(ops.sum(ops.square(clean / unit))),
+        minimum=ops.where(some, ops.min(ops.where(finite, values, math.inf)), math.inf),
+        maximum=ops.where(some, ops.max(ops.where(finite, values, -math.inf)), -math.inf),
+        non_finite=ops.cast(ops.sum(ops.cast(ops.logical_not(finite), "int32")), "float32"),
+    )
+
+
+def stack_statistics(
+    tensors: Sequence[Tensor | None], counts: Sequence[int | None] | None = None
+) -> Tensor:
+    """`tensor_statistics` of several tensors, `(len(tensors), len(STATISTICS))`, cheaply.
+
+    Each tensor is read four times and never copied; only where one of them holds a NaN, an
+    infinity, or numbers too large or too small to square are all of them read with full care.
+    """
+    counts = [None] * len(tensors) if counts is None else list(counts)
+    filled = [not _is_empty(tensor) for tensor in tensors]
+
+    def careful() -> Tensor:
+        pairs = zip(tensors, counts, strict=True)
+        return ops.stack([tensor_statistics(tensor, count) for tensor, count in pairs])
+
+    if not any(filled):
+        return careful()
+    rows = []
+    for tensor, count, is_filled in zip(tensors, counts, filled, strict=True):
+        if not is_filled:
+            rows.append(tensor_statistics(None))
+            continue
+        values = ops.cast(tensor, "float32")
+        rows.append(
+            _row(
+                values,
+                count,
+                total=ops.sum(values),
+                norm=ops.sqrt(_backend.sum_of_squares(values)),
+                minimum=ops.min(values),
+                maximum=ops.max(values),
+                non_finite=0.0,
+            )
+        )
+    stacked = ops.stack(rows)
+    read = ops.stack([row for row, is_filled in zip(rows, filled, strict=True) if is_filled])
+    norms, largest = read[:, 2], ops.maximum(ops.abs(read[:, 3]), ops.abs(read[:, 4]))
+    in_range = ops.logical_and(largest > SMALLEST_SAFE, largest < LARGEST_SAFE)
+    safe = ops.logical_and(ops.isfinite(norms), ops.logical_or(in_range, largest == 0))
+    return ops.cond(ops.all(safe), lambda: stacked, careful)
+
+
+def _is_empty(tensor: Tensor | None) -> bool:
+    # The length of a sparse gradient may be unknown (None) while tracing: it is not empty then.
+    return tensor is None or 0 in tuple(tensor.shape)
+
+
+def _row(
+    values: Tensor, count: int | None, *, minimum: Tensor, maximum: Tensor, **sums: Tensor
+) -> Tensor:
+    filled = ops.sum(ops.cast(ops.not_equal(values, 0.0), "int32"))
+    if count is None:
+        count = math.prod(values.shape)
+    else:
+        minimum, maximum = ops.minimum(minimum, 0.0), ops.maximum(maximum, 0.0)
+    columns = {
+        **sums,
+        "count": float(count),
+        "minimum": minimum,
+        "maximum": maximum,
+        "zeros": count - filled,
+    }
+    return ops.stack([ops.cast(columns[name], "float32") for name in STATISTICS])
+
+
+def magnitude_histogram(values: np.ndarray) -> tuple[int, ...]:
+    """Number of entries in each of 32 bins of log2(abs(value)), each two octaves wide.
+
+    Zeros, NaN and infinities are in no bin. Histograms add bin by bin.
+
+    >>> histogram = magnitude_histogram(np.array([1.0, 3.0, -5.0, 0.0]))
+    >>> [(HISTOGRAM_EDGES[k], n) for k, n in enumerate(histogram) if n]
+    [(1.0, 2), (4.0, 1)]
+    """
+    magnitudes = np.abs(np.asarray(values, "float64")).ravel()
+    magnitudes = magnitudes[np.isfinite(magnitudes) & (magnitudes > 0)]
+    _, exponents = np.frexp(magnitudes)  # magnitude = m * 2**exponent with 0.5 <= m < 1
+    bins = (exponents - 1 - HISTOGRAM_LOWEST) // HISTOGRAM_OCTAVES
+    counts = np.bincount(np.clip(bins, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
+    return tuple(int(count) for count in counts)
