@@ -1,0 +1,279 @@
+"""Many trainings of one architecture in one compiled call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import Config, Tensor
+from kerasinit.experiments._data import Dataset
+from kerasinit.experiments._taps import Tap, find_taps, recording
+
+PROBE_EXAMPLES = 64  # for measuring signals; enough for a share of dead units to 1/64
+EVALUATION_EXAMPLES = 512  # at most this many per call
+MEMORY = 2**30  # bytes that the replicas of one call may take together
+
+# Optimizers that treat every number by itself: one of these on stacked weights is many of them
+# on single weights.
+ELEMENTWISE = (
+    "SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of one or several replicas.
+
+    Args:
+        trainable: One array per trainable variable; stacked ones with a leading replica axis.
+        states: One array per other variable (moving statistics, seeds).
+    """
+
+    trainable: list[np.ndarray]
+    states: list[np.ndarray]
+
+    @classmethod
+    def of(cls, model: Any) -> Weights:
+        """A copy of the current weights of `model`."""
+        return cls(
+            [np.array(ops.convert_to_numpy(v)) for v in model.trainable_variables],
+            [np.array(ops.convert_to_numpy(v)) for v in model.non_trainable_variables],
+        )
+
+    @classmethod
+    def stack(cls, replicas: Sequence[Weights]) -> Weights:
+        """Stacks single replicas along a new leading axis."""
+        return cls(
+            [np.stack(group) for group in zip(*(r.trainable for r in replicas), strict=True)],
+            [np.stack(group) for group in zip(*(r.states for r in replicas), strict=True)],
+        )
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one probe batch showed, as arrays with a leading replica axis.
+
+    Args:
+        loss: Loss of the batch, `(replicas,)`.
+        gradients: Weight gradients, one array per trainable variable.
+        preactivations: Per tap, `(replicas, examples, ..., units)`.
+        preactivation_gradients: The same shapes: gradient of one example's loss.
+        outputs: The same shapes: after the activation.
+    """
+
+    loss: np.ndarray
+    gradients: list[np.ndarray]
+    preactivations: list[np.ndarray]
+    preactivation_gradients: list[np.ndarray]
+    outputs: list[np.ndarray]
+
+
+class Trainer:
+    """Trains replicas of one architecture that differ in their initial weights alone.
+
+    The replicas are stacked along a leading axis, forward and backward pass are mapped over it,
+    and an epoch is one compiled call; one compilation serves all groups of replicas.
+
+    Args:
+        model: A built Keras model with logits as its output. Its own weights stay as they are.
+        dataset: What to train on.
+        optimizer: Config of a Keras optimizer.
+        batch_size: Examples per step; the incomplete last batch of an epoch is left out.
+        replicas: How many to train in one call, or None to train one at a time, unmapped.
+        shuffle_seed: Decides the batches of every epoch, the same for all replicas.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        dataset: Dataset,
+        *,
+        optimizer: Config,
+        batch_size: int,
+        replicas: int | None,
+        shuffle_seed: int = 0,
+    ) -> None:
+        self.model = model
+        self.dataset = dataset
+        self.batch_size = min(batch_size, len(dataset.x))
+        self.replicas = replicas
+        self.shuffle_seed = shuffle_seed
+        self.taps: tuple[Tap, ...] = find_taps(model, dataset.x)
+        lead = () if replicas is None else (replicas,)
+        self._weights = [
+            keras.Variable(np.zeros((*lead, *v.shape), "float32"), dtype=v.dtype, name=f"w{i}")
+            for i, v in enumerate(model.trainable_variables)
+        ]
+        self._states = [
+            keras.Variable(
+                np.zeros((*lead, *v.shape), v.dtype), dtype=v.dtype, trainable=False, name=f"s{i}"
+            )
+            for i, v in enumerate(model.non_trainable_variables)
+        ]
+        self._optimizer = keras.optimizers.get(optimizer)
+        self._optimizer.build(self._weights)
+        self._fresh = [np.array(ops.convert_to_numpy(v)) for v in self._optimizer.variables]
+        every = _backend.over_replicas if replicas is not None else _unmapped
+        self._epoch = _backend.epoch(
+            lambda weights, states, x, y: every(self._step)((weights, states), x, y),
+            self._weights,
+            self._states,
+            self._optimizer,
+        )
+        self._evaluate = _backend.jitted(every(self._score))
+        self._measure = _backend.jitted(every(self._signals))
+        self._labels = np.eye(dataset.classes, dtype="float32")
+
+    def load(self, weights: Weights, learning_rate: float) -> None:
+        """Starts anew: from `weights`, with an optimizer that has seen nothing."""
+        for variable, value in zip(self._weights, weights.trainable, strict=True):
+            variable.assign(value)
+        for variable, value in zip(self._states, weights.states, strict=True):
+            variable.assign(value)
+        for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
+        self._optimizer.learning_rate = learning_rate
+
+    def weights(self) -> Weights:
+        """A copy of the current weights."""
+        return Weights(
+            [np.array(ops.convert_to_numpy(v)) for v in self._weights],
+            [np.array(ops.convert_to_numpy(v)) for v in self._states],
+        )
+
+    def train_epoch(self, epoch: int) -> np.ndarray:
+        """Trains for one epoch; mean loss and accuracy over its steps, `(replicas, 2)`."""
+        order = batch_order(len(self.dataset.x), self.batch_size, self.shuffle_seed, epoch)
+        xs = ops.convert_to_tensor(self.dataset.x[order])
+        ys = ops.convert_to_tensor(self._labels[self.dataset.y[order]])
+        total = self._epoch(xs, ys)
+        return self._rows(total) / len(order)
+
+    def evaluate(self) -> np.ndarray:
+        """Loss and accuracy on the validation part, `(replicas, 2)`."""
+        x, y = self.dataset.x_val, self.dataset.y_val
+        total = 0.0
+        for start in range(0, len(x), EVALUATION_EXAMPLES):
+            part = slice(start, start + EVALUATION_EXAMPLES)
+            targets = self._labels[y[part]]
+            row = self._evaluate(self._values(), *map(ops.convert_to_tensor, (x[part], targets)))
+            total = total + self._rows(row) * len(targets)
+        return np.asarray(total / len(x))
+
+    def probe(self) -> Probe:
+        """What the first training examples show at the current weights."""
+        x, y = self.dataset.x[:PROBE_EXAMPLES], self.dataset.y[:PROBE_EXAMPLES]
+        deltas = [ops.zeros((len(x), *tap.shape)) for tap in self.taps]
+        tensors = map(ops.convert_to_tensor, (x, self._labels[y]))
+        (gradients, slopes), (loss, before, after) = self._measure(self._values(), *tensors, deltas)
+        return Probe(
+            loss=self._rows(loss),
+            gradients=[self._rows(g) for g in gradients],
+            preactivations=[self._rows(z) for z in before],
+            preactivation_gradients=[self._rows(d) * len(x) for d in slopes],
+            outputs=[self._rows(a) for a in after],
+        )
+
+    def _values(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [v.value for v in self._weights], [v.value for v in self._states]
+
+    def _rows(self, tensor: Tensor) -> np.ndarray:
+        """A numpy array with a replica axis."""
+        array = np.asarray(ops.convert_to_numpy(tensor))
+        return array if self.replicas is not None else array[None]
+
+    # One replica, as the backend maps it.
+
+    def _step(self, replica: Any, x: Tensor, y: Tensor) -> Any:
+        weights, states = replica
+
+        def objective(own: Any) -> tuple[Tensor, Any]:
+            logits, new, losses = self.model.stateless_call(
+                own, states, x, training=True, return_losses=True
+            )
+            loss = sum(losses, cross_entropy(logits, y))
+            return loss, (new, ops.stack([loss, accuracy(logits, y)]))
+
+        gradients, (new, row) = _backend.gradients_of(objective)(weights)
+        return gradients, new, row
+
+    def _score(self, replica: Any, x: Tensor, y: Tensor) -> Tensor:
+        weights, states = replica
+        logits, _ = self.model.stateless_call(weights, states, x, training=False)
+        return ops.stack([cross_entropy(logits, y), accuracy(logits, y)])
+
+    def _signals(self, replica: Any, x: Tensor, y: Tensor, deltas: list[Tensor]) -> Any:
+        weights, states = replica
+        layers = list({id(tap.layer): tap.layer for tap in self.taps}.values())
+
+        def objective(inputs: Any) -> tuple[Tensor, Any]:
+            own, shifts = inputs
+            with recording(layers, shifts) as seen:
+                logits, _ = self.model.stateless_call(own, states, x, training=True)
+            loss = cross_entropy(logits, y)
+            return loss, (loss, seen.preactivations, seen.outputs)
+
+        return _backend.gradients_of(objective)((weights, deltas))
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of logits `(batch, classes)` against one-hot targets."""
+    return -ops.mean(ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1))
+
+
+def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Share of examples whose largest logit is the target."""
+    right = ops.equal(ops.argmax(logits, axis=-1), ops.argmax(targets, axis=-1))
+    return ops.mean(ops.cast(right, "float32"))
+
+
+def batch_order(examples: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
+    """Positions of the examples of every batch of an epoch, `(steps, batch_size)`.
+
+    Examples:
+        >>> batch_order(7, 3, seed=0, epoch=0).shape
+        (2, 3)
+    """
+    order = np.random.default_rng((seed, epoch)).permutation(examples)
+    steps = examples // batch_size
+    return order[: steps * batch_size].reshape(steps, batch_size)
+
+
+def replicas_per_call(model: Any, taps: Sequence[Tap], batch_size: int, wanted: int) -> int:
+    """How many of `wanted` replicas fit into `MEMORY` at once, in groups of equal size.
+
+    Counted are weights, gradients, two optimizer slots and a copy of the weights, and the
+    tapped activations of a batch forward and backward, twice for what lies between them.
+    """
+    weights = sum(int(np.prod(v.shape)) for v in model.variables)
+    activations = sum(int(np.prod(tap.shape)) for tap in taps)
+    examples = max(batch_size, PROBE_EXAMPLES)
+    per_replica = 4 * (5 * weights + 4 * activations * examples)
+    groups = -(-wanted * per_replica // MEMORY)
+    return -(-wanted // max(groups, 1))
+
+
+def why_not_mapped(optimizer: Config) -> str:
+    """Why trainings with this optimizer cannot be stacked; empty if they can.
+
+    Examples:
+        >>> why_not_mapped({"class_name": "Adam", "config": {"clipnorm": 1.0}})
+        'clipnorm acts on whole tensors'
+    """
+    built = keras.optimizers.get(optimizer)
+    if type(built).__name__ not in ELEMENTWISE:
+        return f"{type(built).__name__} does not treat every number by itself"
+    for option in ("clipnorm", "global_clipnorm", "gradient_accumulation_steps"):
+        if getattr(built, option, None):
+            return f"{option} acts on whole tensors"
+    return ""
+
+
+def _unmapped(function: Any) -> Any:
+    return function
