@@ -1,3 +1,26 @@
 """Room `initializers`: name, config or layer -> tensor."""
 
-__all__: list[str] = []
+from kerasinit.initializers._families import (
+    HeNormal,
+    HeUniform,
+    LasagneNormal,
+    LasagneUniform,
+    LecunNormal,
+    LecunUniform,
+    XavierNormal,
+    XavierUniform,
+)
+from kerasinit.initializers._fans import Fans, fans
+
+__all__ = [
+    "Fans",
+    "HeNormal",
+    "HeUniform",
+    "LasagneNormal",
+    "LasagneUniform",
+    "LecunNormal",
+    "LecunUniform",
+    "XavierNormal",
+    "XavierUniform",
+    "fans",
+]

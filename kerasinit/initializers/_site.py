@@ -22,15 +22,12 @@ class Site:
         path: Path of the layer, such as `"lstm/lstm_cell"`.
         role: Which variable: the layer's attribute that holds the initializer, without its ending,
             such as `"kernel"`, `"recurrent"`, `"depthwise"`, `"bias"`; empty when none does.
-        copied: Whether the layer draws from a copy that it has made of the initializer it was given
-            (`EinsumDense` does, to set the axes).
         pretend: Whether Keras only asks for a value to trace with; the variable is filled later.
     """
 
     layer: Any
     path: str
     role: str
-    copied: bool = False
     pretend: bool = False
 
 
@@ -47,8 +44,8 @@ def find_site(initializer: Any, shape: Shape) -> Site | None:
         layer, path = _owner(deferred, layer), deferred.path.rpartition("/")[0]
     if not isinstance(layer, keras.layers.Layer):
         return None
-    role, copied = _role(layer, initializer, shape)
-    return Site(layer, path, role, copied=copied, pretend=_backend.in_stateless_scope())
+    role = _role(layer, initializer, shape)
+    return Site(layer, path, role, pretend=_backend.in_stateless_scope())
 
 
 def find_owner(layer: Any, variable: Any) -> Any | None:
@@ -70,23 +67,20 @@ def _owner(variable: Any, outer: Any) -> Any | None:
     return find_owner(outer, variable) or outer
 
 
-def _role(layer: Any, initializer: Any, shape: Shape) -> tuple[str, bool]:
-    """Role of the variable and whether the layer draws from a copy of what it holds."""
-    held = [
-        (name, value)
-        for name, value in vars(layer).items()
-        if name.endswith(SUFFIX) and getattr(value, "seed", None) is not None
-    ]
-    same = [name for name, value in held if value is initializer]
-    copies = [
-        name
-        for name, value in held
-        if type(value) is type(initializer) and value.seed is initializer.seed
-    ]
-    names = [name.removesuffix(SUFFIX).lstrip("_") for name in same or copies]
-    if len(names) > 1:
-        names = [role for role in names if _may_be(layer, role, shape)] or names
-    return (names[0] if names else "", not same and bool(copies))
+def _role(layer: Any, initializer: Any, shape: Shape) -> str:
+    """Role of the variable: by the attribute that holds the initializer, else by its shape."""
+    held = [(name, value) for name, value in vars(layer).items() if name.endswith(SUFFIX)]
+    names = [name for name, value in held if value is initializer]
+    if not names:
+        # `EinsumDense` draws from a copy, to set the axes; the copy keeps the seed object.
+        seed = initializer.seed
+        names = [name for name, value in held if getattr(value, "seed", None) is seed]
+    foreign = not names  # the layer was built with another initializer: only shapes can tell
+    roles = [_role_name(name) for name in names or (name for name, _ in held)]
+    if foreign or len(roles) > 1:
+        possible = [role for role in roles if _may_be(layer, role, shape)]
+        roles = possible if foreign else possible or roles
+    return roles[0] if roles and not (foreign and not layer.built) else ""
 
 
 def _may_be(layer: Any, role: str, shape: Shape) -> bool:
@@ -109,3 +103,18 @@ def variable_of(layer: Any, role: str) -> Any | None:
         if isinstance(variable, keras.Variable):
             return variable
     return None
+
+
+def role_of(layer: Any, variable: Any) -> str:
+    """Role of a variable of a built layer; empty when no initializer attribute belongs to it.
+
+    Args:
+        layer: The layer that made `variable`.
+        variable: One of its own variables.
+    """
+    roles = (_role_name(name) for name in vars(layer) if name.endswith(SUFFIX))
+    return next((role for role in roles if variable_of(layer, role) is variable), "")
+
+
+def _role_name(attribute: str) -> str:
+    return attribute.removesuffix(SUFFIX).lstrip("_")
