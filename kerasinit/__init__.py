@@ -2,6 +2,7 @@
 
 from kerasinit import callbacks, experiments, initializers, models, report, signals, theory
 from kerasinit.models import Plan, initialize, reset
+from kerasinit.theory import gain
 
 __version__ = "0.1.0"
 
@@ -9,6 +10,7 @@ __all__ = [
     "Plan",
     "callbacks",
     "experiments",
+    "gain",
     "initialize",
     "initializers",
     "models",

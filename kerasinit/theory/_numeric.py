@@ -1,0 +1,203 @@
+"""Kinks and derivative of an activation that is known only by its values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from kerasinit import _backend
+from kerasinit.theory._formulas import Formula
+from kerasinit.theory._special import Array
+
+REACH = 32.0  # inputs up to here are resolved panel by panel
+PANEL = 0.5  # width of a panel of a function without kinks
+OFFSET = PANEL / math.e
+DEGREE = 15
+TAIL = 4  # last coefficients of a resolved panel that must vanish
+MOST_PANELS = 4096
+SMALLEST = 2048  # points per evaluation
+# Per dtype that the callable computes in: noise that ends the splitting, width of a kink.
+FLOAT32_NOISE = 2e-5
+PRECISION = {"float64": (1e-10, 1e-9), "float32": (FLOAT32_NOISE, 2e-3)}
+SIDE = 0.05  # length of the curve on each side of a kink that locates it
+ROUND = 1e6  # a kink next to a multiple of 1 / ROUND is moved there
+
+_POINTS = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))[::-1]
+_TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_POINTS, DEGREE))
+
+
+def numeric_formula(function: Callable[[Any], Any], name: str) -> Formula:
+    """Function, derivative and kinks of a callable, by Chebyshev panels.
+
+    Panels are halved until their Chebyshev series ends; where that never happens there is a kink.
+
+    Args:
+        function: Elementwise, on tensors of the active backend or on numpy arrays.
+        name: Used in error messages.
+
+    Raises:
+        ValueError: If the callable fails on a one-axis tensor of numbers, is not elementwise, is
+            not finite on [-32, 32], or has too many kinks.
+
+    Source: Pachon, Platte and Trefethen, 2010, https://doi.org/10.1093/imanum/drp008
+    """
+    values = _checked(function, name)
+    noise, narrow = PRECISION.get(_dtype(function), PRECISION["float32"])
+    grid = np.arange(-REACH, REACH + PANEL, PANEL)
+    # Kinks lie at round numbers: a shifted grid meets them inside its panels.
+    _, found = _split(values, grid + OFFSET, noise, narrow, name)
+    kinks = tuple(_sharpen(values, kink, narrow) for kink in _clusters(found, narrow))
+    edges = np.unique([*grid[_away(grid, kinks)], *kinks])
+    edges, _ = _split(values, edges, noise, narrow * 100, name)
+    slopes = _slopes(values, edges)
+
+    def derivative(x: Array) -> Array:
+        x = np.asarray(x, dtype=np.float64)
+        panel = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
+        low, high = edges[panel], edges[panel + 1]
+        inside = _clenshaw(slopes[panel], np.clip((2 * x - low - high) / (high - low), -1, 1))
+        if not np.any(np.abs(x) > REACH):
+            return inside
+        step = np.maximum(np.abs(x), 1.0) * 1e-3
+        chord = (values(x + step) - values(x - step)) / (2 * step)
+        return np.where(np.abs(x) > REACH, chord, inside)
+
+    regular = np.isclose(edges / PANEL, np.round(edges / PANEL), rtol=0, atol=1e-12)
+    marks = sorted({*kinks, *edges[~regular].tolist()})
+    return Formula(values, derivative, tuple(marks))
+
+
+def _checked(function: Callable[[Any], Any], name: str) -> Callable[[Array], Array]:
+    """`function` on float64 arrays, after a look at whether it is elementwise and finite."""
+
+    def values(x: Array) -> Array:
+        points = np.asarray(x, dtype=np.float64)
+        # A backend compiles once per size, so there are only a few sizes.
+        padded = np.zeros(max(SMALLEST, 1 << (points.size - 1).bit_length()))
+        padded[: points.size] = points.ravel()
+        out = np.asarray(_backend.evaluate(function, padded), dtype=np.float64)
+        if out.shape != padded.shape:
+            raise ValueError(
+                f"{name!r} must keep the shape of its input. "
+                f"Received: {padded.shape} -> {out.shape}."
+            )
+        return out[: points.size].reshape(points.shape)
+
+    points = np.linspace(-REACH, REACH, 64)
+    try:
+        with np.errstate(all="ignore"):
+            whole, part = values(points), values(points[::-3])
+    except Exception as error:
+        raise ValueError(
+            f"{name!r} could not be evaluated on a tensor of shape (64,). Received: {error}. "
+            "An activation takes one tensor and returns one of the same shape."
+        ) from error
+    if not np.all(np.isfinite(whole)):
+        first = float(points[~np.isfinite(whole)][0])
+        raise ValueError(
+            f"{name!r} must be finite on [-{REACH:g}, {REACH:g}]. "
+            f"Received: {name}({first:g}) = {whole[~np.isfinite(whole)][0]}."
+        )
+    if not np.allclose(whole[::-3], part, rtol=1e-3, atol=1e-6):
+        raise ValueError(
+            f"{name!r} is not elementwise: its value at one input depends on the others, or on "
+            "chance. Received different values for the same inputs in another batch."
+        )
+    return values
+
+
+def _dtype(function: Callable[[Any], Any]) -> str:
+    return str(_backend.evaluate(function, np.linspace(-1, 1, 5)).dtype)
+
+
+def _split(
+    values: Callable[[Array], Array], edges: Array, noise: float, narrow: float, name: str
+) -> tuple[Array, Array]:
+    """Halves panels until each is resolved or narrow; returns the edges and the narrow middles."""
+    unit = float(np.abs(values(_POINTS)).max())
+    kept = [edges]
+    narrows: list[Array] = []
+    low, high = edges[:-1], edges[1:]
+    while low.size:
+        if low.size > MOST_PANELS:
+            raise ValueError(
+                f"{name!r} has too many kinks to be integrated. Received: more than "
+                f"{MOST_PANELS} pieces on [-{REACH:g}, {REACH:g}]."
+            )
+        rough = _rough(values, low, high, noise, unit)
+        middle = (low + high) / 2
+        small = high - low < narrow
+        narrows.append(middle[rough & small])
+        halve = rough & ~small
+        kept.append(middle[halve])
+        low, high = (
+            np.concatenate([low[halve], middle[halve]]),
+            np.concatenate([middle[halve], high[halve]]),
+        )
+    return np.unique(np.concatenate(kept)), np.sort(np.concatenate(narrows))
+
+
+def _rough(
+    values: Callable[[Array], Array], low: Array, high: Array, noise: float, unit: float
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which panels a polynomial of degree 15 does not describe."""
+    series = _series(values, low, high)
+    tail = np.abs(series[:, -TAIL:]).max(axis=1)
+    size = np.abs(series).max(axis=1)
+    bend = np.abs(series[:, 1:]).max(axis=1)
+    reach = np.maximum(np.abs(low), np.abs(high))
+    # Rounding of the value, of the input (times the slope), and of terms that cancel.
+    rounded = np.maximum.reduce([size, bend / (high - low) * reach, unit * np.maximum(reach, 1)])
+    epsilon = 64 * np.finfo(float).eps if noise < FLOAT32_NOISE else 8 * np.finfo(np.float32).eps
+    floor = np.maximum(noise * bend, epsilon * rounded)
+    return tail > floor
+
+
+def _series(values: Callable[[Array], Array], low: Array, high: Array) -> Array:
+    """Chebyshev coefficients per panel, shape `(panels, degree + 1)`."""
+    x = (low + high)[:, None] / 2 + (high - low)[:, None] / 2 * _POINTS
+    return values(x) @ _TO_COEFFICIENTS.T
+
+
+def _slopes(values: Callable[[Array], Array], edges: Array) -> Array:
+    """Chebyshev coefficients of the derivative per panel, shape `(panels, degree)`."""
+    series = _series(values, edges[:-1], edges[1:])
+    return chebyshev.chebder(series.T).T * (2 / np.diff(edges))[:, None]
+
+
+def _clenshaw(series: Array, x: Array) -> Array:
+    """Value at `x` of one Chebyshev series per point."""
+    ahead, behind = np.zeros_like(x), np.zeros_like(x)
+    for column in range(series.shape[-1] - 1, 0, -1):
+        ahead, behind = series[..., column] + 2 * x * ahead - behind, ahead
+    return np.asarray(series[..., 0] + x * ahead - behind)
+
+
+def _clusters(found: Array, narrow: float) -> list[float]:
+    """One kink per group of neighbouring narrow panels."""
+    if not found.size:
+        return []
+    groups = np.split(found, np.flatnonzero(np.diff(found) > 8 * narrow) + 1)
+    return [float(np.mean(group)) for group in groups]
+
+
+def _sharpen(values: Callable[[Array], Array], kink: float, narrow: float) -> float:
+    """Moves a kink to where the curves of its two sides meet, or to a round number nearby."""
+    offsets = np.linspace(2 * narrow, SIDE, 64)
+    left = np.polynomial.Polynomial.fit(-offsets, values(kink - offsets), 4).convert()
+    right = np.polynomial.Polynomial.fit(offsets, values(kink + offsets), 4).convert()
+    bend = right.deriv()(0.0) - left.deriv()(0.0)
+    shift = float((left(0.0) - right(0.0)) / bend) if bend else math.inf
+    if abs(shift) < 2 * narrow:
+        kink += shift
+    near = round(kink * ROUND) / ROUND
+    return near if abs(near - kink) < max(4e-3 * narrow, 1e-9) else kink
+
+
+def _away(edges: Array, kinks: tuple[float, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which edges are no duplicate of a kink."""
+    return np.abs(edges[:, None] - np.array([*kinks, np.inf])).min(axis=1) > 1e-9
