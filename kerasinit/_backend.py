@@ -672,3 +672,17 @@ def without_traces(layers: list[Any]) -> Iterator[None]:
         for layer, inbound, outbound in counts:
             del layer._inbound_nodes[inbound:]
             del layer._outbound_nodes[outbound:]
+
+
+def copied(tensor: Any) -> Any:
+    """`tensor`, safe from later changes: a torch tensor may share memory with a variable."""
+    return tensor.clone() if name() == "torch" else tensor
+
+
+def synchronise(model: Any) -> None:
+    """Brings the weights that JAX carries through `fit` back into the model's variables.
+
+    Reads `JAXTrainer.jax_state_sync`, as Keras' own checkpoint callbacks do.
+    """
+    if name() == "jax":
+        model.jax_state_sync()

@@ -1,0 +1,193 @@
+"""The calls of a model as one flat graph: nested models opened, subclassed models traced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+import keras
+
+from kerasinit import _backend
+
+# Layers with sublayers that are read as one call, because their inside is no plain graph.
+_CLOSED = (
+    keras.layers.MultiHeadAttention,
+    keras.layers.GroupQueryAttention,
+    keras.layers.RNN,
+    keras.layers.Bidirectional,
+    keras.layers.Wrapper,
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer or operation.
+
+    Args:
+        operation: The Keras layer or operation.
+        inputs: Numbers of the values it reads.
+        outputs: Numbers of the values it makes.
+        shapes: Shapes of the values it makes.
+    """
+
+    operation: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    shapes: tuple[tuple[int | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Every call of a model from its inputs to its outputs, in an order in which they can run.
+
+    Args:
+        inputs: Numbers of the values that enter the model.
+        outputs: Numbers of the values that leave it.
+        calls: The calls.
+        shapes: Shapes of the inputs.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    calls: tuple[Call, ...]
+    shapes: tuple[tuple[int | None, ...], ...]
+
+    @cached_property
+    def maker(self) -> dict[int, Call]:
+        """Value -> the call that makes it; inputs are not in it."""
+        return {value: call for call in self.calls for value in call.outputs}
+
+    @cached_property
+    def readers(self) -> dict[int, tuple[Call, ...]]:
+        """Value -> the calls that read it."""
+        found: dict[int, list[Call]] = {}
+        for call in self.calls:
+            for value in dict.fromkeys(call.inputs):
+                found.setdefault(value, []).append(call)
+        return {value: tuple(calls) for value, calls in found.items()}
+
+    @cached_property
+    def shape(self) -> dict[int, tuple[int | None, ...]]:
+        """Value -> its shape."""
+        known = dict(zip(self.inputs, self.shapes, strict=True))
+        for call in self.calls:
+            known.update(zip(call.outputs, call.shapes, strict=True))
+        return known
+
+    def calls_of(self, layer: Any) -> tuple[Call, ...]:
+        """The calls of one layer: several where it is shared."""
+        return tuple(call for call in self.calls if call.operation is layer)
+
+    def ancestors(self, value: int) -> frozenset[int]:
+        """`value` and every value that it was made from."""
+        known = self._ancestors
+        return known.get(value, frozenset((value,)))
+
+    @cached_property
+    def _ancestors(self) -> dict[int, frozenset[int]]:
+        known = {value: frozenset((value,)) for value in self.inputs}
+        for call in self.calls:
+            above = frozenset().union(*(known.get(value, frozenset()) for value in call.inputs))
+            for value in call.outputs:
+                known[value] = above | {value}
+        return known
+
+
+def read_graph(model: Any) -> Graph | None:
+    """The flat graph of a built model, or None where its `call` cannot be traced.
+
+    Args:
+        model: A built Keras model or layer.
+    """
+    reader = _Reader()
+    with _backend.without_traces(_backend.flat_layers(model)):
+        try:
+            ends = _backend.functional_ends(model) or _traced(model, _arguments(model))
+            inputs = tuple(reader.number(tensor) for tensor in keras.tree.flatten(ends[0]))
+            shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(ends[0]))
+            calls = tuple(reader.read(*ends))
+        except Exception:  # noqa: BLE001 - the `call` of any model runs here
+            return None
+        outputs = tuple(reader.number(tensor) for tensor in keras.tree.flatten(ends[1]))
+    return Graph(inputs, outputs, calls, shapes)
+
+
+class _Reader:
+    """Numbers Keras tensors and opens nested models."""
+
+    def __init__(self) -> None:
+        self._next = count()
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []  # keeps tensors alive: numbers go by their identity
+
+    def number(self, tensor: Any) -> int:
+        if id(tensor) not in self._numbers:
+            self._numbers[id(tensor)] = next(self._next)
+            self._kept.append(tensor)
+        return self._numbers[id(tensor)]
+
+    def read(self, inputs: Any, outputs: Any) -> Iterator[Call]:
+        for operation, arguments, sources, made in _backend.graph_calls(inputs, outputs):
+            inside = _open(operation, arguments, sources)
+            if inside is None:
+                yield Call(
+                    operation,
+                    tuple(self.number(tensor) for tensor in sources),
+                    tuple(self.number(tensor) for tensor in made),
+                    tuple(tuple(tensor.shape) for tensor in made),
+                )
+                continue
+            # A model that is called twice is read twice, under new numbers for its inside.
+            outer = dict(self._numbers)
+            for inner, source in zip(keras.tree.flatten(inside[0]), sources, strict=True):
+                self._numbers[id(inner)] = self.number(source)
+                self._kept.append(inner)
+            yield from self.read(*inside)
+            results = [self.number(tensor) for tensor in keras.tree.flatten(inside[1])]
+            self._numbers = outer
+            for tensor, result in zip(made, results, strict=True):
+                self._numbers[id(tensor)] = result
+                self._kept.append(tensor)
+
+
+def _open(operation: Any, arguments: Any, sources: list[Any]) -> tuple[Any, Any] | None:
+    """Inside of a nested model or composite layer, as (inputs, outputs); None for a plain call."""
+    ends = _backend.functional_ends(operation)
+    if ends is not None:
+        return ends if len(keras.tree.flatten(ends[0])) == len(sources) else None
+    if isinstance(operation, _CLOSED) or not isinstance(operation, keras.layers.Layer):
+        return None
+    if len(_backend.flat_layers(operation)) == 1 or _backend.own_variables(operation):
+        return None  # a layer that adds weights of its own computes more than its sublayers
+    try:
+        fresh = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in sources]
+        known = {id(tensor): new for tensor, new in zip(sources, fresh, strict=True)}
+        args, kwargs = arguments.fill_in(known)
+        return fresh, operation.call(*args, **kwargs)
+    except Exception:  # noqa: BLE001 - the `call` of any layer runs here
+        return None
+
+
+def _arguments(model: Any) -> Any:
+    shapes = _backend.build_shapes(model)
+    if not shapes:
+        raise ValueError(f"{model.name!r} does not know the shapes it was built with.")
+    tensors = {name: _inputs(shape) for name, shape in shapes.items()}
+    return next(iter(tensors.values())) if len(tensors) == 1 else tensors
+
+
+def _inputs(shape: Any) -> Any:
+    if isinstance(shape, dict):
+        return {name: _inputs(one) for name, one in shape.items()}
+    if shape and isinstance(shape[0], (tuple, list)):
+        return [_inputs(one) for one in shape]
+    return keras.Input(batch_shape=tuple(shape))
+
+
+def _traced(model: Any, arguments: Any) -> tuple[Any, Any]:
+    named = isinstance(arguments, dict) and set(arguments) == set(_backend.build_shapes(model))
+    outputs = model.call(**arguments) if named else model.call(arguments)
+    return arguments, outputs
