@@ -1,0 +1,79 @@
+"""Delta-orthogonal kernels: a convolution that starts as an orthogonal map at every position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kerasinit._typing import Config, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import register
+from kerasinit.initializers._gains import gain_at
+from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._matrices import centre_taps, semi_orthogonal
+from kerasinit.initializers._site import Site
+
+
+@register("delta_orthogonal")
+class DeltaOrthogonal(KernelInitializer):
+    """Zero but for the centre tap, which holds a random (Haar) orthogonal matrix of the channels.
+
+    The only orthogonal start of a convolution that also survives zero padding: plain convolutional
+    nets of thousands of layers train from it. Works for kernels of any number of window axes; on
+    a kernel without a window it is `Orthogonal`. Groups and experts get a matrix each, a depthwise
+    kernel +1 or -1. A strided transposed convolution gets one tap for each output position.
+
+    Args:
+        gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
+            layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
+        scaled: Whether a kernel with more outputs than inputs is multiplied by
+            sqrt(outputs / inputs), so that the mean square of the signal stays. False keeps the
+            norm of the signal, as in the paper.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
+        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
+            Given together with `output_axes`. Axes named nowhere are the window.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
+
+    Raises:
+        ValueError: If a number is out of range, the activation unknown, or only one of
+            `input_axes` and `output_axes` is given. When called: if the shape is no kernel's.
+        TypeError: If an argument is of the wrong type.
+
+    Source: Xiao et al., 2018, algorithm 2, https://arxiv.org/abs/1806.05393
+
+    Example:
+        >>> import keras
+        >>> kernel = DeltaOrthogonal(seed=1)((3, 3, 8, 8))
+        >>> energy = keras.ops.sum(kernel**2, axis=(2, 3))
+        >>> [[round(float(x), 4) for x in row] for row in energy]
+        [[0.0, 0.0, 0.0], [0.0, 8.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+
+    def __init__(
+        self,
+        gain: Any = 1.0,
+        *,
+        scaled: bool = True,
+        seed: SeedLike = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+        batch_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(
+            gain=gain,
+            seed=seed,
+            input_axes=input_axes,
+            output_axes=output_axes,
+            batch_axes=batch_axes,
+        )
+        self.scaled = scaled
+
+    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+        view = self._view(shape, site, window=False)
+        rows = view.stack[-2] if self.scaled else None  # one tap: every row meets an input
+        stack = semi_orthogonal(view, seed=seed, dtype=dtype, fan_in=rows)
+        return gain_at(self.gain, site) * view.kernel(stack, taps=centre_taps(view, site))
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        return {**super().get_config(), "scaled": self.scaled}

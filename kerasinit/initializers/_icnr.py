@@ -1,0 +1,120 @@
+"""ICNR kernels: sub-pixel convolutions without checkerboards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import Config, InitializerLike, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register
+from kerasinit.initializers._site import Site
+
+FORMATS = ("channels_first", "channels_last")
+
+
+@register("icnr")
+class ICNR(LayerInitializer):
+    """Starts a convolution before `keras.ops.depth_to_space` as nearest-neighbour upsampling.
+
+    All `scale ** num_window_axes` output channels that become one block of pixels get the same
+    weights, drawn by another initializer for the smaller kernel; the usual checkerboard is then
+    absent at the start.
+
+    Args:
+        scale: Block size of the `depth_to_space` that follows, in pixels per axis.
+        initializer: Draws the smaller kernel: name, config or initializer. It is drawn with `seed`;
+            a seed of its own is not used.
+        data_format: `"channels_last"` or `"channels_first"`: that of the `depth_to_space`, which
+            orders the channels (block outermost or innermost; torch's `pixel_shuffle` is
+            `"channels_first"`). None: the layer's own, else `keras.config.image_data_format()`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
+
+    Raises:
+        ValueError: If an argument is out of range or the initializer unknown. When called: if the
+            kernel has no window, or its outputs are no multiple of the block.
+        TypeError: If an argument is of the wrong type.
+
+    Source: Aitken et al., 2017, https://arxiv.org/abs/1707.02937
+
+    Example:
+        >>> import keras
+        >>> conv = keras.layers.Conv2D(12, 3, padding="same", kernel_initializer=ICNR(2, seed=1))
+        >>> image = keras.random.normal((1, 4, 4, 3), seed=1)
+        >>> large = keras.ops.depth_to_space(conv(image), 2)
+        >>> bool(keras.ops.all(large[:, ::2, ::2] == large[:, 1::2, 1::2]))
+        True
+    """
+
+    def __init__(
+        self,
+        scale: int = 2,
+        initializer: InitializerLike = "he_normal",
+        *,
+        data_format: str | None = None,
+        seed: SeedLike = None,
+    ) -> None:
+        super().__init__(seed=seed)
+        if isinstance(scale, bool) or not isinstance(scale, int | np.integer):
+            raise TypeError(f"`scale` must be an integer. Received: scale={scale!r}.")
+        if scale < 1:
+            raise ValueError(f"`scale` must be at least 1. Received: scale={scale!r}.")
+        if data_format is not None and data_format not in FORMATS:
+            raise ValueError(
+                f"`data_format` must be None or one of {FORMATS}. "
+                f"Received: data_format={data_format!r}."
+            )
+        self.scale = int(scale)
+        self.initializer = keras.initializers.get(initializer)
+        if not callable(self.initializer):
+            raise TypeError(
+                "`initializer` must be a name, a config or an initializer. "
+                f"Received: initializer={initializer!r}."
+            )
+        self.data_format = data_format
+
+    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+        block = self.scale ** max(0, len(shape) - 2)
+        if len(shape) < 3:
+            raise ValueError(
+                "`shape` must be that of a convolution kernel, `(*window, inputs, outputs)`. "
+                f"Received: shape={shape}."
+            )
+        if shape[-1] % block:
+            raise ValueError(
+                f"`shape` must end in a multiple of {block} outputs: `scale={self.scale}` on "
+                f"{len(shape) - 2} axes. Received: shape={shape}."
+            )
+        small = self._seeded(seed)((*shape[:-1], shape[-1] // block), dtype=dtype)
+        if self._format(site) == "channels_first":
+            return ops.repeat(small, block, axis=-1)
+        return ops.tile(small, (1,) * (len(shape) - 1) + (block,))
+
+    def _seeded(self, seed: SeedLike) -> Any:
+        """The inner initializer with our seed, if it has one."""
+        if not isinstance(self.initializer, keras.initializers.Initializer):
+            return self.initializer
+        config = self.initializer.get_config()
+        if "seed" in config:
+            config["seed"] = seed
+        return type(self.initializer).from_config(config)
+
+    def _format(self, site: Site | None) -> str:
+        if self.data_format is not None:
+            return self.data_format
+        of_layer = None if site is None else getattr(site.layer, "data_format", None)
+        return str(of_layer or keras.config.image_data_format())
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        building = _backend.building_layer() is not None  # a copy is made: no need for plain data
+        inner = self.initializer
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "initializer": inner if building else keras.initializers.serialize(inner),
+            "data_format": self.data_format,
+        }

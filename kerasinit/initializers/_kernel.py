@@ -1,0 +1,70 @@
+"""Base of the initializers that fill a kernel as matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kerasinit import _backend
+from kerasinit._typing import Config, SeedLike, Shape
+from kerasinit.initializers._base import LayerInitializer
+from kerasinit.initializers._gains import checked_gain, serialized_gain
+from kerasinit.initializers._layout import layout_at
+from kerasinit.initializers._matrices import Matrices, matrices
+from kerasinit.initializers._scaled import _checked_axes as checked_axes
+from kerasinit.initializers._site import Site
+
+
+class KernelInitializer(LayerInitializer):
+    """An initializer of kernels: it has a gain, and knows which axes are summed over.
+
+    Args:
+        gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
+            layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
+        seed: See `LayerInitializer`.
+        input_axes: Axes of the kernel that are summed over; None to read them from the layer, or
+            from the shape outside one. Given together with `output_axes`. Axes named nowhere are
+            the window.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
+
+    Raises:
+        ValueError: If a number is out of range, the activation unknown, or only one of
+            `input_axes` and `output_axes` is given.
+        TypeError: If an argument is of the wrong type.
+    """
+
+    def __init__(
+        self,
+        *,
+        gain: Any = 1.0,
+        seed: SeedLike = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+        batch_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(seed=seed)
+        self.gain = checked_gain(gain)
+        self.input_axes = checked_axes("input_axes", input_axes)
+        self.output_axes = checked_axes("output_axes", output_axes)
+        self.batch_axes = checked_axes("batch_axes", batch_axes)
+        if (self.input_axes is None) != (self.output_axes is None):
+            raise ValueError(
+                "`input_axes` and `output_axes` must be given together. "
+                f"Received: input_axes={input_axes}, output_axes={output_axes}."
+            )
+
+    def _view(self, shape: Shape, site: Site | None, *, window: bool) -> Matrices:
+        """The kernel as matrices, with the window in the rows or not."""
+        return matrices(shape, layout_at(self, shape, site), window=window)
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        building = _backend.building_layer() is not None  # a copy is made: no need for plain data
+        return {
+            **super().get_config(),
+            "gain": self.gain if building else serialized_gain(self.gain),
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+            "batch_axes": self.batch_axes,
+        }

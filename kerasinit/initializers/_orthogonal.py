@@ -1,0 +1,83 @@
+"""Orthogonal kernels: every direction of the input keeps its length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kerasinit._typing import Config, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import register
+from kerasinit.initializers._fans import fans_of_layout
+from kerasinit.initializers._gains import gain_at
+from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._layout import layout_at
+from kerasinit.initializers._matrices import matrices, semi_orthogonal
+from kerasinit.initializers._site import Site
+
+
+@register()
+class Orthogonal(KernelInitializer):
+    """Random orthogonal kernels, uniform over all of them (Haar), for the layer they fill.
+
+    A recurrent kernel is orthogonal gate by gate, a grouped convolution group by group, experts one
+    by one; attention projections and convolutions are orthogonal between all inputs of a unit
+    (window included) and all outputs. `gain=1.0` keeps the signal of linear and tanh-like layers
+    through any depth; `"auto"` takes the gain of the layer's activation.
+
+    Args:
+        gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
+            layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
+        scaled: Whether a kernel that is wider than high is multiplied by sqrt(outputs / inputs),
+            so that the mean square of the signal stays. False gives the plain semi-orthogonal
+            matrix of Keras, torch and Lasagne, whose wide layers make the signal smaller.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
+        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
+            Given together with `output_axes`. Axes named nowhere are the window.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
+
+    Raises:
+        ValueError: If a number is out of range, the activation unknown, or only one of
+            `input_axes` and `output_axes` is given. When called: if the shape is no kernel's.
+        TypeError: If an argument is of the wrong type.
+
+    Source: Saxe et al., 2014, https://arxiv.org/abs/1312.6120; the factor of wide kernels: Martens
+    et al., 2021, section 5.3, https://arxiv.org/abs/2110.01765
+
+    Example:
+        >>> import keras
+        >>> w = Orthogonal(gain=2.0, seed=1)((64, 8))
+        >>> gram = keras.ops.matmul(keras.ops.transpose(w), w)  # 4 I
+        >>> round(float(gram[0, 0]), 4), abs(round(float(gram[0, 1]), 4))
+        (4.0, 0.0)
+    """
+
+    def __init__(
+        self,
+        gain: Any = 1.0,
+        *,
+        scaled: bool = True,
+        seed: SeedLike = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+        batch_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(
+            gain=gain,
+            seed=seed,
+            input_axes=input_axes,
+            output_axes=output_axes,
+            batch_axes=batch_axes,
+        )
+        self.scaled = scaled
+
+    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+        layout = layout_at(self, shape, site)
+        view = matrices(shape, layout, window=True)
+        fan_in = fans_of_layout(shape, layout).fan_in if self.scaled else None
+        stack = semi_orthogonal(view, seed=seed, dtype=dtype, fan_in=fan_in)
+        return gain_at(self.gain, site) * view.kernel(stack)
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        return {**super().get_config(), "scaled": self.scaled}

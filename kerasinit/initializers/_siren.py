@@ -1,0 +1,96 @@
+"""SIREN kernels: networks of sines that represent images, sound and fields."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasinit._typing import Config, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import register
+from kerasinit.initializers._fans import fans_of_layout
+from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._layout import layout_at
+from kerasinit.initializers._matrices import matrices
+from kerasinit.initializers._site import Site
+
+
+@register("siren")
+class Siren(KernelInitializer):
+    """Uniform weights for layers that compute `sin(omega * (W x + b))`.
+
+    The first layer draws from +-1 / fan_in, so that omega alone sets its frequencies; every other
+    layer from +-sqrt(6 / fan_in) / omega, so that the argument of each sine is standard normal at
+    any depth. The output layer counts as "every other".
+
+    Args:
+        first: Whether the layer reads the coordinates themselves.
+        omega: The factor inside the sine, dimensionless. Where the layer computes `sin(W x + b)`,
+            it is 1.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
+        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
+            Given together with `output_axes`. Axes named nowhere are the window.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
+
+    Raises:
+        ValueError: If `omega` is out of range, or only one of `input_axes` and `output_axes` is
+            given. When called: if the shape is no kernel's.
+        TypeError: If an argument is of the wrong type.
+
+    Source: Sitzmann et al., 2020, section 3.2 and its code, https://arxiv.org/abs/2006.09661
+
+    Example:
+        >>> import keras
+        >>> first, hidden = Siren(first=True, seed=1), Siren(seed=1)
+        >>> bool(keras.ops.max(keras.ops.abs(first((2, 256)))) <= 0.5)
+        True
+        >>> bool(keras.ops.max(keras.ops.abs(hidden((256, 256)))) <= 0.0051031036)
+        True
+    """
+
+    def __init__(
+        self,
+        first: bool = False,
+        *,
+        omega: float = 30.0,
+        seed: SeedLike = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+        batch_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
+        if not isinstance(first, bool | np.bool_):
+            raise TypeError(f"`first` must be True or False. Received: first={first!r}.")
+        if isinstance(omega, bool) or not isinstance(omega, int | float | np.number):
+            raise TypeError(f"`omega` must be a number > 0. Received: omega={omega!r}.")
+        if not 0 < omega < math.inf:
+            raise ValueError(f"`omega` must be > 0 and finite. Received: omega={omega!r}.")
+        self.first = bool(first)
+        self.omega = float(omega)
+
+    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+        layout = layout_at(self, shape, site)
+        matrices(shape, layout, window=True)  # refuses what is no kernel
+        limit = self.limit(fans_of_layout(shape, layout).fan_in)
+        return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)
+
+    def limit(self, fan_in: float) -> float:
+        """Largest weight, dimensionless.
+
+        Args:
+            fan_in: Weights that feed one output unit, dimensionless.
+        """
+        fan_in = max(1.0, fan_in)
+        return 1 / fan_in if self.first else math.sqrt(6 / fan_in) / self.omega
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        config = super().get_config()
+        del config["gain"]
+        return {**config, "first": self.first, "omega": self.omega}

@@ -1,0 +1,156 @@
+"""Sparse kernels: every unit listens to a few inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit._typing import Config, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import register, split_seed
+from kerasinit.initializers._gains import gain_at
+from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._site import Site
+
+DEFAULT_FRACTION = 0.1  # of the inputs; as in Lasagne and torch
+
+
+@register("sparse")
+class Sparse(KernelInitializer):
+    """Normal weights, exactly so many per unit, from inputs drawn without replacement.
+
+    The `sparsity` of Lasagne is the fraction of weights that are *not* zero, that of torch the
+    fraction that *is* zero; here the name says which.
+
+    Args:
+        nonzero_fraction: Share of the inputs that a unit listens to, in (0, 1]; rounded down, but
+            one input at least. 0.1 if neither this nor `nonzero_count` is given.
+        nonzero_count: Number of inputs that a unit listens to (15 in Martens, 2010); all of them
+            if there are fewer.
+        stddev: Standard deviation of the weights that are not zero (Lasagne and torch: 0.01).
+            None: gain / sqrt(their number), which keeps the mean square of the signal.
+        gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
+            layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
+        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
+            Given together with `output_axes`. Axes named nowhere are the window, whose entries
+            count as inputs.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
+
+    Raises:
+        ValueError: If a number is out of range, both or an impossible combination of arguments is
+            given, or the activation is unknown. When called: if the shape is no kernel's.
+        TypeError: If an argument is of the wrong type.
+
+    Source: Martens, 2010, section 5, https://www.cs.toronto.edu/~jmartens/docs/Deep_HessianFree.pdf
+
+    Example:
+        >>> import keras
+        >>> kernel = Sparse(nonzero_count=3, seed=1)((10, 4))
+        >>> [int(n) for n in keras.ops.count_nonzero(kernel, axis=0)]
+        [3, 3, 3, 3]
+    """
+
+    def __init__(
+        self,
+        *,
+        nonzero_fraction: float | None = None,
+        nonzero_count: int | None = None,
+        stddev: float | None = None,
+        gain: Any = 1.0,
+        seed: SeedLike = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+        batch_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(
+            gain=gain,
+            seed=seed,
+            input_axes=input_axes,
+            output_axes=output_axes,
+            batch_axes=batch_axes,
+        )
+        if nonzero_fraction is not None and nonzero_count is not None:
+            raise ValueError(
+                "Give `nonzero_fraction` or `nonzero_count`, not both. Received: "
+                f"nonzero_fraction={nonzero_fraction!r}, nonzero_count={nonzero_count!r}."
+            )
+        self.nonzero_fraction = _checked_fraction(nonzero_fraction)
+        self.nonzero_count = _checked_count(nonzero_count)
+        self.stddev = _checked_stddev(stddev)
+
+    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+        view = self._view(shape, site, window=True)
+        count = self.count(view.stack[-2])
+        std = 1 / math.sqrt(count) if self.stddev is None else self.stddev
+        values = keras.random.normal(view.stack, 0.0, std, dtype=dtype, seed=seed)
+        if count < view.stack[-2]:
+            # The rank of a random number among those of its column: exact even where two tie.
+            places = keras.random.uniform(view.stack, dtype=dtype, seed=split_seed(seed, 0))
+            ranks = ops.argsort(ops.argsort(places, axis=-2), axis=-2)
+            values = ops.where(ops.less(ranks, count), values, ops.zeros_like(values))
+        return gain_at(self.gain, site) * view.kernel(values)
+
+    def count(self, num_inputs: int) -> int:
+        """Number of inputs that a unit listens to.
+
+        Args:
+            num_inputs: How many there are.
+        """
+        if self.nonzero_count is not None:
+            return min(self.nonzero_count, num_inputs)
+        fraction = DEFAULT_FRACTION if self.nonzero_fraction is None else self.nonzero_fraction
+        return max(1, math.floor(fraction * num_inputs + 1e-9))  # 0.29 * 100 is below 29
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "nonzero_fraction": self.nonzero_fraction,
+            "nonzero_count": self.nonzero_count,
+            "stddev": self.stddev,
+        }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _checked_fraction(fraction: Any) -> float | None:
+    if fraction is None:
+        return None
+    if not _is_number(fraction):
+        raise TypeError(
+            f"`nonzero_fraction` must be a number. Received: nonzero_fraction={fraction!r}."
+        )
+    if not 0 < fraction <= 1:
+        raise ValueError(
+            "`nonzero_fraction` must be in (0, 1]: the share of weights that are not zero. "
+            f"Received: nonzero_fraction={fraction!r}. A number of inputs is `nonzero_count`."
+        )
+    return float(fraction)
+
+
+def _checked_count(count: Any) -> int | None:
+    if count is None:
+        return None
+    if not isinstance(count, int | np.integer) or isinstance(count, bool):
+        raise TypeError(f"`nonzero_count` must be an integer. Received: nonzero_count={count!r}.")
+    if count < 1:
+        raise ValueError(f"`nonzero_count` must be at least 1. Received: nonzero_count={count!r}.")
+    return int(count)
+
+
+def _checked_stddev(stddev: Any) -> float | None:
+    if stddev is None:
+        return None
+    if not _is_number(stddev):
+        raise TypeError(f"`stddev` must be None or a number. Received: stddev={stddev!r}.")
+    if not 0 < stddev < math.inf:
+        raise ValueError(f"`stddev` must be > 0 and finite. Received: stddev={stddev!r}.")
+    return float(stddev)
