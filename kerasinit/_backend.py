@@ -229,9 +229,9 @@ def gradient(
     if name() == "tensorflow":
         import tensorflow as tf
 
+        inputs = [tf.convert_to_tensor(tensor) for tensor in inputs]  # a variable's value, too
         with tf.GradientTape() as tape:
-            for tensor in inputs:
-                tape.watch(tensor)
+            tape.watch(inputs)
             value, extra = function(inputs)
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(value, inputs, unconnected_gradients=zero)
@@ -239,7 +239,9 @@ def gradient(
     if name() == "jax":
         import jax
 
-        (value, extra), gradients = jax.value_and_grad(function, has_aux=True)(inputs)
+        # Compiled as a whole: one by one, each operation of a recurrent layer compiles by itself.
+        run = jax.jit(jax.value_and_grad(function, has_aux=True))
+        (value, extra), gradients = run(inputs)
         return value, extra, list(gradients)
     import torch
 
@@ -251,6 +253,18 @@ def gradient(
         found = torch.autograd.grad(value, leaves, allow_unused=True)
     pairs = zip(found, leaves, strict=True)
     return value, extra, [torch.zeros_like(leaf) if g is None else g for g, leaf in pairs]
+
+
+def run_once(function: Callable[[], Any]) -> Any:
+    """What `function` returns, computed in the fastest way for a single call.
+
+    JAX would compile each of its operations by itself, the others run them as they are.
+    """
+    if name() == "jax":
+        import jax
+
+        return jax.jit(function)()
+    return function()
 
 
 @contextlib.contextmanager
@@ -449,8 +463,11 @@ def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[.
     """Compiles `train_step` as Keras would compile the model's own, and leaves the model alone.
 
     `Trainer.make_train_function` reads `self.train_step` and leaves its result in
-    `self.train_function`; both are put back as they were.
+    `self.train_function`; both are put back as they were. On torch, where `train_step` is looked
+    up at each call, the step runs without `torch.compile`.
     """
+    if name() == "torch":
+        return lambda data: train_step(data[0])
     kept = {key: model.__dict__[key] for key in _TRAIN_ATTRIBUTES if key in model.__dict__}
     model.__dict__["train_step"] = train_step
     try:

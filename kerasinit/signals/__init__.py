@@ -1,5 +1,7 @@
 """Tensors to statistics to verdicts."""
 
+from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
+from kerasinit.signals._probe import measure
 from kerasinit.signals._statistics import (
     HISTOGRAM_EDGES,
     STATISTICS,
@@ -8,6 +10,7 @@ from kerasinit.signals._statistics import (
     stack_statistics,
     tensor_statistics,
 )
+from kerasinit.signals._units import ActivationShape, duplicate_share, unit_shares
 from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
 from kerasinit.signals._window import LayerStep, TrainingStep, judge_window
 
@@ -16,12 +19,19 @@ __all__ = [
     "HISTOGRAM_EDGES",
     "STATISTICS",
     "TRAINING_CAUSES",
+    "ActivationShape",
+    "LayerSignals",
     "LayerStep",
+    "Signals",
     "TensorStatistics",
     "TrainingStep",
     "Verdict",
+    "duplicate_share",
     "judge_window",
+    "layer_signals",
     "magnitude_histogram",
+    "measure",
     "stack_statistics",
     "tensor_statistics",
+    "unit_shares",
 ]

@@ -17,7 +17,7 @@ CAUSES: tuple[str, ...] = (
     "unexpected_loss",
     "unscaled_input",
 )
-"""Causes that one batch shows at the current weights, in the order in which they hide each other."""
+"""Causes that one batch shows at the current weights; the first ones hide the later ones."""
 
 TRAINING_CAUSES: tuple[str, ...] = (*CAUSES, "spike", "large_updates", "small_updates", "slow")
 """`CAUSES`, then those that only a window of training steps shows."""

@@ -1,0 +1,103 @@
+"""The samples that the probe looks at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+MAX_SAMPLES = 256  # enough to tell a dead unit: one that is on for 2 % of samples is seen, p > 0.99
+MAX_VALUES = 4_000_000  # input values in a batch; keeps the activations of image models in memory
+
+
+def as_batch(model: Any, x: Any, y: Any = None) -> tuple[Any, Any, int]:
+    """Tensors of at most `MAX_SAMPLES` samples at even distances, and their number.
+
+    Args:
+        model: A built Keras model.
+        x: Inputs, an array of shape `(batch, ...)` or a structure of such arrays.
+        y: Targets, the same; or None.
+
+    Raises:
+        ValueError: If the model is not built, the batch is empty, the shape is not the model's, or
+            the arrays differ in their number of samples.
+    """
+    if not model.built:
+        raise ValueError(
+            "The model has no weights yet. Received: an unbuilt model "
+            f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+        )
+    x = keras.tree.map_structure(_array, x)
+    y = None if y is None else keras.tree.map_structure(_array, y)
+    sizes = [len(a) if a.ndim else 0 for a in keras.tree.flatten((x, y)) if a is not None]
+    if not sizes or min(sizes) == 0:
+        raise ValueError(
+            "`x` must hold at least one sample, in the first axis. "
+            f"Received: x of shape {_shapes(x)}."
+        )
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            "`x` and `y` must have the same number of samples. "
+            f"Received: x of shape {_shapes(x)}, y of shape {_shapes(y)}."
+        )
+    _check_shape(model, x)
+    values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
+    size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)))
+    chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
+
+    def take(array: np.ndarray) -> Any:
+        return ops.convert_to_tensor(array[chosen])
+
+    return (
+        keras.tree.map_structure(take, x),
+        None if y is None else keras.tree.map_structure(take, y),
+        size,
+    )
+
+
+def flat_arrays(structure: Any) -> list[np.ndarray]:
+    """All arrays of a structure of arrays or tensors, as numpy arrays."""
+    return [to_numpy(leaf) for leaf in keras.tree.flatten(structure) if leaf is not None]
+
+
+def to_numpy(tensor: Any) -> np.ndarray:
+    """Numpy array of a tensor; half precision becomes float32."""
+    if isinstance(tensor, np.ndarray):
+        return tensor
+    if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
+        tensor = ops.cast(tensor, "float32")
+    return np.asarray(ops.convert_to_numpy(ops.stop_gradient(tensor)))
+
+
+def _array(leaf: Any) -> np.ndarray:
+    array = to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
+    return array.astype("float32") if array.dtype == np.float64 else array
+
+
+def _shapes(structure: Any) -> str:
+    shapes = [tuple(array.shape) for array in flat_arrays(structure)]
+    return str(shapes[0]) if len(shapes) == 1 else str(shapes)
+
+
+def _check_shape(model: Any, x: Any) -> None:
+    expected = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    received = [tuple(array.shape) for array in flat_arrays(x)]
+    if not expected:
+        return
+    if len(expected) == len(received) and all(map(_fits, expected, received)):
+        return
+    wanted = expected[0] if len(expected) == 1 else expected
+    raise ValueError(
+        f"`x` must have the shape of the model's input, {wanted}. "
+        f"Received: x of shape {_shapes(x)}."
+    )
+
+
+def _fits(expected: tuple[int | None, ...], received: tuple[int, ...]) -> bool:
+    if len(received) == len(expected) - 1 and expected[-1] == 1:
+        received = (*received, 1)  # Keras adds a last axis of 1, too
+    return len(expected) == len(received) and all(
+        e is None or e == r for e, r in zip(expected[1:], received[1:], strict=True)
+    )

@@ -1,0 +1,209 @@
+"""The numbers of one layer and of one batch, from plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasinit.signals import _units
+from kerasinit.signals._statistics import magnitude_histogram
+
+
+@dataclass(frozen=True)
+class LayerSignals:
+    """What passed through one call of one weighted layer, forward and backward.
+
+    Shares are in 0..1, everything else has the unit of the tensor. What could not be measured is
+    None: shares where the activation is unknown or does not act unit by unit, weight gradients of
+    frozen layers.
+
+    Args:
+        name: Path of the layer; ` (call 2)` is added where a shared layer is called again.
+        kind: Class of the layer.
+        activation: Name of the activation that follows the weights, or None if there is none.
+        units: Number of units (channels).
+        samples: Values seen of each unit: batch size times positions.
+        activation_rms, activation_mean, activation_std: Of the layer's output, all values.
+        preactivation_mean_square: Of the values before the activation.
+        preactivation_variance: Variance over the inputs of the batch, mean over units.
+        input_rms: RMS of what the layer received.
+        gradient_rms: RMS of the loss' gradient by the pre-activations.
+        gradient_norm: Euclidean norm of the same gradient. Independent of the layer's size in a
+            healthy network, so layers of different sizes are compared by it.
+        weight_norm, weight_gradient_norm: Euclidean norms over all own weights of the layer.
+        dead_share: Share of units that are off for every sample.
+        saturated_share: Share of units with |derivative| < 0.01 for more than 95 % of samples.
+        duplicate_share: Share of units whose weights and weight gradients equal another unit's.
+        non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
+        activation_histogram, gradient_histogram: Counts of magnitudes between `HISTOGRAM_EDGES`.
+        normalized: Whether a normalization layer follows before the next weighted layer.
+        is_output: Whether the layer's output is an output of the model.
+        trainable: Whether training changes the layer's kernel.
+    """
+
+    name: str
+    kind: str
+    activation: str | None
+    units: int
+    samples: int
+    activation_rms: float
+    activation_mean: float
+    activation_std: float
+    preactivation_mean_square: float
+    preactivation_variance: float
+    input_rms: float | None
+    gradient_rms: float
+    gradient_norm: float
+    weight_norm: float
+    weight_gradient_norm: float | None
+    dead_share: float | None
+    saturated_share: float | None
+    duplicate_share: float | None
+    non_finite_weights: int
+    non_finite_outputs: int
+    activation_histogram: tuple[int, ...]
+    gradient_histogram: tuple[int, ...]
+    normalized: bool = False
+    is_output: bool = False
+    trainable: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What one batch did in a model, forward and backward.
+
+    Args:
+        layers: Weighted layers in execution order.
+        samples: Number of samples in the batch.
+        input_rms: RMS of the values that enter the first weighted layer; None if these are
+            indices (an `Embedding`) or if there is no weighted layer.
+        input_non_finite: Number of NaN and infinite values in the model's inputs.
+        loss: Loss of the batch; None without targets.
+        chance_loss: Loss of a model that knows nothing: the logarithm of the number of classes,
+            for cross-entropy losses; None for others.
+        sum_loss: Whether doubling the batch doubles the loss; None without targets.
+    """
+
+    layers: tuple[LayerSignals, ...]
+    samples: int
+    input_rms: float | None
+    input_non_finite: int
+    loss: float | None = None
+    chance_loss: float | None = None
+    sum_loss: bool | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values, ready for JSON."""
+        return asdict(self)
+
+
+def layer_signals(
+    *,
+    name: str,
+    output: np.ndarray,
+    preactivation: np.ndarray,
+    gradient: np.ndarray,
+    weights: Mapping[str, np.ndarray],
+    weight_gradients: Mapping[str, np.ndarray] | None = None,
+    kernel: np.ndarray | None = None,
+    kernel_gradient: np.ndarray | None = None,
+    derivative: np.ndarray | None = None,
+    activation_input: np.ndarray | None = None,
+    shape: _units.ActivationShape | None = None,
+    layer_input: np.ndarray | None = None,
+    **flags: Any,
+) -> LayerSignals:
+    """The record of one layer from the arrays of one batch.
+
+    Args:
+        name: Path of the layer.
+        output: Activations, shape `(batch, ..., units)`.
+        preactivation: Values before the activation, shape `(batch, ..., units)`.
+        gradient: Gradient of the loss by `preactivation`, same shape.
+        weights: The layer's own weights by name.
+        weight_gradients: Their gradients by name; None if the layer is frozen.
+        kernel: The main weight with (bias and) all inputs in the rows, shape `(inputs, units)`;
+            None if no units can be told apart.
+        kernel_gradient: Gradient by `kernel`, same shape.
+        derivative: Derivative of the activation at `activation_input`; None if unknown.
+        activation_input: What the activation received; None if that is `preactivation` (a
+            normalization may lie between them).
+        shape: What the activation does far from zero; None if unknown.
+        layer_input: What the layer received; None if indices.
+        **flags: The fields of `LayerSignals` that are not computed here: `kind`, `activation`,
+            `normalized`, `is_output`, `trainable`.
+
+    >>> import numpy as np
+    >>> from kerasinit.signals import ActivationShape
+    >>> x = np.array([[1.0, -1.0], [2.0, -2.0]])
+    >>> row = layer_signals(name="dense", kind="Dense", activation="relu", output=np.maximum(x, 0),
+    ...     preactivation=x, gradient=np.ones_like(x), weights={"kernel": np.eye(2)},
+    ...     derivative=1.0 * (x > 0), shape=ActivationShape(has_off_state=True, bounded=False))
+    >>> row.dead_share, row.gradient_rms, round(row.activation_rms, 4)
+    (0.5, 1.0, 1.118)
+    """
+    finite = np.isfinite(output)
+    dead = saturated = None
+    if derivative is not None and shape is not None:
+        before = preactivation if activation_input is None else activation_input
+        dead, saturated = _units.unit_shares(before, derivative, shape)
+    duplicates = None
+    if kernel is not None and kernel_gradient is not None:
+        duplicates = _units.duplicate_share(kernel, kernel_gradient)
+    return LayerSignals(
+        name=name,
+        units=int(output.shape[-1]),
+        samples=int(np.prod(output.shape[:-1])),
+        activation_rms=rms(output),
+        activation_mean=_mean(output),
+        activation_std=float(np.sqrt(max(rms(output) ** 2 - _mean(output) ** 2, 0.0))),
+        preactivation_mean_square=rms(preactivation) ** 2,
+        preactivation_variance=variance_over_inputs(preactivation),
+        input_rms=None if layer_input is None else rms(layer_input),
+        gradient_rms=rms(gradient),
+        gradient_norm=norm(gradient),
+        weight_norm=norm(*weights.values()),
+        weight_gradient_norm=None if weight_gradients is None else norm(*weight_gradients.values()),
+        dead_share=dead,
+        saturated_share=saturated,
+        duplicate_share=duplicates,
+        non_finite_weights=sum(int(np.sum(~np.isfinite(w))) for w in weights.values()),
+        non_finite_outputs=int(finite.size - np.sum(finite)),
+        activation_histogram=magnitude_histogram(output),
+        gradient_histogram=magnitude_histogram(gradient),
+        **flags,
+    )
+
+
+def rms(values: np.ndarray) -> float:
+    """Root of the mean square; NaN or infinite if the values are.
+
+    >>> import numpy as np
+    >>> rms(np.array([3e30, 4e30], "float32")) / 1e30
+    3.53...
+    """
+    return norm(values) / max(values.size, 1) ** 0.5
+
+
+def norm(*arrays: np.ndarray) -> float:
+    """Euclidean norm of all values together, summed in double precision (no overflow)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(sum(float(np.sum(np.square(a, dtype=np.float64))) for a in arrays)))
+
+
+def variance_over_inputs(values: np.ndarray) -> float:
+    """Variance over the first axis, mean over all others; 0 for a single sample."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.mean(np.var(values, axis=0, dtype=np.float64)))
+
+
+def _mean(values: np.ndarray) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.mean(values, dtype=np.float64))

@@ -1,0 +1,102 @@
+"""The scalar that the probe differentiates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit._typing import Tensor
+from kerasinit.signals._batch import to_numpy
+
+Loss = Callable[[Any, Any], Tensor]
+"""Takes targets and predictions, gives a scalar."""
+
+
+def projection(outputs: Any) -> Tensor:
+    """Mean over the samples of the outputs times fixed random numbers, for want of targets.
+
+    A sum of squares would have no gradient where an output starts at zero, which is a healthy
+    thing to do for a last layer; a random direction always has one.
+    """
+    total = 0.0
+    for output in keras.tree.flatten(outputs):
+        # The same numbers for each call: nothing is drawn from a global generator.
+        direction = np.random.default_rng(0).standard_normal(tuple(output.shape))
+        output = ops.cast(output, "float32")
+        batch = max(output.shape[0] if output.shape else 1, 1)
+        total = total + ops.sum(output * ops.convert_to_tensor(direction, "float32")) / batch
+    return ops.convert_to_tensor(total)
+
+
+def guessed_loss(y: Any, y_pred: Any) -> keras.losses.Loss:
+    """The usual loss for these targets and outputs, for a model that is not compiled.
+
+    Whole-number targets with one axis less than the outputs (or a last axis of 1): sparse
+    categorical cross-entropy. Targets of the outputs' shape whose rows are all >= 0 and sum to 1:
+    categorical cross-entropy; that are all 0 or 1: binary cross-entropy. Everything else: mean
+    squared error. Outputs outside of 0..1 are taken for logits.
+
+    Args:
+        y: Targets, array of shape `(batch, ...)`.
+        y_pred: Outputs, array of shape `(batch, ..., units)`.
+
+    Raises:
+        ValueError: If there is more than one output: compile the model, which says what to do.
+
+    >>> import numpy as np
+    >>> guessed_loss(np.array([0, 2]), np.array([[0.1, 0.2, 0.7], [0.3, 0.3, 0.4]])).name
+    'sparse_categorical_crossentropy'
+    """
+    if not (hasattr(y, "shape") and hasattr(y_pred, "shape")):
+        raise ValueError(
+            "The loss of a model with several outputs cannot be guessed. Received: a model that "
+            "is not compiled, with `y`. Compile the model with its losses, or leave out `y`."
+        )
+    targets, outputs = np.asarray(y), np.asarray(y_pred)
+    units = outputs.shape[-1] if outputs.ndim > 1 else 1
+    logits = bool(outputs.min() < 0 or outputs.max() > 1) if outputs.size else False
+    whole = bool(np.all(targets == np.round(targets)))
+    sparse_shapes = (outputs.shape[:-1], (*outputs.shape[:-1], 1))
+    if units > 1 and whole and targets.shape in sparse_shapes:
+        sums = outputs.sum(axis=-1)
+        logits = logits or not np.allclose(sums, 1.0, atol=1e-2)
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    if units > 1 and np.all(targets >= 0) and np.allclose(targets.sum(axis=-1), 1.0, atol=1e-3):
+        logits = logits or not np.allclose(outputs.sum(axis=-1), 1.0, atol=1e-2)
+        return keras.losses.CategoricalCrossentropy(from_logits=logits)
+    if np.isin(targets, (0, 1)).all():
+        return keras.losses.BinaryCrossentropy(from_logits=logits)
+    return keras.losses.MeanSquaredError()
+
+
+def chance_loss(loss: Any, y_pred: Any) -> float | None:
+    """Loss of equal probabilities for all classes; None unless `loss` is one cross-entropy.
+
+    >>> import numpy as np
+    >>> chance_loss("sparse_categorical_crossentropy", np.zeros((4, 10)))
+    2.302...
+    """
+    if not hasattr(y_pred, "shape"):
+        return None
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or str(loss)
+    name = name.lower().replace("_", "")
+    units = int(y_pred.shape[-1]) if len(y_pred.shape) > 1 else 1
+    if "binary" in name and "crossentropy" in name:
+        return float(np.log(2.0))
+    if "categorical" in name and "crossentropy" in name and units > 1:
+        return float(np.log(units))
+    return None
+
+
+def doubles_with_batch(loss: Loss, y: Any, y_pred: Any) -> bool:
+    """Whether `loss` is a sum over samples: the same batch twice doubles it."""
+    once = float(to_numpy(loss(y, y_pred)))
+    doubled = [
+        keras.tree.map_structure(lambda t: ops.concatenate([t, t]), tree) for tree in (y, y_pred)
+    ]
+    ratio = float(to_numpy(loss(*doubled))) / once if once else 1.0
+    return abs(ratio - 2.0) < 0.01

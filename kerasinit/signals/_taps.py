@@ -1,0 +1,204 @@
+"""Watching a model's layers while it runs, without changing it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasinit._typing import Tensor
+from kerasinit.signals._sites import Role, Site
+
+
+@dataclass
+class Call:
+    """One call of one weighted layer, as the watch saw it.
+
+    Args:
+        site: The layer.
+        tap: Position of the tap at `value`.
+        value: Pre-activation; the layer's output if its activation is not its own step.
+        output: Activations after the layer's own activation or the one that follows it.
+        layer_input: First input; None if it holds indices.
+        activation: What turned `activation_input` into `output`; None if nothing did.
+        activation_input: Values just before the activation.
+        normalized: Whether a normalization followed.
+        is_output: Whether `output` is an output of the model.
+    """
+
+    site: Site
+    tap: int
+    value: Tensor
+    output: Tensor
+    layer_input: Tensor | None
+    activation: Callable[[Tensor], Tensor] | None = None
+    activation_input: Tensor | None = None
+    normalized: bool = False
+    is_output: bool = False
+
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """What a backend that traces must hand out by itself; see `with_tensors`."""
+        return self.value, self.output, self.layer_input, self.activation_input
+
+    def with_tensors(self, tensors: tuple[Tensor | None, ...]) -> Call:
+        """The same call with the concrete values of `tensors()`."""
+        value, output, layer_input, before = tensors
+        return replace(
+            self, value=value, output=output, layer_input=layer_input, activation_input=before
+        )
+
+
+class Watch:
+    """Collects the calls of one forward pass and adds the taps to the pre-activations.
+
+    Args:
+        taps: One zero tensor for each tapping point in execution order; None to add nothing.
+    """
+
+    def __init__(self, taps: list[Tensor] | None = None) -> None:
+        self.calls: list[Call] = []
+        self.shapes: list[tuple[tuple[int, ...], str]] = []
+        self._taps = taps
+        self._inside: list[Site] = []
+        self._pending: list[list[tuple[int, Callable[..., Tensor], Tensor]]] = []
+
+    def tap(self, value: Tensor) -> Tensor:
+        """`value` plus its zero tensor, whose gradient is the gradient by `value`."""
+        position = len(self.shapes)
+        self.shapes.append((tuple(value.shape), keras.backend.standardize_dtype(value.dtype)))
+        return value if self._taps is None else value + self._taps[position]
+
+    def muted(self) -> bool:
+        """Whether the pass is inside of a layer that nothing can be read from."""
+        return any(site.opaque for site in self._inside)
+
+    def weighted(self, site: Site, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Runs a weighted layer and records it."""
+        if self.muted():
+            return call(*args, **kwargs)
+        self._inside.append(site)
+        self._pending.append([])
+        try:
+            result = call(*args, **kwargs)
+        finally:
+            self._inside.pop()
+            activations = self._pending.pop()
+        flat = keras.tree.flatten(result)
+        layer_input = _first_float((args, kwargs))
+        if len(activations) == 1:
+            tap, activation, value = activations[0]
+            self.calls.append(Call(site, tap, value, flat[0], layer_input, activation, value))
+            return result
+        tap = len(self.shapes)
+        flat[0] = self.tap(flat[0])
+        self.calls.append(Call(site, tap, flat[0], flat[0], layer_input))
+        return keras.tree.pack_sequence_as(result, flat)
+
+    def own_activation(self, activation: Callable[..., Tensor], value: Tensor) -> Tensor:
+        """Runs the `activation` of a weighted layer that is being called."""
+        if self.muted() or not self._pending:
+            return activation(value)
+        position = len(self.shapes)
+        value = self.tap(value)
+        self._pending[-1].append((position, activation, value))
+        return activation(value)
+
+    def activation(self, function: Callable[..., Tensor], args: Any, kwargs: Any) -> Tensor:
+        """Runs an activation layer, which completes the call before it."""
+        output = function(*args, **kwargs)
+        last = self.calls[-1] if self.calls and not self._inside else None
+        if last is not None and _is_linear(last.activation) and args:
+            if last.value.shape[-1] == output.shape[-1]:
+                last.activation, last.activation_input, last.output = function, args[0], output
+        return output
+
+    def mark_outputs(self, outputs: Any) -> None:
+        """Notes which calls produced the model's `outputs`."""
+        identities = {id(tensor) for tensor in keras.tree.flatten(outputs)}
+        for call in self.calls:
+            call.is_output = id(call.output) in identities
+
+    def normalization(self) -> None:
+        """Notes that a normalization acts on the last recorded call."""
+        if self.calls and not self._inside:
+            self.calls[-1].normalized = True
+
+
+@contextlib.contextmanager
+def watching(watched: list[Site], *, batch_statistics: bool) -> Iterator[Callable[[Watch], None]]:
+    """Lets the layers report to a `Watch` until the block ends; yields a setter for it.
+
+    The hooks lie in the `__dict__` of the layer instances, where they shadow the methods of the
+    class, and are taken out again whatever happens.
+
+    Args:
+        watched: The sites to hook.
+        batch_statistics: Whether `BatchNormalization` uses the statistics of the batch, as in
+            training: at the start its moving statistics would make it do nothing.
+    """
+    current: list[Watch] = [Watch()]
+    undo: list[tuple[Any, str, Any]] = []
+    try:
+        for site in watched:
+            _hook(site.layer, "call", _call_hook(site, current, batch_statistics), undo)
+            activation = getattr(site.layer, "activation", None)
+            if site.role is Role.WEIGHTED and not site.opaque and callable(activation):
+                _hook(site.layer, "activation", _activation_hook(activation, current), undo)
+        yield lambda watch: current.__setitem__(0, watch)
+    finally:
+        for layer, name, former in reversed(undo):
+            if former is _ABSENT:
+                del layer.__dict__[name]
+            else:
+                layer.__dict__[name] = former
+
+
+_ABSENT = object()
+
+
+def _hook(layer: Any, name: str, hook: Callable[..., Any], undo: list[Any]) -> None:
+    # Not `setattr`: Keras and torch track what is assigned that way.
+    undo.append((layer, name, layer.__dict__.get(name, _ABSENT)))
+    layer.__dict__[name] = hook
+
+
+def _call_hook(site: Site, current: list[Watch], batch_statistics: bool) -> Callable[..., Any]:
+    call = site.layer.call
+
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        watch = current[0]
+        if site.role is Role.WEIGHTED:
+            return watch.weighted(site, call, args, kwargs)
+        if site.role is Role.ACTIVATION:
+            return watch.activation(call, args, kwargs)
+        if site.role is Role.BATCH_NORMALIZATION and batch_statistics:
+            kwargs["training"] = True
+        watch.normalization()
+        return call(*args, **kwargs)
+
+    return hooked
+
+
+def _activation_hook(
+    activation: Callable[..., Tensor], current: list[Watch]
+) -> Callable[..., Tensor]:
+    def hooked(value: Tensor) -> Tensor:
+        return current[0].own_activation(activation, value)
+
+    return hooked
+
+
+def _is_linear(activation: Callable[..., Any] | None) -> bool:
+    return activation is None or activation is keras.activations.linear
+
+
+def _first_float(structure: Any) -> Tensor | None:
+    for tensor in keras.tree.flatten(structure):
+        if ops.is_tensor(tensor):
+            is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
+            return tensor if is_float else None
+    return None
