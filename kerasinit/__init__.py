@@ -1,6 +1,7 @@
 """Weight initialization for Keras: initializers that know their layer, models, diagnosis."""
 
 from kerasinit import callbacks, experiments, initializers, models, report, signals, theory
+from kerasinit.initializers import fans
 from kerasinit.models import Plan, initialize, reset
 from kerasinit.theory import gain
 
@@ -10,6 +11,7 @@ __all__ = [
     "Plan",
     "callbacks",
     "experiments",
+    "fans",
     "gain",
     "initialize",
     "initializers",

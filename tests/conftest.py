@@ -13,7 +13,7 @@ collect_ignore = ["benchmarks"]
 
 @pytest.fixture(autouse=True)
 def fresh_session():
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)  # a collection for each test costs most of its time
     keras.utils.set_random_seed(0)
 
 
