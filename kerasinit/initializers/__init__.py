@@ -1,5 +1,6 @@
 """Room `initializers`: name, config or layer -> tensor."""
 
+from kerasinit.initializers._delta import DeltaOrthogonal
 from kerasinit.initializers._families import (
     HeNormal,
     HeUniform,
@@ -11,15 +12,30 @@ from kerasinit.initializers._families import (
     XavierUniform,
 )
 from kerasinit.initializers._fans import Fans, fans
+from kerasinit.initializers._icnr import ICNR
+from kerasinit.initializers._identity import Identity
+from kerasinit.initializers._odd_part import OddPart
+from kerasinit.initializers._odd_part_bias import OddPartBias
+from kerasinit.initializers._orthogonal import Orthogonal
+from kerasinit.initializers._siren import Siren
+from kerasinit.initializers._sparse import Sparse
 
 __all__ = [
+    "ICNR",
+    "DeltaOrthogonal",
     "Fans",
     "HeNormal",
     "HeUniform",
+    "Identity",
     "LasagneNormal",
     "LasagneUniform",
     "LecunNormal",
     "LecunUniform",
+    "OddPart",
+    "OddPartBias",
+    "Orthogonal",
+    "Siren",
+    "Sparse",
     "XavierNormal",
     "XavierUniform",
     "fans",

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._kernel import GainInitializer, KernelOptions
 from kerasinit.initializers._matrices import centre_taps, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 
 @register("delta_orthogonal")
-class DeltaOrthogonal(KernelInitializer):
+class DeltaOrthogonal(GainInitializer):
     """Zero but for the centre tap, which holds a random (Haar) orthogonal matrix of the channels.
 
     The only orthogonal start of a convolution that also survives zero padding: plain convolutional
@@ -28,11 +27,7 @@ class DeltaOrthogonal(KernelInitializer):
         scaled: Whether a kernel with more outputs than inputs is multiplied by
             sqrt(outputs / inputs), so that the mean square of the signal stays. False keeps the
             norm of the signal, as in the paper.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
-        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
-            Given together with `output_axes`. Axes named nowhere are the window.
-        output_axes: Axes of the output units.
-        batch_axes: Axes of independent kernels, such as experts.
+        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
 
     Raises:
         ValueError: If a number is out of range, the activation unknown, or only one of
@@ -54,24 +49,14 @@ class DeltaOrthogonal(KernelInitializer):
         gain: Any = 1.0,
         *,
         scaled: bool = True,
-        seed: SeedLike = None,
-        input_axes: Sequence[int] | None = None,
-        output_axes: Sequence[int] | None = None,
-        batch_axes: Sequence[int] | None = None,
+        **options: Unpack[KernelOptions],
     ) -> None:
-        super().__init__(
-            gain=gain,
-            seed=seed,
-            input_axes=input_axes,
-            output_axes=output_axes,
-            batch_axes=batch_axes,
-        )
+        super().__init__(gain, **options)
         self.scaled = scaled
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         view = self._view(shape, site, window=False)
-        rows = view.stack[-2] if self.scaled else None  # one tap: every row meets an input
-        stack = semi_orthogonal(view, seed=seed, dtype=dtype, fan_in=rows)
+        stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype, scaled=self.scaled)
         return gain_at(self.gain, site) * view.kernel(stack, taps=centre_taps(view, site))
 
     def get_config(self) -> Config:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from keras import ops
 
 from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._kernel import GainInitializer, KernelOptions
 from kerasinit.initializers._matrices import centre_taps
 from kerasinit.initializers._site import Site
 
 
 @register()
-class Identity(KernelInitializer):
+class Identity(GainInitializer):
     """The kernel through which a layer passes its input on, times `gain`.
 
     For convolutions of any number of window axes (the "Dirac" kernel), group by group, gate by
@@ -26,11 +25,7 @@ class Identity(KernelInitializer):
     Args:
         gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
             layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
-        seed: Accepted like everywhere; nothing is drawn.
-        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
-            Given together with `output_axes`. Axes named nowhere are the window.
-        output_axes: Axes of the output units.
-        batch_axes: Axes of independent kernels, such as experts.
+        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
 
     Raises:
         ValueError: If a number is out of range, the activation unknown, or only one of
@@ -51,19 +46,9 @@ class Identity(KernelInitializer):
     def __init__(
         self,
         gain: Any = 1.0,
-        *,
-        seed: SeedLike = None,
-        input_axes: Sequence[int] | None = None,
-        output_axes: Sequence[int] | None = None,
-        batch_axes: Sequence[int] | None = None,
+        **options: Unpack[KernelOptions],
     ) -> None:
-        super().__init__(
-            gain=gain,
-            seed=seed,
-            input_axes=input_axes,
-            output_axes=output_axes,
-            batch_axes=batch_axes,
-        )
+        super().__init__(gain, **options)
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         view = self._view(shape, site, window=False)

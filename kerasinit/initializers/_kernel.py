@@ -1,9 +1,11 @@
-"""Base of the initializers that fill a kernel as matrices."""
+"""Bases of the initializers that fill a kernel as matrices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
+
+import keras
 
 from kerasinit import _backend
 from kerasinit._typing import Config, SeedLike, Shape
@@ -15,13 +17,20 @@ from kerasinit.initializers._scaled import _checked_axes as checked_axes
 from kerasinit.initializers._site import Site
 
 
+class KernelOptions(TypedDict, total=False):
+    """Arguments that every initializer of kernels takes; see `KernelInitializer`."""
+
+    seed: SeedLike
+    input_axes: Sequence[int] | None
+    output_axes: Sequence[int] | None
+    batch_axes: Sequence[int] | None
+
+
 class KernelInitializer(LayerInitializer):
-    """An initializer of kernels: it has a gain, and knows which axes are summed over.
+    """An initializer of kernels: it knows which axes are summed over.
 
     Args:
-        gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
-            layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
-        seed: See `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes of the kernel that are summed over; None to read them from the layer, or
             from the shape outside one. Given together with `output_axes`. Axes named nowhere are
             the window.
@@ -29,22 +38,20 @@ class KernelInitializer(LayerInitializer):
         batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
-        ValueError: If a number is out of range, the activation unknown, or only one of
-            `input_axes` and `output_axes` is given.
+        ValueError: If only one of `input_axes` and `output_axes` is given. When called: if the
+            shape is no kernel's.
         TypeError: If an argument is of the wrong type.
     """
 
     def __init__(
         self,
         *,
-        gain: Any = 1.0,
         seed: SeedLike = None,
         input_axes: Sequence[int] | None = None,
         output_axes: Sequence[int] | None = None,
         batch_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed=seed)
-        self.gain = checked_gain(gain)
         self.input_axes = checked_axes("input_axes", input_axes)
         self.output_axes = checked_axes("output_axes", output_axes)
         self.batch_axes = checked_axes("batch_axes", batch_axes)
@@ -60,11 +67,47 @@ class KernelInitializer(LayerInitializer):
 
     def get_config(self) -> Config:
         """The constructor's arguments."""
-        building = _backend.building_layer() is not None  # a copy is made: no need for plain data
         return {
             **super().get_config(),
-            "gain": self.gain if building else serialized_gain(self.gain),
             "input_axes": self.input_axes,
             "output_axes": self.output_axes,
             "batch_axes": self.batch_axes,
         }
+
+
+class GainInitializer(KernelInitializer):
+    """An initializer of kernels with a factor on the weights.
+
+    Args:
+        gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
+            layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
+        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+
+    Raises:
+        ValueError: If the gain is out of range or the activation unknown.
+        TypeError: If the gain is no number and no activation.
+    """
+
+    def __init__(self, gain: Any, **options: Unpack[KernelOptions]) -> None:
+        super().__init__(**options)
+        self.gain = checked_gain(gain)
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        building = _backend.building_layer() is not None  # a copy is made: no need for plain data
+        gain = self.gain if building else serialized_gain(self.gain)
+        return {**super().get_config(), "gain": gain}
+
+
+def plain_activation(activation: Any) -> Any:
+    """An activation as it is kept: Keras' own functions by name, configs deserialized."""
+    if isinstance(activation, dict):
+        activation = keras.activations.get(activation)
+    name = getattr(activation, "__name__", "")
+    return name if getattr(keras.activations, name, None) is activation else activation
+
+
+def config_of(activation: Any) -> Any:
+    """`activation` for a config; plain data unless a layer copies its initializer."""
+    building = _backend.building_layer() is not None
+    return activation if building else serialized_gain(activation)

@@ -94,25 +94,22 @@ def matrices(shape: Shape, layout: Layout, *, window: bool) -> Matrices:
     return Matrices(shape, layout, window)
 
 
-def semi_orthogonal(view: Matrices, *, seed: SeedLike, dtype: str, fan_in: float | None) -> Tensor:
-    """A stack of independent Haar semi-orthogonal matrices.
+def semi_orthogonal(stack: Shape, *, seed: SeedLike, dtype: str, scaled: bool = True) -> Tensor:
+    """Independent Haar semi-orthogonal matrices.
 
     Args:
-        view: Which matrices.
+        stack: `(*batch, rows, columns)`.
         seed: Seed of the draw.
         dtype: `"float32"` or `"float64"`.
-        fan_in: Number of rows that meet an input at the same time; the matrices are then scaled so
-            that the mean square of the signal stays, `max(1, sqrt(columns / rows)) *
-            sqrt(rows / fan_in)`. None: not scaled.
+        scaled: Whether wide matrices are multiplied by sqrt(columns / rows), so that the mean
+            square of a row vector stays.
 
-    Source: Haar orthogonal with the factor of wide matrices, "scaled uniform orthogonal", Martens
-    et al., 2021, section 5.3, https://arxiv.org/abs/2110.01765
+    Source: "scaled uniform orthogonal", Martens et al., 2021, section 5.3,
+    https://arxiv.org/abs/2110.01765
     """
-    _, _, rows, columns = view.stack
-    values = haar(view.stack, seed=seed, dtype=dtype)
-    if fan_in is None:
-        return values
-    return values * (max(1.0, math.sqrt(columns / rows)) * math.sqrt(rows / fan_in))
+    *_, rows, columns = stack
+    values = haar(stack, seed=seed, dtype=dtype)
+    return values * math.sqrt(columns / rows) if scaled and columns > rows else values
 
 
 def centre_taps(view: Matrices, site: Site | None) -> np.ndarray:

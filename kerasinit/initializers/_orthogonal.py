@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from typing import Any, Unpack
 
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._fans import fans_of_layout
 from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._kernel import GainInitializer, KernelOptions
 from kerasinit.initializers._layout import layout_at
 from kerasinit.initializers._matrices import matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 
 @register()
-class Orthogonal(KernelInitializer):
+class Orthogonal(GainInitializer):
     """Random orthogonal kernels, uniform over all of them (Haar), for the layer they fill.
 
     A recurrent kernel is orthogonal gate by gate, a grouped convolution group by group, experts one
@@ -30,11 +30,7 @@ class Orthogonal(KernelInitializer):
         scaled: Whether a kernel that is wider than high is multiplied by sqrt(outputs / inputs),
             so that the mean square of the signal stays. False gives the plain semi-orthogonal
             matrix of Keras, torch and Lasagne, whose wide layers make the signal smaller.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
-        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
-            Given together with `output_axes`. Axes named nowhere are the window.
-        output_axes: Axes of the output units.
-        batch_axes: Axes of independent kernels, such as experts.
+        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
 
     Raises:
         ValueError: If a number is out of range, the activation unknown, or only one of
@@ -57,26 +53,19 @@ class Orthogonal(KernelInitializer):
         gain: Any = 1.0,
         *,
         scaled: bool = True,
-        seed: SeedLike = None,
-        input_axes: Sequence[int] | None = None,
-        output_axes: Sequence[int] | None = None,
-        batch_axes: Sequence[int] | None = None,
+        **options: Unpack[KernelOptions],
     ) -> None:
-        super().__init__(
-            gain=gain,
-            seed=seed,
-            input_axes=input_axes,
-            output_axes=output_axes,
-            batch_axes=batch_axes,
-        )
+        super().__init__(gain, **options)
         self.scaled = scaled
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         layout = layout_at(self, shape, site)
         view = matrices(shape, layout, window=True)
-        fan_in = fans_of_layout(shape, layout).fan_in if self.scaled else None
-        stack = semi_orthogonal(view, seed=seed, dtype=dtype, fan_in=fan_in)
-        return gain_at(self.gain, site) * view.kernel(stack)
+        scale = gain_at(self.gain, site)
+        if self.scaled:  # not all rows meet an input: embeddings, strided transposed convolutions
+            scale *= math.sqrt(view.stack[-2] / fans_of_layout(shape, layout).fan_in)
+        stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype, scaled=self.scaled)
+        return scale * view.kernel(stack)
 
     def get_config(self) -> Config:
         """The constructor's arguments."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._fans import fans_of_layout
-from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._kernel import KernelInitializer, KernelOptions
 from kerasinit.initializers._layout import layout_at
 from kerasinit.initializers._matrices import matrices
 from kerasinit.initializers._site import Site
@@ -30,11 +29,7 @@ class Siren(KernelInitializer):
         first: Whether the layer reads the coordinates themselves.
         omega: The factor inside the sine, dimensionless. Where the layer computes `sin(W x + b)`,
             it is 1.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
-        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
-            Given together with `output_axes`. Axes named nowhere are the window.
-        output_axes: Axes of the output units.
-        batch_axes: Axes of independent kernels, such as experts.
+        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
 
     Raises:
         ValueError: If `omega` is out of range, or only one of `input_axes` and `output_axes` is
@@ -57,14 +52,9 @@ class Siren(KernelInitializer):
         first: bool = False,
         *,
         omega: float = 30.0,
-        seed: SeedLike = None,
-        input_axes: Sequence[int] | None = None,
-        output_axes: Sequence[int] | None = None,
-        batch_axes: Sequence[int] | None = None,
+        **options: Unpack[KernelOptions],
     ) -> None:
-        super().__init__(
-            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
-        )
+        super().__init__(**options)
         if not isinstance(first, bool | np.bool_):
             raise TypeError(f"`first` must be True or False. Received: first={first!r}.")
         if isinstance(omega, bool) or not isinstance(omega, int | float | np.number):
@@ -91,6 +81,4 @@ class Siren(KernelInitializer):
 
     def get_config(self) -> Config:
         """The constructor's arguments."""
-        config = super().get_config()
-        del config["gain"]
-        return {**config, "first": self.first, "omega": self.omega}
+        return {**super().get_config(), "first": self.first, "omega": self.omega}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import numpy as np
@@ -13,14 +12,14 @@ from keras import ops
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register, split_seed
 from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import KernelInitializer
+from kerasinit.initializers._kernel import GainInitializer, KernelOptions
 from kerasinit.initializers._site import Site
 
 DEFAULT_FRACTION = 0.1  # of the inputs; as in Lasagne and torch
 
 
 @register("sparse")
-class Sparse(KernelInitializer):
+class Sparse(GainInitializer):
     """Normal weights, exactly so many per unit, from inputs drawn without replacement.
 
     The `sparsity` of Lasagne is the fraction of weights that are *not* zero, that of torch the
@@ -35,12 +34,7 @@ class Sparse(KernelInitializer):
             None: gain / sqrt(their number), which keeps the mean square of the signal.
         gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
             layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
-        input_axes: Axes of the kernel that are summed over; None to read them from the layer.
-            Given together with `output_axes`. Axes named nowhere are the window, whose entries
-            count as inputs.
-        output_axes: Axes of the output units.
-        batch_axes: Axes of independent kernels, such as experts.
+        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
 
     Raises:
         ValueError: If a number is out of range, both or an impossible combination of arguments is
@@ -63,18 +57,9 @@ class Sparse(KernelInitializer):
         nonzero_count: int | None = None,
         stddev: float | None = None,
         gain: Any = 1.0,
-        seed: SeedLike = None,
-        input_axes: Sequence[int] | None = None,
-        output_axes: Sequence[int] | None = None,
-        batch_axes: Sequence[int] | None = None,
+        **options: Unpack[KernelOptions],
     ) -> None:
-        super().__init__(
-            gain=gain,
-            seed=seed,
-            input_axes=input_axes,
-            output_axes=output_axes,
-            batch_axes=batch_axes,
-        )
+        super().__init__(gain, **options)
         if nonzero_fraction is not None and nonzero_count is not None:
             raise ValueError(
                 "Give `nonzero_fraction` or `nonzero_count`, not both. Received: "

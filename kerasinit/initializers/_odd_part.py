@@ -1,0 +1,181 @@
+"""Odd-part kernels: an activation carries the signal of a deep net by its odd part alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Unpack
+
+import numpy as np
+from keras import ops
+
+from kerasinit import theory
+from kerasinit._typing import Config, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import register
+from kerasinit.initializers._kernel import (
+    KernelInitializer,
+    KernelOptions,
+    config_of,
+    plain_activation,
+)
+from kerasinit.initializers._layout import SEPARABLE
+from kerasinit.initializers._matrices import Matrices, centre_taps, semi_orthogonal
+from kerasinit.initializers._site import Site
+
+DEPTH = 50  # hidden layers, where the depth is unknown
+ZETA = 1.5  # growth of the squared gradient over the whole depth, dimensionless
+
+
+@register("odd_part")
+class OddPart(KernelInitializer):
+    """Kernels with which plain nets of any activation train at any depth.
+
+    The even part of an activation makes all inputs of a deep net look alike, and its gradients
+    grow or vanish. With these kernels only the odd part acts at the start: where the even part is
+    a constant (tanh, sigmoid) `OddPartBias` cancels it; else units come in mirrored pairs, unit c
+    with unit c + units / 2, and blocks `[[M, -M], [-M, M]]` of a random orthogonal M cancel it.
+    For ReLU, GELU, SiLU and softplus the whole net is then an orthogonal linear map at the start.
+    Of a convolution only the centre tap is not zero, as in `DeltaOrthogonal`.
+
+    The rule needs all layers of the stack: `kerasinit.initialize(model)` gives each its role. By
+    hand: `paired_inputs=False` in the first layer, `paired_outputs=False` in the last.
+
+    Args:
+        activation: The activation between the layers: name, function or layer.
+        depth: Number of hidden layers.
+        paired_inputs: Whether the inputs come from `activation`, in a layer of this rule. False
+            for the first layer, which reads data.
+        paired_outputs: Whether the outputs go into `activation`. False for the last layer.
+        zeta: Allowed growth of the squared gradient from the last to the first hidden layer,
+            dimensionless.
+        input_mean_square: Mean square of the data that the first layer reads, dimensionless: 1 if
+            standardised.
+        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+
+    Raises:
+        ValueError: If an argument is out of range, the activation is unknown or has no odd part.
+            When called: if the kernel has groups, mixes no channels, or is too small for pairs.
+        TypeError: If an argument is of the wrong type.
+
+    Source: the project's own rule. Mirrored ReLU blocks: Burkholz and Dubatovka, 2019,
+    https://arxiv.org/abs/1806.06362; the depth-aware length: Martens et al., 2021, section 3,
+    https://arxiv.org/abs/2110.01765
+
+    Example:
+        >>> import keras
+        >>> first = OddPart("relu", paired_inputs=False, seed=1)((8, 16))
+        >>> hidden = OddPart("relu", seed=2)((16, 16))
+        >>> x = keras.random.normal((4, 8), seed=3)
+        >>> y = keras.ops.relu(keras.ops.relu(x @ first) @ hidden)
+        >>> norm = lambda z: keras.ops.sqrt(keras.ops.sum(z**2, axis=-1))
+        >>> ratio = norm(y) / norm(x)  # every input keeps its length
+        >>> [round(float(r), 4) for r in ratio]
+        [1.0, 1.0, 1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        activation: Any,
+        depth: int = DEPTH,
+        paired_inputs: bool = True,
+        paired_outputs: bool = True,
+        zeta: float = ZETA,
+        input_mean_square: float = 1.0,
+        **options: Unpack[KernelOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.activation = plain_activation(activation)
+        self.depth = depth
+        self.zeta = zeta
+        self.paired_inputs = checked_flag("paired_inputs", paired_inputs)
+        self.paired_outputs = checked_flag("paired_outputs", paired_outputs)
+        self.input_mean_square = _checked_mean_square(input_mean_square)
+        self.point = theory.odd_part(self.activation, depth=depth, zeta=zeta)
+
+    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+        view = self._view(shape, site, window=False)
+        taps = centre_taps(view, site)
+        if site is not None and isinstance(site.layer, SEPARABLE) and site.role == "depthwise":
+            # No activation follows before the pointwise kernel, which has the rule.
+            return view.kernel(ops.ones(view.stack, dtype=dtype), taps=taps)
+        self._refuse(view, site)
+        *stack, rows, columns = view.stack
+        mirror_rows = self.paired_inputs and self.point.kind == "mirror"
+        mirror_columns = self.paired_outputs and self.point.kind == "mirror"
+        block = (*stack, rows // (1 + mirror_rows), columns // (1 + mirror_columns))
+        values = self.scale * semi_orthogonal(block, seed=seed, dtype=dtype)
+        if mirror_columns:
+            # A leftover unit copies unit 0, so that the net stays linear where it should be.
+            leftover = values[..., : columns % 2]
+            values = ops.concatenate([values, -values, leftover], axis=-1)
+        if mirror_rows:
+            leftover = ops.zeros((*stack, rows % 2, columns), dtype=dtype)
+            values = ops.concatenate([values, -values, leftover], axis=-2)
+        return view.kernel(values, taps=taps)
+
+    @property
+    def scale(self) -> float:
+        """Factor on the orthogonal block, dimensionless."""
+        if self.paired_inputs:
+            return self.point.gain
+        return math.sqrt(self.point.length / self.input_mean_square)
+
+    def _refuse(self, view: Matrices, site: Site | None) -> None:
+        """Raises where the rule cannot hold."""
+        if self.point.kind == "bias":
+            return
+        where = "" if site is None else f" (layer {site.layer.name!r})"
+        if view.parts > 1:
+            raise ValueError(
+                "`OddPart` pairs channels over the whole layer, which groups and gates keep apart. "
+                f"Received: shape={view.shape} with {view.parts} groups or gates{where}. "
+                "`DeltaOrthogonal` or `Orthogonal` would work."
+            )
+        if not view.layout.inputs:
+            raise ValueError(
+                "`OddPart` needs a kernel that mixes channels, which a depthwise kernel does not. "
+                f"Received: shape={view.shape}{where}. `Identity` would work."
+            )
+        *_, rows, columns = view.stack
+        if (self.paired_inputs and rows < 2) or (self.paired_outputs and columns < 2):
+            raise ValueError(
+                "`OddPart` pairs two units: `shape` must have at least two inputs if "
+                "`paired_inputs`, and two outputs if `paired_outputs`. "
+                f"Received: shape={view.shape}, paired_inputs={self.paired_inputs}, "
+                f"paired_outputs={self.paired_outputs}{where}."
+            )
+
+    def get_config(self) -> Config:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "activation": config_of(self.activation),
+            "depth": self.depth,
+            "paired_inputs": self.paired_inputs,
+            "paired_outputs": self.paired_outputs,
+            "zeta": self.zeta,
+            "input_mean_square": self.input_mean_square,
+        }
+
+
+def checked_flag(name: str, value: Any) -> bool:
+    """`value` as a bool.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{name}` must be True or False. Received: {name}={value!r}.")
+    return bool(value)
+
+
+def _checked_mean_square(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(
+            f"`input_mean_square` must be a number > 0. Received: input_mean_square={value!r}."
+        )
+    if not 0 < value < math.inf:
+        raise ValueError(
+            "`input_mean_square` must be > 0 and finite. "
+            f"Received: input_mean_square={value!r}. Standardised data has 1."
+        )
+    return float(value)
