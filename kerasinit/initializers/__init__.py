@@ -1,5 +1,6 @@
 """Room `initializers`: name, config or layer -> tensor."""
 
+from kerasinit.initializers._critical import Critical, CriticalBias
 from kerasinit.initializers._delta import DeltaOrthogonal
 from kerasinit.initializers._families import (
     HeNormal,
@@ -22,6 +23,8 @@ from kerasinit.initializers._sparse import Sparse
 
 __all__ = [
     "ICNR",
+    "Critical",
+    "CriticalBias",
     "DeltaOrthogonal",
     "Fans",
     "HeNormal",
