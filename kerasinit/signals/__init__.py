@@ -1,7 +1,9 @@
 """Tensors to statistics to verdicts."""
 
+from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
 from kerasinit.signals._probe import measure
+from kerasinit.signals._sites import sites
 from kerasinit.signals._statistics import (
     HISTOGRAM_EDGES,
     STATISTICS,
@@ -10,6 +12,7 @@ from kerasinit.signals._statistics import (
     stack_statistics,
     tensor_statistics,
 )
+from kerasinit.signals._taps import Call, Watch, watching
 from kerasinit.signals._units import ActivationShape, duplicate_share, unit_shares
 from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
 from kerasinit.signals._window import LayerStep, TrainingStep, judge_window
@@ -20,18 +23,23 @@ __all__ = [
     "STATISTICS",
     "TRAINING_CAUSES",
     "ActivationShape",
+    "Call",
     "LayerSignals",
     "LayerStep",
     "Signals",
     "TensorStatistics",
     "TrainingStep",
     "Verdict",
+    "Watch",
     "duplicate_share",
+    "judge",
     "judge_window",
     "layer_signals",
     "magnitude_histogram",
     "measure",
+    "sites",
     "stack_statistics",
     "tensor_statistics",
     "unit_shares",
+    "watching",
 ]
