@@ -56,7 +56,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         outputs = _backend.run_once(lambda: _outputs(model, x))
         with _loss_of(model, x, y, outputs) as loss:
             passed = _pass(model, x, y, first, report_to, loss)
-    rows = rows_of(passed.calls, passed.tap_gradients, passed.weight_gradients)
+    rows = rows_of(model.name, passed.calls, passed.tap_gradients, passed.weight_gradients)
     inputs = [array for array in flat_arrays(x) if array.dtype.kind == "f"]
     return Signals(
         layers=rows,

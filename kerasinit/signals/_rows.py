@@ -19,11 +19,15 @@ from kerasinit.signals._units import ActivationShape
 
 
 def rows_of(
-    calls: list[Call], tap_gradients: list[np.ndarray], weight_gradients: dict[int, np.ndarray]
+    model_name: str,
+    calls: list[Call],
+    tap_gradients: list[np.ndarray],
+    weight_gradients: dict[int, np.ndarray],
 ) -> tuple[LayerSignals, ...]:
     """One record for each call, in execution order.
 
     Args:
+        model_name: Name of the model, which is taken off the front of the layers' paths.
         calls: What the watch saw, with concrete tensors.
         tap_gradients: Gradient by each tap.
         weight_gradients: Gradient by each trainable weight, by the `id` of the variable.
@@ -33,7 +37,7 @@ def rows_of(
     # A last layer whose output is reshaped or scaled on its way out is an output all the same.
     last = calls[-1] if calls and not any(call.is_output for call in calls) else None
     for call in calls:
-        name = call.site.layer.path or call.site.layer.name
+        name = (call.site.layer.path or call.site.layer.name).removeprefix(f"{model_name}/")
         times[name] = times.get(name, 0) + 1
         if times[name] > 1:
             name = f"{name} (call {times[name]})"

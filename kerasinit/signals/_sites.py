@@ -117,9 +117,8 @@ def _matrix_rule(layer: Any) -> Callable[[np.ndarray], np.ndarray]:
         isinstance(layer, keras.layers.Conv3DTranspose)
     ):
         return lambda kernel: _columns(kernel, (kernel.ndim - 2,))
-    units = getattr(layer, "units", None)
     if isinstance(layer, (keras.layers.LSTMCell, keras.layers.GRUCell)):
-        # The gates lie side by side: one unit has a column in each.
+        units = int(layer.units)  # the gates lie side by side: a unit has a column in each
         return lambda kernel: kernel.reshape(-1, units)
     return lambda kernel: kernel.reshape(-1, kernel.shape[-1])
 
