@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import inspect
 import math
 import random
 import re
@@ -25,7 +26,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit._typing import SeedLike, Tensor
+from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.models._variables import Slot, with_einsum_axes
 
 MAX_SEED = 2**31 - 2  # TensorFlow seeds are int32
@@ -50,22 +51,20 @@ class Choice:
         initializer: Any initializer; None leaves the variable alone.
         reason: Why, in one line.
         scale: Factor on the drawn values, dimensionless.
-        centre: Value that the activation before this layer takes at zero. With it, a bias is drawn
-            as `-centre * (column sums of the kernel)` instead of from an initializer.
-        kernel: The slot of the kernel that `centre` refers to.
+        pixels: Pixels that a flattening laid side by side on the input axis: the mirrored halves
+            of a dense kernel are dealt out to every pixel.
     """
 
     slot: Slot
     initializer: Any | None
     reason: str
     scale: float = 1.0
-    centre: float | None = None
-    kernel: Slot | None = None
+    pixels: int = 1
 
     @property
     def changes(self) -> bool:
         """Whether the variable gets new values."""
-        return self.initializer is not None or self.centre is not None
+        return self.initializer is not None
 
 
 def resolve_seed(seed: SeedLike) -> int:
@@ -126,16 +125,29 @@ def draw(choice: Choice, seed: int) -> Tensor:
     """New values for the variable of `choice`, drawn as if its layer were being built."""
     slot = choice.slot
     dtype = keras.backend.standardize_dtype(slot.variable.dtype)
-    if choice.centre is not None and choice.kernel is not None:
-        kernel = ops.convert_to_tensor(choice.kernel.variable)
-        columns = ops.sum(ops.cast(kernel, "float32"), axis=tuple(range(kernel.ndim - 1)))
-        return ops.cast(-choice.centre * columns, dtype)
     initializer = reseeded(choice.initializer, seed)
     if slot.role == "kernel":
         initializer = with_einsum_axes(initializer, slot.layer)
     with _backend.layer_scope(slot.layer, slot.layer_path):
-        values = initializer(slot.shape, dtype=dtype)
+        if choice.pixels == 1:
+            values = initializer(slot.shape, dtype=dtype)
+        else:
+            values = _per_pixel(initializer, slot.shape, dtype, choice.pixels)
     return values if choice.scale == 1.0 else ops.cast(choice.scale * values, dtype)
+
+
+def _per_pixel(initializer: Any, shape: Shape, dtype: str, pixels: int) -> Tensor:
+    """A kernel `(pixels * channels, outputs)` whose mirrored rows are pairs within each pixel."""
+    rows, outputs = shape
+    channels = rows // pixels
+    half = channels // 2
+    values = initializer((2 * half * pixels, outputs), dtype=dtype)
+    values = ops.transpose(ops.reshape(values, (2, pixels, half, outputs)), (1, 0, 2, 3))
+    values = ops.reshape(values, (pixels, 2 * half, outputs))
+    values = ops.pad(
+        values, ((0, 0), (0, channels % 2), (0, 0))
+    )  # a leftover channel feeds nothing
+    return ops.reshape(values, shape)
 
 
 def apply(choices: list[Choice], seed: int) -> None:
@@ -254,17 +266,29 @@ def describe(initializer: Any) -> str:
     """One line for an initializer: its class and what differs from the defaults.
 
     >>> describe(keras.initializers.RandomNormal(stddev=0.1))
-    'RandomNormal(mean=0, stddev=0.1)'
+    'RandomNormal(stddev=0.1)'
     """
     if initializer is None:
         return ""
     if not isinstance(initializer, keras.initializers.Initializer):
         return str(getattr(initializer, "__name__", type(initializer).__name__))
-    shown = ", ".join(
-        f"{key}={value:.4g}"
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-        else f"{key}={value!r}"
+    parameters = inspect.signature(type(initializer)).parameters
+    shown = [
+        f"{key}={_short(value)}"
         for key, value in initializer.get_config().items()
-        if key != "seed" and value is not None and not isinstance(value, (list, dict))
-    )
-    return f"{type(initializer).__name__}({shown})"
+        if key not in ("seed", "input_axes", "output_axes", "batch_axes")
+        and not (key in parameters and _equal(parameters[key].default, value))
+    ]
+    return f"{type(initializer).__name__}({', '.join(shown)})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return str(value.get("class_name", "..."))
+    return repr(getattr(value, "name", None) or getattr(value, "__name__", None) or value)
+
+
+def _equal(default: Any, value: Any) -> bool:
+    return type(default) is type(value) and not isinstance(value, np.ndarray) and default == value

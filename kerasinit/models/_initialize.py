@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from kerasinit import initializers, theory
 from kerasinit._typing import SeedLike
 from kerasinit.models import _rules
+from kerasinit.models._best_practice import best_choices
 from kerasinit.models._draw import Choice, apply, check, describe, resolve_seed
 from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._variables import slots
@@ -22,9 +25,10 @@ def initialize(
 
     Args:
         model: A built Keras model: Sequential, functional, subclassed, nested.
-        rules: One initializer for all kernels (a name, a config, an instance), or an ordered list
-            of (path regex or layer class, initializer) pairs, of which the first match counts.
-            Variables that no rule means are drawn from their layer's own initializers.
+        rules: None for the best practice for each layer's place in the graph. Or one initializer
+            for all kernels (a name, a config, an instance). Or an ordered list of (path regex or
+            layer class, initializer) pairs, of which the first match counts; variables that no
+            rule means are drawn from their layer's own initializers.
         seed: An int repeats the weights exactly; None draws a fresh one.
         dry_run: Only plan; change nothing.
 
@@ -42,7 +46,9 @@ def initialize(
     'HeNormal()'
     """
     found = slots(model)
-    if _rules.is_rule_list(rules):
+    if rules is None:
+        choices = best_choices(model, found)
+    elif _rules.is_rule_list(rules):
         choices = _rules.choose(found, rules)
     else:
         choices = _rules.choose_one(found, rules)
@@ -92,6 +98,9 @@ def carry_out(model: Any, choices: list[Choice], *, seed: SeedLike, dry_run: boo
 
 def _row(choice: Choice) -> PlanRow:
     slot = choice.slot
+    fans = None
+    if slot.kind == "kernel" and choice.changes:
+        fans = initializers.fans(slot.layer, slot.variable)
     return PlanRow(
         path=slot.path,
         shape=slot.shape,
@@ -100,4 +109,21 @@ def _row(choice: Choice) -> PlanRow:
         initializer=describe(choice.initializer),
         reason=choice.reason,
         changed=choice.changes,
+        fan_in=None if fans is None else fans.fan_in,
+        fan_out=None if fans is None else fans.fan_out,
+        gain=None if fans is None else _gain(choice),
     )
+
+
+def _gain(choice: Choice) -> float | None:
+    """Factor on the weights that the initializer was asked for; None where it names none."""
+    initializer = choice.initializer
+    if isinstance(initializer, initializers.OddPart):
+        return choice.scale * initializer.scale
+    gain = getattr(initializer, "gain", None)
+    if gain == "auto":
+        return None
+    if gain is not None:
+        return choice.scale * (gain if isinstance(gain, (int, float)) else theory.gain(gain))
+    scale = getattr(initializer, "scale", None)
+    return None if scale is None else choice.scale * math.sqrt(scale)

@@ -24,7 +24,7 @@ class PlanRow:
         changed: Whether the variable gets new values.
         fan_in: Weights that feed one output; None where fans mean nothing.
         fan_out: Weights that one input feeds; None where fans mean nothing.
-        gain: `std * sqrt(fan_in)` asked of the initializer; None where it is not known.
+        gain: Factor on the weights asked of the initializer, dimensionless; None if it names none.
         tries: Forward passes that data-driven scaling used for this layer; None without data.
         output_std: Standard deviation of the layer's output on the data; None without data.
         converged: Whether `output_std` reached the tolerance; None without data.
@@ -37,8 +37,8 @@ class PlanRow:
     initializer: str
     reason: str
     changed: bool
-    fan_in: int | None = None
-    fan_out: int | None = None
+    fan_in: float | None = None
+    fan_out: float | None = None
     gain: float | None = None
     tries: int | None = None
     output_std: float | None = None
@@ -113,7 +113,7 @@ def _table(plan: Plan) -> str:
             row.path,
             "x".join(map(str, row.shape)) or "()",
             row.initializer or "(left alone)",
-            "" if row.fan_in is None else f"{row.fan_in}, {row.fan_out}",
+            "" if row.fan_in is None else f"{row.fan_in:g}, {row.fan_out:g}",
             "" if row.gain is None else f"{row.gain:.4g}",
         ]
         if with_data:

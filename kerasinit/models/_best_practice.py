@@ -1,0 +1,170 @@
+"""The best practice: the right initializer for each layer's place in the graph, with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+from keras import layers
+
+from kerasinit import _backend, initializers
+from kerasinit.models import _calls
+from kerasinit.models._draw import Choice
+from kerasinit.models._graph import Call, Graph, read_graph
+from kerasinit.models._odd_part_rule import odd_part_choices
+from kerasinit.models._places import Place, place_of, residual_adds, skip_of
+from kerasinit.models._rules import left_alone, own_choice
+from kerasinit.models._stacks import Role, roles
+from kerasinit.models._variables import ForgetBias, Slot
+
+# Hidden layers below which mirrored blocks, which halve the width at the start, gain nothing:
+# on 3 hidden layers of width 64 a unit-gain orthogonal start is as good (digits, SGD, see
+# tests/benchmarks/depth_signal.py).
+SHALLOW = 4
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A model as the rules see it.
+
+    Args:
+        model: The built model.
+        slots: Its variables.
+        graph: Its graph; None where it cannot be read.
+    """
+
+    model: Any
+    slots: tuple[Slot, ...]
+    graph: Graph | None
+
+    @cached_property
+    def owners(self) -> dict[int, Any]:
+        """Identity of a layer -> the layer that is called in the graph for it."""
+        if self.graph is None:
+            return {}
+        found: dict[int, Any] = {}
+        for call in self.graph.calls:
+            if isinstance(call.operation, keras.layers.Layer):
+                for layer in _backend.flat_layers(call.operation):
+                    found.setdefault(id(layer), call.operation)
+        return found
+
+    def owner(self, layer: Any) -> Any:
+        """The layer of the graph that holds `layer`; itself where it is called directly."""
+        return self.owners.get(id(layer), layer)
+
+    def place(self, layer: Any) -> Place:
+        """Place of the layer whose own activation counts, in the graph through its owner."""
+        owner = self.owner(layer)
+        place = place_of(owner, self.graph)
+        own = _calls.own_activation(layer)
+        if own is None or owner is layer:
+            return place
+        return Place(place.calls, own, place.norm, place.adds, place.output, place.into)
+
+    @cached_property
+    def adds(self) -> tuple[Call, ...]:
+        """Residual adds of the model."""
+        return () if self.graph is None else residual_adds(self.graph)
+
+    @cached_property
+    def stream_is_normalized(self) -> bool:
+        """Whether what the skips carry comes out of a norm (post-norm Transformers)."""
+        if self.graph is None:
+            return False
+        skips = [skip_of(add, self.graph) for add in self.adds]
+        makers = [self.graph.maker.get(skip) for skip in skips if skip is not None]
+        return any(maker is not None and _calls.is_norm(maker) for maker in makers)
+
+    @cached_property
+    def roles(self) -> dict[int, Role]:
+        """Identity of a layer -> its role in a plain stack."""
+        return {} if self.graph is None else roles(self.graph)
+
+
+def best_choices(model: Any, slots: tuple[Slot, ...]) -> list[Choice]:
+    """One choice per variable of `model`.
+
+    Args:
+        model: A built model.
+        slots: Its variables.
+    """
+    scene = Scene(model, slots, read_graph(model))
+    special = odd_part_choices(scene.roles, slots, shallow=SHALLOW)
+    return [
+        left_alone(slot) or special.get(id(slot.variable)) or _choice(slot, scene) for slot in slots
+    ]
+
+
+def _choice(slot: Slot, scene: Scene) -> Choice:
+    if slot.kind == "bias" and isinstance(slot.layer, layers.LSTMCell):
+        bias = ForgetBias(slot.layer.bias_initializer, int(slot.layer.units))
+        return Choice(slot, bias, "the forget gate of an LSTM starts open, at one")
+    if slot.kind == "embedding":
+        return Choice(
+            slot, slot.initializer, "one row is read at a time: embeddings keep their scale"
+        )
+    if slot.kind == "norm" and slot.initializer is not None:
+        return Choice(slot, slot.initializer, "a norm starts as the identity")
+    if slot.kind != "kernel":
+        return own_choice(slot)
+    return kernel_choice(slot, scene)
+
+
+def kernel_choice(slot: Slot, scene: Scene) -> Choice:
+    """The initializer of a kernel that is in no deep plain stack.
+
+    Args:
+        slot: A kernel.
+        scene: Its model.
+    """
+    owner = scene.owner(slot.layer)
+    if slot.role == "recurrent_kernel":
+        reason = "recurrent: orthogonal gate by gate keeps the state's length over time"
+        return Choice(slot, initializers.Orthogonal(), reason)
+    if isinstance(owner, _calls.RECURRENT) or hasattr(slot.layer, "recurrent_initializer"):
+        return Choice(slot, initializers.XavierUniform(), "into recurrent gates, fans per gate")
+    place = scene.place(slot.layer)
+    if slot.role == "depthwise_kernel" and hasattr(slot.layer, "pointwise_kernel"):
+        reason = "depthwise half of a separable layer: no activation follows, gain 1"
+        return Choice(slot, initializers.LecunNormal(), reason)
+    if isinstance(owner, _calls.ATTENTION):
+        return _attention_choice(slot, place, scene)
+    name = _calls.activation_name(place.activation)
+    gain = _calls.gain_of(place.activation)
+    if place.output:
+        reason = "the model's output: unit variance at any width"
+        return Choice(slot, initializers.LecunNormal(), reason)
+    if place.adds and not scene.stream_is_normalized:
+        return _branch_end(slot, initializers.HeNormal(gain=gain), scene)
+    if place.norm is not None:
+        kind = type(place.norm).__name__
+        reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
+        return Choice(slot, initializers.HeNormal(gain=gain), reason)
+    role = scene.roles.get(id(slot.layer))
+    if role is not None:
+        reason = (
+            f"plain stack of {role.depth} hidden layers, too shallow for mirrored blocks: "
+            f"orthogonal for {name}"
+        )
+        return Choice(slot, initializers.Orthogonal(gain=gain), reason)
+    if scene.graph is None or not place.calls:
+        reason = f"alone (no graph could be read): He for its activation, {name}"
+        return Choice(slot, initializers.HeNormal(gain=gain), reason)
+    return Choice(slot, initializers.HeNormal(gain=gain), f"{name} follows: He for {name}")
+
+
+def _attention_choice(slot: Slot, place: Place, scene: Scene) -> Choice:
+    if "attention_output" not in slot.layer_path:
+        return Choice(slot, initializers.XavierUniform(), "attention projection, fans per head")
+    if place.adds and not scene.stream_is_normalized:
+        return _branch_end(slot, initializers.XavierUniform(), scene)
+    return Choice(slot, initializers.XavierUniform(), "attention output, a norm follows")
+
+
+def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
+    count = max(1, len(scene.adds))
+    reason = f"ends one of {count} residual branches: times 1/sqrt({count}) bounds the stream"
+    return Choice(slot, initializer, reason, scale=count**-0.5)

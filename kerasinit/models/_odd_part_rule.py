@@ -1,0 +1,86 @@
+"""The odd-part orthogonal rule on a whole model: a kernel and a bias for each role."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from kerasinit import initializers, theory
+from kerasinit.models._draw import Choice
+from kerasinit.models._stacks import Role
+from kerasinit.models._variables import Slot
+
+
+def odd_part_choices(
+    roles: dict[int, Role], slots: tuple[Slot, ...], *, shallow: int
+) -> dict[int, Choice]:
+    """Identity of a variable -> its choice, for the kernels and biases of deep plain stacks.
+
+    Args:
+        roles: Roles by the identity of the layer.
+        slots: The variables of the model.
+        shallow: Hidden layers below which mirrored blocks are not used.
+    """
+    by_layer: dict[int, dict[str, Slot]] = {}
+    for slot in slots:
+        by_layer.setdefault(id(slot.layer), {})[slot.role] = slot
+    found = {}
+    for key, role in roles.items():
+        if role.depth >= shallow or not _is_mirrored(role):
+            for choice in _choices(role, by_layer[key]):
+                found[id(choice.slot.variable)] = choice
+    return found
+
+
+def _is_mirrored(role: Role) -> bool:
+    activations = [one for one in (role.before, role.after) if one is not None]
+    return any(theory.odd_part(one, role.depth).kind == "mirror" for one in activations)
+
+
+def _choices(role: Role, slots: dict[str, Slot]) -> Iterator[Choice]:
+    initializer, scale = _kernel(role)
+    paired = role.before is not None and theory.odd_part(role.before, role.depth).kind == "mirror"
+    pixels = role.pixels if paired else 1
+    yield Choice(slots["kernel"], initializer, _reason(role), scale=scale, pixels=pixels)
+    if "bias" not in slots:
+        return
+    offset = 0.0 if role.before is None else theory.odd_part(role.before, role.depth).offset
+    if offset and theory.odd_part(role.before, role.depth).kind == "bias":
+        bias = initializers.OddPartBias(role.before, depth=role.depth)
+        name = role.before.name if role.before is not None else ""
+        reason = f"cancels the mean that {name} adds: -{offset:.4g} x (column sums of the kernel)"
+        yield Choice(slots["bias"], bias, reason)
+    else:
+        yield Choice(slots["bias"], keras.initializers.Zeros(), "odd-part rule: no bias is due")
+
+
+def _kernel(role: Role) -> tuple[Any, float]:
+    """Initializer and factor: from the length at `before` to the length at `after`."""
+    kernel = initializers.OddPart
+    if role.before is None:
+        return kernel(role.after, depth=role.depth, paired_inputs=False), 1.0
+    before = theory.odd_part(role.before, role.depth)
+    if role.after is None:
+        return kernel(role.before, depth=role.depth, paired_outputs=False), 1.0
+    after = theory.odd_part(role.after, role.depth)
+    step = math.sqrt(after.length / before.length)
+    if before.kind == after.kind:
+        return kernel(role.before, depth=role.depth), step
+    if before.kind == "mirror":
+        return kernel(role.before, depth=role.depth, paired_outputs=False), step
+    # Rows as they are, columns in pairs: a first layer whose inputs have been through `before`.
+    factor = before.gain / math.sqrt(before.length)
+    return kernel(role.after, depth=role.depth, paired_inputs=False), factor
+
+
+def _reason(role: Role) -> str:
+    activation = role.after or role.before
+    name = activation.name if activation is not None else "linear"
+    how = "mirrored pairs cancel" if _is_mirrored(role) else "the bias cancels"
+    text = f"plain stack, {role.depth} hidden layers, {role.name}: {how} the even part of {name}"
+    if role.pixels > 1:
+        text += f"; pairs kept through the flattening of {role.pixels} pixels"
+    return text

@@ -1,0 +1,135 @@
+"""Where each weighted layer stands in its model, and what follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kerasinit.models import _calls
+from kerasinit.models._graph import Call, Graph
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one weighted layer reads and what follows it.
+
+    Args:
+        calls: Its calls in the graph; empty where the graph is not known.
+        activation: The activation that really follows; None where there is none.
+        norm: The norm that follows before the next weighted layer; None where there is none.
+        adds: The residual adds that its output reaches with no weighted layer or norm between.
+        output: Whether its output leaves the model with no weighted layer between.
+        into: The weighted layers that read its output.
+    """
+
+    calls: tuple[Call, ...] = ()
+    activation: Any | None = None
+    norm: Any | None = None
+    adds: tuple[Call, ...] = ()
+    output: bool = False
+    into: tuple[Any, ...] = ()
+
+
+@dataclass
+class _Findings:
+    activations: list[Any] = field(default_factory=list)
+    norms: list[Any] = field(default_factory=list)
+    adds: list[Call] = field(default_factory=list)
+    into: list[Any] = field(default_factory=list)
+    output: bool = False
+
+
+def place_of(layer: Any, graph: Graph | None) -> Place:
+    """The place of `layer` in `graph`; only its own activation where there is no graph."""
+    own = _calls.own_activation(layer)
+    calls = graph.calls_of(layer) if graph is not None else ()
+    if graph is None or not calls:
+        return Place(activation=own)
+    found = _Findings()
+    seen: set[int] = set()
+    for call in calls:
+        for value in call.outputs:
+            _follow(value, graph, found, seen, after_norm=False)
+    activation = own or next(iter(found.activations), None)
+    return Place(
+        calls,
+        activation,
+        next(iter(found.norms), None),
+        tuple(found.adds),
+        found.output,
+        tuple(found.into),
+    )
+
+
+def _follow(
+    value: int, graph: Graph, found: _Findings, seen: set[int], *, after_norm: bool
+) -> None:
+    if value in seen:
+        return
+    seen.add(value)
+    if value in graph.outputs:
+        found.output = True
+    for call in graph.readers.get(value, ()):
+        activation = _calls.activation_of(call)
+        if activation is not None:
+            found.activations.append(activation)
+            # What comes after the activation is of no concern to this layer, unless a norm or the
+            # model's end follows at once.
+            _peek(call.outputs[0], graph, found)
+        elif _calls.is_norm(call):
+            found.norms.append(call.operation)
+            _follow(call.outputs[0], graph, found, seen, after_norm=True)
+        elif _calls.is_add(call):
+            if not after_norm:
+                found.adds.append(call)
+            _follow(call.outputs[0], graph, found, seen, after_norm=after_norm)
+        elif _calls.is_transparent(call):
+            _follow(call.outputs[0], graph, found, seen, after_norm=after_norm)
+        else:
+            found.into.append(call.operation)
+
+
+def _peek(value: int, graph: Graph, found: _Findings) -> None:
+    if value in graph.outputs:
+        found.output = True
+    for call in graph.readers.get(value, ()):
+        if _calls.is_norm(call):
+            found.norms.append(call.operation)
+        elif _calls.is_transparent(call):
+            _peek(call.outputs[0], graph, found)
+
+
+def residual_adds(graph: Graph) -> tuple[Call, ...]:
+    """The adds that join a branch with the skip around it, in the order of the model."""
+    return tuple(
+        call for call in graph.calls if _calls.is_add(call) and skip_of(call, graph) is not None
+    )
+
+
+def skip_of(call: Call, graph: Graph) -> int | None:
+    """Which input of an add is the skip: the one that the longer branch was made from."""
+    values = list(dict.fromkeys(call.inputs))
+    if len(values) != 2:
+        return None
+    first, second = (graph.ancestors(value) for value in values)
+    shared = first & second
+    if not shared:
+        return None
+    # The skip is the input itself, or (a projection) the side with fewer calls.
+    lengths = [len(first - shared), len(second - shared)]
+    if lengths[0] == lengths[1]:
+        return None
+    return values[0] if lengths[0] < lengths[1] else values[1]
+
+
+def branch_calls(call: Call, graph: Graph) -> Iterator[Call]:
+    """The calls of the branch that ends in the add `call`, from the input on."""
+    skip = skip_of(call, graph)
+    if skip is None:
+        return
+    (end,) = (value for value in dict.fromkeys(call.inputs) if value != skip)
+    inside = graph.ancestors(end) - graph.ancestors(skip)
+    for candidate in graph.calls:
+        if set(candidate.outputs) & inside:
+            yield candidate

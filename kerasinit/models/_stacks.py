@@ -1,0 +1,150 @@
+"""Plain stacks: weighted layers joined by nothing but elementwise activations, and their roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kerasinit import theory
+from kerasinit.models import _calls
+from kerasinit.models._graph import Call, Graph
+
+
+@dataclass(frozen=True)
+class Role:
+    """The place of one layer in a plain stack.
+
+    Args:
+        layer: A Dense or convolution layer.
+        before: The activation its inputs went through in the stack; None for a first layer.
+        after: The activation its outputs go through in the stack; None for a last layer.
+        depth: Hidden layers of the stack.
+        pixels: Pixels that a flattening laid side by side on its input axis.
+    """
+
+    layer: Any
+    before: theory.Activation | None
+    after: theory.Activation | None
+    depth: int
+    pixels: int = 1
+
+    @property
+    def name(self) -> str:
+        """`"first"`, `"hidden"` or `"last"` layer of the stack."""
+        if self.before is None:
+            return "first"
+        return "last" if self.after is None else "hidden"
+
+
+@dataclass(frozen=True)
+class _Link:
+    reader: Call
+    activation: theory.Activation
+    pixels: int
+
+
+def roles(graph: Graph) -> dict[int, Role]:
+    """Identity of a layer -> its role, for the layers of plain stacks.
+
+    A layer passes its signal on to a stack if every path from its output leads through one and
+    the same elementwise activation, and otherwise only through what keeps channels apart, into
+    plain Dense and convolution layers. A layer that is called twice ends a stack.
+
+    Args:
+        graph: The graph of the model.
+    """
+    plain = [call for call in graph.calls if _is_plain(call, graph)]
+    links = {id(call): links for call in plain if (links := _links(call, graph))}
+    fed_by: dict[int, tuple[Call, _Link]] = {}
+    for call in plain:
+        for link in links.get(id(call), ()):
+            fed_by[id(link.reader)] = (call, link)
+    above: dict[int, int] = {}  # hidden layers up to and with this one
+    for call in plain:
+        if id(call) in links:
+            feeder = fed_by.get(id(call))
+            above[id(call)] = 1 + (above[id(feeder[0])] if feeder else 0)
+    below: dict[int, int] = {}  # hidden layers after this one
+    for call in reversed(plain):
+        below[id(call)] = max(
+            (
+                1 + below[id(link.reader)]
+                for link in links.get(id(call), ())
+                if id(link.reader) in links
+            ),
+            default=0,
+        )
+    found = {}
+    for call in plain:
+        feeder = fed_by.get(id(call))
+        outgoing = links.get(id(call))
+        if feeder is None and outgoing is None:
+            continue
+        hidden = above.get(id(call), 0) + below[id(call)]
+        if outgoing is None and feeder is not None:
+            hidden = above[id(feeder[0])]
+        found[id(call.operation)] = Role(
+            call.operation,
+            feeder[1].activation if feeder else None,
+            outgoing[0].activation if outgoing else None,
+            hidden,
+            feeder[1].pixels if feeder else 1,
+        )
+    return found
+
+
+def _is_plain(call: Call, graph: Graph) -> bool:
+    layer = call.operation
+    if type(layer) not in _calls.PLAIN or len(graph.calls_of(layer)) != 1:
+        return False
+    if getattr(layer, "groups", 1) != 1 or getattr(layer, "data_format", "") == "channels_first":
+        return False
+    return bool(layer.trainable) and not getattr(layer, "lora_enabled", False)
+
+
+def _links(call: Call, graph: Graph) -> tuple[_Link, ...] | None:
+    own = _calls.own_activation(call.operation)
+    found = []
+    try:
+        activation = None if own is None else theory.resolve(own)
+        for reader, follower, pixels in _paths(call.outputs[0], graph, activation, 1):
+            found.append(_Link(reader, follower or theory.resolve(None), pixels))
+        if not found or len({link.activation for link in found}) != 1:
+            return None
+        point = theory.odd_part(found[0].activation)
+    except (_TornError, ValueError):
+        return None
+    if point.kind == "mirror" and (graph.shape[call.outputs[0]][-1] or 0) < 2:
+        return None
+    needs_bias = point.kind == "bias" and point.offset != 0
+    if needs_bias and not all(link.reader.operation.use_bias for link in found):
+        return None
+    return tuple(found)
+
+
+class _TornError(Exception):
+    """A path leads somewhere else than into a plain layer."""
+
+
+def _paths(
+    value: int, graph: Graph, activation: theory.Activation | None, pixels: int
+) -> Iterator[tuple[Call, theory.Activation | None, int]]:
+    readers = graph.readers.get(value, ())
+    if value in graph.outputs or not readers:
+        raise _TornError
+    for call in readers:
+        if _is_plain(call, graph):
+            yield call, activation, pixels
+            continue
+        follower = _calls.activation_of(call)
+        if follower is not None and activation is None:
+            yield from _paths(call.outputs[0], graph, theory.resolve(follower), pixels)
+        elif _calls.is_transparent(call):
+            before, after = graph.shape[value], graph.shape[call.outputs[0]]
+            merged = _calls.pixels_merged(call, before, after)
+            if merged is None or (merged > 1 and pixels > 1):
+                raise _TornError
+            yield from _paths(call.outputs[0], graph, activation, pixels * merged)
+        else:
+            raise _TornError
