@@ -3,6 +3,7 @@
 from kerasinit import callbacks, experiments, initializers, models, report, signals, theory
 from kerasinit.initializers import fans
 from kerasinit.models import Plan, initialize, reset
+from kerasinit.signals import diagnose
 from kerasinit.theory import gain
 
 __version__ = "0.1.0"
@@ -10,6 +11,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Plan",
     "callbacks",
+    "diagnose",
     "experiments",
     "fans",
     "gain",

@@ -1,5 +1,6 @@
 """Tensors to statistics to verdicts."""
 
+from kerasinit.signals._diagnosis import Diagnosis, diagnose
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
 from kerasinit.signals._probe import measure
@@ -24,6 +25,7 @@ __all__ = [
     "TRAINING_CAUSES",
     "ActivationShape",
     "Call",
+    "Diagnosis",
     "LayerSignals",
     "LayerStep",
     "Signals",
@@ -31,6 +33,7 @@ __all__ = [
     "TrainingStep",
     "Verdict",
     "Watch",
+    "diagnose",
     "duplicate_share",
     "judge",
     "judge_window",

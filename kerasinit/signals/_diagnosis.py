@@ -1,0 +1,146 @@
+"""The health report of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kerasinit.signals._judge import judge
+from kerasinit.signals._layer_signals import LayerSignals, Signals
+from kerasinit.signals._probe import measure
+from kerasinit.signals._verdict import Verdict
+
+WIDTH = 100  # columns of the printed report
+HEAD, TAIL = 12, 8  # rows shown of a longer table
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `diagnose` found; `print` shows it as a table.
+
+    Args:
+        signals: The measurements.
+        verdicts: The faults, root cause first; empty for a healthy model.
+    """
+
+    signals: Signals
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def layers(self) -> tuple[LayerSignals, ...]:
+        """One record for each call of a weighted layer, in execution order."""
+        return self.signals.layers
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.verdicts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "healthy": self.healthy,
+            "verdicts": [verdict.to_dict() for verdict in self.verdicts],
+            **self.signals.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        from rich.console import Console  # imported late: it costs 30 ms
+
+        console = Console(width=WIDTH, no_color=True, highlight=False)
+        with console.capture() as captured:
+            console.print(self)
+        return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+    def __rich__(self) -> Any:
+        """Renders the report on a `rich` console."""
+        from rich.console import Group
+
+        return Group(_table(self), *_findings(self))
+
+
+def diagnose(model: Any, x: Any, y: Any = None) -> Diagnosis:
+    """Health of a model's signal at its current weights, from one batch of data.
+
+    Runs one forward and one backward pass and changes nothing. With targets, the gradient and the
+    loss are those of training; without, the gradient of a random direction of the outputs is used.
+
+    Args:
+        model: A built Keras model.
+        x: Inputs as for `model.predict`, shape `(batch, ...)`. A few dozen samples are enough;
+            of more than 256, 256 are taken at even distances.
+        y: Targets of the same samples.
+
+    Raises:
+        ValueError: If the model is not built, the batch is empty or has the wrong shape.
+
+    >>> import keras, numpy as np
+    >>> layers = [keras.layers.Dense(8, "relu", kernel_initializer="zeros", name=f"layer_{i}")
+    ...           for i in range(3)]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(2, name="head")])
+    >>> diagnosis = diagnose(model, np.random.default_rng(0).standard_normal((32, 4)))
+    >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
+    (False, 'symmetric', 'layer_0')
+    """
+    signals = measure(model, x, y)
+    return Diagnosis(signals, judge(signals))
+
+
+def _table(diagnosis: Diagnosis) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.add_column("layer", overflow="fold", max_width=34)
+    table.add_column("activation")
+    for heading in ("units", "output", "gradient", "weights", "dead", "flat", "copies"):
+        table.add_column(heading, justify="right")
+    faults = {verdict.where for verdict in diagnosis.verdicts}
+    rows = diagnosis.layers
+    for position, row in enumerate(rows):
+        if len(rows) > HEAD + TAIL and HEAD <= position < len(rows) - TAIL:
+            if position == HEAD:
+                table.add_row(Text(f"... {len(rows) - HEAD - TAIL} more"))
+            continue
+        table.add_row(
+            Text(row.name),  # a name is text, whatever brackets it holds
+            Text(row.activation or "-"),
+            str(row.units),
+            f"{row.activation_rms:.2g}",
+            f"{row.gradient_rms:.1e}",
+            f"{row.weight_norm:.3g}",
+            *(_percent(s) for s in (row.dead_share, row.saturated_share, row.duplicate_share)),
+            style="bold red" if row.name in faults else None,
+        )
+    return table
+
+
+def _findings(diagnosis: Diagnosis) -> list[Any]:
+    from rich.text import Text
+
+    signals = diagnosis.signals
+    facts = f"{signals.samples} samples. output, gradient: RMS of activations, of the gradient by "
+    facts += "pre-activations. dead, flat, copies: share of units."
+    lines = [Text(facts, style="dim")]
+    if signals.loss is not None:
+        chance = signals.chance_loss
+        known = "" if chance is None else f" (a model that knows nothing: {chance:.4g})"
+        lines.append(Text(f"Loss {signals.loss:.4g}{known}."))
+    if diagnosis.healthy:
+        lines.append(Text("Healthy: nothing found.", style="bold green"))
+        return lines
+    for number, verdict in enumerate(diagnosis.verdicts):
+        title = "Root cause" if number == 0 else "Also"
+        lines.append(Text(f"\n{title}: {_words(verdict.cause)} at {verdict.where}", style="bold"))
+        lines.append(Text(f"  because {verdict.evidence}."))
+        lines.append(Text(f"  To fix:  {verdict.fix}."))
+    return lines
+
+
+def _words(cause: str) -> str:
+    return cause.replace("_", " ")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}%"
