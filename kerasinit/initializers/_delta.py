@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import GainInitializer, KernelOptions
+from kerasinit.initializers._kernel import GainInitializer, KernelOptions, checked_flag
 from kerasinit.initializers._matrices import centre_taps, semi_orthogonal
 from kerasinit.initializers._site import Site
 
@@ -52,7 +52,7 @@ class DeltaOrthogonal(GainInitializer):
         **options: Unpack[KernelOptions],
     ) -> None:
         super().__init__(gain, **options)
-        self.scaled = scaled
+        self.scaled = checked_flag("scaled", scaled)
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         view = self._view(shape, site, window=False)

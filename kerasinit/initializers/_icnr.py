@@ -13,7 +13,7 @@ from kerasinit._typing import Config, InitializerLike, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._site import Site
 
-FORMATS = ("channels_first", "channels_last")
+SHUFFLES = ("depth_to_space", "pixel_shuffle")
 
 
 @register("icnr")
@@ -28,9 +28,11 @@ class ICNR(LayerInitializer):
         scale: Block size of the `depth_to_space` that follows, in pixels per axis.
         initializer: Draws the smaller kernel: name, config or initializer. It is drawn with `seed`;
             a seed of its own is not used.
-        data_format: `"channels_last"` or `"channels_first"`: that of the `depth_to_space`, which
-            orders the channels (block outermost or innermost; torch's `pixel_shuffle` is
-            `"channels_first"`). None: the layer's own, else `keras.config.image_data_format()`.
+        shuffle: What follows the convolution, which says how channels become pixels:
+            `"depth_to_space"` reads them block by block, as `keras.ops.depth_to_space` does on
+            channels-last images; `"pixel_shuffle"` reads each block from neighbouring channels,
+            as torch does. (With `data_format="channels_first"`, Keras 3.15 does the first on
+            TensorFlow and the second on JAX and torch.)
         seed: None, a non-negative int, or a `keras.random.SeedGenerator`.
 
     Raises:
@@ -54,7 +56,7 @@ class ICNR(LayerInitializer):
         scale: int = 2,
         initializer: InitializerLike = "he_normal",
         *,
-        data_format: str | None = None,
+        shuffle: str = "depth_to_space",
         seed: SeedLike = None,
     ) -> None:
         super().__init__(seed=seed)
@@ -62,11 +64,8 @@ class ICNR(LayerInitializer):
             raise TypeError(f"`scale` must be an integer. Received: scale={scale!r}.")
         if scale < 1:
             raise ValueError(f"`scale` must be at least 1. Received: scale={scale!r}.")
-        if data_format is not None and data_format not in FORMATS:
-            raise ValueError(
-                f"`data_format` must be None or one of {FORMATS}. "
-                f"Received: data_format={data_format!r}."
-            )
+        if shuffle not in SHUFFLES:
+            raise ValueError(f"`shuffle` must be one of {SHUFFLES}. Received: shuffle={shuffle!r}.")
         self.scale = int(scale)
         self.initializer = keras.initializers.get(initializer)
         if not callable(self.initializer):
@@ -74,7 +73,7 @@ class ICNR(LayerInitializer):
                 "`initializer` must be a name, a config or an initializer. "
                 f"Received: initializer={initializer!r}."
             )
-        self.data_format = data_format
+        self.shuffle = shuffle
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         block = self.scale ** max(0, len(shape) - 2)
@@ -89,7 +88,7 @@ class ICNR(LayerInitializer):
                 f"{len(shape) - 2} axes. Received: shape={shape}."
             )
         small = self._seeded(seed)((*shape[:-1], shape[-1] // block), dtype=dtype)
-        if self._format(site) == "channels_first":
+        if self.shuffle == "pixel_shuffle":
             return ops.repeat(small, block, axis=-1)
         return ops.tile(small, (1,) * (len(shape) - 1) + (block,))
 
@@ -102,12 +101,6 @@ class ICNR(LayerInitializer):
             config["seed"] = seed
         return type(self.initializer).from_config(config)
 
-    def _format(self, site: Site | None) -> str:
-        if self.data_format is not None:
-            return self.data_format
-        of_layer = None if site is None else getattr(site.layer, "data_format", None)
-        return str(of_layer or keras.config.image_data_format())
-
     def get_config(self) -> Config:
         """The constructor's arguments."""
         building = _backend.building_layer() is not None  # a copy is made: no need for plain data
@@ -116,5 +109,5 @@ class ICNR(LayerInitializer):
             **super().get_config(),
             "scale": self.scale,
             "initializer": inner if building else keras.initializers.serialize(inner),
-            "data_format": self.data_format,
+            "shuffle": self.shuffle,
         }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
 import keras
+import numpy as np
 
 from kerasinit import _backend
 from kerasinit._typing import Config, SeedLike, Shape
@@ -111,3 +112,14 @@ def config_of(activation: Any) -> Any:
     """`activation` for a config; plain data unless a layer copies its initializer."""
     building = _backend.building_layer() is not None
     return activation if building else serialized_gain(activation)
+
+
+def checked_flag(name: str, value: Any) -> bool:
+    """`value` as a bool.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{name}` must be True or False. Received: {name}={value!r}.")
+    return bool(value)

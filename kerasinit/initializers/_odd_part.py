@@ -14,6 +14,7 @@ from kerasinit.initializers._base import register
 from kerasinit.initializers._kernel import (
     KernelInitializer,
     KernelOptions,
+    checked_flag,
     config_of,
     plain_activation,
 )
@@ -155,17 +156,6 @@ class OddPart(KernelInitializer):
             "zeta": self.zeta,
             "input_mean_square": self.input_mean_square,
         }
-
-
-def checked_flag(name: str, value: Any) -> bool:
-    """`value` as a bool.
-
-    Raises:
-        TypeError: If it is none.
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"`{name}` must be True or False. Received: {name}={value!r}.")
-    return bool(value)
 
 
 def _checked_mean_square(value: Any) -> float:

@@ -9,9 +9,9 @@ from keras import ops
 from kerasinit import theory
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
-from kerasinit.initializers._kernel import config_of, plain_activation
+from kerasinit.initializers._kernel import checked_flag, config_of, plain_activation
 from kerasinit.initializers._layout import SEPARABLE, layout_of_layer
-from kerasinit.initializers._odd_part import DEPTH, checked_flag
+from kerasinit.initializers._odd_part import DEPTH
 from kerasinit.initializers._site import Site, variable_of
 
 

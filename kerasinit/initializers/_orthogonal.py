@@ -9,7 +9,7 @@ from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._fans import fans_of_layout
 from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import GainInitializer, KernelOptions
+from kerasinit.initializers._kernel import GainInitializer, KernelOptions, checked_flag
 from kerasinit.initializers._layout import layout_at
 from kerasinit.initializers._matrices import matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
@@ -56,7 +56,7 @@ class Orthogonal(GainInitializer):
         **options: Unpack[KernelOptions],
     ) -> None:
         super().__init__(gain, **options)
-        self.scaled = scaled
+        self.scaled = checked_flag("scaled", scaled)
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         layout = layout_at(self, shape, site)

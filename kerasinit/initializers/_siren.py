@@ -11,7 +11,7 @@ import numpy as np
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._fans import fans_of_layout
-from kerasinit.initializers._kernel import KernelInitializer, KernelOptions
+from kerasinit.initializers._kernel import KernelInitializer, KernelOptions, checked_flag
 from kerasinit.initializers._layout import layout_at
 from kerasinit.initializers._matrices import matrices
 from kerasinit.initializers._site import Site
@@ -22,8 +22,8 @@ class Siren(KernelInitializer):
     """Uniform weights for layers that compute `sin(omega * (W x + b))`.
 
     The first layer draws from +-1 / fan_in, so that omega alone sets its frequencies; every other
-    layer from +-sqrt(6 / fan_in) / omega, so that the argument of each sine is standard normal at
-    any depth. The output layer counts as "every other".
+    layer from +-sqrt(6 / fan_in) / omega, so that the argument of each sine stays about normal, of
+    mean square 0.8 (where `q = 1 - exp(-2 q)`), at any depth. The output layer is one of those.
 
     Args:
         first: Whether the layer reads the coordinates themselves.
@@ -55,13 +55,11 @@ class Siren(KernelInitializer):
         **options: Unpack[KernelOptions],
     ) -> None:
         super().__init__(**options)
-        if not isinstance(first, bool | np.bool_):
-            raise TypeError(f"`first` must be True or False. Received: first={first!r}.")
         if isinstance(omega, bool) or not isinstance(omega, int | float | np.number):
             raise TypeError(f"`omega` must be a number > 0. Received: omega={omega!r}.")
         if not 0 < omega < math.inf:
             raise ValueError(f"`omega` must be > 0 and finite. Received: omega={omega!r}.")
-        self.first = bool(first)
+        self.first = checked_flag("first", first)
         self.omega = float(omega)
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
