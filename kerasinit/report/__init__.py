@@ -1,6 +1,9 @@
 """Room `report`: a comparison -> one HTML file, or JSON, CSV and Markdown."""
 
+from kerasinit.report._export import export
 from kerasinit.report._page import write
+from kerasinit.report._ranking import Ranked, RankedRow, ranked
 from kerasinit.report._summary import summary
+from kerasinit.report._words import Word, cell_label
 
-__all__ = ["summary", "write"]
+__all__ = ["Ranked", "RankedRow", "Word", "cell_label", "export", "ranked", "summary", "write"]

@@ -18,7 +18,7 @@ from kerasinit.report._files import extra, write_whole
 from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked
 from kerasinit.report._series import cell_key, series_by_cell
 from kerasinit.report._summary import summary
-from kerasinit.report._theory import predict
+from kerasinit.report._theory import predictor
 from kerasinit.report._toml import to_toml
 from kerasinit.report._words import cell_label, counted
 
@@ -67,7 +67,7 @@ def page(comparison: Comparison) -> str:
         }
         for cell in cells
     ]
-    charts, undrawn = _charts(cells, tables, names)
+    charts, undrawn = _charts(cells, tables, names, predictor(comparison))
     depths = depth_map(comparison, cells)
     context = {
         "title": "Which initialization trains best?",
@@ -116,8 +116,8 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     own = {
-        "css": markup(_asset("page.css")),  # noqa: S704 (the package's own files)
-        "script": markup(_asset("page.js")),  # noqa: S704
+        "css": markup(_asset("page.css")),
+        "script": markup(_asset("page.js")),
         "plotly": _plotly(),
         "version": _version(),
     }
@@ -146,7 +146,8 @@ def _version() -> str:
 
 def _within(comparison: Comparison) -> Sequence[dict[str, Any]]:
     """The first cells, as many as keep the tables within `MOST_ROWS`."""
-    kept, rows = [], 0
+    kept: list[dict[str, Any]] = []
+    rows = 0
     for cell, members in zip(comparison.cells, series_by_cell(comparison).values(), strict=True):
         rows += len(members)
         if kept and rows > MOST_ROWS:
@@ -156,7 +157,7 @@ def _within(comparison: Comparison) -> Sequence[dict[str, Any]]:
 
 
 def _charts(
-    cells: Sequence[dict[str, Any]], tables: Mapping[str, Any], names: Sequence[str]
+    cells: Sequence[dict[str, Any]], tables: Mapping[str, Any], names: Sequence[str], predict: Any
 ) -> tuple[list[dict[str, Any] | None], int]:
     """Charts per cell while they fit, None beyond, and how many were left out."""
     places = {name: place for place, name in enumerate(names)}
@@ -216,4 +217,7 @@ def _omitted(cells: int, undrawn: int) -> str:
         parts.append(f"the charts of {counted(undrawn, 'setting')} are left out")
     if not parts:
         return ""
-    return f"To keep the file small, {' and '.join(parts)}; `kerasinit report DIR --format csv` has all rows."
+    return (
+        f"To keep the file small, {' and '.join(parts)}; "
+        "`kerasinit report DIR --format csv` has all rows."
+    )

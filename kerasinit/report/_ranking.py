@@ -11,9 +11,9 @@ from statistics import fmean
 from typing import Any
 
 from kerasinit.experiments import Comparison, Estimate, Row
-from kerasinit.report._words import Word, cell_label, magnitude, number, percent, signed, word
+from kerasinit.report._words import DASH, Word, cell_label, magnitude, number, percent, signed, word
 
-BAR_WIDTH = 72  # px of the small interval drawn in the table, from 0 to 100 %
+BAR_WIDTH = 56  # px of the small interval drawn in the table, from 0 to 100 %
 BAR_INSET = 4  # px kept free at both ends, for the dot
 
 HEADINGS = (  # heading, column class; a line break where the heading may wrap
@@ -32,7 +32,7 @@ HEADINGS = (  # heading, column class; a line break where the heading may wrap
 
 
 @dataclass(frozen=True)
-class Cell:
+class Ranked:
     """A value of the table with its interval, as text, and the number that sorts it.
 
     Args:
@@ -40,6 +40,7 @@ class Cell:
         low: Lower end of the interval, empty if unknown.
         high: Upper end of the interval.
         key: Sorting key, empty if unknown.
+        between: What stands between the ends of the interval.
         bar: Places of the ends and the value on a line of `BAR_WIDTH` px, or None.
     """
 
@@ -47,6 +48,7 @@ class Cell:
     low: str = ""
     high: str = ""
     key: float | str = ""
+    between: str = DASH
     bar: dict[str, float] | None = None
 
 
@@ -55,11 +57,11 @@ class RankedRow:
     """One row of the table, ready to print."""
 
     rank: int
+    places: str
     initializer: str
-    is_baseline: bool
     verdict: Word
-    val: Cell
-    train: Cell
+    val: Ranked
+    train: Ranked
     trained: str
     trained_share: float
     epochs: str
@@ -68,7 +70,7 @@ class RankedRow:
     first_key: float | str
     last: str
     last_key: float | str
-    difference: Cell
+    difference: Ranked
     conclusion: Word
 
 
@@ -77,8 +79,8 @@ def ranked(rows: Sequence[Row]) -> list[RankedRow]:
     return [
         RankedRow(
             rank=row.rank,
+            places=_places(row.rank_interval),
             initializer=row.initializer,
-            is_baseline=row.conclusion == "baseline",
             verdict=word(row.verdict),
             val=_accuracy(row.val_accuracy),
             train=_accuracy(row.train_accuracy),
@@ -97,21 +99,26 @@ def ranked(rows: Sequence[Row]) -> list[RankedRow]:
     ]
 
 
+def _places(interval: tuple[int, int]) -> str:
+    low, high = interval
+    return "" if low == high else f"{low}{DASH}{high}"
+
+
 def _key(value: float | None) -> float | str:
     return "" if value is None or not math.isfinite(value) else value
 
 
-def _accuracy(estimate: Estimate) -> Cell:
+def _accuracy(estimate: Estimate) -> Ranked:
     text, low, high = (percent(v) for v in (estimate.value, estimate.low, estimate.high))
     if not math.isfinite(estimate.value):
-        return Cell(text)
+        return Ranked(text)
     ends = [estimate.value if end is None else end for end in (estimate.low, estimate.high)]
     if estimate.low is None or estimate.high is None:
         low = high = ""
     else:  # a resampled interval may reach past what an accuracy can be
         low, high = percent(max(ends[0], 0.0)), percent(min(ends[1], 1.0))
     bar = {"at": _px(estimate.value), "low": _px(ends[0]), "high": _px(ends[1])}
-    return Cell(text, low, high, estimate.value, bar)
+    return Ranked(text, low, high, estimate.value, bar=bar)
 
 
 def _px(share: float) -> float:
@@ -119,14 +126,13 @@ def _px(share: float) -> float:
     return round(BAR_INSET + inside * (BAR_WIDTH - 2 * BAR_INSET), 1)
 
 
-def _difference(estimate: Estimate | None) -> Cell:
+def _difference(estimate: Estimate | None) -> Ranked:
     if estimate is None or not math.isfinite(estimate.value):
-        return Cell("–")
+        return Ranked(DASH)
     if estimate.low is None or estimate.high is None:
-        return Cell(signed(estimate.value), key=estimate.value)
-    return Cell(
-        signed(estimate.value), signed(estimate.low), signed(estimate.high), estimate.value
-    )
+        return Ranked(signed(estimate.value), key=estimate.value)
+    low, high = (signed(end).removeprefix("+") for end in (estimate.low, estimate.high))
+    return Ranked(signed(estimate.value), low, high, estimate.value, between=" to ")
 
 
 def best_first(comparison: Comparison) -> list[str]:
@@ -159,7 +165,7 @@ def depth_map(comparison: Comparison, cells: Sequence[dict[str, Any]]) -> dict[s
     return {
         "axis": "activation and depth",
         "groups": [(name, len(list(found))) for name, found in groupby(ordered, key=group)],
-        "columns": [f"depth {cell.get('depth', '–')}" for cell in ordered],
+        "columns": [str(cell.get("depth", DASH)) for cell in ordered],
         "rows": [
             (name, [share.get((str(sorted(cell.items())), name)) for cell in ordered])
             for name in names

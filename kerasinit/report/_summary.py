@@ -89,7 +89,9 @@ def _failed(comparison: Comparison) -> str:
         if row.verdict != "healthy" and 2 * row.trained_share < 1:
             faults[row.verdict].append(row)
     if not faults:
-        return "Nothing failed: more than half of the seeds of every initializer trained everywhere."
+        return (
+            "Nothing failed: more than half of the seeds of every initializer trained everywhere."
+        )
     total = sum(map(len, faults.values()))
     ordered = sorted(faults.items(), key=lambda item: -len(item[1]))[:FAULTS_NAMED]
     parts = [f"{_fault(verdict)} ({_who(rows, comparison)})" for verdict, rows in ordered]

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
+import keras
+import numpy as np
+
+from kerasinit import theory
+from kerasinit.experiments import Comparison
 from kerasinit.report._series import Series
+
+PLAIN = "mlp"  # the model whose layers follow each other as the theory wants it
+LENGTHS = (1e-30, 1e30)  # mean squares of pre-activations among which the first one is looked for
+BISECTIONS = 40  # halvings of a logarithm of 138: to 1e-10
 
 
 @dataclass(frozen=True)
@@ -12,7 +26,7 @@ class Prediction:
     """Predicted sizes by hidden layer, as base-10 logarithms of a root mean square.
 
     Args:
-        forward: Of the activations.
+        forward: Of the activations, anchored at the first hidden layer.
         backward: Of the pre-activation gradients, anchored at the last hidden layer.
     """
 
@@ -20,7 +34,80 @@ class Prediction:
     backward: list[float]
 
 
-def predict(series: Series) -> Prediction | None:
-    """The prediction for a plain multilayer perceptron; None where theory has nothing to say."""
-    del series
-    return None
+def predictor(comparison: Comparison) -> Callable[[Series], Prediction | None]:
+    """A function that gives the prediction for a series, or None where theory says nothing.
+
+    Theory speaks of plain multilayer perceptrons whose weights are drawn independently: it has
+    the scale of a layer's weights from one layer that the initializer fills.
+    """
+    from kerasinit.experiments._spec import Experiment
+
+    try:
+        rules = Experiment.from_dict(comparison.spec).rules
+    except ValueError:  # records of another version, or of models that are not installed here
+        return lambda series: None
+
+    def predict(series: Series) -> Prediction | None:
+        rule = rules.get(series.row.initializer)
+        if series.row.cell.get("model") != PLAIN or not isinstance(rule, str | Mapping):
+            return None
+        return _predict(series, rule)
+
+    return predict
+
+
+def _predict(series: Series, rule: Any) -> Prediction | None:
+    cell = series.row.cell
+    signal, gradient = series.by_layer("signal_rms"), series.by_layer("gradient_rms")
+    depth = int(cell["depth"])
+    if not signal.size or not gradient.size or signal.shape[1] <= depth:
+        return None
+    scales = _scales(json.dumps(rule), str(cell["activation"]), int(cell["width"]))
+    start, end = signal[0][0], gradient[0][depth - 1]
+    if scales is None or not np.isfinite([start, end]).all():
+        return None
+    weight, bias = scales
+    length = _length_of(str(cell["activation"]), 10.0 ** (2 * start))
+    found = theory.propagate(cell["activation"], weight, bias, depth=depth, length=length)
+    squares = [(after - bias**2) / weight**2 for after in found.lengths[1:]]
+    last = found.gradients[depth - 1]
+    return Prediction(
+        [_decades(square) for square in squares],
+        [end + _decades(value / last) if last > 0 else math.nan for value in found.gradients[:-1]],
+    )
+
+
+def _decades(square: float) -> float:
+    """Base-10 logarithm of the root of a mean square."""
+    return 0.5 * math.log10(square) if 0 < square < math.inf else math.nan
+
+
+@lru_cache(maxsize=512)
+def _scales(rule: str, activation: str, width: int) -> tuple[float, float] | None:
+    """Standard deviations of weights (times the root of the fan-in) and biases of one layer."""
+    layer = keras.layers.Dense(width, activation=activation, kernel_initializer=json.loads(rule))
+    layer.build((None, width))
+    kernel, bias = (keras.ops.convert_to_numpy(v).astype(float) for v in (layer.kernel, layer.bias))
+    spread = float(np.std(kernel))
+    return (spread * math.sqrt(width), float(np.std(bias))) if spread > 0 else None
+
+
+@lru_cache(maxsize=4096)
+def _length_of(activation: str, square: float) -> float:
+    """Mean square of the pre-activations whose activations have the mean square `square`."""
+    function = theory.resolve(activation)
+    low, high = (math.log(length) for length in LENGTHS)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        if _output(function, math.exp(middle)) < square:
+            low = middle
+        else:
+            high = middle
+    return math.exp(high)
+
+
+def _output(activation: theory.Activation, length: float) -> float:
+    """Mean square of the activations at a mean square of the pre-activations."""
+    return theory.expectation(
+        lambda u: activation.function(u) ** 2, length=length, kinks=activation.kinks
+    )

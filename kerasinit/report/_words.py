@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+DASH = "\u2013"  # en dash: between the ends of a range, and for what is unknown
+MINUS = "\u2212"
 ALWAYS_NAMED = ("activation", "depth")  # parts of a setting that its name always has
 OTHER_PARTS = ("model", "data", "width", "batch_size", "optimizer")
 
@@ -65,45 +67,48 @@ def word(text: str) -> Word:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share in percent, or a dash.
 
-    >>> percent(0.9735), percent(float("nan"))
-    ('97.4', '–')
+    >>> percent(0.9735), percent(float("nan")) == DASH
+    ('97.4', True)
     """
     if share is None or not math.isfinite(share):
-        return "–"
+        return DASH
     return f"{100 * share:.{digits}f}"
 
 
 def signed(share: float | None) -> str:
     """A difference in percentage points, with its sign.
 
-    >>> signed(0.012), signed(-0.2)
-    ('+1.2', '−20.0')
+    >>> signed(0.012), signed(-0.2) == MINUS + "20.0"
+    ('+1.2', True)
     """
     if share is None or not math.isfinite(share):
-        return "–"
-    return f"{100 * share:+.1f}".replace("-", "−")
+        return DASH
+    return f"{100 * share:+.1f}".replace("-", MINUS)
 
 
 def magnitude(value: float | None) -> str:
     """A size whose power of ten matters.
 
-    >>> magnitude(0.123), magnitude(3.4e-12), magnitude(0.0), magnitude(None)
-    ('0.12', '3.4e-12', '0', '–')
+    >>> magnitude(0.3), magnitude(3.4e-6), magnitude(0.0)
+    ('0.30', '3.4e-6', '0')
     """
     if value is None or not math.isfinite(value):
-        return "–"
+        return DASH
     if value == 0:
         return "0"
-    return f"{value:.2g}" if 1e-3 <= abs(value) < 1e3 else f"{value:.1e}"
+    if 1e-3 <= abs(value) < 1e3:
+        return f"{value:#.2g}".rstrip(".")
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def number(value: float | None) -> str:
     """A count that may be half a step or missing.
 
-    >>> number(3.0), number(2.5), number(None)
-    ('3', '2.5', '–')
+    >>> number(3.0), number(2.5)
+    ('3', '2.5')
     """
-    return "–" if value is None or not math.isfinite(value) else f"{value:g}"
+    return DASH if value is None or not math.isfinite(value) else f"{value:g}"
 
 
 def cell_label(cell: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> str:

@@ -11,13 +11,21 @@ from kerasinit.experiments import Replica, compare
 # Per layer: factor of the activations, factor of the backward signal, for a deep plain net.
 PHYSICS = {
     "zeros": (0.0, 0.0),
-    "random_normal_0.01": (0.06, 0.06),
-    "random_normal_1": (4.0, 4.0),
+    "random_normal 0.01": (0.06, 0.06),
+    "random_normal 1": (4.0, 4.0),
     "glorot_uniform": (0.71, 0.71),
     "glorot_normal": (0.72, 0.70),
     "he_normal": (0.98, 0.97),
     "orthogonal": (0.72, 0.72),
     "kerasinit>Auto": (1.0, 1.0),
+}
+CONFIGS = {
+    f"random_normal {std}": {
+        "label": f"random_normal {std}",
+        "class_name": "RandomNormal",
+        "config": {"stddev": float(std)},
+    }
+    for std in ("0.01", "1")
 }
 BINS = 42  # zeros, 2**-32 ... 2**8
 
@@ -58,7 +66,11 @@ def replica(cell, initializer, seed, epochs=12, layers=None):
         cause = "exploding"
     elif reach > 2.5:
         cause = "vanishing"
-    verdict = {"cause": cause, "where": layers[0], "evidence": f"the gradient changes by {reach:.1f} decades"}
+    verdict = {
+        "cause": cause,
+        "where": layers[0],
+        "evidence": f"the gradient changes by {reach:.1f} decades",
+    }
     reached = [index + 1 for index, value in enumerate(accuracy) if value >= 0.9]
     return Replica(
         cell=cell,
@@ -100,10 +112,12 @@ def make_comparison(tmp_path_factory):
             for activation, depth in settings
         ]  # fmt: skip
         spec = {
-            "models": ["mlp"], "data": ["digits"], "activations": sorted({a for a, _ in settings}),
-            "depths": sorted({d for _, d in settings}), "widths": [64], "epochs": 12,
-            "initializers": list(initializers), "seeds": seeds,
-        }  # fmt: skip
+            "activations": sorted({activation for activation, _ in settings}),
+            "depths": sorted({depth for _, depth in settings}),
+            "initializers": [CONFIGS.get(name, name) for name in initializers],
+            "epochs": 12,
+            "seeds": list(range(seeds)),
+        }
         (out / "spec.json").write_text(json.dumps({"kind": "kerasinit experiment", "spec": spec}))
         lines = [
             replica(cell, initializer, seed, **options).to_line() + "\n"

@@ -4,7 +4,6 @@
 (async () => {
   const DASHES = ["solid", "dash", "dot", "dashdot"];
   const HUES = 8;
-  const PAPER_WIDTH = 680; // px: A4 less the margins of the print style
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const element = (tag, properties = {}, ...children) => {
     const node = Object.assign(document.createElement(tag), properties);
@@ -69,7 +68,7 @@
   const scales = () => ({
     gradient: [[0, css("--panel")], [0.35, "#7b9fcf"], [0.7, "#3f6f9f"], [1, "#f2a23a"]],
     magnitude: [[0, "#0d2a52"], [0.25, "#2f6aa8"], [0.5, "#7fb2c9"], [0.75, "#e7dca0"], [1, "#d4622a"]],
-    share: [[0, css("--page")], [1, `rgb(${css("--heat")})`]],
+    share: [[0, css("--page")], [1, `rgb(${css("--heat").split(" ").join(",")})`]],
   });
   const paint = (trace) => {
     const { i, role, scale } = trace.meta ?? {};
@@ -86,6 +85,7 @@
     gridcolor: css("--grid"), linecolor: css("--rule"), zeroline: false, automargin: true, fixedrange: true,
     tickfont: { size: 11 }, ...own, title: own.title ? { text: own.title.text ?? own.title, font: { size: 12 }, standoff: 8 } : undefined,
   });
+  const drawn = new Map(); // chart element -> what it shows, to draw it again in other colours
   const draw = (node, figure, defaults = {}) => {
     const layout = {
       height: 320, margin: { l: 8, r: 10, t: 8, b: 8 }, ...defaults, ...figure.layout,
@@ -94,6 +94,7 @@
       hoverlabel: { bgcolor: css("--page"), bordercolor: css("--rule"), font: { color: css("--text") }, align: "left" },
       xaxis: axis(figure.layout.xaxis), yaxis: axis(figure.layout.yaxis),
     };
+    drawn.set(node, { figure, defaults });
     return Plotly.react(node, figure.data.map(paint), layout, { displayModeBar: false, responsive: true });
   };
 
@@ -144,7 +145,7 @@
     details.append(region);
   };
   const drawPanels = (node, panels) => {
-    for (const old of all(".chart", node)) Plotly.purge(old);
+    for (const old of all(".chart", node)) { drawn.delete(old); Plotly.purge(old); }
     node.replaceChildren();
     for (const panel of panels.filter(visible)) {
       const name = data.initializers[panel.meta.i];
@@ -197,17 +198,14 @@
   const redraw = () => { drawChoices(); drawCell(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
-  // Paper: every chart at the width of the sheet, in the light colours of the print style.
-  const plots = () => all(".chart").filter((node) => node.data);
-  matchMedia("print").addEventListener("change", (event) => {
-    const main = document.querySelector("main");
-    main.style.width = event.matches ? `${PAPER_WIDTH}px` : "";
-    for (const node of plots()) {
-      const width = event.matches ? node.clientWidth : undefined;
-      const text = css("--muted");
-      Plotly.relayout(node, { width, autosize: !event.matches, "font.color": text, "xaxis.gridcolor": css("--grid"), "yaxis.gridcolor": css("--grid") });
+  // Paper: every chart at the width of the sheet (in the style of :root[data-paper]), in light colours.
+  const again = (onPaper) => {
+    for (const [node, { figure, defaults }] of drawn) {
+      draw(node, figure, { ...defaults, width: onPaper ? node.clientWidth : undefined, autosize: !onPaper });
     }
-  });
+  };
+  addEventListener("beforeprint", () => { document.documentElement.dataset.paper = ""; again(true); });
+  addEventListener("afterprint", () => { delete document.documentElement.dataset.paper; again(false); });
 
   drawChoices();
   await drawCell();

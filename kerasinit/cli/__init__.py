@@ -1,0 +1,5 @@
+"""The command line: parses, calls one room, prints."""
+
+from kerasinit.cli._main import main
+
+__all__ = ["main"]

@@ -1,0 +1,138 @@
+"""The commands that train nothing: report, diagnose, gains, list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kerasinit.cli._parser import Arguments
+from kerasinit.cli._screen import results
+from kerasinit.cli._tables import table
+
+GAIN_COLUMNS = (
+    "activation", "forward", "centered", "backward", "chi\nper layer", "critical\nstd",
+    "odd part\ngain", "odd part\nkind",
+)  # fmt: skip
+NOT_ACTIVATIONS = ("deserialize", "get", "serialize")  # what else lives in keras.activations
+
+
+def report(arguments: Arguments) -> int:
+    """`kerasinit report`: the page of a run, or of one training's gradients."""
+    from kerasinit import experiments
+    from kerasinit.cli._compare import show
+    from kerasinit.report import write_gradients
+
+    if arguments.path.suffix == ".jsonl" and arguments.path.is_file():
+        page = write_gradients(arguments.path, arguments.path.with_suffix(".html"))
+        if not arguments.quiet:
+            results().print(f"Report   {page}", soft_wrap=True)
+        return 0
+    chosen = {"baseline": arguments.baseline} if arguments.baseline else {}
+    comparison = experiments.compare(arguments.path, **chosen)
+    return show(comparison, arguments.path, arguments)
+
+
+def diagnose(arguments: Arguments) -> int:
+    """`kerasinit diagnose`: the table of a diagnosis."""
+    import keras
+
+    from kerasinit.signals import diagnose as examine
+
+    x, y = _batch(arguments.data)
+    if not arguments.model.exists():
+        raise FileNotFoundError(2, "No such model file", str(arguments.model))
+    model = keras.saving.load_model(arguments.model)
+    diagnosis = examine(model, x, y)
+    results().print(str(diagnosis), soft_wrap=True)
+    return 0 if diagnosis.healthy else 1
+
+
+def _batch(path: Path) -> tuple[Any, Any]:
+    """The arrays "x" and "y" (None if there is none) of an .npz file."""
+    import numpy as np
+
+    try:
+        with np.load(path) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError as error:
+        raise FileNotFoundError(2, "No such data file", str(path)) from error
+    except (ValueError, EOFError, OSError, AttributeError) as error:
+        raise ValueError(
+            f"{str(path)!r} is no readable .npz file of plain arrays. Write one with "
+            "`numpy.savez(path, x=x, y=y)`."
+        ) from error
+    if "x" not in found:
+        raise ValueError(
+            f"{str(path)!r} must hold an array 'x' (and 'y'). Received: {sorted(found)}. "
+            "Write it with `numpy.savez(path, x=x, y=y)`."
+        )
+    return found["x"], found.get("y")
+
+
+def gains(arguments: Arguments) -> int:
+    """`kerasinit gains`: one row of numbers per activation."""
+    import keras
+
+    from kerasinit import theory
+
+    names = arguments.activations or [
+        name for name in sorted(dir(keras.activations))
+        if callable(getattr(keras.activations, name)) and name not in NOT_ACTIVATIONS
+    ]  # fmt: skip
+    shown = table(columns=GAIN_COLUMNS, space=1)
+    for name in names:
+        try:
+            theory.resolve(name)
+        except ValueError:
+            if arguments.activations:
+                raise
+            continue  # softmax and its like mix the units: they have no gain
+        shown.add_row(*_gain_row(name))
+    results().print(shown)
+    return 0
+
+
+def _gain_row(name: str) -> list[str]:
+    from kerasinit import theory
+
+    forward, centered, backward = (
+        _known(lambda moment=moment: theory.gain(name, moment=moment))
+        for moment in ("forward", "centered", "backward")
+    )
+    growth = None if forward is None or backward is None else (forward / backward) ** 2
+    point = _known(lambda: theory.critical(name))
+    odd = _known(lambda: theory.odd_part(name))
+    return [
+        name,
+        *(_number(value) for value in (forward, centered, backward, growth)),
+        _number(point and point.weight_std) + ("" if point is None or point.stable else " *"),
+        _number(odd and odd.gain),
+        odd.kind if odd else "-",
+    ]
+
+
+def _known(compute: Any) -> Any:
+    """The value, or None where the theory says that there is none."""
+    try:
+        return compute()
+    except ValueError:
+        return None
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def catalog(arguments: Arguments) -> int:
+    """`kerasinit list`: every initializer with its string, formula, use and source."""
+    from kerasinit.initializers import catalog as rows
+
+    del arguments
+    shown = table(
+        columns=("name", "string", "formula", "when to use", "source"), numbers=False, space=1
+    )
+    for row in rows():
+        name, strings, *rest = row
+        shown.add_row(name, ", ".join([strings] if isinstance(strings, str) else strings), *rest)
+    results().print(shown)
+    return 0

@@ -1,0 +1,135 @@
+"""What can be typed after `kerasinit`."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+
+FORMATS = ("json", "csv", "md")
+
+OVERVIEW = """\
+Weight initialization for Keras: compare, diagnose, look up.
+
+examples:
+  kerasinit compare                        which initialization is best? (digits, about a minute)
+  kerasinit compare --quick                the same, smaller, in seconds
+  kerasinit compare spec.toml --out runs/a your own; run again to resume
+  kerasinit report runs/a                  write the page again, without training
+  kerasinit diagnose model.keras --data batch.npz
+  kerasinit gains gelu relu
+  kerasinit list
+"""
+COMPARE = """\
+Trains the same models from every initialization, with several seeds, and ranks them.
+
+Without a specification it compares Keras' own initializers, ours and the textbook mistakes on
+plain networks and scikit-learn's digits. Finished trainings are kept in the directory: the same
+command with the same --out goes on where an interrupted one stopped.
+
+examples:
+  kerasinit compare
+  kerasinit compare --quick --out runs/first
+  kerasinit compare spec.toml --out runs/mine --baseline he_normal
+  kerasinit compare spec.toml --out runs/mine --scheduler tcp://127.0.0.1:8786
+  kerasinit compare --quick --quiet --format csv > table.csv
+"""
+REPORT = """\
+Writes the page of a finished or unfinished run again, without training.
+
+Also takes the file of one training that kerasinit.callbacks.GradientStats(path=...) wrote.
+
+examples:
+  kerasinit report runs/mine
+  kerasinit report runs/mine --format md --quiet
+  kerasinit report gradients.jsonl
+"""
+DIAGNOSE = """\
+Looks at the signal of a model at its current weights: one batch forward and backward.
+
+The data file holds an array "x" and, for the gradients of the real loss, "y". Exit code 0 if the
+signal is healthy, 1 if not.
+
+examples:
+  kerasinit diagnose model.keras --data batch.npz
+"""
+GAINS = """\
+The scale that keeps the signal, and what else a deep plain network does with an activation.
+
+  forward    keeps the mean square of the activations: 1 / sqrt(E phi^2)
+  centered   keeps their variance: 1 / std(phi)
+  backward   keeps the gradient: 1 / sqrt(E phi'^2)
+  chi        growth of the squared gradient per layer at the forward gain; 1 is critical
+  critical   weight std times sqrt(fan-in) at which signal and gradient both stay; * if unstable
+  odd part   gain and kind of the odd-part rule at depth 50 (kerasinit.initializers.OddPart)
+
+examples:
+  kerasinit gains
+  kerasinit gains gelu relu silu
+"""
+
+
+class Arguments(argparse.Namespace):
+    """What was typed."""
+
+    command: str
+    traceback: bool
+    spec: Path | None
+    out: Path | None
+    quick: bool
+    scheduler: str | None
+    format: str | None
+    quiet: bool
+    baseline: str | None
+    path: Path
+    model: Path
+    data: Path
+    activations: list[str]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    root = argparse.ArgumentParser(
+        prog="kerasinit", description=OVERVIEW, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    root.add_argument("--version", action="version", version=f"kerasinit {version('kerasinit')}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, summary: str, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=summary,
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
+        return added
+
+    compare = command("compare", "train from every initialization and rank them", COMPARE)
+    compare.add_argument("spec", nargs="?", type=Path, help="specification, a TOML file")
+    compare.add_argument(
+        "--out", type=Path, metavar="DIR", help="run directory (default: a new one)"
+    )
+    compare.add_argument("--quick", action="store_true", help="the built-in comparison, smaller")
+    compare.add_argument("--scheduler", metavar="ADDRESS", help="train on a Dask cluster")
+    _output(compare)
+    report = command("report", "write the page of a run again", REPORT)
+    report.add_argument("path", type=Path, metavar="DIR", help="run directory, or a .jsonl file")
+    _output(report)
+    diagnose = command("diagnose", "is the signal of a model healthy?", DIAGNOSE)
+    diagnose.add_argument("model", type=Path, metavar="MODEL", help="a saved model, .keras or .h5")
+    diagnose.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="one batch")
+    gains = command("gains", "gains and critical scales of activations", GAINS)
+    gains.add_argument(
+        "activations", nargs="*", metavar="ACTIVATION", help="(default: all of Keras')"
+    )
+    command(
+        "list", "all initializers: name, formula, when to use", "All initializers of kerasinit."
+    )
+    return root
+
+
+def _output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--baseline", metavar="NAME", help="compare with this initializer")
+    command.add_argument("--format", choices=FORMATS, help="print the rows in this form instead")
+    command.add_argument("--quiet", action="store_true", help="no progress, no table, no summary")

@@ -1,0 +1,128 @@
+"""The rows of a comparison for other programs: JSON, CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+from kerasinit.experiments import Comparison, Estimate, Row
+from kerasinit.report._ranking import Ranked, ranked
+from kerasinit.report._summary import summary
+from kerasinit.report._words import cell_label
+
+ESTIMATES = ("train_accuracy", "val_accuracy", "difference")
+PLAIN = (
+    "learning_rate", "replicas", "trained_share", "epochs_to_target", "first_gradient",
+    "last_gradient", "verdict", "conclusion",
+)  # fmt: skip
+# A spreadsheet runs a cell that starts with one of these as a formula.
+# Source: OWASP, CSV injection, https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def export(comparison: Comparison, form: str) -> str:
+    """The rows as text in another form.
+
+    Args:
+        comparison: From `kerasinit.experiments.compare`.
+        form: "json" (summary, spec and rows), "csv" (one line per row) or "md" (one table per
+            setting).
+
+    Raises:
+        ValueError: If `form` is unknown.
+    """
+    forms = {"csv": _as_csv, "json": _as_json, "md": _as_markdown}
+    if form not in forms:
+        raise ValueError(f"`form` must be one of {sorted(forms)}. Received: form={form!r}.")
+    return forms[form](comparison)
+
+
+def _as_json(comparison: Comparison) -> str:
+    values = {"summary": list(summary(comparison)), **comparison.to_dict()}
+    return json.dumps(_finite(values), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for what JSON cannot hold."""
+    if isinstance(value, dict):
+        return {str(name): _finite(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _as_csv(comparison: Comparison) -> str:
+    parts = list(dict.fromkeys(name for cell in comparison.cells for name in cell))
+    columns = [
+        *parts, "rank", "rank_low", "rank_high", "initializer",
+        *(f"{name}{end}" for name in ESTIMATES for end in ("", "_low", "_high")), *PLAIN,
+    ]  # fmt: skip
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in comparison.rows:
+        writer.writerow({name: _plain(value) for name, value in _flat(row).items()})
+    return text.getvalue()
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        **row.cell,
+        "rank": row.rank,
+        "rank_low": row.rank_interval[0],
+        "rank_high": row.rank_interval[1],
+        "initializer": row.initializer,
+        **{name: getattr(row, name) for name in PLAIN},
+    }
+    for name in ESTIMATES:
+        estimate: Estimate | None = getattr(row, name)
+        for end, part in (("", "value"), ("_low", "low"), ("_high", "high")):
+            values[name + end] = getattr(estimate, part) if estimate else None
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """A value as a spreadsheet may open it: empty for unknown, names never formulas."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return "'" + value
+    return value
+
+
+def _as_markdown(comparison: Comparison) -> str:
+    headings = (
+        "#", "initializer", "start", "validation accuracy, %", "training accuracy, %",
+        "seeds that trained", "epochs to 90 %", "gradient, first layer", "gradient, last layer",
+        "difference, points", "against baseline",
+    )  # fmt: skip
+    lines = [*(f"{sentence}\n" for sentence in map(_markdown, summary(comparison)))]
+    for cell in comparison.cells:
+        lines += [f"## {_markdown(cell_label(cell, comparison.cells))}", ""]
+        lines += [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
+        for row in ranked(comparison.rows_of(cell)):
+            values = (
+                str(row.rank), row.initializer, row.verdict.text, _ranged(row.val),
+                _ranged(row.train), row.trained, row.epochs, row.first, row.last,
+                _ranged(row.difference), row.conclusion.text,
+            )  # fmt: skip
+            lines.append(f"| {' | '.join(map(_markdown, values))} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _ranged(value: Ranked) -> str:
+    return f"{value.text} ({value.low} to {value.high})" if value.low else value.text
+
+
+def _markdown(text: str) -> str:
+    r"""Text that Markdown shows as it is.
+
+    >>> print(_markdown("a|b_c<d>"))
+    a\|b\_c\<d\>
+    """
+    flat = " ".join(text.split())
+    return "".join(f"\\{char}" if char in "\\`*_{}[]<>#|!" else char for char in flat)
