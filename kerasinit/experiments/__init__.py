@@ -2,6 +2,20 @@
 
 from kerasinit.experiments._analysis import Comparison, Row, compare
 from kerasinit.experiments._bootstrap import Estimate
-from kerasinit.experiments._records import LOWEST_POWER, Replica
+from kerasinit.experiments._records import HIGHEST_POWER, HISTOGRAM_BINS, LOWEST_POWER, Replica
+from kerasinit.experiments._run import Event, run
+from kerasinit.experiments._spec import Experiment
 
-__all__ = ["LOWEST_POWER", "Comparison", "Estimate", "Replica", "Row", "compare"]
+__all__ = [
+    "HIGHEST_POWER",
+    "HISTOGRAM_BINS",
+    "LOWEST_POWER",
+    "Comparison",
+    "Estimate",
+    "Event",
+    "Experiment",
+    "Replica",
+    "Row",
+    "compare",
+    "run",
+]

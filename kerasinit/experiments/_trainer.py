@@ -13,7 +13,7 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Config, Tensor
 from kerasinit.experiments._data import Dataset
-from kerasinit.experiments._taps import Tap, find_taps, recording
+from kerasinit.signals import Call, Watch, sites, watching
 
 PROBE_EXAMPLES = 64  # for measuring signals; enough for a share of dead units to 1/64
 EVALUATION_EXAMPLES = 512  # at most this many per call
@@ -62,16 +62,20 @@ class Probe:
     Args:
         loss: Loss of the batch, `(replicas,)`.
         gradients: Weight gradients, one array per trainable variable.
-        preactivations: Per tap, `(replicas, examples, ..., units)`.
-        preactivation_gradients: The same shapes: gradient of one example's loss.
-        outputs: The same shapes: after the activation.
+        taps: Gradients by the taps, `(replicas, examples, ..., units)`.
+        values: Per call of a weighted layer, its pre-activations, of the same shapes.
+        outputs: Per call, its activations.
+        activation_inputs: Per call, what the activation received; None if that is in `values`.
+        input_rms: Per call, RMS of its input, `(replicas,)`; None if it holds indices.
     """
 
     loss: np.ndarray
     gradients: list[np.ndarray]
-    preactivations: list[np.ndarray]
-    preactivation_gradients: list[np.ndarray]
+    taps: list[np.ndarray]
+    values: list[np.ndarray]
     outputs: list[np.ndarray]
+    activation_inputs: list[np.ndarray | None]
+    input_rms: list[np.ndarray | None]
 
 
 class Trainer:
@@ -104,7 +108,8 @@ class Trainer:
         self.batch_size = min(batch_size, len(dataset.x))
         self.replicas = replicas
         self.shuffle_seed = shuffle_seed
-        self.taps: tuple[Tap, ...] = find_taps(model, dataset.x)
+        self.probe_x = dataset.x[:PROBE_EXAMPLES]
+        self.calls, self._tap_shapes = find_calls(model, self.probe_x)
         lead = () if replicas is None else (replicas,)
         self._weights = [
             keras.Variable(np.zeros((*lead, *v.shape), "float32"), dtype=v.dtype, name=f"w{i}")
@@ -168,16 +173,21 @@ class Trainer:
 
     def probe(self) -> Probe:
         """What the first training examples show at the current weights."""
-        x, y = self.dataset.x[:PROBE_EXAMPLES], self.dataset.y[:PROBE_EXAMPLES]
-        deltas = [ops.zeros((len(x), *tap.shape)) for tap in self.taps]
-        tensors = map(ops.convert_to_tensor, (x, self._labels[y]))
-        (gradients, slopes), (loss, before, after) = self._measure(self._values(), *tensors, deltas)
+        targets = self._labels[self.dataset.y[: len(self.probe_x)]]
+        taps = [ops.zeros(shape) for shape in self._tap_shapes]
+        tensors = map(ops.convert_to_tensor, (self.probe_x, targets))
+        (gradients, slopes), seen = self._measure(self._values(), *tensors, taps)
+        loss, values, outputs, before, input_rms = seen
+        separate = [_is_separate(call) for call in self.calls]
+        floating = [call.layer_input is not None for call in self.calls]
         return Probe(
             loss=self._rows(loss),
             gradients=[self._rows(g) for g in gradients],
-            preactivations=[self._rows(z) for z in before],
-            preactivation_gradients=[self._rows(d) * len(x) for d in slopes],
-            outputs=[self._rows(a) for a in after],
+            taps=[self._rows(slope) for slope in slopes],
+            values=[self._rows(value) for value in values],
+            outputs=[self._rows(output) for output in outputs],
+            activation_inputs=_spread([self._rows(value) for value in before], separate),
+            input_rms=_spread([self._rows(value) for value in input_rms], floating),
         )
 
     def _values(self) -> tuple[list[Tensor], list[Tensor]]:
@@ -208,18 +218,48 @@ class Trainer:
         logits, _ = self.model.stateless_call(weights, states, x, training=False)
         return ops.stack([cross_entropy(logits, y), accuracy(logits, y)])
 
-    def _signals(self, replica: Any, x: Tensor, y: Tensor, deltas: list[Tensor]) -> Any:
+    def _signals(self, replica: Any, x: Tensor, y: Tensor, taps: list[Tensor]) -> Any:
         weights, states = replica
-        layers = list({id(tap.layer): tap.layer for tap in self.taps}.values())
 
         def objective(inputs: Any) -> tuple[Tensor, Any]:
             own, shifts = inputs
-            with recording(layers, shifts) as seen:
-                logits, _ = self.model.stateless_call(own, states, x, training=True)
+            watch = Watch(taps=shifts)
+            with watching(sites(self.model), batch_statistics=True) as report_to:
+                report_to(watch)
+                logits, _ = self.model.stateless_call(own, states, x, training=False)
             loss = cross_entropy(logits, y)
-            return loss, (loss, seen.preactivations, seen.outputs)
+            inward = [call.layer_input for call in watch.calls if call.layer_input is not None]
+            return loss, (
+                loss,
+                [call.value for call in watch.calls],
+                [call.output for call in watch.calls],
+                [call.activation_input for call in watch.calls if _is_separate(call)],
+                [ops.sqrt(ops.mean(ops.square(value))) for value in inward],
+            )
 
-        return _backend.gradients_of(objective)((weights, deltas))
+        return _backend.gradients_of(objective)((weights, taps))
+
+
+def find_calls(model: Any, x: np.ndarray) -> tuple[list[Call], list[tuple[int, ...]]]:
+    """The calls of weighted layers when `model` sees `x`, in order, and the shapes of the taps."""
+    watch = Watch()
+    with watching(sites(model), batch_statistics=True) as report_to, keras.StatelessScope():
+        report_to(watch)
+        watch.mark_outputs(model(ops.convert_to_tensor(x), training=False))
+    if watch.calls and not any(call.is_output for call in watch.calls):
+        watch.calls[-1].is_output = True  # reshaped or scaled on its way out
+    return watch.calls, [shape for shape, _ in watch.shapes]
+
+
+def _is_separate(call: Call) -> bool:
+    """Whether something, such as a normalization, lies between weights and activation."""
+    return call.activation_input is not None and call.activation_input is not call.value
+
+
+def _spread(found: Sequence[np.ndarray], where: Sequence[bool]) -> list[np.ndarray | None]:
+    """`found`, with None where there was none."""
+    rest = iter(found)
+    return [next(rest) if is_there else None for is_there in where]
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -245,14 +285,15 @@ def batch_order(examples: int, batch_size: int, seed: int, epoch: int) -> np.nda
     return order[: steps * batch_size].reshape(steps, batch_size)
 
 
-def replicas_per_call(model: Any, taps: Sequence[Tap], batch_size: int, wanted: int) -> int:
+def replicas_per_call(model: Any, x: np.ndarray, batch_size: int, wanted: int) -> int:
     """How many of `wanted` replicas fit into `MEMORY` at once, in groups of equal size.
 
     Counted are weights, gradients, two optimizer slots and a copy of the weights, and the
-    tapped activations of a batch forward and backward, twice for what lies between them.
+    activations of a batch forward and backward, twice for what lies between the taps.
     """
     weights = sum(int(np.prod(v.shape)) for v in model.variables)
-    activations = sum(int(np.prod(tap.shape)) for tap in taps)
+    _, shapes = find_calls(model, x[:2])
+    activations = sum(int(np.prod(shape[1:])) for shape in shapes)
     examples = max(batch_size, PROBE_EXAMPLES)
     per_replica = 4 * (5 * weights + 4 * activations * examples)
     groups = -(-wanted * per_replica // MEMORY)

@@ -1,0 +1,263 @@
+"""One architecture with all its replicas: the unit of work that may run anywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasinit import _backend, models
+from kerasinit.experiments import _builders, _data, _measures
+from kerasinit.experiments._names import MODEL_RULES
+from kerasinit.experiments._records import Replica
+from kerasinit.experiments._spec import Architecture, Experiment
+from kerasinit.experiments._trainer import (
+    Trainer,
+    Weights,
+    replicas_per_call,
+    why_not_mapped,
+)
+
+MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
+ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
+# Name of a curve -> (training or validation, loss or accuracy).
+CURVES = {"loss": (0, 0), "accuracy": (0, 1), "val_loss": (1, 0), "val_accuracy": (1, 1)}
+SEED_STATE = "seed_generator_state"
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What one replica starts from.
+
+    Args:
+        initializer: Label of the initializer.
+        seed: Seed of the weights.
+        learning_rate: Of the optimizer.
+    """
+
+    initializer: str
+    seed: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The replicas of one architecture that are still to be trained. It can be pickled.
+
+    Args:
+        spec: The experiment.
+        architecture: Which point of its grid.
+        draws: What is missing, in the order of the spec.
+    """
+
+    spec: Experiment
+    architecture: Architecture
+    draws: tuple[Draw, ...]
+
+
+def train(cell: Cell, tell: Callable[[str, Mapping[str, Any]], None]) -> Iterator[list[Replica]]:
+    """Trains the replicas of a cell, as many together as can be.
+
+    Args:
+        cell: What to train.
+        tell: Is called with the kind and the values of every event: `"note"` with a `message`,
+            `"epoch"` with `epoch` and `replicas`.
+
+    Yields:
+        The records of a group of replicas, as soon as the group is finished.
+    """
+    spec, architecture = cell.spec, cell.architecture
+    dataset = _data.load(architecture.data)
+    model = build(architecture, dataset)
+    reason = why_not_mapped(dict(spec.optimizer))
+    if reason:
+        tell("note", {"message": f"One training after another: {reason}."})
+        yield from _train_groups(cell, model, dataset, None, cell.draws, tell)
+        return
+    done = 0
+    size = replicas_per_call(model, dataset.x, spec.batch_size, len(cell.draws))
+    try:
+        for group in _train_groups(cell, model, dataset, size, cell.draws, tell):
+            yield group
+            done += len(group)
+    except _backend.mapping_errors() as error:
+        if done:
+            raise
+        first_line = str(error).strip().split("\n")[0]
+        tell("note", {"message": f"One training after another: the model cannot be mapped "
+                                 f"({type(error).__name__}: {first_line[:200]})."})  # fmt: skip
+        yield from _train_groups(cell, model, dataset, None, cell.draws, tell)
+
+
+def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
+    """Builds the model of an architecture.
+
+    Raises:
+        ValueError: If its outputs are not one logit per class.
+    """
+    model = _builders.find(architecture.model)(
+        dataset.input_shape,
+        dataset.classes,
+        depth=architecture.depth,
+        width=architecture.width,
+        activation=architecture.activation,
+    )
+    found = tuple(model.output_shape)
+    if found[1:] != (dataset.classes,):
+        raise ValueError(
+            f"The model {architecture.model!r} must end in one logit per class, shape "
+            f"(batch, {dataset.classes}). Received: {found}."
+        )
+    return model
+
+
+def draw(model: Any, rule: Any, seed: int, dataset: _data.Dataset) -> Weights:
+    """Draws a model's weights by a rule and returns a copy of them.
+
+    Args:
+        model: A built model; its weights change.
+        rule: What `kerasinit.initialize` takes, or one of `MODEL_RULES`.
+        seed: Seed of the weights and of the model's own random layers.
+        dataset: Data for rules that look at data.
+    """
+    if rule == "initialize":
+        models.initialize(model, seed=seed)
+    elif rule in MODEL_RULES:
+        models.initialize(model, rule, seed=seed, data=dataset.x[:256])
+    else:
+        models.initialize(model, rule, seed=seed)
+    for variable in model.non_trainable_variables:
+        if variable.path.endswith(SEED_STATE):
+            variable.assign(np.array([seed, 0], variable.dtype))
+    return Weights.of(model)
+
+
+def _train_groups(
+    cell: Cell,
+    model: Any,
+    dataset: _data.Dataset,
+    size: int | None,
+    draws: Sequence[Draw],
+    tell: Callable[[str, Mapping[str, Any]], None],
+) -> Iterator[list[Replica]]:
+    """Trains groups of `size` replicas at one learning rate; the last group is filled up."""
+    spec = cell.spec
+    trainer = Trainer(
+        model,
+        dataset,
+        optimizer=dict(spec.optimizer),
+        batch_size=spec.batch_size,
+        replicas=size,
+        shuffle_seed=spec.shuffle_seed,
+    )
+    drawn: dict[tuple[str, int], Weights] = {}
+    for rate in dict.fromkeys(entry.learning_rate for entry in draws):
+        wanted = [entry for entry in draws if entry.learning_rate == rate]
+        for start in range(0, len(wanted), size or 1):
+            began = time.perf_counter()
+            group = wanted[start : start + (size or 1)]
+            for entry in group:
+                key = (entry.initializer, entry.seed)
+                if key not in drawn:
+                    drawn[key] = draw(model, spec.rules[entry.initializer], entry.seed, dataset)
+            single = [drawn[entry.initializer, entry.seed] for entry in group]
+            if size is None:
+                trainer.load(single[0], rate)
+            else:
+                filled = [*single, *[single[-1]] * (size - len(single))]
+                trainer.load(Weights.stack(filled), rate)
+            yield _train_group(cell, trainer, group, began, tell)
+
+
+def _train_group(
+    cell: Cell,
+    trainer: Trainer,
+    group: Sequence[Draw],
+    began: float,
+    tell: Callable[[str, Mapping[str, Any]], None],
+) -> list[Replica]:
+    spec = cell.spec
+    model, calls, classes = trainer.model, trainer.calls, trainer.dataset.classes
+    measured = sorted({0, *np.linspace(0, spec.epochs, MEASUREMENTS + 1).round().astype(int)})
+    first = probe = trainer.probe()
+    strengths = [_measures.strengths(model, calls, probe)]
+    start = _measures.signals_of(model, calls, probe, trainer.weights(), classes)
+    train_rows, val_rows = [], []
+    for epoch in range(1, spec.epochs + 1):
+        train_rows.append(trainer.train_epoch(epoch - 1))
+        val_rows.append(trainer.evaluate())
+        if epoch in measured:
+            probe = trainer.probe()
+            strengths.append(_measures.strengths(model, calls, probe))
+        tell("epoch", {"epoch": epoch, "replicas": len(group)})
+    end = _measures.signals_of(model, calls, probe, trainer.weights(), classes)
+    histograms = [
+        np.stack([_measures.histogram(values) for values in parts], axis=1)
+        for parts in (first.outputs, [len(first.taps[0][0]) * first.taps[c.tap] for c in calls])
+    ]
+    curves = np.stack([*map(np.asarray, (train_rows, val_rows))])  # (2, epochs, replicas, 2)
+    seconds = (time.perf_counter() - began) / len(group)
+    names = [row.name for row in start[0].layers]
+    records = []
+    for r, entry in enumerate(group):
+        accuracy = curves[1, :, r, 1]
+        reached = np.flatnonzero(accuracy >= spec.target)
+        guessing = float(np.max(np.bincount(trainer.dataset.y)) / len(trainer.dataset.y))
+        final = float(curves[0, -1, r, 1])
+        rows = start[r].layers
+        records.append(
+            Replica(
+                cell=cell.architecture.cell(entry.learning_rate),
+                initializer=entry.initializer,
+                seed=entry.seed,
+                curves={
+                    name: curves[part, :, r, column].tolist()
+                    for name, (part, column) in CURVES.items()
+                },
+                epochs_to_target=int(reached[0]) + 1 if len(reached) else None,
+                trained=bool(
+                    np.isfinite(curves[0, -1, r, 0])
+                    and final >= guessing + ABOVE_GUESSING * (1 - guessing)
+                ),
+                layers=names,
+                measured_epochs=[int(epoch) for epoch in measured],
+                gradient_norms=[s.gradient_norms[r].tolist() for s in strengths],
+                signal_rms=[s.signal_rms[r].tolist() for s in strengths],
+                gradient_rms=[s.gradient_rms[r].tolist() for s in strengths],
+                activation_histogram=histograms[0][r].tolist(),
+                gradient_histogram=histograms[1][r].tolist(),
+                dead_share=[row.dead_share or 0.0 for row in rows],
+                symmetric=any(
+                    (row.duplicate_share or 0) >= 0.5 for row in rows if not row.is_output
+                ),
+                start=_measures.verdict(start[r]),
+                end=_measures.verdict(end[r]),
+                seconds=seconds,
+                versions=versions(),
+                mapped=trainer.replicas is not None,
+            )
+        )
+    return records
+
+
+def versions() -> dict[str, str]:
+    """Versions of what produced a record."""
+    backend = _backend.name()
+    return {
+        "kerasinit": _version("kerasinit"),
+        "keras": keras.__version__,
+        "backend": backend,
+        backend: _version(backend),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # a checkout that was not installed
+        return "unknown"

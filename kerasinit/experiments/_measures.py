@@ -1,0 +1,247 @@
+"""From the arrays of a probe to the numbers of each replica."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit.experiments._records import HISTOGRAM_BINS, LOWEST_POWER
+from kerasinit.experiments._trainer import Probe, Weights
+from kerasinit.signals import (
+    ActivationShape,
+    Call,
+    LayerSignals,
+    Signals,
+    duplicate_share,
+    judge,
+    unit_shares,
+)
+
+FLAT_DERIVATIVE = 0.01  # as in kerasinit.signals: below it a unit passes no gradient
+APART = 1e-3  # units whose projections differ by so much, relative to all, are no copies
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """Per replica and layer: how strong the signal is. Arrays `(replicas, layers)`.
+
+    Args:
+        gradient_norms: Norm of the gradient of the layer's own weights.
+        signal_rms: RMS of its activations.
+        gradient_rms: RMS of the gradient of one example's loss by its pre-activations.
+    """
+
+    gradient_norms: np.ndarray
+    signal_rms: np.ndarray
+    gradient_rms: np.ndarray
+
+
+def strengths(model: Any, calls: Sequence[Call], probe: Probe) -> Strengths:
+    """How strong the signal is at every call of a weighted layer."""
+    position = {id(v): index for index, v in enumerate(model.trainable_variables)}
+    norms = []
+    for call in calls:
+        own = [position[id(v)] for v in call.site.weights if id(v) in position]
+        squares = [squared_norm(probe.gradients[index]) for index in own]
+        norms.append(np.sqrt(sum(squares, np.zeros_like(probe.loss, "float64"))))
+    examples = len(probe.taps[0][0]) if probe.taps else 1
+    return Strengths(
+        gradient_norms=np.stack(norms, axis=1),
+        signal_rms=np.stack([rms(output) for output in probe.outputs], axis=1),
+        gradient_rms=np.stack([examples * rms(probe.taps[c.tap]) for c in calls], axis=1),
+    )
+
+
+def signals_of(
+    model: Any, calls: Sequence[Call], probe: Probe, weights: Weights, classes: int
+) -> list[Signals]:
+    """What `kerasinit.signals.measure` would say of each replica.
+
+    Args:
+        model: The model, for the order of its variables.
+        calls: Calls of its weighted layers.
+        probe: What a batch showed.
+        weights: The stacked weights at that time.
+        classes: Number of classes, for the loss of chance.
+    """
+    columns = [_layer_rows(model, call, k, probe, weights) for k, call in enumerate(calls)]
+    return [
+        Signals(
+            layers=layers,
+            samples=len(probe.taps[0][0]),
+            input_rms=layers[0].input_rms,
+            input_non_finite=0,
+            loss=float(probe.loss[replica]),
+            chance_loss=math.log(classes),
+            sum_loss=False,
+        )
+        for replica, layers in enumerate(zip(*columns, strict=True))
+    ]
+
+
+def verdict(signals: Signals) -> dict[str, str]:
+    """The root cause of what is wrong, as a record holds it."""
+    found = judge(signals)
+    if not found:
+        return {"cause": "healthy", "where": "", "evidence": ""}
+    return {"cause": found[0].cause, "where": found[0].where, "evidence": found[0].evidence}
+
+
+def histogram(values: np.ndarray) -> np.ndarray:
+    """Shares of |value| per power of two, `(replicas, HISTOGRAM_BINS)`; rounded to 1e-4.
+
+    Args:
+        values: Shape `(replicas, ...)`; what is not finite is counted nowhere.
+
+    Examples:
+        >>> shares = histogram(np.array([[0.0, 1.0, -1.5, 2.0]]))[0]
+        >>> shares[0], shares[1 - LOWEST_POWER], shares[2 - LOWEST_POWER]
+        (0.25, 0.5, 0.25)
+    """
+    flat = np.abs(values.reshape(len(values), -1))
+    exponents = np.frexp(flat)[1] - 1
+    bins = np.clip(exponents - LOWEST_POWER + 1, 0, HISTOGRAM_BINS - 1)
+    bins[flat == 0] = 0
+    bins += HISTOGRAM_BINS * np.arange(len(flat))[:, None]
+    counts = np.bincount(bins[np.isfinite(flat)], minlength=len(flat) * HISTOGRAM_BINS)
+    shares = counts.reshape(len(flat), HISTOGRAM_BINS) / max(flat.shape[1], 1)
+    return np.round(shares, 4)
+
+
+def squared_norm(values: np.ndarray) -> np.ndarray:
+    """Sum of squares per replica, in double precision: float32 would overflow at 1e19."""
+    flat = values.reshape(len(values), -1).astype("float64")
+    return np.einsum("ri,ri->r", flat, flat)
+
+
+def rms(values: np.ndarray) -> np.ndarray:
+    """Root mean square per replica."""
+    return np.sqrt(squared_norm(values) / max(values[0].size, 1))
+
+
+def _layer_rows(
+    model: Any, call: Call, index: int, probe: Probe, weights: Weights
+) -> list[LayerSignals]:
+    """One call of one layer: a `LayerSignals` per replica."""
+    value, output, slope = probe.values[index], probe.outputs[index], probe.taps[call.tap]
+    before = probe.activation_inputs[index]
+    trainable = {id(v): i for i, v in enumerate(model.trainable_variables)}
+    own = [trainable[id(v)] for v in call.site.weights if id(v) in trainable]
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = output.reshape(len(output), -1).mean(axis=1, dtype="float64")
+        output_rms, value_rms, slope_rms = rms(output), rms(value), rms(slope)
+        variance = np.var(value, axis=1, dtype="float64").reshape(len(value), -1).mean(axis=1)
+        weight_norm = np.sqrt(sum(squared_norm(weights.trainable[i]) for i in own))
+        gradient_norm = np.sqrt(sum(squared_norm(probe.gradients[i]) for i in own))
+        std = np.sqrt(np.maximum(output_rms**2 - mean**2, 0))
+    dead, saturated = _unit_shares(call, value if before is None else before)
+    copies = _duplicate_shares(call, own, trainable, probe, weights)
+    broken = [sum(int((~np.isfinite(weights.trainable[i][r])).sum()) for i in own)
+              for r in range(len(value))]  # fmt: skip
+    input_rms = probe.input_rms[index]
+    return [
+        LayerSignals(
+            name=(call.site.layer.path or call.site.layer.name).removeprefix(f"{model.name}/"),
+            kind=type(call.site.layer).__name__,
+            activation=_activation_name(call.activation),
+            units=int(output.shape[-1]),
+            samples=int(np.prod(output.shape[1:-1])),
+            activation_rms=float(output_rms[r]),
+            activation_mean=float(mean[r]),
+            activation_std=float(std[r]),
+            preactivation_mean_square=float(value_rms[r] ** 2),
+            preactivation_variance=float(variance[r]),
+            input_rms=None if input_rms is None else float(input_rms[r]),
+            gradient_rms=float(slope_rms[r]),
+            gradient_norm=float(slope_rms[r] * math.sqrt(slope[r].size)),
+            weight_norm=float(weight_norm[r]),
+            weight_gradient_norm=float(gradient_norm[r]),
+            dead_share=None if dead is None else float(dead[r]),
+            saturated_share=None if saturated is None else float(saturated[r]),
+            duplicate_share=None if copies is None else float(copies[r]),
+            non_finite_weights=broken[r],
+            non_finite_outputs=int((~np.isfinite(output[r])).sum()),
+            activation_histogram=(),
+            gradient_histogram=(),
+            normalized=call.normalized,
+            is_output=call.is_output,
+        )
+        for r in range(len(value))
+    ]
+
+
+def _unit_shares(call: Call, before: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Shares of dead and of saturated units per replica; None where they make no sense."""
+    function = call.activation
+    if function is None or function is keras.activations.linear or not _is_elementwise(function):
+        return None, None
+    shape = ActivationShape.of(lambda points: _backend.evaluate(function, points))
+
+    def total(inputs: list[Any]) -> tuple[Any, None]:
+        return ops.sum(function(inputs[0])), None
+
+    derivative = np.asarray(
+        ops.convert_to_numpy(_backend.gradient(total, [ops.convert_to_tensor(before)])[2][0])
+    )
+    shares = [unit_shares(z, d, shape) for z, d in zip(before, derivative, strict=True)]
+    dead, saturated = np.array(shares).T
+    return dead, saturated
+
+
+def _is_elementwise(function: Callable[..., Any]) -> bool:
+    """Whether each output depends on its own input alone (a softmax's does not)."""
+    points = np.array([[-1.0, 0.5], [2.0, 0.25]], "float32")
+    try:
+        whole = _backend.evaluate(function, points)
+        parts = [_backend.evaluate(function, points[:, i : i + 1]) for i in range(2)]
+    except (ValueError, TypeError, RuntimeError, IndexError):
+        return False  # it needs the layer's own shape, as PReLU does
+    return whole.shape == points.shape and np.allclose(whole, np.concatenate(parts, axis=1))
+
+
+def _duplicate_shares(
+    call: Call, own: Sequence[int], trainable: dict[int, int], probe: Probe, weights: Weights
+) -> np.ndarray | None:
+    """Share of units per replica that are copies of another unit; None if none can be told."""
+    site = call.site
+    if site.kernel is None or site.as_matrix is None:
+        return None
+    main = trainable.get(id(site.weights[site.kernel]))
+    if main is None:
+        return None
+    shares = []
+    for replica, kernel in enumerate(weights.trainable[main]):
+        matrix = site.as_matrix(kernel)
+        if not _may_repeat(matrix):
+            shares.append(0.0)
+            continue
+        gradient = site.as_matrix(probe.gradients[main][replica])
+        for index in own:
+            bias = weights.trainable[index][replica]
+            if bias.shape == (matrix.shape[1],):
+                matrix = np.vstack([matrix, bias])
+                gradient = np.vstack([gradient, probe.gradients[index][replica]])
+        shares.append(duplicate_share(matrix, gradient))
+    return np.array(shares)
+
+
+def _may_repeat(matrix: np.ndarray) -> bool:
+    """Whether two columns could be equal: a cheap look at their first row that differs."""
+    row = np.sort(matrix[0])
+    return len(row) > 1 and bool(np.min(np.diff(row)) <= 1e-9 * (abs(row[-1]) + abs(row[0])))
+
+
+def _activation_name(function: Callable[..., Any] | None) -> str | None:
+    if function is None or function is keras.activations.linear:
+        return None
+    owner = getattr(function, "__self__", None)  # the `call` of an activation layer
+    if owner is not None:
+        function = getattr(owner, "activation", owner)
+    return str(getattr(function, "__name__", None) or getattr(function, "name", "activation"))

@@ -1,0 +1,219 @@
+"""What to compare: the spec of an experiment."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerasinit._typing import Config
+from kerasinit.experiments import _checks
+from kerasinit.experiments._names import near
+
+TEXTBOOK_MISTAKES: tuple[Any, ...] = (
+    "zeros",
+    {"label": "constant 0.01", "class_name": "Constant", "config": {"value": 0.01}},
+    {"label": "random_normal 0.01", "class_name": "RandomNormal", "config": {"stddev": 0.01}},
+    {"label": "random_normal 0.2", "class_name": "RandomNormal", "config": {"stddev": 0.2}},
+    {"label": "random_normal 1", "class_name": "RandomNormal", "config": {"stddev": 1.0}},
+    "random_uniform",
+)
+KERAS_INITIALIZERS = (
+    "glorot_uniform",
+    "glorot_normal",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "orthogonal",
+)
+OUR_INITIALIZERS: tuple[Any, ...] = (
+    "kerasinit>XavierUniform",
+    {
+        "label": "kerasinit>LasagneUniform relu",
+        "class_name": "kerasinit>LasagneUniform",
+        "config": {"gain": "relu"},
+    },
+    "kerasinit>HeNormal",
+    "kerasinit>Auto",
+    "initialize",
+)
+MOMENTUM_SGD: Config = {"class_name": "SGD", "config": {"momentum": 0.9}}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One point of the grid without its learning rates: what one compiled training serves.
+
+    Args:
+        model: Name of a builder.
+        data: Name of a data set.
+        activation: Name of an activation.
+        depth: Number of hidden layers or blocks.
+        width: Units per hidden layer.
+    """
+
+    model: str
+    data: str
+    activation: str
+    depth: int
+    width: int
+
+    def cell(self, learning_rate: float) -> Config:
+        """The cell of a record."""
+        return {**vars(self), "learning_rate": float(learning_rate)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A comparison of initializations, checked as a whole when it is made.
+
+    The default is the main job: plain shallow and deep stacks on scikit-learn's digits, with
+    textbook mistakes, Keras' initializers and ours.
+
+    Args:
+        models: Builders: "mlp", "cnn", "resnet", "lstm", "transformer", or
+            "package.module:function" of your own.
+        data: "digits", "breast_cancer", "circle", "xor", "gauss", "spiral", a path "file.npz"
+            with `x` and `y`, or "keras:mnist".
+        initializers: Names, configs, initializers, or the model rules "initialize" and "lsuv";
+            with a label as `{"label": ..., "initializer": ...}` or inside a config.
+        activations: Names of Keras activations.
+        depths: Numbers of hidden layers or blocks.
+        widths: Numbers of units per hidden layer.
+        optimizer: Name or config of a Keras optimizer; its learning rate comes from the next.
+        learning_rates: Each is tried; per initializer the best counts, by the median final
+            validation accuracy over the seeds.
+        epochs: Passes over the training part.
+        batch_size: Examples per step; the incomplete last batch of an epoch is left out.
+        seeds: How many, or which. The same seed is drawn for every initializer.
+        target: Validation accuracy whose epoch is reported.
+        shuffle_seed: Decides the batches, the same for all replicas.
+
+    Raises:
+        ValueError: If anything in it is wrong; all mistakes at once, one per line.
+
+    Examples:
+        >>> spec = Experiment(depths=(3,), activations=("relu",), initializers=("zeros",), seeds=2)
+        >>> len(spec.architectures), spec.seeds
+        (1, (0, 1))
+        >>> Experiment(epochs=0, initializers=["he_norml"])
+        Traceback (most recent call last):
+        ValueError: The spec has 2 mistakes:
+        - epochs must be a whole number from 1 on. Received: 0.
+        - initializers: unknown initializer 'he_norml'. Near matches: 'he_normal', ...
+    """
+
+    models: Sequence[str] = ("mlp",)
+    data: Sequence[str] = ("digits",)
+    initializers: Sequence[Any] = (*TEXTBOOK_MISTAKES, *KERAS_INITIALIZERS, *OUR_INITIALIZERS)
+    activations: Sequence[str] = ("relu", "tanh", "sigmoid")
+    depths: Sequence[int] = (3, 30)
+    widths: Sequence[int] = (64,)
+    optimizer: str | Mapping[str, Any] = field(default_factory=lambda: dict(MOMENTUM_SGD))
+    learning_rates: Sequence[float] = (0.02,)
+    epochs: int = 10
+    batch_size: int = 64
+    seeds: int | Sequence[int] = 3
+    target: float = 0.9
+    shuffle_seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("models", "data", "initializers", "activations", "depths", "widths",
+                     "learning_rates"):  # fmt: skip
+            value = getattr(self, name)
+            single = isinstance(value, str | int | float | Mapping) or callable(value)
+            self._set(name, (value,) if single else tuple(value))
+        if isinstance(self.seeds, int) and not isinstance(self.seeds, bool) and self.seeds >= 0:
+            self._set("seeds", tuple(range(self.seeds)))
+        elif isinstance(self.seeds, Sequence):
+            self._set("seeds", tuple(self.seeds))
+        self._set("initializers", tuple(_checks.plain_initializer(i) for i in self.initializers))
+        if isinstance(self.optimizer, str):
+            self._set("optimizer", {"class_name": self.optimizer, "config": {}})
+        mistakes = _checks.mistakes(self.to_dict())
+        if mistakes:
+            raise ValueError(_checks.message(mistakes))
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    @classmethod
+    def quick(cls) -> Experiment:
+        """A small version of the default that takes seconds: fewer seeds, epochs, initializers."""
+        return cls(
+            initializers=("zeros", "glorot_uniform", "he_normal", "kerasinit>Auto", "initialize"),
+            activations=("relu", "sigmoid"),
+            depths=(3, 20),
+            epochs=5,
+            seeds=2,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Experiment:
+        """Reads a spec from a TOML file, whose keys are the arguments of this class.
+
+        Raises:
+            ValueError: If the file cannot be read as TOML, or its content is wrong.
+        """
+        try:
+            values = tomllib.loads(Path(path).read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"The spec {str(path)!r} could not be read: {error}.") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"The spec {str(path)!r} is not TOML: {error}.") from error
+        try:
+            return cls.from_dict(values)
+        except ValueError as error:
+            raise ValueError(f"{str(path)!r}: {error}") from error
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Experiment:
+        """The spec from plain values, as `to_dict` gives them.
+
+        Raises:
+            ValueError: If a key is unknown or a value is wrong; all mistakes at once.
+        """
+        known = [entry.name for entry in fields(cls)]
+        strange = [f"unknown key {key!r}. {near(key, known)}" for key in values if key not in known]
+        try:
+            made = cls(**{key: value for key, value in values.items() if key in known})
+        except ValueError as error:
+            if strange:
+                raise ValueError(
+                    _checks.message([*strange, *_checks.listed(str(error))])
+                ) from error
+            raise
+        if strange:
+            raise ValueError(_checks.message(strange))
+        return made
+
+    def to_dict(self) -> Config:
+        """The spec as plain values, as they could stand in a TOML file."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+        }
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """Label of every initializer -> what `kerasinit.initialize` takes, or a model rule."""
+        return {_checks.label_of(entry): _checks.rule_of(entry) for entry in self.initializers}
+
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """The grid, in the order of the spec."""
+        grid = itertools.product(self.data, self.models, self.widths, self.depths, self.activations)
+        return tuple(
+            Architecture(model, data, activation, depth, width)
+            for data, model, width, depth, activation in grid
+        )
+
+    def make_optimizer(self) -> Any:
+        """A new optimizer."""
+        return keras.optimizers.get(dict(self.optimizer))  # type: ignore[arg-type]
