@@ -10,7 +10,7 @@ from kerasinit.signals._profile import Profile
 from kerasinit.signals._verdict import CAUSES, Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
-FADED = 1e-2  # the same, if the difference between inputs has faded by as much on its way up
+FADED = 1e-2  # the difference between inputs at the top, told as further evidence
 EXPLODED = 1e3  # growth of gradient or activations over the whole depth
 GROWTH = 2.0  # growth of activations per layer that explodes in a few layers
 GROWTH_TOTAL = 30.0  # ... and over the depth: a few doublings are harmless
@@ -185,9 +185,7 @@ def _vanishing(signals: Signals) -> Verdict | None:
     spread = _spread(signals)
     arrives = back.shrinks_to
     fades = spread.shrinks_to if spread is not None else 1.0
-    if back.values[0] == 0 or not (
-        arrives < VANISHED or (arrives < FADED and fades < FADED and signals.samples > 1)
-    ):
+    if back.values[0] == 0 or arrives >= VANISHED:
         return None
     evidence = (
         f"{arrives:.1e} of the gradient at {rows[-1].name} arrives here "
