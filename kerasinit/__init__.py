@@ -2,7 +2,7 @@
 
 from kerasinit import callbacks, experiments, initializers, models, report, signals, theory
 from kerasinit.initializers import fans
-from kerasinit.models import Plan, initialize, reset
+from kerasinit.models import Plan, initialize, portable, reset
 from kerasinit.signals import diagnose
 from kerasinit.theory import gain
 
@@ -18,6 +18,7 @@ __all__ = [
     "initialize",
     "initializers",
     "models",
+    "portable",
     "report",
     "reset",
     "signals",

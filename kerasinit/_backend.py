@@ -267,6 +267,15 @@ def run_once(function: Callable[[], Any]) -> Any:
     return function()
 
 
+def run_for_shapes(function: Callable[[], Any]) -> Any:
+    """What `function` returns, or on JAX only its shapes and dtypes, which are much cheaper."""
+    if name() == "jax":
+        import jax
+
+        return jax.eval_shape(function)
+    return function()
+
+
 @contextlib.contextmanager
 def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
     """Lends `model` a fresh copy of its compiled loss, so that its own is not built or updated.
@@ -703,3 +712,25 @@ def synchronise(model: Any) -> None:
     """
     if name() == "jax":
         model.jax_state_sync()
+
+
+def has_keras_train_step(model: Any) -> bool:
+    """Whether `model` trains by Keras' own `train_step`, whose logs hold running means."""
+    step = getattr(model, "train_step", None)
+    return str(getattr(step, "__module__", "")).startswith("keras.src.")
+
+
+def wait_for(tensors: Any) -> None:
+    """Returns once `tensors` (a structure) are computed, for a fair look at the clock."""
+    for tensor in keras.tree.flatten(tensors):
+        if keras.ops.is_tensor(tensor):
+            keras.ops.convert_to_numpy(tensor)
+
+
+def automatic_config(layer: Any) -> dict[str, Any]:
+    """Constructor arguments that Keras recorded for a layer without `get_config`.
+
+    Reads `Operation._auto_config.config`; changes to the dict change the layer's config.
+    """
+    recorded = getattr(layer, "_auto_config", None)
+    return {} if recorded is None else recorded.config

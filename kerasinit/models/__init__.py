@@ -2,5 +2,6 @@
 
 from kerasinit.models._initialize import initialize, reset
 from kerasinit.models._plan import Plan, PlanRow
+from kerasinit.models._portable import portable
 
-__all__ = ["Plan", "PlanRow", "initialize", "reset"]
+__all__ = ["Plan", "PlanRow", "initialize", "portable", "reset"]

@@ -276,7 +276,8 @@ def describe(initializer: Any) -> str:
     shown = [
         f"{key}={_short(value)}"
         for key, value in initializer.get_config().items()
-        if key not in ("seed", "input_axes", "output_axes", "batch_axes")
+        if value is not None
+        and key not in ("seed", "input_axes", "output_axes", "batch_axes")
         and not (key in parameters and _equal(parameters[key].default, value))
     ]
     return f"{type(initializer).__name__}({', '.join(shown)})"

@@ -154,6 +154,8 @@ def _kept_initializer(layer: Any, variable: Any, role: str) -> Any | None:
         size = layer.units if hasattr(layer, "units") else layer.filters
         return ForgetBias(layer.bias_initializer, int(size))
     names = [role, role.removesuffix("_kernel"), role.removesuffix("_weights")]
+    if role == "kernel" and not hasattr(layer, "pointwise_initializer"):
+        names.append("depthwise")  # DepthwiseConv calls its one kernel just "kernel"
     names += [name for name, value in vars(layer).items() if value is variable]
     for name in dict.fromkeys(name.strip("_") for name in names):
         for attribute in (f"{name}_initializer", f"_{name}_initializer"):

@@ -168,7 +168,9 @@ def test_a_function_of_the_wrong_shape_is_refused(model):
         return keras.ops.ones((2, 2), dtype=dtype)
 
     before = values(model)
-    with pytest.raises(ValueError, match=r"square returned shape \(2, 2\) for 'small/hidden/kernel'"):
+    with pytest.raises(
+        ValueError, match=r"square returned shape \(2, 2\) for 'small/hidden/kernel'"
+    ):
         kerasinit.initialize(model, square)
     assert_same(before, values(model))
 

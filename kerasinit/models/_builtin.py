@@ -1,0 +1,157 @@
+"""The initializer of Keras that equals one of ours, for one variable of one layer."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend, initializers, theory
+from kerasinit._typing import Shape
+from kerasinit.models._calls import own_activation
+from kerasinit.models._draw import MAX_SEED, describe, resolve_seed
+from kerasinit.models._variables import Slot
+
+TRUNCATED_STD = 0.8796256610342398  # std of N(0, 1) cut at +-2 (scipy.stats.truncnorm.std(-2, 2))
+KERAS_CUT = 2.0  # standard deviations at which Keras cuts every truncated normal
+MAX_CONSTANT = 2**16  # entries of a kernel that is written out into a config
+
+
+def is_ours(initializer: Any) -> bool:
+    """Whether loading `initializer` from a file needs kerasinit."""
+    return isinstance(initializer, keras.initializers.Initializer) and (
+        type(initializer).__module__.partition(".")[0] == "kerasinit"
+    )
+
+
+def builtin(initializer: Any, slot: Slot, *, shared: bool = False) -> Any:
+    """A Keras initializer with the distribution that `initializer` has for the variable of `slot`.
+
+    Independent weights become `VarianceScaling`, or the plain distribution with its standard
+    deviation written out where Keras would count the fans differently. A structured kernel that
+    no built-in draws (mirrored, sparse, one tap, orthogonal gate by gate) becomes a `Constant` of
+    one draw; above `MAX_CONSTANT` entries, normal weights of the same variance, with a warning.
+
+    Args:
+        initializer: One of ours.
+        slot: The variable it fills.
+        shared: Whether the same config fills several variables of different shapes.
+    """
+    seed = initializer.get_config().get("seed")
+    if isinstance(initializer, keras.initializers.VarianceScaling):
+        return _scaled(initializer, slot, seed, shared=shared)
+    if isinstance(initializer, initializers.Siren):
+        values = _draw(initializer, slot)
+        fan_in = initializers.fans(slot.layer, slot.variable).fan_in
+        limit = 1 / fan_in if initializer.first else math.sqrt(6 / fan_in) / initializer.omega
+        limit = max(limit, float(np.abs(values).max()))
+        return keras.initializers.RandomUniform(-limit, limit, seed=seed)
+    if isinstance(initializer, initializers.CriticalBias):
+        return keras.initializers.RandomNormal(0.0, initializer.point.bias_std, seed=seed)
+    if isinstance(initializer, initializers.Critical) and initializer.distribution == "normal":
+        fan_in = max(1.0, initializers.fans(slot.layer, slot.variable).fan_in)
+        std = initializer.point.weight_std / math.sqrt(fan_in)
+        return keras.initializers.RandomNormal(0.0, std, seed=seed)
+    if isinstance(initializer, initializers.Orthogonal):
+        equal = _orthogonal(initializer, slot, seed)
+        if equal is not None:
+            return equal
+    return _structured(initializer, slot, seed, shared=shared)
+
+
+def _scaled(initializer: Any, slot: Slot, seed: Any, *, shared: bool) -> Any:
+    gain = _gain(initializer, slot)
+    config = {**initializer.get_config(), "gain": gain}
+    std = type(initializer).from_config(config).std(initializers.fans(slot.layer, slot.variable))
+    cut = initializer.truncate
+    if initializer.mode != "fan_geo" and cut in (None, KERAS_CUT):
+        fan_in, fan_out = _keras_fans(slot)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+        keras_std = gain / math.sqrt(max(1.0, fan[initializer.mode]))
+        if shared or math.isclose(keras_std, std, rel_tol=1e-9):
+            return keras.initializers.VarianceScaling(
+                scale=gain**2,
+                mode=initializer.mode,
+                distribution=initializer.distribution,
+                seed=seed,
+            )
+    if initializer.distribution == "uniform":
+        limit = math.sqrt(3.0) * std
+        return keras.initializers.RandomUniform(-limit, limit, seed=seed)
+    if cut is None:
+        return keras.initializers.RandomNormal(0.0, std, seed=seed)
+    if cut != KERAS_CUT:
+        _warn(slot, f"Keras cuts every normal at {KERAS_CUT:g} standard deviations, not at {cut:g}")
+    return keras.initializers.TruncatedNormal(0.0, std / TRUNCATED_STD, seed=seed)
+
+
+def _gain(initializer: Any, slot: Slot) -> float:
+    gain = initializer.gain
+    if gain == "auto":
+        gain = own_activation(slot.layer)
+        return 1.0 if gain is None else theory.gain(gain)
+    return float(gain) if isinstance(gain, (int, float)) else theory.gain(gain)
+
+
+def _keras_fans(slot: Slot) -> tuple[float, float]:
+    """The fans that Keras' `VarianceScaling` takes for the variable."""
+    shape = slot.shape
+    if isinstance(slot.layer, keras.layers.EinsumDense):
+        kernel, output = slot.layer.equation.replace(" ", "").split(",")[1].split("->")
+        summed = [letter not in output for letter in kernel]
+        sizes = list(zip(shape, summed, strict=True))
+        return (
+            math.prod(size for size, is_summed in sizes if is_summed),
+            math.prod(size for size, is_summed in sizes if not is_summed),
+        )
+    if len(shape) < 2:
+        return (shape[0], shape[0]) if shape else (1, 1)
+    window = math.prod(shape[:-2])
+    return shape[-2] * window, shape[-1] * window
+
+
+def _orthogonal(initializer: Any, slot: Slot, seed: Any) -> Any | None:
+    """Keras' orthogonal kernel where it is the same: one matrix `(window * inputs, outputs)`."""
+    if type(slot.layer) not in (
+        keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
+    ) or getattr(slot.layer, "groups", 1) != 1:  # fmt: skip
+        return None
+    rows, columns = math.prod(slot.shape[:-1]), slot.shape[-1]
+    gain = _gain(initializer, slot)
+    if initializer.scaled:
+        gain *= max(1.0, math.sqrt(columns / rows))
+    return keras.initializers.Orthogonal(gain=gain, seed=seed)
+
+
+def _structured(initializer: Any, slot: Slot, seed: Any, *, shared: bool) -> Any:
+    values = _draw(initializer, slot)
+    if not values.any():
+        return keras.initializers.Zeros()
+    if values.size <= MAX_CONSTANT and not shared:
+        return keras.initializers.Constant(values)
+    std = float(np.sqrt(np.mean(np.square(values, dtype="float64"))))
+    what = "several shapes" if shared else f"{values.size} entries"
+    _warn(slot, f"no built-in equals it and {what} are too much for a `Constant`")
+    return keras.initializers.RandomNormal(0.0, std, seed=seed)
+
+
+def _draw(initializer: Any, slot: Slot) -> np.ndarray:
+    config = initializer.get_config()
+    if config.get("seed") is None:
+        config["seed"] = resolve_seed(None) % MAX_SEED
+    shape: Shape = slot.shape
+    with _backend.layer_scope(slot.layer, slot.layer_path):
+        values = type(initializer).from_config(config)(shape, dtype="float32")
+    return np.asarray(ops.convert_to_numpy(values))
+
+
+def _warn(slot: Slot, why: str) -> None:
+    warnings.warn(
+        f"{slot.path!r}: the built-in initializer has the same variance, not the same "
+        f"distribution, as {describe(slot.initializer)}: {why}.",
+        stacklevel=2,
+    )
