@@ -19,7 +19,7 @@ from kerasinit.theory._lengths import (
     squares,
 )
 from kerasinit.theory._quadrature import gaussian_rule
-from kerasinit.theory._roots import find_root
+from kerasinit.theory._roots import find_roots
 
 FLAT = 1e-12  # mean squared slopes below this would need weights beyond 1e6
 EQUAL = 1e-9  # relative difference of the two growth factors that is not rounding
@@ -100,11 +100,7 @@ def half_stable(activation: Any) -> CriticalPoint:
     (1.98306, 0.17292, 3.56155)
     """
     resolved = resolve(activation)
-    values = [_excess(resolved, length) for length in GRID]
-    for low, high, f_low, f_high in zip(GRID, GRID[1:], values, values[1:], strict=False):
-        if f_low * f_high >= 0:
-            continue
-        length = find_root(lambda q: _excess(resolved, q), low, high)
+    for length in find_roots(lambda q: _excess(resolved, q), GRID):
         bias_square = _bias_square(resolved, length)
         if bias_square >= 0:
             weight = 1 / math.sqrt(squares(resolved, length).slope)
@@ -131,11 +127,7 @@ def _critical_lengths(activation: Activation, bias: float) -> list[float]:
 
     at_zero = squares(activation, 0.0)
     lengths = [0.0] if bias == 0 and at_zero.output == 0 and at_zero.slope > FLAT else []
-    values = [excess(length) for length in GRID]
-    for low, high, f_low, f_high in zip(GRID, GRID[1:], values, values[1:], strict=False):
-        if f_low * f_high < 0 and math.isfinite(f_low) and math.isfinite(f_high):
-            lengths.append(find_root(excess, low, high))
-    return lengths
+    return lengths + find_roots(excess, GRID)
 
 
 def _critical_point(activation: Activation, bias: float, length: float) -> CriticalPoint:

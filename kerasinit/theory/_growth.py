@@ -9,6 +9,8 @@ from kerasinit.theory._activations import resolve
 from kerasinit.theory._finite_width import check_size
 from kerasinit.theory._quadrature import expectation
 
+CONSTANT = 1e-20  # a variance below this is rounding
+
 
 def residual_growth(depth: int, *, branch_scale: float = 1.0, normalized: bool = False) -> float:
     """Factor by which the variance grows through residual blocks `x + branch_scale * F(x)`.
@@ -93,7 +95,7 @@ def batch_norm_growth(activation: Any, batch_size: int | None = None) -> float:
     mean = expectation(resolved.function, kinks=resolved.kinks)
     variance = expectation(lambda u: (resolved.function(u) - mean) ** 2, kinks=resolved.kinks)
     slope = expectation(lambda u: resolved.derivative(u) ** 2, kinks=resolved.kinks)
-    if not variance > 0:
+    if not variance > CONSTANT:
         raise ValueError(
             f"{resolved.name!r} is constant on a standard normal input: it has no gradient. "
             f"Received: activation={activation!r}."

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kerasinit.theory._activations import Activation, resolve
 from kerasinit.theory._quadrature import gaussian_rule
-from kerasinit.theory._roots import find_root
+from kerasinit.theory._roots import find_root, find_roots
 
 # Lengths that are searched for fixed points. Below and above every activation is a power law.
 GRID = tuple(10.0 ** (k / 6) for k in range(-48, 49))
@@ -127,7 +128,8 @@ def fixed_points(
     """Every length from 0 to 1e8 that a layer maps to itself, shortest first.
 
     Where every length is a fixed point (ReLU with `weight_std=sqrt(2)`, no bias) the one of
-    length 1 stands for all. An empty result means that lengths grow without bound.
+    length 1 stands for all. An empty result means that lengths grow without bound. A point at which
+    the map only touches the identity can be missed.
 
     Args:
         activation: Whatever `resolve` takes.
@@ -200,10 +202,9 @@ def _lengths(activation: Activation, weight: float, bias: float) -> list[float]:
     if not any(values):
         return [1.0]
     found = [0.0] if bias == 0 and weight**2 * value_at_zero(activation) ** 2 == 0 else []
-    for low, high, f_low, f_high in zip(GRID, GRID[1:], values, values[1:], strict=False):
-        if f_low * f_high < 0:
-            found.append(find_root(change, low, high))
-        elif f_low * f_high > 0:
+    found += find_roots(change, GRID)
+    for (low, f_low), (high, f_high) in pairwise(zip(GRID, values, strict=True)):
+        if f_low * f_high > 0:
             found += _touching(activation, weight, bias, low, high)
     return sorted(found)
 

@@ -72,7 +72,8 @@ def propagate(
     """Predicts lengths, gradients and their spread through a deep random net.
 
     Lengths and gradients are those of infinite width. The spread at a finite width is exact for
-    ReLU and linear nets without bias, and of first order in `1 / width` for the others.
+    ReLU and linear nets without bias, and of first order in `1 / width` for the others: good while
+    it is well below 1.
 
     Args:
         activation: Whatever `resolve` takes.

@@ -1,8 +1,9 @@
-"""One root of a function of one number."""
+"""Roots of a function of one number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 
 def find_root(
@@ -55,3 +56,27 @@ def find_root(
             step = 0.5
         step = min(1 - edge, max(edge, step))
     return best
+
+
+def find_roots(function: Callable[[float], float], grid: Sequence[float]) -> list[float]:
+    """Every root at which `function` changes its sign between two points of a sorted grid.
+
+    A run of zeros, as a function has that is 0 but for rounding, is no root; a single grid point
+    with value 0 is one.
+
+    Args:
+        function: Continuous where it is finite; pairs with an infinite value are passed over.
+        grid: Sorted points.
+
+    >>> [round(root, 9) for root in find_roots(lambda x: x**3 - x, [-2, -0.7, 0.5, 3])]
+    [-1.0, 0.0, 1.0]
+    """
+    values = [function(point) for point in grid]
+    roots = []
+    for at in range(len(grid) - 1):
+        here, after = values[at], values[at + 1]
+        if here * after < 0 and math.isfinite(here) and math.isfinite(after):
+            roots.append(find_root(function, grid[at], grid[at + 1]))
+        elif here == 0 and at > 0 and values[at - 1] * after != 0:
+            roots.append(grid[at])
+    return roots
