@@ -369,7 +369,13 @@ def jitted(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, jit_compile=_has_gpu(), reduce_retracing=True)
 
 
-def epoch(step: Callable[..., Any], weights: list[Any], states: list[Any], optimizer: Any) -> Any:
+def epoch(
+    step: Callable[..., Any],
+    weights: list[Any],
+    states: list[Any],
+    optimizer: Any,
+    row_shape: tuple[int, ...],
+) -> Any:
     """A whole epoch in one compiled call that updates weights, states and optimizer in place.
 
     Args:
@@ -377,16 +383,22 @@ def epoch(step: Callable[..., Any], weights: list[Any], states: list[Any], optim
         weights: Trainable Keras variables; the optimizer is built for them.
         states: Non-trainable Keras variables.
         optimizer: A Keras optimizer.
+        row_shape: Shape of a row.
 
     Returns:
         A function of batches `(steps, batch, ...)` of inputs and targets; it gives the sum of
         the rows.
     """
-    build = {"jax": _jax_epoch, "torch": _torch_epoch}.get(name(), _tensorflow_epoch)
-    return build(step, weights, states, optimizer)
+    if name() == "jax":
+        return _jax_epoch(step, weights, states, optimizer)
+    if name() == "torch":
+        return _torch_epoch(step, weights, states, optimizer)
+    return _tensorflow_epoch(step, weights, states, optimizer, row_shape)
 
 
-def _tensorflow_epoch(step: Any, weights: Any, states: Any, optimizer: Any) -> Any:
+def _tensorflow_epoch(
+    step: Any, weights: Any, states: Any, optimizer: Any, row_shape: tuple[int, ...]
+) -> Any:
     import tensorflow as tf
 
     def update(x: Any, y: Any) -> Any:
@@ -402,9 +414,8 @@ def _tensorflow_epoch(step: Any, weights: Any, states: Any, optimizer: Any) -> A
         def body(index: Any, total: Any) -> tuple[Any, Any]:
             return index + 1, total + update(xs[index], ys[index])
 
-        first = update(xs[0], ys[0])
         steps = tf.shape(xs)[0]
-        return tf.while_loop(lambda index, _: index < steps, body, (1, first))[1]
+        return tf.while_loop(lambda index, _: index < steps, body, (0, tf.zeros(row_shape)))[1]
 
     return run
 

@@ -1,3 +1,6 @@
-"""Room `callbacks`: training -> rows of statistics in the logs."""
+"""Training to rows of gradient statistics, in the logs and beside them."""
 
-__all__: list[str] = []
+from kerasinit.callbacks._gradient_stats import GradientStats
+from kerasinit.callbacks._reaction import GradientError, GradientWarning
+
+__all__ = ["GradientError", "GradientStats", "GradientWarning"]

@@ -1,0 +1,125 @@
+"""Append-only files of recorded steps: JSON lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from kerasinit.callbacks._record import Record
+
+SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv")
+
+
+class Sink(Protocol):
+    """Where records go."""
+
+    def write(self, record: Record) -> None:
+        """Adds one record."""
+
+    def flush(self) -> None:
+        """Hands what was written to the operating system."""
+
+    def close(self) -> None:
+        """Ends writing."""
+
+
+class JsonLines:
+    """One JSON object for each recorded step.
+
+    Args:
+        path: File to append to.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = _open(path)
+
+    def write(self, record: Record) -> None:
+        """Adds one line and flushes it, so that an interrupted training loses nothing."""
+        self._file.write(json.dumps(record.to_dict(), separators=(",", ":")) + "\n")
+        self._file.flush()
+
+    def flush(self) -> None:
+        """Does nothing: each line is flushed."""
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class Csv:
+    """One line for each variable and layer of a recorded step.
+
+    Args:
+        path: File to append to; a new or empty one gets a header.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+
+    COLUMNS = (
+        *("step", "epoch", "loss", "overflow", "kind", "name", "count", "total", "norm", "rms"),
+        *("mean", "std", "min", "max", "zeros", "zero_fraction", "non_finite", "weight_norm"),
+        *("update_ratio", "signal_gradient_rms"),
+    )
+
+    def __init__(self, path: Path) -> None:
+        self._file = _open(path)
+        self._writer = csv.DictWriter(self._file, self.COLUMNS, extrasaction="ignore")
+        if self._file.tell() == 0:
+            self._writer.writeheader()
+
+    def write(self, record: Record) -> None:
+        """Adds the lines of one record and flushes them."""
+        self._writer.writerows(flat_rows(record.to_dict()))
+        self._file.flush()
+
+    def flush(self) -> None:
+        """Does nothing: each record is flushed."""
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def check_path(path: Path) -> Path:
+    """The path itself.
+
+    Raises:
+        ValueError: If its ending says no known format.
+    """
+    if path.suffix in SUFFIXES:
+        return path
+    raise ValueError(
+        f"`path` must end in one of {SUFFIXES}: JSON lines, or CSV. Received: path={str(path)!r}."
+    )
+
+
+def file_sink(path: Path) -> Sink:
+    """The sink for a file name: JSON lines, or CSV for `.csv`."""
+    return Csv(path) if path.suffix == ".csv" else JsonLines(path)
+
+
+def flat_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """One flat dict for each variable and each layer of one row of `history`."""
+    shared = {key: row[key] for key in ("step", "epoch", "loss", "overflow")}
+    for kind, parts in (("variable", row["variables"]), ("layer", row["layers"])):
+        for name, part in parts.items():
+            yield shared | {"kind": kind, "name": name} | part
+
+
+def _open(path: Path) -> TextIO:
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"`path` must be a file. Received: path={str(path)!r}, which is a folder."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a", encoding="utf-8", newline="")
+    if file.tell() and not path.read_bytes().endswith(b"\n"):
+        file.write("\n")  # the last line was torn: an earlier training was killed
+    return file

@@ -1,0 +1,262 @@
+"""The callback that records the gradients of a training."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import numbers
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerasinit import _backend
+from kerasinit.callbacks._files import Sink, check_path, file_sink
+from kerasinit.callbacks._loss import RecentLoss
+from kerasinit.callbacks._reaction import Policy, check_policy
+from kerasinit.callbacks._record import History
+from kerasinit.callbacks._recorder import Recorder
+from kerasinit.callbacks._session import Session, Settings
+from kerasinit.callbacks._show import heat_map, to_dataframe
+from kerasinit.callbacks._tensorboard import tensorboard_sink
+from kerasinit.callbacks._watch import Watch
+from kerasinit.signals import Verdict
+
+
+class GradientStats(keras.callbacks.Callback):
+    """Records the real gradients of a training, layer by layer, and says what is wrong.
+
+    The statistics are computed inside the training step itself, from the gradient that the
+    optimizer receives: that of the loss, after loss scaling is taken out, before clipping, summed
+    over devices; with gradient accumulation, the mean of an update. There is no second backward
+    pass, and training gives the same weights, bit for bit, as without the callback.
+
+    `fit` reports `grad_norm` (norm of the whole gradient), `grad_norm_min` and `grad_norm_max`
+    (the smallest and the largest norm of a layer) as of the last recorded step, and
+    `grad_verdicts` at the end of an epoch. Everything else is in `history` and the files.
+
+    With `steps_per_execution=n` the last of n steps is seen, so at most one in n is recorded.
+
+    Args:
+        every: Steps from one recorded step to the next. The others run Keras' own function.
+        path: File that gets every recorded step: one JSON object per line, or, if it ends in
+            `.csv`, one line per variable and layer. It is appended to.
+        log_dir: Folder for TensorBoard: scalars and histograms by layer.
+        on_verdict: What a new verdict does: `"warn"`, `"stop"` (ends the training, with the
+            weights from before a blow-up), `"raise"`, or a function that takes the verdict and
+            returns one of these or None.
+        activations_every: Steps from one probe of the activations to the next: shares of dead and
+            saturated units, RMS of activations and of pre-activation gradients, on up to 64
+            samples of the current batch. None: never.
+        budget: Largest share of the training time to spend on recording, such as 0.01; `every` is
+            then adapted to the cost that is measured.
+        clipped: Whether statistics of the gradient after clipping are recorded too.
+        histogram: Whether the magnitudes of about 1,000 entries of each gradient are counted.
+        history_size: Recorded steps that `history` keeps.
+
+    Attributes:
+        history: The last recorded steps as plain dicts.
+        verdicts: What was found wrong, each cause and layer once.
+        overflows: Recorded steps that loss scaling skipped.
+        every: Steps between recorded steps now.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+        OSError: At the start of the training, if a file cannot be written.
+
+    >>> import keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
+    >>> model.compile("sgd", "mse")
+    >>> stats = GradientStats()
+    >>> fitted = model.fit(np.ones((8, 4)), np.ones((8, 2)), verbose=0, callbacks=[stats])
+    >>> sorted(fitted.history)
+    ['grad_norm', 'grad_norm_max', 'grad_norm_min', 'grad_verdicts', 'loss']
+    >>> [row["layers"]["only"]["count"] for row in stats.history]
+    [10]
+    """
+
+    def __init__(
+        self,
+        every: int = 1,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        log_dir: str | os.PathLike[str] | None = None,
+        on_verdict: Policy = "warn",
+        activations_every: int | None = None,
+        budget: float | None = None,
+        clipped: bool = False,
+        histogram: bool = True,
+        history_size: int = 1000,
+    ) -> None:
+        super().__init__()
+        self.async_safe = True  # else Keras waits for every step
+        self._every = _at_least_one("every", every)
+        self._activations_every = (
+            None
+            if activations_every is None
+            else _at_least_one("activations_every", activations_every)
+        )
+        if budget is not None and not 0 < budget < 1:
+            raise ValueError(
+                "`budget` must be a share of the training time between 0 and 1, such as 0.01, "
+                f"or None. Received: budget={budget!r}."
+            )
+        self._budget = budget
+        self._settings = Settings(
+            every=_at_least_one("every", every),
+            on_verdict=check_policy(on_verdict),
+            activations_every=(
+                activations_every
+                if activations_every is None
+                else _at_least_one("activations_every", activations_every)
+            ),
+            budget=budget,
+            clipped=clipped,
+            histogram=histogram,
+        )
+        self._path = None if path is None else check_path(Path(path))
+        self._log_dir = None if log_dir is None else Path(log_dir)
+        self.history = History(_at_least_one("history_size", history_size))
+        self.verdicts: list[Verdict] = []
+        self.overflows = 0
+        self._subject: Any = None
+        self._watch: Watch | None = None
+        self._session: Session | None = None
+        self._epoch = 0
+
+    @property
+    def every(self) -> int:
+        """Steps between recorded steps now."""
+        return self._settings.every if self._session is None else self._session.schedule.every
+
+    def set_model(self, model: Any) -> None:
+        """Notes the model; called by Keras."""
+        super().set_model(model)
+        # `self.model` would fetch the weights from the device at each use, on JAX.
+        self._subject = model
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Opens the files and starts a new session; called by Keras."""
+        self._begin(running_loss=_backend.has_keras_train_step(self._subject))
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Notes the epoch; called by Keras."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Reacts to what earlier steps showed and prepares the next; called by Keras."""
+        if self._session is not None:
+            self._react(self._session)
+            self._session.arm(self._epoch, batch)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Records what was measured, perhaps in a thread of its own; called by Keras."""
+        if self._session is not None:
+            self._session.recorder.drain()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Adds the number of verdicts to the logs of the epoch; called by Keras."""
+        if self._session is not None:
+            self._session.recorder.flush()
+            self._react(self._session)
+        if logs is not None:
+            logs["grad_verdicts"] = len(self.verdicts)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Closes the files; called by Keras."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.recorder.close()
+            self._react(session)
+
+    @contextlib.contextmanager
+    def watching(self, model: Any) -> Iterator[GradientStats]:
+        """Records the calls of `model.train_on_batch` in a `with` block.
+
+        The values that `train_on_batch` returns are as without it.
+
+        Args:
+            model: A compiled and built model.
+
+        >>> import keras, numpy as np
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> model.compile("sgd", "mse")
+        >>> with GradientStats().watching(model) as stats:
+        ...     for _ in range(3):
+        ...         loss = model.train_on_batch(np.ones((8, 4)), np.ones((8, 2)))
+        >>> len(stats.history)
+        3
+        """
+        self.set_model(model)
+        model.make_train_function()
+        self._begin(running_loss=False)
+        session = self._session
+        plain = model.__dict__["train_function"]
+        calls = itertools.count()
+
+        def train_function(*arguments: Any) -> Any:
+            if session is None:
+                return plain(*arguments)
+            result = session.run(plain, 0, next(calls), arguments, show=False)
+            session.recorder.drain()
+            self._react(session)
+            return result
+
+        model.__dict__["train_function"] = train_function
+        try:
+            yield self
+        finally:
+            model.__dict__["train_function"] = plain
+            self.on_train_end()
+
+    def to_dataframe(self, level: str = "variables") -> Any:
+        """The recorded steps in `history` as a pandas DataFrame, one line per step and part.
+
+        Args:
+            level: `"variables"` or `"layers"`.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        return to_dataframe(self.history, level)
+
+    def plot(self, statistic: str = "norm") -> Any:
+        """A plotly figure: layers from top to bottom, steps from left to right.
+
+        Args:
+            statistic: A numeric entry of `history[...]["layers"][...]`.
+
+        Raises:
+            ImportError: If plotly is not installed.
+            ValueError: If nothing was recorded, or there is no such statistic.
+        """
+        return heat_map(self.history, statistic)
+
+    def _begin(self, *, running_loss: bool) -> None:
+        model = self._subject
+        settings = self._settings
+        if self._watch is None or not self._watch.serves(model):
+            self._watch = Watch(model, clipped=settings.clipped, histogram=settings.histogram)
+        if self._session is not None:  # an exception ended the training before
+            self._session.recorder.close()
+        sinks: list[Sink] = [] if self._path is None else [file_sink(self._path)]
+        if self._log_dir is not None:
+            sinks.append(tensorboard_sink(self._log_dir))
+        recorder = Recorder(model.name, self.history, sinks, RecentLoss(running_loss))
+        self._session = Session(model, settings, recorder, self._watch)
+
+    def _react(self, session: Session) -> None:
+        new = [found.verdict for found in list(session.recorder.found)]
+        self.verdicts.extend(new)
+        self.overflows = session.recorder.overflows
+        session.react()
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(
+            f"`{name}` must be a whole number of steps, 1 or more. Received: {name}={value!r}."
+        )
+    return int(value)

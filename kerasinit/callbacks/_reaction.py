@@ -1,0 +1,106 @@
+"""What follows from a verdict: a warning, the end of the training, or an error."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit.callbacks._recorder import Found
+from kerasinit.signals import Verdict
+
+POLICIES = ("warn", "stop", "raise")
+Policy: TypeAlias = str | Callable[[Verdict], str | None]
+
+
+class GradientWarning(UserWarning):
+    """A verdict on the gradients, or something that could not be recorded."""
+
+
+class GradientError(RuntimeError):
+    """Ends a training because of a verdict, on the policy `"raise"`.
+
+    Args:
+        verdict: What is wrong.
+        step: Step at which it was found.
+    """
+
+    def __init__(self, verdict: Verdict, step: int) -> None:
+        super().__init__(f"Step {step}: {verdict}")
+        self.verdict = verdict
+        self.step = step
+
+
+def check_policy(policy: Policy) -> Policy:
+    """The policy itself.
+
+    Raises:
+        ValueError: If it is neither one of `POLICIES` nor callable.
+    """
+    if policy in POLICIES or callable(policy):
+        return policy
+    raise ValueError(
+        f"`on_verdict` must be one of {POLICIES} or a function of a verdict that returns one of "
+        f"them or None. Received: on_verdict={policy!r}."
+    )
+
+
+def react(found: Found, policy: Policy) -> bool:
+    """Warns, or raises, as the policy says; returns whether training is to stop.
+
+    Raises:
+        GradientError: If the policy says so.
+    """
+    action = policy(found.verdict) if callable(policy) else policy
+    if action is not None and action not in POLICIES:
+        check_policy(action)
+    if action == "raise":
+        raise GradientError(found.verdict, found.step)
+    if action is not None:
+        ending = " Training stops." if action == "stop" else ""
+        warnings.warn(f"Step {found.step}: {found.verdict}.{ending}", GradientWarning, stacklevel=2)
+    return action == "stop"
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    step: int
+    values: tuple[np.ndarray, ...]
+
+
+class Snapshots:
+    """The last weights from before a blow-up: two copies in the computer's main memory.
+
+    Args:
+        model: The model in training.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._kept: deque[_Snapshot] = deque(maxlen=2)
+
+    def take(self, step: int) -> None:
+        """Copies the weights as they are before `step`, unless they are not finite."""
+        _backend.synchronise(self._model)
+        values = tuple(np.array(ops.convert_to_numpy(v.value)) for v in self._model.variables)
+        if all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):
+            self._kept.append(_Snapshot(step, values))
+
+    def restore(self, onset: int) -> int | None:
+        """Puts back the newest weights from before step `onset`; returns the step they are from.
+
+        None, and nothing is changed, if there are none.
+        """
+        earlier = [snapshot for snapshot in self._kept if snapshot.step <= onset]
+        if not earlier:
+            return None
+        _backend.synchronise(self._model)
+        for variable, value in zip(self._model.variables, earlier[-1].values, strict=True):
+            variable.assign(value)
+        return earlier[-1].step

@@ -1,0 +1,244 @@
+"""One recorded training step: the rows of its variables, kept small and shown as plain dicts."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+
+from kerasinit.callbacks._measurement import COLUMNS, Variables, layer_of
+from kerasinit.signals import (
+    HISTOGRAM_EDGES,
+    STATISTICS,
+    LayerStep,
+    TensorStatistics,
+    TrainingStep,
+)
+
+FORMAT = 1  # of one row of `history`, of one line of the file
+Row = dict[str, Any]
+_SHORT = {"minimum": "min", "maximum": "max"}
+_WEIGHT, _UPDATE, _SAMPLED = range(len(STATISTICS), len(COLUMNS))
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of the rows: unique variable names, and the layer of each.
+
+    Args:
+        variables: Path of each variable without the model's own name.
+        layers: Path of each variable's layer.
+        about: The variables as the step saw them.
+    """
+
+    variables: tuple[str, ...]
+    layers: tuple[str, ...]
+    about: Variables
+
+    @classmethod
+    def of(cls, about: Variables, model_name: str) -> Names:
+        """Names of the traced variables of a model.
+
+        >>> about = Variables(("m/a/kernel", "m/a/kernel"), (0, 0), (True, True), (2, 2))
+        >>> Names.of(about, "m").variables
+        ('a/kernel', 'a#2/kernel')
+        """
+        prefix = f"{model_name}/"
+        seen: dict[str, int] = {}
+        variables = []
+        for path in about.paths:
+            short = path.removeprefix(prefix)
+            seen[short] = seen.get(short, 0) + 1
+            if seen[short] > 1:
+                layer, _, last = short.rpartition("/")
+                short = f"{layer}#{seen[short]}/{last}" if layer else f"{short}#{seen[short]}"
+            variables.append(short)
+        return cls(tuple(variables), tuple(layer_of(path) for path in variables), about)
+
+    @cached_property
+    def members(self) -> Mapping[str, tuple[int, ...]]:
+        """Rows of each layer, layers in the order of the variables."""
+        found: dict[str, list[int]] = {}
+        for index, layer in enumerate(self.layers):
+            found.setdefault(layer, []).append(index)
+        return {layer: tuple(indices) for layer, indices in found.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One recorded step, as arrays.
+
+    Args:
+        names: Names of the rows, shared by all records of a training.
+        rows: One row for each variable, columns as in `COLUMNS`, float32.
+        step: Number of steps before this one since training began.
+        epoch: Epoch, from 0.
+        loss: Mean training loss since the record before; None if unknown.
+        overflow: True if loss scaling skipped this step.
+        updated: False if the step only accumulated gradients.
+        clipped: Rows of the gradients after clipping, columns as in `STATISTICS`.
+        histogram: Bin counts for each variable, `(variables, bins)`.
+        activations: By layer: `rms`, `dead_share`, `saturated_share` of its output.
+    """
+
+    names: Names
+    rows: np.ndarray
+    step: int
+    epoch: int
+    loss: float | None = None
+    overflow: bool = False
+    updated: bool = True
+    clipped: np.ndarray | None = None
+    histogram: np.ndarray | None = None
+    activations: Mapping[str, Mapping[str, float | None]] | None = None
+
+    @property
+    def grad_norm(self) -> float:
+        """Norm of the whole gradient; infinite if an entry is not finite."""
+        return self._statistics(range(len(self.rows))).norm if self.finite else math.inf
+
+    @property
+    def finite(self) -> bool:
+        """Whether all gradients and weights are finite."""
+        bad = self.rows[:, STATISTICS.index("non_finite")].sum() > 0
+        return not bad and bool(np.isfinite(self.rows[:, _WEIGHT]).all())
+
+    def to_dict(self) -> Row:
+        """The record as plain values, ready for JSON; what is not a finite number is None."""
+        members = self.names.members
+        row: Row = {
+            "format": FORMAT,
+            "step": self.step,
+            "epoch": self.epoch,
+            "loss": _plain(self.loss),
+            "grad_norm": _plain(self.grad_norm),
+            "overflow": self.overflow,
+            "variables": {name: self._part((i,)) for i, name in enumerate(self.names.variables)},
+            "layers": {layer: self._layer(indices) for layer, indices in members.items()},
+        }
+        if self.activations is not None:
+            row["activations"] = {key: dict(value) for key, value in self.activations.items()}
+        return row
+
+    def to_step(self) -> TrainingStep:
+        """What the rules of `kerasinit.signals.judge_window` need: the layers with a kernel."""
+        layers = []
+        for layer, indices in self.names.members.items():
+            kernels = self._kernels(indices)
+            if not kernels:
+                continue
+            kernel = self._statistics(kernels)
+            probed = (self.activations or {}).get(layer, {})
+            unsound = sum(not math.isfinite(self.rows[index, _WEIGHT]) for index in indices)
+            layers.append(
+                LayerStep(
+                    name=layer,
+                    gradient_rms=kernel.rms,
+                    weight_rms=self._weight_norm(kernels) / math.sqrt(max(kernel.count, 1)),
+                    update_ratio=self._update_ratio(kernels),
+                    signal_gradient_rms=self._signal(indices),
+                    non_finite=self._statistics(indices).non_finite + unsound,
+                    dead_share=probed.get("dead_share"),
+                    saturated_share=probed.get("saturated_share"),
+                )
+            )
+        return TrainingStep(self.step, self.loss, tuple(layers), self.overflow)
+
+    def _layer(self, indices: Sequence[int]) -> Row:
+        return self._part(indices) | {"signal_gradient_rms": _plain(self._signal(indices))}
+
+    def _part(self, indices: Sequence[int]) -> Row:
+        part = _shown(self._statistics(indices))
+        part["connected"] = any(self.names.about.connected[index] for index in indices)
+        part["weight_norm"] = _plain(self._weight_norm(indices))
+        part["update_ratio"] = _plain(self._update_ratio(self._kernels(indices) or indices))
+        if self.clipped is not None:
+            rows = (TensorStatistics.from_row(self.clipped[index].tolist()) for index in indices)
+            part["clipped"] = _shown(sum(rows, TensorStatistics()))
+        if self.histogram is not None:
+            part["histogram"] = self.histogram[list(indices)].sum(axis=0).tolist()
+        return part
+
+    def _statistics(self, indices: Sequence[int]) -> TensorStatistics:
+        rows = (
+            TensorStatistics.from_row(self.rows[i, : len(STATISTICS)].tolist()) for i in indices
+        )
+        return sum(rows, TensorStatistics())
+
+    def _kernels(self, indices: Sequence[int]) -> list[int]:
+        return [i for i in indices if self.names.about.ranks[i] > 1]
+
+    def _weight_norm(self, indices: Sequence[int]) -> float:
+        return math.hypot(*(float(self.rows[index, _WEIGHT]) for index in indices))
+
+    def _update_ratio(self, indices: Sequence[int]) -> float | None:
+        if not self.updated or self.overflow:
+            return None
+        squares = 0.0
+        for index in indices:
+            update, sampled = float(self.rows[index, _UPDATE]), float(self.rows[index, _SAMPLED])
+            squares += (update / sampled * float(self.rows[index, _WEIGHT])) ** 2 if sampled else 0
+        weight = self._weight_norm(indices)
+        return math.sqrt(squares) / weight if weight else None
+
+    def _signal(self, indices: Sequence[int]) -> float | None:
+        """RMS of the bias gradient: the batch sum of the gradient of the pre-activations."""
+        biases = [i for i in indices if self.names.variables[i].endswith("/bias")]
+        return self._statistics(biases).rms if biases and self._kernels(indices) else None
+
+
+class History(Sequence[Row]):
+    """The last records as plain dicts, each made when it is asked for."""
+
+    def __init__(self, size: int) -> None:
+        self.records: deque[Record] = deque(maxlen=size)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [record.to_dict() for record in list(self.records)[index]]
+        return self.records[index].to_dict()
+
+    def __iter__(self) -> Iterator[Row]:
+        return (record.to_dict() for record in list(self.records))
+
+    def __repr__(self) -> str:
+        return f"<History of {len(self)} recorded steps>"
+
+
+def histograms(samples: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Bin counts of each variable, `(variables, bins)`, from their samples end to end.
+
+    Equals `kerasinit.signals.magnitude_histogram` of each part, in one call.
+    """
+    bins = len(HISTOGRAM_EDGES) - 1
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    magnitudes = np.abs(samples)
+    kept = np.isfinite(magnitudes) & (magnitudes > 0)
+    _, exponents = np.frexp(magnitudes[kept])
+    lowest, highest = round(math.log2(HISTOGRAM_EDGES[0])), round(math.log2(HISTOGRAM_EDGES[-1]))
+    column = np.clip((exponents - 1 - lowest) * bins // (highest - lowest), 0, bins - 1)
+    counts = np.bincount(owner[kept] * bins + column, minlength=len(sizes) * bins)
+    return counts.reshape(len(sizes), bins).astype("uint16")
+
+
+def _shown(statistics: TensorStatistics) -> Row:
+    return {_SHORT.get(key, key): _plain(value) for key, value in statistics.to_dict().items()}
+
+
+def _plain(value: float | None) -> float | int | None:
+    """A number with the digits that float32 has, or None for what JSON cannot hold."""
+    if value is None or not math.isfinite(value):
+        return None
+    return value if isinstance(value, int) else float(f"{value:.8g}")

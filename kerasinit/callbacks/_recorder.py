@@ -1,0 +1,245 @@
+"""From measurements to records: the half of the callback that may run in another thread."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kerasinit.callbacks._files import Sink
+from kerasinit.callbacks._loss import RecentLoss
+from kerasinit.callbacks._measurement import Variables
+from kerasinit.callbacks._record import History, Names, Record, histograms
+from kerasinit.signals import STATISTICS, TrainingStep, Verdict, judge_window
+
+WINDOW = 20  # records that are judged together
+JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
+JUMP = 10.0  # times the window's median gradient norm
+# What a full disk, a closed file or a row that nobody expected may raise.
+FAILURES = (OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+
+Judge = Callable[[Sequence[TrainingStep]], tuple[Verdict, ...]]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A measurement that may still be on the device.
+
+    Args:
+        arrays: What the step measured: `rows` and, if measured, `clipped`, `samples`,
+            `activations`.
+        variables: The variables behind the rows.
+        probed: Names of the layers behind `activations`.
+        loss: Reported loss after the step; None if the logs have none.
+        step: Steps before this one.
+        epoch: Epoch, from 0.
+        steps_in_epoch: Steps of the epoch, this one included.
+        updated: False if the step only accumulated gradients.
+        loss_scaling: Whether an overflow makes the optimizer skip the step.
+    """
+
+    arrays: dict[str, Any]
+    variables: Variables
+    probed: tuple[str, ...]
+    loss: Any
+    step: int
+    epoch: int
+    steps_in_epoch: int
+    updated: bool = True
+    loss_scaling: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """A new verdict and the step that led to it.
+
+    Args:
+        verdict: What is wrong.
+        step: Newest step of the window.
+        onset: First step of the window that looks like a blow-up; None if none does.
+    """
+
+    verdict: Verdict
+    step: int
+    onset: int | None
+
+
+class Recorder:
+    """Keeps, writes and judges records, in the order in which the steps were taken.
+
+    Args:
+        model_name: Name of the model, taken off the variables' paths.
+        history: Where the last records are kept.
+        sinks: Where all records are written; one that fails is dropped with a complaint.
+        recent: Turns reported losses into recent ones.
+        judge: The rules.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        history: History,
+        sinks: Sequence[Sink],
+        recent: RecentLoss,
+        judge: Judge = judge_window,
+    ) -> None:
+        self.overflows = 0
+        self.complaints: list[str] = []
+        self.found: deque[Found] = deque()
+        self._model_name = model_name
+        self._history = history
+        self._sinks = list(sinks)
+        self._recent = recent
+        self._judge: Judge | None = judge
+        self._names: Names | None = None
+        self._given: set[tuple[str, str]] = set()
+        self._window: deque[Record] = deque(maxlen=WINDOW)
+        self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
+        self._unjudged = 0
+        self._pending: deque[Pending] = deque()
+        self._lock = threading.Lock()
+        self._epoch: int | None = None
+
+    def add(self, pending: Pending) -> None:
+        """Takes a measurement without waiting for it."""
+        self._pending.append(pending)
+
+    def drain(self) -> None:
+        """Records what was added, waiting for the device; safe to call from any thread."""
+        with self._lock:
+            while self._pending:
+                pending = self._pending.popleft()
+                try:
+                    record = self._record(pending)
+                except FAILURES as error:
+                    self._complain(f"One training step could not be recorded: {error!r}.")
+                    continue
+                self._history.records.append(record)
+                self._write(record)
+                self._consider(record)
+
+    def take_complaints(self) -> list[str]:
+        """What went wrong since the last call, one sentence each."""
+        taken, self.complaints = self.complaints, []
+        return taken
+
+    def flush(self) -> None:
+        """Records what is left and hands the files to the operating system."""
+        self.drain()
+        with self._lock:
+            self._each_sink(lambda sink: sink.flush())
+
+    def close(self) -> None:
+        """Records what is left and closes the files."""
+        self.drain()
+        with self._lock:
+            self._each_sink(lambda sink: sink.close())
+            self._sinks = []
+
+    def _record(self, pending: Pending) -> Record:
+        found = {name: np.asarray(ops.convert_to_numpy(a)) for name, a in pending.arrays.items()}
+        if self._names is None or self._names.about is not pending.variables:
+            self._names = Names.of(pending.variables, self._model_name)
+        if self._epoch != pending.epoch:
+            self._epoch = pending.epoch
+            self._recent.restart()
+        loss = None if pending.loss is None else float(ops.convert_to_numpy(pending.loss))
+        record = Record(
+            names=self._names,
+            rows=found["rows"],
+            step=pending.step,
+            epoch=pending.epoch,
+            loss=self._recent.since(loss, steps=pending.steps_in_epoch),
+            updated=pending.updated,
+            clipped=found.get("clipped"),
+            histogram=(
+                histograms(found["samples"], pending.variables.sizes)
+                if "samples" in found
+                else None
+            ),
+            activations=_activations(pending.probed, found.get("activations")),
+            overflow=pending.loss_scaling and not _finite_gradient(found["rows"]),
+        )
+        self.overflows += record.overflow
+        return record
+
+    def _write(self, record: Record) -> None:
+        self._each_sink(lambda sink: sink.write(record))
+
+    def _each_sink(self, action: Callable[[Sink], None]) -> None:
+        for sink in list(self._sinks):
+            try:
+                action(sink)
+            except FAILURES as error:
+                self._sinks.remove(sink)
+                self._complain(
+                    f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
+                )
+
+    def _consider(self, record: Record) -> None:
+        self._window.append(record)
+        self._unjudged += 1
+        if self._judge is None:
+            return
+        try:
+            self._steps.append(record.to_step())
+            if self._unjudged < JUDGE_EVERY and not self._jumped(record):
+                return
+            self._unjudged = 0
+            verdicts = self._judge(tuple(self._steps))
+        except FAILURES as error:
+            self._judge = None
+            self._complain(f"Training is no longer judged: {error!r}.")
+            return
+        for verdict in verdicts:
+            if (verdict.cause, verdict.where) not in self._given:
+                self._given.add((verdict.cause, verdict.where))
+                self.found.append(Found(verdict, record.step, self._onset()))
+
+    def _jumped(self, record: Record) -> bool:
+        if record.overflow:
+            return False
+        return not record.finite or record.grad_norm > JUMP * self._usual()
+
+    def _usual(self) -> float:
+        norms = [r.grad_norm for r in self._window if not r.overflow and r.finite]
+        return float(np.median(norms)) if norms else math.inf
+
+    def _onset(self) -> int | None:
+        first = list(self._window)[: max(len(self._window) // 2, 1)]
+        norms = [r.grad_norm for r in first if r.finite]
+        usual = float(np.median(norms)) if norms else 0.0
+        for record in self._window:
+            if record.overflow:
+                continue
+            if not record.finite or record.grad_norm > JUMP * usual:
+                return record.step
+        return None
+
+    def _complain(self, message: str) -> None:
+        self.complaints.append(message)
+
+
+def _finite_gradient(rows: np.ndarray) -> bool:
+    return not rows[:, STATISTICS.index("non_finite")].sum() > 0
+
+
+def _activations(
+    names: Sequence[str], rows: np.ndarray | None
+) -> dict[str, dict[str, float | None]] | None:
+    if rows is None:
+        return None
+    keys = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
+    return {
+        name: {
+            key: float(f"{value:.8g}") if math.isfinite(value) else None
+            for key, value in zip(keys, row, strict=True)
+        }
+        for name, row in zip(names, rows.tolist(), strict=True)
+    }

@@ -1,0 +1,61 @@
+"""Which training steps are recorded."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+LONGEST = 10_000  # steps between two records, at most
+PAIRS = 15  # recorded and plain steps that the measured cost is taken from
+FIRST_EVERY = 4  # steps between records under a budget, before the cost is known
+
+
+class Schedule:
+    """Says which steps are recorded: every n-th, or as often as a budget allows.
+
+    Args:
+        every: Steps between two records.
+        budget: Largest share of the training time that recording may take, in 0..1; `every` is
+            then only where it starts from, and the cost is measured while training.
+        accumulation: Steps whose gradients the optimizer adds up before an update: only steps
+            that update are recorded.
+
+    >>> schedule = Schedule(every=3)
+    >>> [step for step in range(8) if schedule.due(step)]
+    [0, 3, 6]
+    """
+
+    def __init__(self, every: int = 1, *, budget: float | None = None, accumulation: int = 1):
+        self.every = max(every, FIRST_EVERY) if budget is not None else every
+        self._budget = budget
+        self._accumulation = accumulation
+        self._next = 0
+        self._recorded: deque[float] = deque(maxlen=PAIRS)
+        self._plain: deque[float] = deque(maxlen=PAIRS)
+        self._calls = 0
+
+    @property
+    def measures(self) -> bool:
+        """Whether `observe` is to be told how long steps take."""
+        return self._budget is not None
+
+    def due(self, step: int) -> bool:
+        """Whether `step` is to be recorded; asked once for each step, in order."""
+        if step < self._next or (step + 1) % self._accumulation:
+            return False
+        self._next = step + self.every
+        return True
+
+    def observe(self, recorded: bool, seconds: float) -> None:
+        """Takes in how long a step took, and adapts `every` to the budget."""
+        self._calls += 1
+        if self._calls <= 4:  # the first calls of either kind compile
+            return
+        (self._recorded if recorded else self._plain).append(seconds)
+        if self._budget is None or min(len(self._recorded), len(self._plain)) < 3:
+            return
+        plain = float(np.median(self._plain))
+        cost = max(float(np.median(self._recorded)) - plain, 0.0)
+        self.every = min(max(math.ceil(cost / (self._budget * plain)), 1), LONGEST)

@@ -1,0 +1,192 @@
+"""One training under watch: which step is measured, and what is done about a verdict."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit.callbacks._reaction import GradientWarning, Policy, Snapshots, react
+from kerasinit.callbacks._recorder import WINDOW, Found, Pending, Recorder
+from kerasinit.callbacks._schedule import Schedule
+from kerasinit.callbacks._watch import Watch
+
+LOG_KEYS = ("grad_norm", "grad_norm_min", "grad_norm_max")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for; see `GradientStats`."""
+
+    every: int = 1
+    on_verdict: Policy = "warn"
+    activations_every: int | None = None
+    budget: float | None = None
+    clipped: bool = False
+    histogram: bool = True
+
+
+class Session:
+    """Measures the steps of one training.
+
+    Between steps nothing of the model or the optimizer differs from a training without it, but
+    for `model.train_function` between `arm` and the call that follows.
+
+    Args:
+        model: The compiled model.
+        settings: What to measure.
+        recorder: Where measurements go.
+        watch: The train function that measures, from an earlier training of the model.
+    """
+
+    def __init__(self, model: Any, settings: Settings, recorder: Recorder, watch: Watch) -> None:
+        self.model = model
+        self.recorder = recorder
+        self.watch = watch
+        self.stopped = False
+        self._settings = settings
+        self._accumulation = _backend.accumulation_steps(model.optimizer)
+        self._loss_scaling = _backend.loss_scaling(model.optimizer)
+        self.schedule = Schedule(
+            settings.every, budget=settings.budget, accumulation=self._accumulation
+        )
+        self._probes = settings.activations_every and Schedule(settings.activations_every)
+        self._snapshots = Snapshots(model) if _may_stop(settings.on_verdict) else None
+        self._records = 0
+        self._step: int | None = None
+        self._latest: dict[str, Any] = {}
+        self._logs: Any = {}
+
+    def arm(self, epoch: int, batch: int) -> None:
+        """Makes the next call of `model.train_function`, and only that, go through the session.
+
+        Called from the thread that trains, right before the call.
+        """
+        step = self._begin_step()
+        if self._snapshots is not None and self._records % WINDOW == 0 and not self.stopped:
+            self._records += 1
+            self._snapshots.take(step)
+        attributes = self.model.__dict__
+        plain = attributes["train_function"]
+
+        def train_function(*arguments: Any) -> Any:
+            attributes["train_function"] = plain
+            return self.run(plain, epoch, batch, arguments)
+
+        attributes["train_function"] = train_function
+
+    def run(
+        self,
+        plain: Callable[..., Any],
+        epoch: int,
+        batch: int,
+        arguments: tuple[Any, ...],
+        *,
+        show: bool = True,
+    ) -> Any:
+        """Runs the train function once, measured if it is time; returns what Keras expects.
+
+        Args:
+            plain: Keras' own train function.
+            epoch: Epoch, from 0.
+            batch: Batch of the epoch, from 0.
+            arguments: Of the train function.
+            show: Whether the gradient norms are added to the logs.
+        """
+        if self.stopped:
+            # `fit` ends after this batch: leave the weights as they are.
+            return _backend.join_step(self._logs, arguments[:1])
+        executed = self.model.steps_per_execution or 1
+        step = self._begin_step()
+        probing = bool(self._probes and self._probes.due(step))
+        recording = self.schedule.due(step) or probing
+        began = self._clock()
+        if recording:
+            result, measurement = self.watch.call(arguments, probing=probing)
+        else:
+            result, measurement = plain(*arguments), {}
+        logs, rest = _backend.split_step(result)
+        if began is not None:
+            _backend.wait_for(logs)
+            if not probing:
+                self.schedule.observe(recording, time.perf_counter() - began)
+        self._step = step + executed
+        if measurement:
+            self._records += 1
+            self._show({key: measurement.pop(key) for key in LOG_KEYS})
+            self._hand_over(measurement, logs, step + executed - 1, epoch, batch + executed)
+        self._logs = {**logs, **self._latest} if show and isinstance(logs, dict) else logs
+        return _backend.join_step(self._logs, rest)
+
+    def react(self) -> None:
+        """Does what new verdicts ask for; called from the thread that trains.
+
+        Raises:
+            GradientError: If the policy is to raise.
+        """
+        for message in self.recorder.take_complaints():
+            warnings.warn(message, GradientWarning, stacklevel=2)
+        while self.recorder.found:
+            found = self.recorder.found.popleft()
+            if react(found, self._settings.on_verdict) and not self.stopped:
+                self._stop(found)
+
+    def _hand_over(
+        self, measurement: dict[str, Any], logs: Any, step: int, epoch: int, steps_in_epoch: int
+    ) -> None:
+        variables = self.watch.variables
+        if variables is None:
+            return
+        self.recorder.add(
+            Pending(
+                arrays=measurement,
+                variables=variables,
+                probed=self.watch.probed,
+                loss=logs.get("loss") if isinstance(logs, dict) else None,
+                step=step,
+                epoch=epoch,
+                steps_in_epoch=steps_in_epoch,
+                updated=(step + 1) % self._accumulation == 0,
+                loss_scaling=self._loss_scaling,
+            )
+        )
+
+    def _show(self, latest: dict[str, Any]) -> None:
+        if self._loss_scaling and self._latest:
+            # A step that overflowed was skipped: the logs keep the gradient of the one before.
+            latest = {
+                key: ops.where(ops.isfinite(value), value, self._latest[key])
+                for key, value in latest.items()
+            }
+        self._latest = latest
+
+    def _stop(self, found: Found) -> None:
+        self.stopped = True
+        self.model.stop_training = True
+        if self._snapshots is None or found.onset is None:
+            return
+        step = self._snapshots.restore(found.onset)
+        if step is not None:
+            message = f"The weights are those before step {step}, before the blow-up."
+            warnings.warn(message, GradientWarning, stacklevel=2)
+
+    def _begin_step(self) -> int:
+        if self._step is None:
+            # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
+            self._step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
+        return self._step
+
+    def _clock(self) -> float | None:
+        if not self.schedule.measures:
+            return None
+        _backend.wait_for(self._logs)
+        return time.perf_counter()
+
+
+def _may_stop(policy: Policy) -> bool:
+    return policy == "stop" or callable(policy)

@@ -1,0 +1,122 @@
+"""A train function that also measures, beside the model's own, which stays untouched."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import Tensor
+from kerasinit.callbacks._measurement import Variables, measure_step, summarise
+
+Measurement = dict[str, Tensor]
+
+
+class Watch:
+    """Compiles and calls a second train function of `model`, which returns measurements too.
+
+    The optimizer's entry is replaced on the instance while that function is called, at no other
+    time; Keras' own train function is compiled and called as always for the other steps.
+
+    Args:
+        model: A compiled Keras model with its train function made.
+        clipped: Whether gradients are also measured after clipping.
+        histogram: Whether gradients are sampled for a histogram.
+    """
+
+    def __init__(self, model: Any, *, clipped: bool = False, histogram: bool = True) -> None:
+        self.model = model
+        self.variables: Variables | None = None
+        self.probed: tuple[str, ...] = ()
+        self._plain = model.__dict__["train_function"]
+        self._clipped = clipped
+        self._histogram = histogram
+        # One thread for each replica of `tf.distribute` traces the step.
+        self._trace = threading.local()
+        self._functions: dict[bool, Callable[..., Any]] = {}
+
+    def serves(self, model: Any) -> bool:
+        """Whether this watch was made for `model` as it is compiled now.
+
+        `compile` makes Keras drop its train function, and so it drops this one.
+        """
+        return self.model is model and self._plain is model.__dict__["train_function"]
+
+    def optimizers(self) -> list[Any]:
+        """The model's optimizers: more than one with a custom `train_step`."""
+        held = [self.model.optimizer, *vars(self.model).values()]
+        found = [value for value in held if isinstance(value, keras.optimizers.Optimizer)]
+        return list({id(optimizer): optimizer for optimizer in found}.values())
+
+    def call(self, arguments: tuple[Any, ...], *, probing: bool = False) -> tuple[Any, Measurement]:
+        """Runs one train function call; returns what it returns, and what it measured.
+
+        The measurement is empty if no gradient entered an optimizer.
+
+        Args:
+            arguments: Of the train function.
+            probing: Whether the activations are probed too.
+        """
+        if probing not in self._functions:
+            step = self.model.train_step
+            self._functions[probing] = _backend.compile_train_step(
+                self.model, lambda *inputs: self._step(step, inputs, probing)
+            )
+        with contextlib.ExitStack() as stack:
+            for optimizer in self.optimizers():
+                stack.enter_context(self._observed(optimizer))
+            outputs, rest = _backend.split_step(self._functions[probing](*arguments))
+        return _backend.join_step(outputs["logs"], rest), outputs["measurement"]
+
+    @contextlib.contextmanager
+    def _observed(self, optimizer: Any) -> Iterator[None]:
+        clip = None
+        if self._clipped:
+            clip = lambda gradients: _backend.clipped_gradients(optimizer, gradients)  # noqa: E731
+
+        def observe(
+            variables: Any, gradients: Any, values: Any, scale: Any
+        ) -> Callable[[Any], None]:
+            parts = getattr(self._trace, "parts", None)
+            about, finish = measure_step(
+                variables, gradients, values, scale, clip=clip, histogram=self._histogram
+            )
+
+            def finished(after: Any) -> None:
+                if parts is not None:
+                    parts.append((about, finish(after)))
+
+            return finished
+
+        entry, replacement = _backend.observed_entry(optimizer, observe)
+        kept = optimizer.__dict__.get(entry)
+        optimizer.__dict__[entry] = replacement
+        try:
+            yield
+        finally:
+            optimizer.__dict__.pop(entry)
+            if kept is not None:
+                optimizer.__dict__[entry] = kept
+
+    def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
+        self._trace.parts = []
+        try:
+            logs, rest = _backend.split_step(step(*inputs))
+            measurement: Measurement = {}
+            if self._trace.parts:
+                abouts, found = zip(*self._trace.parts, strict=True)
+                self.variables = sum(abouts[1:], abouts[0])
+                names = dict.fromkeys(name for part in found for name in part)
+                measurement = {
+                    name: ops.concatenate([part[name] for part in found if name in part])
+                    for name in names
+                }
+                measurement.update(summarise(measurement["rows"], self.variables))
+        finally:
+            self._trace.parts = None
+        return _backend.join_step({"logs": logs, "measurement": measurement}, rest)
