@@ -253,7 +253,7 @@ def _paired(
     if not shared:
         return None
     differences = np.array([own[seed] - other[seed] for seed in shared])
-    return estimate(differences, resample(rng, len(shared)))
+    return estimate(differences, resample(rng, len(shared)), bounds=(-1.0, 1.0))
 
 
 def _median_epochs(replicas: Sequence[Replica]) -> float | None:

@@ -56,13 +56,16 @@ def small_sample_factor(count: int) -> float:
     return math.sqrt(count / degrees) * student / NORMAL_QUANTILE
 
 
-def estimate(values: np.ndarray, picks: np.ndarray) -> Estimate:
+def estimate(
+    values: np.ndarray, picks: np.ndarray, *, bounds: tuple[float, float] = (0.0, 1.0)
+) -> Estimate:
     """Mean of `values` with a bootstrap interval.
 
     Args:
         values: One number per seed, shape `(seeds,)`.
         picks: Resampled positions, shape `(resamples, seeds)`: shared by all estimates of a
             cell, so that seeds stay paired.
+        bounds: What the mean can be at all: those of an accuracy.
     """
     mean = float(np.mean(values))
     if len(values) < 2 or not np.all(np.isfinite(values)):
@@ -70,7 +73,8 @@ def estimate(values: np.ndarray, picks: np.ndarray) -> Estimate:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(values[picks].mean(axis=1), (tail, 1 - tail))
     factor = small_sample_factor(len(values))
-    return Estimate(mean, float(mean + factor * (low - mean)), float(mean + factor * (high - mean)))
+    ends = np.clip(mean + factor * (np.array([low, high]) - mean), *bounds)
+    return Estimate(mean, float(ends[0]), float(ends[1]))
 
 
 def resample(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -11,9 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasinit import _backend, models
+from kerasinit import _backend
 from kerasinit.experiments import _builders, _data, _measures
-from kerasinit.experiments._names import MODEL_RULES
+from kerasinit.experiments._draws import Draw, Drawer
 from kerasinit.experiments._records import Replica
 from kerasinit.experiments._spec import Architecture, Experiment
 from kerasinit.experiments._trainer import (
@@ -27,22 +27,9 @@ MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
 # Name of a curve -> (training or validation, loss or accuracy).
 CURVES = {"loss": (0, 0), "accuracy": (0, 1), "val_loss": (1, 0), "val_accuracy": (1, 1)}
-SEED_STATE = "seed_generator_state"
 
 
-@dataclass(frozen=True)
-class Draw:
-    """What one replica starts from.
-
-    Args:
-        initializer: Label of the initializer.
-        seed: Seed of the weights.
-        learning_rate: Of the optimizer.
-    """
-
-    initializer: str
-    seed: int
-    learning_rate: float
+Tell = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -60,29 +47,31 @@ class Cell:
     draws: tuple[Draw, ...]
 
 
-def train(cell: Cell, tell: Callable[[str, Mapping[str, Any]], None]) -> Iterator[list[Replica]]:
+def train(cell: Cell, tell: Tell, drawer: Drawer | None = None) -> Iterator[list[Replica]]:
     """Trains the replicas of a cell, as many together as can be.
 
     Args:
         cell: What to train.
         tell: Is called with the kind and the values of every event: `"note"` with a `message`,
             `"epoch"` with `epoch` and `replicas`.
+        drawer: Keeps draws for other cells; a new one by default.
 
     Yields:
         The records of a group of replicas, as soon as the group is finished.
     """
+    drawer = drawer or Drawer()
     spec, architecture = cell.spec, cell.architecture
     dataset = _data.load(architecture.data)
     model = build(architecture, dataset)
-    reason = why_not_mapped(dict(spec.optimizer))
+    reason = why_not_mapped(spec.optimizer_config)
     if reason:
         tell("note", {"message": f"One training after another: {reason}."})
-        yield from _train_groups(cell, model, dataset, None, cell.draws, tell)
+        yield from _train_groups(cell, model, dataset, None, drawer, tell)
         return
     done = 0
     size = replicas_per_call(model, dataset.x, spec.batch_size, len(cell.draws))
     try:
-        for group in _train_groups(cell, model, dataset, size, cell.draws, tell):
+        for group in _train_groups(cell, model, dataset, size, drawer, tell):
             yield group
             done += len(group)
     except _backend.mapping_errors() as error:
@@ -91,7 +80,7 @@ def train(cell: Cell, tell: Callable[[str, Mapping[str, Any]], None]) -> Iterato
         first_line = str(error).strip().split("\n")[0]
         tell("note", {"message": f"One training after another: the model cannot be mapped "
                                  f"({type(error).__name__}: {first_line[:200]})."})  # fmt: skip
-        yield from _train_groups(cell, model, dataset, None, cell.draws, tell)
+        yield from _train_groups(cell, model, dataset, None, drawer, tell)
 
 
 def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
@@ -116,55 +105,35 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
     return model
 
 
-def draw(model: Any, rule: Any, seed: int, dataset: _data.Dataset) -> Weights:
-    """Draws a model's weights by a rule and returns a copy of them.
-
-    Args:
-        model: A built model; its weights change.
-        rule: What `kerasinit.initialize` takes, or one of `MODEL_RULES`.
-        seed: Seed of the weights and of the model's own random layers.
-        dataset: Data for rules that look at data.
-    """
-    if rule == "initialize":
-        models.initialize(model, seed=seed)
-    elif rule in MODEL_RULES:
-        models.initialize(model, rule, seed=seed, data=dataset.x[:256])
-    else:
-        models.initialize(model, rule, seed=seed)
-    for variable in model.non_trainable_variables:
-        if variable.path.endswith(SEED_STATE):
-            variable.assign(np.array([seed, 0], variable.dtype))
-    return Weights.of(model)
-
-
 def _train_groups(
     cell: Cell,
     model: Any,
     dataset: _data.Dataset,
     size: int | None,
-    draws: Sequence[Draw],
-    tell: Callable[[str, Mapping[str, Any]], None],
+    drawer: Drawer,
+    tell: Tell,
 ) -> Iterator[list[Replica]]:
     """Trains groups of `size` replicas at one learning rate; the last group is filled up."""
     spec = cell.spec
     trainer = Trainer(
         model,
         dataset,
-        optimizer=dict(spec.optimizer),
+        optimizer=spec.optimizer_config,
         batch_size=spec.batch_size,
         replicas=size,
         shuffle_seed=spec.shuffle_seed,
     )
     drawn: dict[tuple[str, int], Weights] = {}
-    for rate in dict.fromkeys(entry.learning_rate for entry in draws):
-        wanted = [entry for entry in draws if entry.learning_rate == rate]
+    for rate in dict.fromkeys(entry.learning_rate for entry in cell.draws):
+        wanted = [entry for entry in cell.draws if entry.learning_rate == rate]
         for start in range(0, len(wanted), size or 1):
             began = time.perf_counter()
             group = wanted[start : start + (size or 1)]
             for entry in group:
                 key = (entry.initializer, entry.seed)
                 if key not in drawn:
-                    drawn[key] = draw(model, spec.rules[entry.initializer], entry.seed, dataset)
+                    rule = spec.rules[entry.initializer]
+                    drawn[key] = drawer.draw(model, rule, entry, cell.architecture, dataset)
             single = [drawn[entry.initializer, entry.seed] for entry in group]
             if size is None:
                 trainer.load(single[0], rate)
@@ -179,7 +148,7 @@ def _train_group(
     trainer: Trainer,
     group: Sequence[Draw],
     began: float,
-    tell: Callable[[str, Mapping[str, Any]], None],
+    tell: Tell,
 ) -> list[Replica]:
     spec = cell.spec
     model, calls, classes = trainer.model, trainer.calls, trainer.dataset.classes

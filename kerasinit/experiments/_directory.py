@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -122,16 +122,18 @@ class RecordWriter:
 
     stream: BinaryIO
 
-    def append(self, record: Replica) -> None:
-        """Writes one line and flushes it to the disk.
+    def append(self, records: Iterable[Replica]) -> None:
+        """Writes a line per record and flushes them to the disk.
 
         Raises:
             OSError: If it cannot be written (a full disk); the file keeps its whole lines.
         """
         good = self.stream.seek(0, os.SEEK_END)
         try:
-            self.stream.write(record.to_line().encode("utf-8") + b"\n")
-            self.stream.flush()
+            for record in records:
+                self.stream.write(record.to_line().encode("utf-8") + b"\n")
+                self.stream.flush()
+                good = self.stream.tell()
             os.fsync(self.stream.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):

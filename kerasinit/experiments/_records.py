@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+import numpy as np
 
 from kerasinit._typing import Config
 
@@ -125,11 +127,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(name): _plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
+        if value and type(value[0]) is float:
+            return _rounded(value)
         return [_plain(entry) for entry in value]
-    if isinstance(value, bool | str | int) or value is None:
-        return value
-    number = float(value)
-    return float(f"{number:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(number) else None
+    return _rounded([value])[0] if isinstance(value, float) else value
+
+
+def _rounded(values: Sequence[float]) -> list[float | None]:
+    """Numbers with `SIGNIFICANT_DIGITS`, all at once: records hold thousands of them."""
+    array = np.asarray(values, "float64")
+    finite = np.isfinite(array)
+    size = np.where(finite & (array != 0), np.abs(array), 1.0)
+    digits = np.clip(SIGNIFICANT_DIGITS - 1 - np.floor(np.log10(size)), -300, 300)
+    scale = 10.0**digits
+    rounded = np.round(np.where(finite, array, 0.0) * scale) / scale
+    return [x if good else None for x, good in zip(rounded.tolist(), finite, strict=True)]
 
 
 def _nan(value: Any) -> Any:

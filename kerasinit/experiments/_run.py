@@ -10,9 +10,10 @@ from typing import Any
 
 from kerasinit._typing import Config
 from kerasinit.experiments import _data
-from kerasinit.experiments._cell import Cell, Draw, build, draw, train
+from kerasinit.experiments._cell import Cell, build, train
 from kerasinit.experiments._checks import message
 from kerasinit.experiments._directory import RecordWriter, RunDirectory
+from kerasinit.experiments._draws import Draw, Drawer, draw
 from kerasinit.experiments._records import Replica, replica_key
 from kerasinit.experiments._spec import Architecture, Experiment
 
@@ -75,13 +76,13 @@ def run(
         cells = pending_cells(spec, finished)
         _check(cells)
         listener = on_event or (lambda event: None)
-        total = sum(len(spec.rules) * len(spec.seeds) * len(spec.learning_rates)  # type: ignore[arg-type]
-                    for _ in spec.architectures)  # fmt: skip
+        total = len(spec.architectures) * spec.replicas_per_architecture
         progress = _Progress(spec, writer, listener, total - _missing(cells), total)
         progress.tell("start")
         if executor is None:
+            drawer = Drawer()
             for cell in cells:
-                progress.train_here(cell)
+                progress.train_here(cell, drawer)
         else:
             progress.train_with(executor, cells)
         progress.tell("end")
@@ -100,7 +101,7 @@ def pending_cells(spec: Experiment, finished: set[str]) -> list[Cell]:
             Draw(label, seed, float(rate))
             for rate in spec.learning_rates
             for label in spec.rules
-            for seed in spec.seeds  # type: ignore[union-attr]
+            for seed in spec.seed_list
             if replica_key(architecture.cell(rate), label, seed) not in finished
         )
         if draws:
@@ -144,13 +145,12 @@ class _Progress:
         )
 
     def keep(self, records: list[Replica]) -> None:
-        for record in records:
-            self.writer.append(record)
-            self.done += 1
+        self.writer.append(records)
+        self.done += len(records)
 
-    def train_here(self, cell: Cell) -> None:
+    def train_here(self, cell: Cell, drawer: Drawer) -> None:
         self.tell("cell_start", cell, replicas=len(cell.draws))
-        for group in train(cell, lambda kind, values: self.tell(kind, cell, **values)):
+        for group in train(cell, lambda kind, values: self.tell(kind, cell, **values), drawer):
             self.keep(group)
         self.tell("cell_end", cell)
 

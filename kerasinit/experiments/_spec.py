@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from kerasinit._typing import Config
 from kerasinit.experiments import _checks
 from kerasinit.experiments._names import near
@@ -214,6 +212,17 @@ class Experiment:
             for data, model, width, depth, activation in grid
         )
 
-    def make_optimizer(self) -> Any:
-        """A new optimizer."""
-        return keras.optimizers.get(dict(self.optimizer))  # type: ignore[arg-type]
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        """The seeds, one by one."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(self.seeds)
+
+    @property
+    def optimizer_config(self) -> Config:
+        """The optimizer as a config that Keras reads."""
+        return dict(self.to_dict()["optimizer"])
+
+    @property
+    def replicas_per_architecture(self) -> int:
+        """Number of trainings at each point of the grid."""
+        return len(self.rules) * len(self.seed_list) * len(self.learning_rates)

@@ -46,6 +46,11 @@ class Weights:
             [np.array(ops.convert_to_numpy(v)) for v in model.non_trainable_variables],
         )
 
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return sum(array.nbytes for array in (*self.trainable, *self.states))
+
     @classmethod
     def stack(cls, replicas: Sequence[Weights]) -> Weights:
         """Stacks single replicas along a new leading axis."""
@@ -130,6 +135,7 @@ class Trainer:
             self._weights,
             self._states,
             self._optimizer,
+            row_shape=(*lead, 2),
         )
         self._evaluate = _backend.jitted(every(self._score))
         self._measure = _backend.jitted(every(self._signals))
@@ -163,13 +169,13 @@ class Trainer:
     def evaluate(self) -> np.ndarray:
         """Loss and accuracy on the validation part, `(replicas, 2)`."""
         x, y = self.dataset.x_val, self.dataset.y_val
-        total = 0.0
+        total = np.zeros((self.replicas or 1, 2))
         for start in range(0, len(x), EVALUATION_EXAMPLES):
             part = slice(start, start + EVALUATION_EXAMPLES)
             targets = self._labels[y[part]]
             row = self._evaluate(self._values(), *map(ops.convert_to_tensor, (x[part], targets)))
             total = total + self._rows(row) * len(targets)
-        return np.asarray(total / len(x))
+        return total / len(x)
 
     def probe(self) -> Probe:
         """What the first training examples show at the current weights."""
@@ -268,9 +274,14 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Share of examples whose largest logit is the target."""
-    right = ops.equal(ops.argmax(logits, axis=-1), ops.argmax(targets, axis=-1))
-    return ops.mean(ops.cast(right, "float32"))
+    """Share of examples whose largest logit is the target.
+
+    Classes that share the largest logit share the point, so a model of zeros scores chance and
+    not what its first class happens to occur; a model of NaN scores 0.
+    """
+    best = ops.cast(ops.equal(logits, ops.max(logits, axis=-1, keepdims=True)), "float32")
+    ties = ops.maximum(ops.sum(best, axis=-1), 1.0)
+    return ops.mean(ops.sum(best * targets, axis=-1) / ties)
 
 
 def batch_order(examples: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
