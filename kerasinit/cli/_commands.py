@@ -1,4 +1,4 @@
-"""The commands that train nothing: report, diagnose, gains, list."""
+"""The commands that look something up: diagnose, gains, list."""
 
 from __future__ import annotations
 
@@ -14,22 +14,6 @@ GAIN_COLUMNS = (
     "odd part\ngain", "odd part\nkind",
 )  # fmt: skip
 NOT_ACTIVATIONS = ("deserialize", "get", "serialize")  # what else lives in keras.activations
-
-
-def report(arguments: Arguments) -> int:
-    """`kerasinit report`: the page of a run, or of one training's gradients."""
-    from kerasinit import experiments
-    from kerasinit.cli._compare import show
-    from kerasinit.report import write_gradients
-
-    if arguments.path.suffix == ".jsonl" and arguments.path.is_file():
-        page = write_gradients(arguments.path, arguments.path.with_suffix(".html"))
-        if not arguments.quiet:
-            results().print(f"Report   {page}", soft_wrap=True)
-        return 0
-    chosen = {"baseline": arguments.baseline} if arguments.baseline else {}
-    comparison = experiments.compare(arguments.path, **chosen)
-    return show(comparison, arguments.path, arguments)
 
 
 def diagnose(arguments: Arguments) -> int:

@@ -2,34 +2,165 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
+from kerasinit import experiments, report
 from kerasinit.cli._parser import Arguments
+from kerasinit.cli._progress import Tracker, progress
 from kerasinit.cli._screen import messages, results
 from kerasinit.cli._tables import ranking
-from kerasinit.experiments import Comparison
-from kerasinit.report import cell_label, export, summary, write
 
 PAGE = "report.html"
 RECORDS = "records.jsonl"
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+SCHEDULER_PATIENCE = 10  # seconds to wait for a Dask scheduler
 
 
 def compare(arguments: Arguments) -> int:
-    raise NotImplementedError
+    """`kerasinit compare`: the main job."""
+    report.require_extras()  # before the trainings, not after them
+    if arguments.quick and arguments.spec:
+        raise ValueError("--quick is the built-in comparison, smaller. Leave out the spec, or it.")
+    spec = _spec(arguments)
+    baseline = _baseline(arguments.baseline, list(spec.rules))
+    out = arguments.out or _new_directory()
+    console = messages()
+    if not arguments.quiet:
+        console.print(f"Run directory: {out}", soft_wrap=True)
+    with progress(console, quiet=arguments.quiet) as tracker:
+        finished = _train(spec, out, arguments.scheduler, tracker)
+    if not finished:
+        console.print(
+            f"Interrupted: {tracker.done} of {tracker.total} trainings are finished and kept. "
+            f"To go on: {_again(arguments, out)}",
+            soft_wrap=True,
+        )
+        return INTERRUPTED
+    return show(experiments.compare(out, baseline), out, arguments)
 
 
-def show(comparison: Comparison, out: Path, arguments: Arguments) -> int:
+def _spec(arguments: Arguments) -> experiments.Experiment:
+    if arguments.spec:
+        return experiments.Experiment.load(arguments.spec)
+    return experiments.Experiment.quick() if arguments.quick else experiments.Experiment()
+
+
+def _train(
+    spec: experiments.Experiment, out: Path, scheduler: str | None, tracker: Tracker
+) -> bool:
+    """Trains what is missing; whether it came to its end."""
+    try:
+        with _executor(scheduler) as executor:
+            experiments.run(spec, out, executor, on_event=tracker)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+@contextmanager
+def _executor(address: str | None) -> Iterator[Executor | None]:
+    """The workers behind a Dask scheduler, or None to train here.
+
+    Raises:
+        ImportError: If the extra `cluster` is not installed.
+        ValueError: If there is no scheduler at the address.
+    """
+    if address is None:
+        yield None
+        return
+    try:
+        import distributed
+    except ImportError as error:
+        raise ImportError(
+            '--scheduler needs Dask, which is not installed. Run: pip install "kerasinit[cluster]"'
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=SCHEDULER_PATIENCE)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ValueError(
+            f"No Dask scheduler answers at {address!r}. Start one with `dask scheduler` and pass "
+            "its address, such as tcp://127.0.0.1:8786."
+        ) from error
+    with client:
+        yield client.get_executor()
+
+
+def _baseline(wanted: str | None, labels: list[str]) -> str:
+    """The baseline that was asked for, else the usual one, else the first of the spec.
+
+    Raises:
+        ValueError: If the one that was asked for is not in the comparison.
+    """
+    if wanted is None:
+        return experiments.BASELINE if experiments.BASELINE in labels else labels[0]
+    if wanted not in labels:
+        near = difflib.get_close_matches(wanted, labels, n=3) or labels
+        raise ValueError(
+            f"The baseline {wanted!r} is not part of the comparison. Use "
+            f"{' or '.join(map(repr, near))}."
+        )
+    return wanted
+
+
+def _new_directory() -> Path:
+    """A directory that does not exist yet, named after the time."""
+    stem = f"kerasinit-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
+        if not (path := Path(stem + suffix)).exists():
+            return path
+    raise ValueError(f"Too many run directories begin with {stem!r}. Pass --out DIR.")
+
+
+def _again(arguments: Arguments, out: Path) -> str:
+    """The command that goes on with a run."""
+    words = ["kerasinit", "compare"]
+    if arguments.spec:
+        words.append(str(arguments.spec))
+    if arguments.quick:
+        words.append("--quick")
+    words += ["--out", str(out)]
+    for option in ("scheduler", "baseline"):
+        if value := getattr(arguments, option):
+            words += [f"--{option}", value]
+    return shlex.join(words)
+
+
+def rebuild(arguments: Arguments) -> int:
+    """`kerasinit report`: the page of a run, or of one training's gradients, without training."""
+    report.require_extras()
+    path = arguments.path
+    if path.is_file():
+        page = report.write_gradients(path, path.with_suffix(".html"))
+        if not arguments.quiet:
+            results().print(f"Report   {page}", soft_wrap=True)
+        return 0
+    comparison = experiments.compare(path)
+    labels = list(dict.fromkeys(row.initializer for row in comparison.rows))
+    baseline = _baseline(arguments.baseline, labels)
+    if baseline != comparison.baseline:
+        comparison = experiments.compare(path, baseline)
+    return show(comparison, path, arguments)
+
+
+def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) -> int:
     """Prints a comparison and writes its page beside the records."""
-    page = write(comparison, out / PAGE)
+    page = report.write(comparison, out / PAGE)
     console = results()
     if arguments.format:
-        console.file.write(export(comparison, arguments.format).rstrip("\n") + "\n")
+        console.file.write(report.export(comparison, arguments.format).rstrip("\n") + "\n")
         console = messages()
     elif not arguments.quiet:
         for cell in comparison.cells:
-            label = cell_label(cell, comparison.cells)
+            label = report.cell_label(cell, comparison.cells)
             console.print(ranking(label, comparison.rows_of(cell), width=console.width))
-        for sentence in summary(comparison):
+            console.print()
+        for sentence in report.summary(comparison):
             console.print(sentence)
         console.print()
     if not arguments.quiet:

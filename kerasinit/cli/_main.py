@@ -6,16 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from kerasinit.cli._commands import catalog, diagnose, gains, report
-from kerasinit.cli._compare import compare
+from kerasinit.cli._commands import catalog, diagnose, gains
+from kerasinit.cli._compare import INTERRUPTED, compare, rebuild
 from kerasinit.cli._parser import Arguments, parser
 from kerasinit.cli._screen import error
 
-SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130  # 130 = 128 + SIGINT, as shells have it
+SUCCESS, FAILURE, USAGE = 0, 1, 2
 
 COMMANDS: dict[str, Callable[[Arguments], int]] = {
     "compare": compare,
-    "report": report,
+    "report": rebuild,
     "diagnose": diagnose,
     "gains": gains,
     "list": catalog,

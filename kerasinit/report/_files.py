@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+MODULES = ("jinja2", "markupsafe", "plotly.offline")  # of the extra, used by the page
 INSTALL = 'pip install "kerasinit[compare]"'
 
 
@@ -46,3 +47,13 @@ def extra(module: str) -> Any:
         raise ImportError(
             f"The report needs {name}, which is not installed. Run: {INSTALL}", name=name
         ) from error
+
+
+def require_extras() -> None:
+    """Nothing, if a page can be written: to be asked before hours of training.
+
+    Raises:
+        ImportError: If the extra `compare` is not installed.
+    """
+    for module in MODULES:
+        extra(module)

@@ -163,7 +163,7 @@ def units(members: Sequence[Series]) -> Figure | None:
                     for name, (s, _) in zip(names, dead, strict=True)
                 ],
                 "hovertemplate": "%{hovertext}: %{z:.0%} dead<extra></extra>",
-                "meta": {"role": "heat", "scale": "gradient"},
+                "meta": {"role": "heat", "scale": "share"},
             }
         ],
         "layout": named_rows(names, "layer"),

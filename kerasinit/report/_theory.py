@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from kerasinit import theory
-from kerasinit.experiments import Comparison
+from kerasinit.experiments import Comparison, Experiment
 from kerasinit.report._series import Series
 
 PLAIN = "mlp"  # the model whose layers follow each other as the theory wants it
@@ -40,8 +40,6 @@ def predictor(comparison: Comparison) -> Callable[[Series], Prediction | None]:
     Theory speaks of plain multilayer perceptrons whose weights are drawn independently: it has
     the scale of a layer's weights from one layer that the initializer fills.
     """
-    from kerasinit.experiments._spec import Experiment
-
     try:
         rules = Experiment.from_dict(comparison.spec).rules
     except ValueError:  # records of another version, or of models that are not installed here
@@ -85,8 +83,13 @@ def _decades(square: float) -> float:
 @lru_cache(maxsize=512)
 def _scales(rule: str, activation: str, width: int) -> tuple[float, float] | None:
     """Standard deviations of weights (times the root of the fan-in) and biases of one layer."""
-    layer = keras.layers.Dense(width, activation=activation, kernel_initializer=json.loads(rule))
-    layer.build((None, width))
+    try:
+        layer = keras.layers.Dense(
+            width, activation=activation, kernel_initializer=json.loads(rule)
+        )
+        layer.build((None, width))
+    except (TypeError, ValueError):  # a rule for whole models, or an initializer that wants more
+        return None
     kernel, bias = (keras.ops.convert_to_numpy(v).astype(float) for v in (layer.kernel, layer.bias))
     spread = float(np.std(kernel))
     return (spread * math.sqrt(width), float(np.std(bias))) if spread > 0 else None

@@ -97,7 +97,7 @@ def magnitude(value: float | None) -> str:
     if value == 0:
         return "0"
     if 1e-3 <= abs(value) < 1e3:
-        return f"{value:#.2g}".rstrip(".")
+        return f"{value:.0f}" if abs(value) >= 10 else f"{value:#.2g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"
 

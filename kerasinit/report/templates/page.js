@@ -66,7 +66,6 @@
     return `rgba(${r},${g},${b},${alpha})`;
   };
   const scales = () => ({
-    gradient: [[0, css("--panel")], [0.35, "#7b9fcf"], [0.7, "#3f6f9f"], [1, "#f2a23a"]],
     magnitude: [[0, "#0d2a52"], [0.25, "#2f6aa8"], [0.5, "#7fb2c9"], [0.75, "#e7dca0"], [1, "#d4622a"]],
     share: [[0, css("--page")], [1, `rgb(${css("--heat").split(" ").join(",")})`]],
   });
@@ -77,7 +76,7 @@
     if (role === "line") return { ...trace, line: { color: colour(i), width: isBaseline(i) ? 2.6 : 1.9, dash: dash(i) }, marker: { color: colour(i), size: 4 } };
     if (role === "theory") return { ...trace, line: { color: colour(i), width: 1.4, dash: "dot" } };
     if (role === "overlay") return { ...trace, line: { color: css("--c1"), width: 2, ...trace.line } };
-    if (role === "dots") return { ...trace, marker: { color: translucent(colour(i), 0.75), size: 8 } };
+    if (role === "dots") return { ...trace, marker: { color: translucent(css("--accent"), 0.7), size: 9 } };
     if (role === "median") return { ...trace, marker: { color: css("--text"), symbol: "line-ns-open", size: 14, line: { width: 2 } } };
     return trace;
   };

@@ -1,0 +1,135 @@
+"""How far a run is: bars on a terminal, one line per setting elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from kerasinit.experiments import Event
+from kerasinit.report import cell_label, counted
+
+Show = Callable[[Event], None]
+
+
+@dataclass
+class Tracker:
+    """Remembers how far a run is, and passes every event on to a display.
+
+    Args:
+        show: Gets every event.
+    """
+
+    show: Show
+    done: int = 0
+    total: int = 0
+    notes: set[str] = field(default_factory=set)
+
+    def __call__(self, event: Event) -> None:
+        """Takes one event; a note is shown once, however often it comes."""
+        self.done, self.total = event.done, event.total
+        if event.kind == "note":
+            if event.message in self.notes:
+                return
+            self.notes.add(event.message)
+        self.show(event)
+
+
+@contextmanager
+def progress(console: Console, *, quiet: bool) -> Iterator[Tracker]:
+    """A display that fits the console, for `experiments.run(on_event=...)`."""
+    if quiet:
+        yield Tracker(lambda event: None)
+    elif console.is_terminal:
+        with _bars(console) as bars:
+            yield Tracker(_Bars(bars))
+    else:
+        yield Tracker(_Lines(console))
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}", style="dim"),
+        TimeElapsedColumn(),
+        TextColumn("left", style="dim"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+class _Bars:
+    """One bar for everything, and one with its own estimate for the setting at work."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._all = bars.add_task("all settings", total=None, unit="trainings")
+        self._cell = bars.add_task("", total=None, unit="epochs", visible=False)
+        self._base = 0
+
+    def __call__(self, event: Event) -> None:
+        bars = self._bars
+        if event.kind == "note":
+            bars.console.print(f"note: {event.message}", style="yellow")
+        elif event.kind == "cell_start":
+            bars.reset(self._cell, total=None, visible=True, description=_name(event))
+        elif event.kind == "epoch":
+            bars.update(self._cell, completed=event.epoch, total=event.epochs)
+        share = event.epoch / event.epochs if event.kind == "epoch" and event.epochs else 0.0
+        bars.update(
+            self._all, completed=event.done + int(share * event.replicas), total=event.total
+        )
+
+
+class _Lines:
+    """One line per finished setting, for files and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._start = time.monotonic()
+        self._cell_start: dict[str, float] = {}
+        self._before = 0
+
+    def __call__(self, event: Event) -> None:
+        now = time.monotonic()
+        if event.kind == "start":
+            self._start, self._before = now, event.done
+            kept = f"; {event.done} are kept from before" if event.done else ""
+            self._say(f"{counted(event.total, 'training')}{kept}")
+        elif event.kind == "cell_start":
+            self._cell_start[_name(event)] = now
+        elif event.kind == "note":
+            self._say(f"note: {event.message}")
+        elif event.kind == "cell_end":
+            self._say(
+                f"{_name(event)}: {now - self._cell_start.pop(_name(event), now):.1f} s, "
+                f"{event.done} of {event.total} trainings done{self._left(event, now)}"
+            )
+
+    def _left(self, event: Event, now: float) -> str:
+        fresh = event.done - self._before
+        if event.done >= event.total or fresh <= 0:
+            return ""
+        seconds = (now - self._start) / fresh * (event.total - event.done)
+        return f", about {seconds:.0f} s left"
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _name(event: Event) -> str:
+    return cell_label(event.cell, [event.cell])

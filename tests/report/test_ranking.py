@@ -1,0 +1,85 @@
+"""The ranked table and the trainable-depth map."""
+
+import dataclasses
+import math
+
+import pytest
+
+from kerasinit.experiments import Estimate
+from kerasinit.report import ranked
+from kerasinit.report._ranking import BAR_WIDTH, best_first, depth_map
+
+
+@pytest.fixture(scope="module")
+def comparison(make_comparison):
+    return make_comparison(settings=(("relu", 3), ("relu", 30), ("tanh", 3)))
+
+
+def test_rows_keep_their_order(comparison):
+    rows = comparison.rows_of(comparison.cells[0])
+    assert [line.rank for line in ranked(rows)] == list(range(1, len(rows) + 1))
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text", "low", "high"),
+    [
+        (Estimate(0.5, 0.4, 0.6), "50.0", "40.0", "60.0"),
+        (Estimate(0.99, 0.9, 1.2), "99.0", "90.0", "100.0"),
+        (Estimate(0.5), "50.0", "", ""),
+    ],
+    ids=["inside", "past 100 %", "single seed"],
+)
+def test_accuracy_in_percent(comparison, estimate, text, low, high):
+    row = dataclasses.replace(comparison.rows[0], val_accuracy=estimate)
+    value = ranked([row])[0].val
+    assert (value.text, value.low, value.high) == (text, low, high)
+
+
+def test_bar_stays_inside_its_box(comparison):
+    row = dataclasses.replace(comparison.rows[0], val_accuracy=Estimate(1.0, -0.5, 1.5))
+    bar = ranked([row])[0].val.bar
+    assert 0 < bar["low"] <= bar["at"] <= bar["high"] < BAR_WIDTH
+
+
+def test_unknown_numbers_are_dashes_and_sort_last(comparison):
+    row = dataclasses.replace(
+        comparison.rows[0], epochs_to_target=None, first_gradient=None,
+        val_accuracy=Estimate(math.nan),
+    )  # fmt: skip
+    line = ranked([row])[0]
+    assert (line.epochs, line.first, line.val.text) == ("\u2013",) * 3
+    assert (line.epochs_key, line.first_key, line.val.key) == ("", "", "")
+
+
+def test_every_verdict_has_a_word_and_a_sign(comparison):
+    assert all(line.verdict.text and line.verdict.icon for line in ranked(comparison.rows))
+
+
+def test_map_has_one_column_per_setting_grouped_by_activation(comparison):
+    found = depth_map(comparison, comparison.cells)
+    assert found["groups"] == [("relu", 2), ("tanh", 1)]
+    assert found["columns"] == ["3", "30", "3"]
+
+
+def test_map_shows_where_an_initializer_trains(comparison):
+    shares = dict(depth_map(comparison, comparison.cells)["rows"])
+    assert shares["glorot_uniform"] == [1.0, 0.0, 1.0]
+    assert shares["zeros"] == [0.0, 0.0, 0.0]
+
+
+def test_map_shows_what_was_not_run_as_unknown(comparison):
+    kept = tuple(
+        row for row in comparison.rows
+        if not (row.initializer == "zeros" and row.cell["activation"] == "tanh")
+    )  # fmt: skip
+    shares = dict(depth_map(dataclasses.replace(comparison, rows=kept), comparison.cells)["rows"])
+    assert shares["zeros"][2] is None
+
+
+def test_single_setting_needs_no_map(make_comparison):
+    single = make_comparison(settings=(("relu", 3),))
+    assert depth_map(single, single.cells)["rows"] == []
+
+
+def test_best_first_is_by_mean_place(comparison):
+    assert best_first(comparison)[-1] == "zeros"
