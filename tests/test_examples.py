@@ -50,6 +50,25 @@ def test_log_gradients_writes_one_line_per_recorded_step(tmp_path):
     assert "verdicts: none" in text
 
 
+def test_textbook_mistakes_shows_each_fault_and_the_cure(tmp_path):
+    text = output_of("textbook_mistakes.py", str(tmp_path / "run"), cwd=tmp_path)
+    networks = re.split(r"\n\n(?=\w+, \d+ hidden layers)", text)[1:] or text.split("\n\n")
+    assert len(networks) >= 6
+    for network in networks[:6]:
+        faults = {
+            line[2:24].strip(): (line.split()[-2:], line)
+            for line in network.splitlines()[2:]
+            if line.startswith("  ")
+        }
+        assert faults["zeros"][0][-1] == faults["constant 0.1"][0][-1] == "symmetric"
+        assert faults["too small: std 0.01"][0][-1] == "vanishing"
+        assert faults["too large: std 1"][0][-1] != "healthy"
+        accuracy, verdict = faults["initialize(model)"][0]
+        assert verdict == "healthy"
+        assert float(accuracy) > 0.8
+    assert (tmp_path / "run" / "textbook_mistakes.html").stat().st_size > 1e5
+
+
 def test_every_example_is_run_here():
     tested = set(re.findall(r'output_of\(\s*"(\w+\.py)"', Path(__file__).read_text()))
     assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
