@@ -39,7 +39,8 @@ def portable(model: Any) -> Any:
     known = slots(model)
     replaced: list[tuple[dict[str, Any], str, Any]] = []
     for layer in _backend.flat_layers(model):
-        for holder in (vars(layer), _backend.automatic_config(layer)):
+        own = type(layer).__module__.partition(".")[0] == "keras"  # its `get_config` reads `vars`
+        for holder in (vars(layer), {} if own else _backend.automatic_config(layer)):
             for name, value in list(holder.items()):
                 initializer = _named(value) if name.endswith("_initializer") else value
                 if is_ours(initializer):
