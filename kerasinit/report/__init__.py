@@ -2,6 +2,7 @@
 
 from kerasinit.report._export import export
 from kerasinit.report._files import require_extras
+from kerasinit.report._gradients import write_gradients
 from kerasinit.report._page import write
 from kerasinit.report._ranking import Ranked, RankedRow, ranked
 from kerasinit.report._summary import summary
@@ -18,4 +19,5 @@ __all__ = [
     "require_extras",
     "summary",
     "write",
+    "write_gradients",
 ]

@@ -21,7 +21,7 @@ def gradients(marked: Marked) -> Figure | None:
     if not tables:
         return None
     finite = np.concatenate([t[np.isfinite(t)] for *_, t in tables])
-    low, high = _limits(finite)
+    low, high = limits(finite)
     panels = []
     for series, place, table in tables:
         names = numbered(series.layers)
@@ -71,7 +71,7 @@ def gradients(marked: Marked) -> Figure | None:
     }
 
 
-def _limits(decades: np.ndarray) -> tuple[float, float]:
+def limits(decades: np.ndarray) -> tuple[float, float]:
     """Whole decades that hold nearly all values, within `GRADIENT_RANGE`."""
     if not decades.size:
         return -LEAST_SPAN, 0.0

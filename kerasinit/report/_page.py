@@ -84,18 +84,14 @@ def page(comparison: Comparison) -> str:
         "toml": to_toml(comparison.spec),
         "versions": sorted(comparison.replicas[0].versions.items()),
         "omitted": _omitted(len(comparison.cells) - len(cells), undrawn),
-        "data": _packed(
-            json.dumps(
-                {
-                    "initializers": names,
-                    "baseline": _place(names, comparison.baseline),
-                    "order": _colour_order(names, comparison.baseline),
-                    "shown": _shown(names, comparison.baseline),
-                    "cells": charts,
-                },
-                separators=(",", ":"),
-                allow_nan=False,
-            )
+        "data": packed_data(
+            {
+                "initializers": names,
+                "baseline": _place(names, comparison.baseline),
+                "order": _colour_order(names, comparison.baseline),
+                "shown": _shown(names, comparison.baseline),
+                "cells": charts,
+            }
         ),
     }
     return render("page.html.j2", context)
@@ -131,6 +127,11 @@ def _asset(name: str) -> str:
 @cache
 def _plotly() -> str:
     return _packed(extra("plotly.offline").get_plotlyjs())
+
+
+def packed_data(values: Mapping[str, Any]) -> str:
+    """Plain values as the script of the page unpacks them; NaN is refused."""
+    return _packed(json.dumps(values, separators=(",", ":"), allow_nan=False))
 
 
 def _packed(text: str) -> str:

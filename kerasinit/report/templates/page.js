@@ -74,6 +74,7 @@
     if (role === "heat") return { ...trace, colorscale: scales()[scale], showscale: false, hoverongaps: false };
     if (role === "band") return { ...trace, fillcolor: translucent(colour(i), 0.14), line: { width: 0 } };
     if (role === "line") return { ...trace, line: { color: colour(i), width: isBaseline(i) ? 2.6 : 1.9, dash: dash(i) }, marker: { color: colour(i), size: 4 } };
+    if (role === "total") return { ...trace, line: { color: css("--accent"), width: 1.9 } };
     if (role === "theory") return { ...trace, line: { color: colour(i), width: 1.4, dash: "dot" } };
     if (role === "overlay") return { ...trace, line: { color: css("--c1"), width: 2, ...trace.line } };
     if (role === "dots") return { ...trace, marker: { color: translucent(css("--accent"), 0.7), size: 9 } };
@@ -176,10 +177,13 @@
       const figure = node.closest("figure");
       const chart = cell?.[name];
       figure.hidden = !chart;
+      const section = figure.closest("section");
+      section.hidden = !all("figure", section).some((other) => !other.hidden);
       if (!chart) continue;
       node.dataset.title = figure.querySelector("strong").textContent;
       if (node.dataset.chart) {
         draw(node, { data: chart.data.filter(visible), layout: chart.layout });
+        if (figure.querySelector(".scale")) drawScale(figure.querySelector(".scale"), chart.legend);
         const keys = [...new Set(chart.data.filter((t) => t.meta?.role === "line").map((t) => t.meta.i))];
         figure.querySelector(".legend").replaceChildren(...keys.filter((i) => shown.has(i)).map((i) =>
           element("li", {}, swatch(i), element("span", { textContent: data.initializers[i] }))));
