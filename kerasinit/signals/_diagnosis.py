@@ -11,6 +11,10 @@ from kerasinit.signals._probe import measure
 from kerasinit.signals._verdict import Verdict
 
 WIDTH = 100  # columns of the printed report
+LEGEND = (
+    "output, gradient: RMS of the activations, and of the gradient by the pre-activations. "
+    "dead, flat, copies: share of units."
+)
 HEAD, TAIL = 12, 8  # rows shown of a longer table
 
 
@@ -120,9 +124,7 @@ def _findings(diagnosis: Diagnosis) -> list[Any]:
     from rich.text import Text
 
     signals = diagnosis.signals
-    facts = f"{signals.samples} samples. output, gradient: RMS of activations, of the gradient by "
-    facts += "pre-activations. dead, flat, copies: share of units."
-    lines = [Text(facts, style="dim")]
+    lines = [Text(f"{signals.samples} samples. {LEGEND}", style="dim")]
     if signals.loss is not None:
         chance = signals.chance_loss
         known = "" if chance is None else f" (a model that knows nothing: {chance:.4g})"

@@ -23,14 +23,15 @@ DEAD_SIGMAS = (
     2.0  # ReLU units of a deep layer are off for all inputs half of the time: 0.5 + 2/sqrt(n)
 )
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
-LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer
-LOSS_MARGIN = 1.5  # nats above chance; logits of std sqrt(2), as He gives, cost 1
+LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
+LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reach in 10 layers
+LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
 NARROW = 1.0  # 5 * sum(1 / width): variance of the log of the squared length of a ReLU net
 NARROW_CHANGE = 2.0  # log of the squared length: the change that was seen, not just predicted
 NORMALIZED_SHARE = 0.25  # of the layers: then normalization sets the scale, not the weights
 LEARNED_SHARE = 0.7  # of the loss of chance: below it the model has plainly learned
-RECTIFIERS = ("relu", "re_lu", "leaky_relu", "leaky_re_lu", "relu6")
+RECTIFIERS = ("relu", "relu6", "leaky_relu", "leakyrelu", "prelu")
 
 INITIALIZE = "`kerasinit.initialize(model)` gives every layer the scale that keeps the signal"
 
@@ -181,7 +182,7 @@ def _vanishing(signals: Signals) -> Verdict | None:
     rows = signals.layers
     if len(rows) < 2 or _has_learned(signals) or _starts_at_zero(rows):
         return None
-    back = Profile(tuple(row.gradient_norm for row in reversed(rows)))
+    back = _backward(rows)
     spread = _spread(signals)
     arrives = back.shrinks_to
     fades = spread.shrinks_to if spread is not None else 1.0
@@ -203,7 +204,7 @@ def _exploding(signals: Signals) -> Verdict | None:
     forward = _forward_growth(signals, [row for row in rows if not row.is_output])
     if forward is not None:
         return forward
-    back = Profile(tuple(row.gradient_norm for row in reversed(rows)))
+    back = _backward(rows)
     limit = EXPLODED
     if not _is_normalized(signals):
         chance = RAMPANT_SIGMAS * 0.5 * math.sqrt(_length_variance(rows))
@@ -282,11 +283,13 @@ def _bad_scale(signals: Signals) -> Verdict | None:
         return None
     mean = math.exp(sum(math.log(gain) for _, gain in gains) / len(gains))
     odd, gain = max(gains, key=lambda pair: abs(math.log(pair[1])))
-    if len(gains) >= 3 and not GAIN_BAND[0] <= mean <= GAIN_BAND[1]:
+    others = [math.log(other) for row, other in gains if row is not odd]
+    usual = math.exp(sum(others) / len(others)) if others else 1.0
+    if not LAYER_GAIN_BAND[0] <= gain / usual <= LAYER_GAIN_BAND[1]:
+        where, evidence = odd.name, f"this layer scales its input by {gain:.3g}; about 1 keeps it"
+    elif len(gains) >= 3 and not GAIN_BAND[0] <= mean <= GAIN_BAND[1]:
         where = gains[0][0].name
         evidence = f"each layer scales its input by {mean:.3g} on average; about 1 keeps it"
-    elif not LAYER_GAIN_BAND[0] <= gain <= LAYER_GAIN_BAND[1]:
-        where, evidence = odd.name, f"this layer scales its input by {gain:.3g}; about 1 keeps it"
     else:
         return None
     return Verdict("bad_scale", where, evidence, INITIALIZE)
@@ -325,7 +328,7 @@ def _unexpected_loss(signals: Signals) -> Verdict | None:
             "use the loss' default `reduction='sum_over_batch_size'`",
         )
     chance = signals.chance_loss
-    if chance is None or signals.loss <= chance + max(chance, LOSS_MARGIN):
+    if chance is None or signals.loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
         return None
     return Verdict(
         "unexpected_loss",
@@ -379,7 +382,7 @@ EXPLAINS = {
         "bad_scale",
         "unexpected_loss",
     ),
-    "exploding": ("bad_scale", "unexpected_loss", "too_narrow"),
+    "exploding": ("zero_gradient", "vanishing", "bad_scale", "unexpected_loss", "too_narrow"),
     "vanishing": ("bad_scale", "too_narrow"),
 }
 
@@ -417,6 +420,13 @@ def _starts_at_zero(rows: tuple[LayerSignals, ...]) -> bool:
         and (row.is_output or (row.duplicate_share or 0.0) < SYMMETRIC_SHARE)
         for row in rows
     )
+
+
+def _backward(rows: tuple[LayerSignals, ...]) -> Profile:
+    """Gradient from the last layer down, as far as it is meant to go."""
+    wanted = [row.trainable or row.gradient_norm > 0 for row in rows]
+    first = wanted.index(True) if any(wanted) else 0  # below it, frozen and cut off
+    return Profile(tuple(row.gradient_norm for row in reversed(rows[first:])))
 
 
 def _spread(signals: Signals) -> Profile | None:

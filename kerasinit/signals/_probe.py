@@ -53,9 +53,12 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     with watching(sites(model), batch_statistics=samples > 1) as report_to:
         first = Watch()
         report_to(first)
-        outputs = _backend.run_once(lambda: _outputs(model, x))
+        must_guess = y is not None and not getattr(model, "compiled", False)
+        run = _backend.run_once if must_guess else _backend.run_for_shapes
+        outputs = run(lambda: _outputs(model, x))
         with _loss_of(model, x, y, outputs) as loss:
-            passed = _pass(model, x, y, first, report_to, loss)
+            passed = _pass(model, x, first, report_to, loss)
+            is_sum = loss.is_sum(passed.outputs)
     rows = rows_of(model.name, passed.calls, passed.tap_gradients, passed.weight_gradients)
     inputs = [array for array in flat_arrays(x) if array.dtype.kind == "f"]
     return Signals(
@@ -65,7 +68,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         input_non_finite=sum(int(np.sum(~np.isfinite(array))) for array in inputs),
         loss=None if y is None else passed.loss,
         chance_loss=loss.chance,
-        sum_loss=loss.is_sum,
+        sum_loss=is_sum,
     )
 
 
@@ -78,12 +81,13 @@ def _outputs(model: Any, x: Any) -> Any:
 class _Loss:
     function: Callable[[Any], Tensor]  # of the outputs
     chance: float | None = None
-    is_sum: bool | None = None
+    is_sum: Callable[[Any], bool | None] = lambda y_pred: None
 
 
 @dataclass(frozen=True)
 class _Pass:
     loss: float
+    outputs: Any
     calls: list[Call]
     tap_gradients: list[np.ndarray]
     weight_gradients: dict[int, np.ndarray]  # by the id of the variable
@@ -96,24 +100,25 @@ def _loss_of(model: Any, x: Any, y: Any, outputs: Any) -> Iterator[_Loss]:
     elif not getattr(model, "compiled", False):
         arrays = (keras.tree.map_structure(to_numpy, tree) for tree in (y, outputs))
         guess = _loss.guessed_loss(*arrays)
-        yield _Loss(lambda y_pred: guess(y, y_pred), _loss.chance_loss(guess, outputs), False)
+        chance = _loss.chance_loss(guess, outputs)
+        yield _Loss(lambda y_pred: guess(y, y_pred), chance, lambda y_pred: False)
     else:
         with _backend.spare_compiled_loss(model, y, outputs) as spare:
             yield _Loss(
                 lambda y_pred: model.compute_loss(x=x, y=y, y_pred=y_pred, training=False),
                 _loss.chance_loss(model.loss, outputs),
-                None if spare is None else _loss.doubles_with_batch(spare, y, outputs),
+                lambda y_pred: spare and _loss.doubles_with_batch(spare, y, y_pred),
             )
 
 
 def _pass(
-    model: Any, x: Any, y: Any, first: Watch, report_to: Callable[[Watch], None], loss: _Loss
+    model: Any, x: Any, first: Watch, report_to: Callable[[Watch], None], loss: _Loss
 ) -> _Pass:
     trainable = list(model.trainable_variables)
     scale = HALF_SCALE if any(dtype == "float16" for _, dtype in first.shapes) else 1.0
     watch = first
 
-    def forward(inputs: list[Tensor]) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
+    def forward(inputs: list[Tensor]) -> tuple[Tensor, Any]:
         nonlocal watch
         watch = Watch(taps=inputs[len(trainable) :])
         report_to(watch)
@@ -122,14 +127,15 @@ def _pass(
             outputs = model(x, training=False)
             value = ops.cast(loss.function(outputs), "float32")
         watch.mark_outputs(outputs)
-        return value * scale, [call.tensors() for call in watch.calls]
+        return value * scale, (outputs, [call.tensors() for call in watch.calls])
 
     taps = [ops.zeros(shape, dtype) for shape, dtype in first.shapes]
     weights = [ops.convert_to_tensor(variable) for variable in trainable]
-    value, tensors, gradients = _backend.gradient(forward, [*weights, *taps])
+    value, (outputs, tensors), gradients = _backend.gradient(forward, [*weights, *taps])
     arrays = [to_numpy(gradient) / scale for gradient in gradients]
     return _Pass(
         loss=float(to_numpy(value)) / scale,
+        outputs=outputs,
         calls=[call.with_tensors(t) for call, t in zip(watch.calls, tensors, strict=True)],
         tap_gradients=arrays[len(trainable) :],
         weight_gradients=dict(zip((id(v) for v in trainable), arrays, strict=False)),

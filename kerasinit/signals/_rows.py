@@ -125,8 +125,8 @@ def _units_last(site: Site, tensor: Any) -> np.ndarray:
 def _activation_name(function: Callable[..., Any] | None) -> str | None:
     if function is None or function is keras.activations.linear:
         return None
-    owner = getattr(function, "__self__", None)  # the `call` of an activation layer
-    if owner is not None:
-        function = getattr(owner, "activation", owner)
-    name = getattr(function, "__name__", None) or getattr(function, "name", None)
-    return str(name or type(function).__name__)
+    layer = getattr(function, "__self__", function)  # the `call` of an activation layer or node
+    function = getattr(layer, "activation", function)
+    if isinstance(layer, keras.Operation) and function is not getattr(layer, "activation", None):
+        return type(layer).__name__.lower()
+    return str(getattr(function, "__name__", type(function).__name__.lower()))

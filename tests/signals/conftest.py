@@ -1,0 +1,14 @@
+"""`zoo`: the small models of `models.py`, which tests cannot import by name."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def zoo():
+    spec = importlib.util.spec_from_file_location("zoo", Path(__file__).with_name("models.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,44 @@
+"""How a quantity changes with depth."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasinit.signals._profile import Profile
+
+POSITIVE = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=40)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.7])
+@pytest.mark.parametrize("depth", [2, 3, 10, 30])
+def test_a_geometric_profile_gives_its_factor(factor, depth):
+    assert Profile(tuple(factor**i for i in range(depth))).per_layer == pytest.approx(factor)
+
+
+@given(POSITIVE)
+def test_what_shrinks_to_less_does_not_grow_to_more(values):
+    profile = Profile(tuple(values))
+    assert profile.grows_to <= max(profile.shrinks_to, profile.grows_to)
+    assert profile.shrinks_to > 0
+
+
+@given(POSITIVE, st.floats(1e-3, 1e3))
+def test_units_do_not_matter(values, unit):
+    one, other = Profile(tuple(values)), Profile(tuple(unit * v for v in values))
+    assert other.shrinks_to == pytest.approx(one.shrinks_to, rel=1e-6)
+    assert other.grows_to == pytest.approx(one.grows_to, rel=1e-6)
+
+
+def test_one_broken_layer_in_the_middle_shows_at_the_ends():
+    assert 1e-6 < Profile((1.0,) * 5 + (1e-5,) * 5).shrinks_to <= 1e-5
+
+
+def test_every_fourth_layer_may_be_odd():
+    values = np.where(np.arange(16) % 4 == 1, 1e-6, 1.0)
+    profile = Profile(tuple(values))
+    assert (profile.shrinks_to, profile.grows_to) == (1.0, 1.0)
+
+
+def test_zero_is_less_than_anything():
+    assert Profile((1.0, 0.0, 0.0, 0.0)).shrinks_to == 0.0

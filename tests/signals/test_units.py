@@ -1,0 +1,100 @@
+"""Dead, saturated and duplicate units, from arrays."""
+
+import numpy as np
+import pytest
+
+from kerasinit.signals import ActivationShape, duplicate_share, unit_shares
+
+RELU = ActivationShape(has_off_state=True, bounded=False)
+TANH = ActivationShape(has_off_state=False, bounded=True)
+RELU6 = ActivationShape(has_off_state=True, bounded=True)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-np.clip(z, -80, 80)))
+
+
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda z: np.maximum(z, 0), RELU),
+        (lambda z: z * sigmoid(z), RELU),
+        (lambda z: np.clip(z, 0, 6), RELU6),
+        (np.tanh, TANH),
+        (sigmoid, TANH),
+        (lambda z: np.where(z > 0, z, 0.2 * z), ActivationShape(False, False)),
+        (lambda z: z, ActivationShape(False, False)),
+    ],
+    ids=["relu", "silu", "relu6", "tanh", "sigmoid", "leaky_relu", "linear"],
+)
+def test_the_shape_of_an_activation_is_read_from_three_values(function, shape):
+    assert ActivationShape.of(function) == shape
+
+
+def test_a_unit_is_dead_when_it_is_off_for_every_sample():
+    z = np.array([[-1.0, -1.0, 1.0], [-2.0, 1.0, 1.0]])
+    assert unit_shares(z, 1.0 * (z > 0), RELU) == (pytest.approx(1 / 3), 0.0)
+
+
+def test_a_unit_that_is_on_for_one_sample_in_a_hundred_is_neither_dead_nor_saturated():
+    z = -np.ones((100, 1))
+    z[7] = 1.0
+    assert unit_shares(z, 1.0 * (z > 0), RELU) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("flat", "expected"), [(94, 0.0), (96, 1.0)])
+def test_a_unit_is_saturated_above_95_percent_of_the_samples(flat, expected):
+    z = np.where(np.arange(100) < flat, 5.0, 0.0)[:, None]
+    assert unit_shares(z, 1 - np.tanh(z) ** 2, TANH) == (0.0, expected)
+
+
+def test_relu6_above_six_is_saturated_and_not_dead():
+    z = np.full((10, 1), 7.0)
+    assert unit_shares(z, 0 * z, RELU6) == (0.0, 1.0)
+
+
+def test_relu6_below_zero_is_dead_and_not_saturated():
+    z = np.full((10, 1), -7.0)
+    assert unit_shares(z, 0 * z, RELU6) == (1.0, 0.0)
+
+
+def test_positions_of_an_image_count_as_samples():
+    z = -np.ones((2, 3, 3, 1))
+    z[0, 0, 0, 0] = 1.0
+    assert unit_shares(z, 1.0 * (z > 0), RELU)[0] == 0.0
+
+
+def test_random_columns_are_no_duplicates():
+    rng = np.random.default_rng(0)
+    assert duplicate_share(rng.standard_normal((20, 50)), rng.standard_normal((20, 50))) == 0.0
+
+
+@pytest.mark.parametrize("copies", [2, 30, 50])
+def test_copies_are_found_wherever_they_lie(copies):
+    rng = np.random.default_rng(0)
+    kernel, gradient = rng.standard_normal((2, 20, 50))
+    order = rng.permutation(50)[:copies]
+    kernel[:, order], gradient[:, order] = kernel[:, order[:1]], gradient[:, order[:1]]
+    assert duplicate_share(kernel, gradient) == pytest.approx(copies / 50)
+
+
+def test_two_pairs_of_copies_are_four_units():
+    rng = np.random.default_rng(0)
+    columns = rng.standard_normal((5, 6))[:, [0, 1, 2, 3, 0, 1]]
+    assert duplicate_share(columns, columns) == pytest.approx(4 / 6)
+
+
+def test_equal_weights_with_different_gradients_are_no_duplicates():
+    rng = np.random.default_rng(0)
+    assert duplicate_share(np.zeros((20, 10)), rng.standard_normal((20, 10))) == 0.0
+
+
+def test_dead_units_share_a_zero_gradient_and_are_no_duplicates():
+    kernel = np.random.default_rng(0).standard_normal((20, 10))
+    assert duplicate_share(kernel, np.zeros((20, 10))) == 0.0
+
+
+def test_rounding_in_the_gradient_does_not_hide_copies():
+    rng = np.random.default_rng(0)
+    gradient = np.ones((20, 10)) * (1 + 1e-7 * rng.standard_normal((20, 10)))
+    assert duplicate_share(np.ones((20, 10)), gradient) == 1.0
