@@ -52,18 +52,15 @@ def test_log_gradients_writes_one_line_per_recorded_step(tmp_path):
 
 def test_textbook_mistakes_shows_each_fault_and_the_cure(tmp_path):
     text = output_of("textbook_mistakes.py", str(tmp_path / "run"), cwd=tmp_path)
-    networks = re.split(r"\n\n(?=\w+, \d+ hidden layers)", text)[1:] or text.split("\n\n")
-    assert len(networks) >= 6
-    for network in networks[:6]:
-        faults = {
-            line[2:24].strip(): (line.split()[-2:], line)
-            for line in network.splitlines()[2:]
-            if line.startswith("  ")
-        }
-        assert faults["zeros"][0][-1] == faults["constant 0.1"][0][-1] == "symmetric"
-        assert faults["too small: std 0.01"][0][-1] == "vanishing"
-        assert faults["too large: std 1"][0][-1] != "healthy"
-        accuracy, verdict = faults["initialize(model)"][0]
+    networks = re.split(r"\n(?=\w+, \d+ hidden layers)", text)[1:]
+    assert len(networks) == 6
+    for network in networks:
+        rows = [line for line in network.splitlines()[2:] if line.startswith("  ")]
+        ends = {line[2:24].strip(): line.split()[-2:] for line in rows}
+        assert ends["zeros"][-1] == ends["constant 0.1"][-1] == "symmetric"
+        assert ends["too small: std 0.01"][-1] == "vanishing"
+        assert ends["too large: std 1"][-1] != "healthy"
+        accuracy, verdict = ends["initialize(model)"]
         assert verdict == "healthy"
         assert float(accuracy) > 0.8
     assert (tmp_path / "run" / "textbook_mistakes.html").stat().st_size > 1e5
