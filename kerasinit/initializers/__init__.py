@@ -1,5 +1,6 @@
 """Room `initializers`: name, config or layer -> tensor."""
 
+from kerasinit.initializers._auto import Auto
 from kerasinit.initializers._critical import Critical, CriticalBias
 from kerasinit.initializers._delta import DeltaOrthogonal
 from kerasinit.initializers._families import (
@@ -23,6 +24,7 @@ from kerasinit.initializers._sparse import Sparse
 
 __all__ = [
     "ICNR",
+    "Auto",
     "Critical",
     "CriticalBias",
     "DeltaOrthogonal",

@@ -12,9 +12,8 @@ from kerasinit import _backend
 from kerasinit._typing import Config, SeedLike, Shape
 from kerasinit.initializers._base import LayerInitializer
 from kerasinit.initializers._gains import checked_gain, serialized_gain
-from kerasinit.initializers._layout import layout_at
+from kerasinit.initializers._layout import checked_axes, layout_at
 from kerasinit.initializers._matrices import Matrices, matrices
-from kerasinit.initializers._scaled import _checked_axes as checked_axes
 from kerasinit.initializers._site import Site
 
 

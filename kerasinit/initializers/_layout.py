@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from keras import layers
 
 from kerasinit._typing import Shape
@@ -161,6 +162,23 @@ def _normalised(name: str, axes: Iterable[int], shape: Shape) -> Shape:
 
 def _product(strides: int | Iterable[int]) -> int:
     return strides if isinstance(strides, int) else math.prod(strides)
+
+
+def checked_axes(name: str, axes: Sequence[int] | None) -> list[int] | None:
+    """`axes` as a list of ints, or None.
+
+    Raises:
+        TypeError: If it is no sequence of integers.
+        ValueError: If it names an axis twice.
+    """
+    if axes is None:
+        return None
+    whole = [axes] if isinstance(axes, int | np.integer) else list(axes)
+    if any(isinstance(a, bool) or not isinstance(a, int | np.integer) for a in whole):
+        raise TypeError(f"`{name}` must be a sequence of integers. Received: {name}={axes!r}.")
+    if len({*whole}) < len(whole):
+        raise ValueError(f"`{name}` must not name an axis twice. Received: {name}={axes!r}.")
+    return [int(axis) for axis in whole]
 
 
 def layout_at(initializer: Any, shape: Shape, site: Site | None) -> Layout:

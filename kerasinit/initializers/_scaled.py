@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, Unpack
 
 import keras
 import numpy as np
 
-from kerasinit import _backend
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._base import LayerInitializer
 from kerasinit.initializers._fans import Fans, fans_of_layout
-from kerasinit.initializers._gains import checked_gain, gain_at, serialized_gain
+from kerasinit.initializers._gains import gain_at
+from kerasinit.initializers._kernel import GainInitializer, KernelOptions
 from kerasinit.initializers._layout import layout_at
 from kerasinit.initializers._site import Site
 from kerasinit.initializers._truncated import truncated_normal
@@ -22,17 +20,13 @@ from kerasinit.initializers._truncated import truncated_normal
 MODES = ("fan_avg", "fan_geo", "fan_in", "fan_out")
 
 
-class ScaledOptions(TypedDict, total=False):
+class ScaledOptions(KernelOptions, total=False):
     """Keyword arguments that every variance-scaled class takes; see `ScaledInitializer`."""
 
     truncate: float | None
-    seed: SeedLike
-    input_axes: Sequence[int] | None
-    output_axes: Sequence[int] | None
-    batch_axes: Sequence[int] | None
 
 
-class ScaledInitializer(LayerInitializer, keras.initializers.VarianceScaling):
+class ScaledInitializer(GainInitializer, keras.initializers.VarianceScaling):
     """Base of the variance-scaled classes, which differ in their defaults and their distribution.
 
     It is a `keras.initializers.VarianceScaling` so that `EinsumDense` hands over its axes.
@@ -46,12 +40,8 @@ class ScaledInitializer(LayerInitializer, keras.initializers.VarianceScaling):
             compromise.
         truncate: None, or where a normal distribution is cut, in standard deviations before the
             cut; the scale is corrected so that the variance stays.
-        seed: See `LayerInitializer`.
-        input_axes: Axes of the kernel that are summed over; None to read them from the layer, or
-            from the shape outside one. Given together with `output_axes`. Axes named nowhere are a
-            window and count into both fans.
-        output_axes: Axes of the output units.
-        batch_axes: Axes of independent kernels, such as experts.
+        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`. The
+            fans count the window (axes named nowhere) and leave the batch axes out.
 
     Raises:
         ValueError: If a number is out of range, the mode or activation unknown, or only one of
@@ -67,27 +57,15 @@ class ScaledInitializer(LayerInitializer, keras.initializers.VarianceScaling):
         mode: str,
         *,
         truncate: float | None = None,
-        seed: SeedLike = None,
-        input_axes: Sequence[int] | None = None,
-        output_axes: Sequence[int] | None = None,
-        batch_axes: Sequence[int] | None = None,
+        **options: Unpack[KernelOptions],
     ) -> None:
-        super().__init__(seed=seed)
-        self.gain = checked_gain(gain)
+        super().__init__(gain, **options)
         self.mode = _checked_mode(mode)
         self.truncate = _checked_truncate(truncate)
         if self.uniform and truncate is not None:
             raise ValueError(
                 "`truncate` cuts a normal distribution; a uniform one has no tails. "
                 f"Received: truncate={truncate}. `truncate=None` would work."
-            )
-        self.input_axes = _checked_axes("input_axes", input_axes)
-        self.output_axes = _checked_axes("output_axes", output_axes)
-        self.batch_axes = _checked_axes("batch_axes", batch_axes)
-        if (self.input_axes is None) != (self.output_axes is None):
-            raise ValueError(
-                "`input_axes` and `output_axes` must be given together. "
-                f"Received: input_axes={input_axes}, output_axes={output_axes}."
             )
 
     @property
@@ -105,8 +83,7 @@ class ScaledInitializer(LayerInitializer, keras.initializers.VarianceScaling):
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         if not shape:
             raise ValueError("`shape` must have at least one axis. Received: shape=().")
-        layout = layout_at(self, shape, site)
-        std = self.std(fans_of_layout(shape, layout), site)
+        std = self.std(fans_of_layout(shape, layout_at(self, shape, site)), site)
         if self.uniform:
             limit = math.sqrt(3.0) * std
             return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)
@@ -131,16 +108,7 @@ class ScaledInitializer(LayerInitializer, keras.initializers.VarianceScaling):
 
     def get_config(self) -> Config:
         """The constructor's arguments."""
-        building = _backend.building_layer() is not None  # a copy is made: no need for plain data
-        return {
-            **LayerInitializer.get_config(self),
-            "gain": self.gain if building else serialized_gain(self.gain),
-            "mode": self.mode,
-            "truncate": self.truncate,
-            "input_axes": self.input_axes,
-            "output_axes": self.output_axes,
-            "batch_axes": self.batch_axes,
-        }
+        return {**super().get_config(), "mode": self.mode, "truncate": self.truncate}
 
 
 def _checked_mode(mode: str) -> str:
@@ -166,14 +134,3 @@ def _checked_truncate(truncate: float | None) -> float | None:
             f"Received: truncate={truncate!r}. `truncate=2.0` is usual."
         )
     return float(truncate)
-
-
-def _checked_axes(name: str, axes: Sequence[int] | None) -> list[int] | None:
-    if axes is None:
-        return None
-    whole = [axes] if isinstance(axes, int | np.integer) else list(axes)
-    if any(isinstance(a, bool) or not isinstance(a, int | np.integer) for a in whole):
-        raise TypeError(f"`{name}` must be a sequence of integers. Received: {name}={axes!r}.")
-    if len({*whole}) < len(whole):
-        raise ValueError(f"`{name}` must not name an axis twice. Received: {name}={axes!r}.")
-    return [int(axis) for axis in whole]

@@ -186,7 +186,9 @@ def test_the_global_seed_fixes_an_unseeded_model():
 
 @pytest.mark.parametrize(("seed", "same"), [(None, False), (3, True)], ids=str)
 def test_a_clone_behaves_as_with_keras(seed, same):
-    model = keras.Sequential([keras.Input((4,)), L.Dense(3, kernel_initializer=HeNormal(seed=seed))])
+    model = keras.Sequential(
+        [keras.Input((4,)), L.Dense(3, kernel_initializer=HeNormal(seed=seed))]
+    )
     clone = keras.models.clone_model(model)
     equal = np.array_equal(values(model.layers[0].kernel), values(clone.layers[0].kernel))
     assert equal is same
