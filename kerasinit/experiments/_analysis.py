@@ -21,6 +21,15 @@ BASELINE = "glorot_uniform"
 # Differences of validation accuracy within this are called equal, if the interval shows it.
 EQUAL_MARGIN = 0.01
 
+# Key of the spec -> key of a cell, from the outermost loop of the grid to the innermost.
+SPEC_KEYS = {
+    "data": "data",
+    "models": "model",
+    "widths": "width",
+    "depths": "depth",
+    "activations": "activation",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -129,16 +138,27 @@ def compare(
             f"{str(out)!r} holds no finished replica yet. Run the experiment again to go on."
         )
     rng = np.random.default_rng(0) if rng is None else rng
-    return Comparison(spec, baseline, replicas, tuple(_rows(replicas, baseline, rng)))
+    return Comparison(spec, baseline, replicas, tuple(_rows(spec, replicas, baseline, rng)))
 
 
-def _rows(replicas: Sequence[Replica], baseline: str, rng: np.random.Generator) -> Iterable[Row]:
+def _rows(
+    spec: Config, replicas: Sequence[Replica], baseline: str, rng: np.random.Generator
+) -> Iterable[Row]:
     cells: dict[str, list[Replica]] = {}
     for replica in replicas:
         cell = {name: value for name, value in replica.cell.items() if name != "learning_rate"}
-        cells.setdefault(json.dumps(cell, sort_keys=True), []).append(replica)
-    for text, members in cells.items():
-        yield from _cell_rows(json.loads(text), members, baseline, rng)
+        cells.setdefault(json.dumps(cell), []).append(replica)
+    for text in sorted(cells, key=lambda text: _place_in_spec(spec, json.loads(text))):
+        yield from _cell_rows(json.loads(text), cells[text], baseline, rng)
+
+
+def _place_in_spec(spec: Config, cell: Config) -> list[int]:
+    """Sorts cells as the spec names them: they finish in any order."""
+    place = []
+    for key, part in SPEC_KEYS.items():
+        values = list(spec.get(key, ()))
+        place.append(values.index(cell[part]) if cell.get(part) in values else len(values))
+    return place
 
 
 def _cell_rows(

@@ -48,7 +48,7 @@ def small_sample_factor(count: int) -> float:
     degrees = count - 1
     if degrees <= len(STUDENT_QUANTILES):
         student = STUDENT_QUANTILES[degrees - 1]
-    else:  # Cornish-Fisher expansion of Student's t, good to 1e-3 from 9 degrees on
+    else:  # Cornish-Fisher expansion of Student's t, good to 2e-3 from 9 degrees on
         z = NORMAL_QUANTILE
         student = (
             z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)

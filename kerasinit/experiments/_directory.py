@@ -7,8 +7,9 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from kerasinit._typing import Config
 from kerasinit.experiments._records import Replica
@@ -109,7 +110,7 @@ class RunDirectory:
         Raises:
             ValueError: If another run writes into this directory.
         """
-        with _locked(self.path / LOCK_FILE), self.records_path.open("ab+") as stream:
+        with _locked(self.path / LOCK_FILE), self.records_path.open("ab+", buffering=0) as stream:
             stream.seek(0)
             end = stream.read().rfind(b"\n") + 1
             stream.truncate(end)
@@ -118,9 +119,13 @@ class RunDirectory:
 
 @dataclass(frozen=True)
 class RecordWriter:
-    """Appends records so that a line is complete on disk or is not there."""
+    """Appends records so that a line is complete on disk or is not there.
 
-    stream: BinaryIO
+    Args:
+        stream: The open file. Without a buffer: that would write again on closing.
+    """
+
+    stream: FileIO
 
     def append(self, records: Iterable[Replica]) -> None:
         """Writes a line per record and flushes them to the disk.
@@ -131,8 +136,9 @@ class RecordWriter:
         good = self.stream.seek(0, os.SEEK_END)
         try:
             for record in records:
-                self.stream.write(record.to_line().encode("utf-8") + b"\n")
-                self.stream.flush()
+                line = memoryview(record.to_line().encode("utf-8") + b"\n")
+                while line:
+                    line = line[self.stream.write(line) :]
                 good = self.stream.tell()
             os.fsync(self.stream.fileno())
         except OSError as error:

@@ -101,7 +101,7 @@ def histogram(values: np.ndarray) -> np.ndarray:
         values: Shape `(replicas, ...)`; what is not finite is counted nowhere.
 
     Examples:
-        >>> shares = histogram(np.array([[0.0, 1.0, -1.5, 2.0]]))[0]
+        >>> shares = histogram(np.array([[0.0, 1.0, -1.5, 2.0]]))[0].tolist()
         >>> shares[0], shares[1 - LOWEST_POWER], shares[2 - LOWEST_POWER]
         (0.25, 0.5, 0.25)
     """

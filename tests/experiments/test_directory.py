@@ -1,0 +1,158 @@
+import json
+import multiprocessing
+import os
+import resource
+import signal
+
+import pytest
+
+from kerasinit.experiments._directory import RECORDS_FILE, RunDirectory, spec_changes
+
+SPEC = {"epochs": 2, "seeds": [0, 1]}
+
+
+@pytest.fixture
+def directory(tmp_path):
+    made = RunDirectory(tmp_path / "run")
+    made.prepare(SPEC)
+    return made
+
+
+def test_a_new_directory_holds_its_spec(directory):
+    assert directory.load_spec() == SPEC
+
+
+def test_records_come_back_in_order(directory, replica):
+    with directory.writer() as writer:
+        writer.append([replica(seed=1), replica(seed=0)])
+        writer.append([replica(seed=2)])
+    assert [record.seed for record in directory.replicas()] == [1, 0, 2]
+
+
+def test_a_torn_last_line_is_left_out_when_reading(directory, replica):
+    with directory.writer() as writer:
+        writer.append([replica(seed=0), replica(seed=1)])
+    whole = directory.records_path.read_bytes()
+    directory.records_path.write_bytes(whole[:-20])
+    assert [record.seed for record in directory.replicas()] == [0]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 300])
+def test_a_torn_last_line_is_dropped_before_the_next_record(directory, replica, cut):
+    with directory.writer() as writer:
+        writer.append([replica(seed=0), replica(seed=1)])
+    whole = directory.records_path.read_bytes()
+    directory.records_path.write_bytes(whole[:-cut])
+    with directory.writer() as writer:
+        writer.append([replica(seed=2)])
+    assert [record.seed for record in directory.replicas()] == [0, 2]
+
+
+def test_a_broken_line_in_the_middle_is_reported_with_its_number(directory, replica):
+    directory.records_path.write_text(f"{replica().to_line()}\nnonsense\n", "utf-8")
+    with pytest.raises(ValueError, match=r"records\.jsonl', line 2: .*nonsense"):
+        directory.replicas()
+
+
+def test_a_record_that_was_written_twice_counts_once(directory, replica):
+    directory.records_path.write_text(f"{replica().to_line()}\n" * 2, "utf-8")
+    assert len(directory.replicas()) == 1
+
+
+def test_the_same_spec_may_go_on(directory):
+    directory.prepare(SPEC)
+
+
+def test_a_changed_spec_is_refused_with_what_changed(directory):
+    with pytest.raises(ValueError, match=r"epochs: 2 -> 3; target: \(none\) -> 0\.5"):
+        directory.prepare({**SPEC, "epochs": 3, "target": 0.5})
+
+
+def test_no_change_is_found_in_equal_specs():
+    assert spec_changes(SPEC, dict(SPEC)) == []
+
+
+def test_a_foreign_directory_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match=r"not empty.*thesis\.tex"):
+        RunDirectory(tmp_path).prepare(SPEC)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("text", ["{", '{"spec": {}}', "[]", '{"kind": "other", "spec": {}}'])
+def test_a_spec_file_of_something_else_is_refused(tmp_path, text):
+    (tmp_path / "spec.json").write_text(text)
+    with pytest.raises(ValueError, match="kerasinit compare --out"):
+        RunDirectory(tmp_path).load_spec()
+
+
+def test_a_directory_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no readable run"):
+        RunDirectory(tmp_path / "nowhere").load_spec()
+
+
+def test_a_second_run_in_the_same_directory_is_refused(directory):
+    with (
+        directory.writer(),
+        pytest.raises(ValueError, match=rf"Another run \(process {os.getpid()}\)"),
+        directory.writer(),
+    ):
+        pass
+
+
+def test_the_lock_is_free_again_after_the_run(directory, replica):
+    for seed in (0, 1):
+        with directory.writer() as writer:
+            writer.append([replica(seed=seed)])
+    assert len(directory.replicas()) == 2
+
+
+def _write_until_killed(path, line, ready):
+    with RunDirectory(path).writer() as writer:
+        ready.set()
+        while True:
+            writer.stream.write(line.encode() + b"\n")
+            writer.stream.flush()
+
+
+def test_a_killed_run_leaves_whole_records_and_no_lock(directory, replica):
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    process = context.Process(
+        target=_write_until_killed, args=(directory.path, replica().to_line(), ready)
+    )
+    process.start()
+    assert ready.wait(20)
+    while not directory.records_path.stat().st_size > 100_000:
+        pass
+    process.kill()
+    process.join()
+    assert len(directory.replicas()) == 1
+    with directory.writer() as writer:
+        writer.append([replica(seed=7)])
+    assert [record.seed for record in directory.replicas()] == [0, 7]
+
+
+@pytest.fixture
+def small_disk():
+    """A limit on file size, which fails a write as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_keeps_the_whole_records(directory, replica, small_disk):
+    line = len(replica().to_line()) + 1
+    with directory.writer() as writer:
+        small_disk(2 * line + line // 2)
+        with pytest.raises(OSError, match="all earlier ones are kept"):
+            writer.append([replica(seed=seed) for seed in range(4)])
+    assert directory.records_path.stat().st_size == 2 * line
+    assert [record.seed for record in directory.replicas()] == [0, 1]
+
+
+def test_the_files_are_plain(directory):
+    assert json.loads((directory.path / "spec.json").read_text())["spec"] == SPEC
+    assert directory.records_path.name == RECORDS_FILE
