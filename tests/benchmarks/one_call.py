@@ -1,0 +1,214 @@
+"""Does one call train everything? Plain stacks of any activation and depth, on digits.
+
+Every cell trains a plain MLP of width 64 with SGD (momentum 0.9) from each start, at the learning
+rates 0.1, 0.02 and 0.004; the best rate by the median over the seeds counts. The accuracy is the
+best validation accuracy over the epochs, as in the published tables this is compared with.
+
+    python tests/benchmarks/one_call.py grid --out runs/grid       # 12 activations x 4 depths
+    python tests/benchmarks/one_call.py deep --out runs/deep       # 200 and 1,000 layers
+    python tests/benchmarks/one_call.py other --out runs/other     # a second data set
+    python tests/benchmarks/one_call.py cnn --out runs/cnn         # plain CNNs
+
+A run that was interrupted goes on; the table is printed from the records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasinit.experiments import Event, Experiment, Replica, compare, run
+
+ACTIVATIONS = (
+    "relu", "leaky_relu", "tanh", "gelu", "silu", "mish",
+    "elu", "selu", "softplus", "sigmoid", "hard_sigmoid", "softsign",
+)  # fmt: skip
+RIVALS = (
+    "glorot_uniform",
+    "he_normal",
+    "lecun_normal",
+    "orthogonal",
+    "kerasinit>Auto",
+    "lsuv",
+)
+OURS = "initialize"
+LEARNING_RATES = (0.1, 0.02, 0.004)
+
+Cell = tuple[Any, ...]
+
+
+def grid(activations: tuple[str, ...], depths: tuple[int, ...], seeds: int) -> list[Experiment]:
+    """The 48 cells, one experiment per activation: its critical point is a rival too."""
+    return [
+        Experiment(
+            initializers=(*RIVALS, *critical(activation), OURS),
+            activations=(activation,),
+            depths=depths,
+            learning_rates=LEARNING_RATES,
+            epochs=20,
+            seeds=seeds,
+        )
+        for activation in activations
+    ]
+
+
+def critical(activation: str) -> tuple[dict[str, Any], ...]:
+    """The edge of chaos with biases of standard deviation 0.2, where it exists."""
+    try:
+        from kerasinit.initializers import Critical
+
+        Critical(activation, bias_std=0.2)
+    except ValueError:
+        return ()
+    config = {"activation": activation, "bias_std": 0.2}
+    return ({"label": "critical", "class_name": "kerasinit>Critical", "config": config},)
+
+
+def deep(seeds: int) -> list[Experiment]:
+    """200 and 1,000 layers, at rates of about 1/depth."""
+    two_hundred = Experiment(
+        initializers=(OURS,),
+        activations=("relu", "gelu", "tanh", "sigmoid"),
+        depths=(200,),
+        learning_rates=(0.004, 0.001),
+        epochs=20,
+        seeds=seeds,
+    )
+    thousand = Experiment(
+        initializers=(OURS,),
+        activations=("relu", "tanh"),
+        depths=(1000,),
+        learning_rates=(0.001, 0.0002),
+        epochs=20,
+        seeds=seeds,
+    )
+    return [two_hundred, thousand]
+
+
+def other(seeds: int) -> list[Experiment]:
+    """A second data set."""
+    return [
+        Experiment(
+            data=("breast_cancer",),
+            initializers=("glorot_uniform", "he_normal", "orthogonal", OURS),
+            activations=("relu", "gelu", "tanh", "sigmoid"),
+            depths=(3, 30, 50),
+            learning_rates=LEARNING_RATES,
+            epochs=20,
+            seeds=seeds,
+        )
+    ]
+
+
+def cnn(seeds: int) -> list[Experiment]:
+    """Plain convolutional stacks."""
+    return [
+        Experiment(
+            models=("cnn",),
+            widths=(16,),
+            initializers=("glorot_uniform", "he_normal", "delta_orthogonal", OURS),
+            activations=("relu", "gelu", "tanh"),
+            depths=(20, 40, 100),
+            learning_rates=(0.02, 0.004),
+            epochs=5,
+            seeds=seeds,
+        )
+    ]
+
+
+def best_accuracies(replicas: tuple[Replica, ...]) -> dict[Cell, dict[str, np.ndarray]]:
+    """Per cell and start: the best accuracy of each seed, at the best learning rate."""
+    by_rate: dict[tuple[Cell, str], dict[float, list[float]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for replica in replicas:
+        cell = {**replica.cell}
+        rate = cell.pop("learning_rate")
+        finite = [a for a in replica.curves["val_accuracy"] if np.isfinite(a)]
+        diverged = not np.isfinite(replica.final["loss"])
+        best = 0.0 if diverged or not finite else max(finite)
+        by_rate[tuple(cell.values()), replica.initializer][rate].append(best)
+    result: dict[Cell, dict[str, np.ndarray]] = defaultdict(dict)
+    for (cell_key, label), rates in by_rate.items():
+        result[cell_key][label] = np.array(max(rates.values(), key=np.median))
+    return result
+
+
+def table(cells: dict[Cell, dict[str, np.ndarray]]) -> str:
+    """Markdown: median [lowest, highest] over the seeds; a missing start is a dash."""
+    labels = [OURS, *dict.fromkeys(n for c in cells.values() for n in c if n != OURS)]
+    lines = [
+        f"| model | data | activation | depth | {' | '.join(labels)} |",
+        "|---" * (4 + len(labels)) + "|",
+    ]
+    for (model, data, activation, depth, _), starts in cells.items():
+        entries = []
+        for label in labels:
+            seeds = starts.get(label)
+            text = "-"
+            if seeds is not None:
+                text = f"{np.median(seeds):.2f}"
+                if label == OURS:
+                    text = f"**{np.median(seeds):.3f}** [{seeds.min():.3f}, {seeds.max():.3f}]"
+            entries.append(text)
+        lines.append(f"| {model} | {data} | {activation} | {depth} | {' | '.join(entries)} |")
+    return "\n".join(lines)
+
+
+def summary(cells: dict[Cell, dict[str, np.ndarray]]) -> str:
+    """Lowest median of ours, and the largest distance to the best other start."""
+    ours = {cell: float(np.median(starts[OURS])) for cell, starts in cells.items()}
+    behind = {
+        cell: max((float(np.median(v)) for n, v in starts.items() if n != OURS), default=0.0)
+        - ours[cell]
+        for cell, starts in cells.items()
+    }
+    worst, furthest = min(ours, key=ours.__getitem__), max(behind, key=behind.__getitem__)
+    return (
+        f"{len(cells)} cells; lowest median {ours[worst]:.3f} at {worst}; furthest behind the best "
+        f"other start: {behind[furthest]:+.3f} at {furthest}"
+    )
+
+
+def main() -> None:
+    """Runs what was asked for and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("grid", "deep", "other", "cnn"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--activations", nargs="*", default=ACTIVATIONS)
+    parser.add_argument("--depths", nargs="*", type=int, default=(3, 10, 30, 50))
+    arguments = parser.parse_args()
+    experiments = {
+        "grid": lambda: grid(
+            tuple(arguments.activations), tuple(arguments.depths), arguments.seeds
+        ),
+        "deep": lambda: deep(arguments.seeds),
+        "other": lambda: other(arguments.seeds),
+        "cnn": lambda: cnn(arguments.seeds),
+    }[arguments.what]()
+
+    def tell(event: Event) -> None:
+        if event.kind in ("cell_end", "note"):
+            print(event.kind, event.cell, event.message, f"{event.done}/{event.total}", flush=True)
+
+    replicas: list[Replica] = []
+    start = time.perf_counter()
+    for number, experiment in enumerate(experiments):
+        label = experiment.activations[0] if arguments.what == "grid" else str(number)
+        run(experiment, arguments.out / label, on_event=tell)
+        baseline = "glorot_uniform" if "glorot_uniform" in experiment.initializers else OURS
+        replicas.extend(compare(arguments.out / label, baseline=baseline).replicas)
+    cells = best_accuracies(tuple(replicas))
+    print(table(cells))
+    print(summary(cells))
+    print(f"{len(replicas)} trainings, {time.perf_counter() - start:.0f} s in this call")
+
+
+if __name__ == "__main__":
+    main()
