@@ -1,6 +1,7 @@
 """Room `initializers`: name, config or layer -> tensor."""
 
 from kerasinit.initializers._auto import Auto
+from kerasinit.initializers._catalog import Entry, catalog
 from kerasinit.initializers._critical import Critical, CriticalBias
 from kerasinit.initializers._delta import DeltaOrthogonal
 from kerasinit.initializers._families import (
@@ -28,6 +29,7 @@ __all__ = [
     "Critical",
     "CriticalBias",
     "DeltaOrthogonal",
+    "Entry",
     "Fans",
     "HeNormal",
     "HeUniform",
@@ -43,5 +45,6 @@ __all__ = [
     "Sparse",
     "XavierNormal",
     "XavierUniform",
+    "catalog",
     "fans",
 ]
