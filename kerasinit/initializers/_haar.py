@@ -39,13 +39,16 @@ def haar(shape: Shape, *, seed: SeedLike, dtype: str = "float32") -> Tensor:
     [[1.0, 0.0], [0.0, 1.0]]
     """
     *batch, rows, columns = shape
-    if rows < columns:
-        return ops.swapaxes(haar((*batch, columns, rows), seed=seed, dtype=dtype), -1, -2)
-    gaussian = random.normal((*batch, rows, columns), dtype=dtype, seed=seed)
-    return _backend.compiled(_orthogonal)(gaussian)
+    shape = (*batch, max(rows, columns), min(rows, columns))
+    gaussian = random.normal(shape, dtype=dtype, seed=seed)
+    return _backend.compiled(_wide if rows < columns else _high)(gaussian)
 
 
-def _orthogonal(gaussian: Tensor) -> Tensor:
+def _wide(gaussian: Tensor) -> Tensor:
+    return ops.swapaxes(_high(gaussian), -1, -2)
+
+
+def _high(gaussian: Tensor) -> Tensor:
     """The first columns of a product of reflections, one for each column of `gaussian`."""
     columns = gaussian.shape[-1]
     vectors, signs = _reflectors(gaussian)
@@ -54,7 +57,7 @@ def _orthogonal(gaussian: Tensor) -> Tensor:
     product = None  # the columns built so far, without the identity rows and columns above
     for start in reversed(range(0, columns, size)):
         product = _apply_block(vectors[..., start:, start : start + size], product)
-    return ops.multiply(product, signs)
+    return product * signs
 
 
 def _reflectors(gaussian: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,14 +91,15 @@ def _apply_block(vectors: Tensor, product: Tensor | None) -> Tensor:
     top, bottom = vectors[..., :size, :], vectors[..., size:, :]
     transposed = ops.swapaxes(vectors, -1, -2)
     eye = ops.eye(size, dtype=vectors.dtype)
+    # `@`, not `ops.matmul`, which computes in float32 on torch.
     # H_1 ... H_size = I - V T^-1 V' with T = I + the strict upper triangle of V'V. The entries
     # of T and of its inverse are at most 2 (inner products of vectors of squared length 2).
-    triangle = ops.triu(ops.matmul(transposed, vectors), 1) + eye
+    triangle = ops.triu(transposed @ vectors, 1) + eye
     right = ops.swapaxes(top, -1, -2)
     if product is not None:
-        below = ops.matmul(ops.swapaxes(bottom, -1, -2), product)
+        below = ops.swapaxes(bottom, -1, -2) @ product
         right = ops.concatenate([right, below], axis=-1)
-    moved = ops.matmul(vectors, ops.solve_triangular(triangle, right))
+    moved = vectors @ ops.solve_triangular(triangle, right)
     start = ops.broadcast_to(eye, top.shape)
     if product is None:
         start = ops.concatenate([start, ops.zeros_like(bottom)], axis=-2)

@@ -60,12 +60,14 @@ class Matrices:
         sizes = {axis: self.shape[axis] for axis in order}
         if taps is not None:
             sizes.update(dict.fromkeys(window, 1))
-        values = ops.transpose(stack, (0, 2, 1, 3))
+        # Eager JAX compiles each operation for each shape: those that change nothing are left out.
+        values = ops.transpose(stack, (0, 2, 1, 3)) if self.parts > 1 else stack
         values = ops.reshape(values, [sizes[axis] for axis in order])
-        if taps is not None:
+        if taps is not None and taps.size > 1:
             places = [self.shape[axis] if axis in window else 1 for axis in order]
             values = values * ops.cast(np.reshape(taps, places), values.dtype)
-        return ops.transpose(values, [order.index(axis) for axis in range(len(order))])
+        back = [order.index(axis) for axis in range(len(order))]
+        return values if back == sorted(back) else ops.transpose(values, back)
 
     def _size(self, axes: Shape) -> int:
         return math.prod(self.shape[axis] for axis in axes)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from kerasinit import _backend
 from kerasinit.initializers import _haar
 
 TOLERANCE = 1e-5  # of Q'Q - I in float32
@@ -117,20 +118,21 @@ def test_a_product_of_single_reflections_gives_the_same_matrix():
         x[column] += sign
         signs.append(-sign)
         expected = expected @ (np.eye(6) - 2 * np.outer(x, x) / (x @ x))
-    actual = _haar._orthogonal(keras.ops.convert_to_tensor(gaussian.astype("float32")))
+    actual = _haar._high(keras.ops.convert_to_tensor(gaussian.astype("float32")))
     np.testing.assert_allclose(numpy_of(actual), expected[:, :4] * signs, atol=1e-5)
 
 
-@pytest.mark.parametrize("smallest", [1, 2, 3, 5], ids="blocks of {}".format)
+@pytest.mark.parametrize("smallest", [2, 4], ids="blocks of {}".format)
 def test_the_number_of_blocks_does_not_matter(smallest, monkeypatch):
     gaussian = keras.random.normal((3, 9, 7), seed=2)
-    one_block = numpy_of(_haar._orthogonal(gaussian))
+    one_block = numpy_of(_haar._high(gaussian))
     monkeypatch.setattr(_haar, "SMALLEST_BLOCK", smallest)
-    np.testing.assert_allclose(numpy_of(_haar._orthogonal(gaussian)), one_block, atol=1e-5)
+    several = _backend.compiled(lambda tensor: _haar._high(tensor))(gaussian)
+    np.testing.assert_allclose(numpy_of(several), one_block, atol=1e-5)
 
 
 def test_a_draw_of_exact_zeros_is_still_orthogonal():
-    matrix = _haar._orthogonal(keras.ops.zeros((4, 4)))
+    matrix = _haar._high(keras.ops.zeros((4, 4)))
     assert_semi_orthogonal(numpy_of(matrix))
 
 
