@@ -107,6 +107,8 @@ def judge_window(
         before = _exploding(_Window(kept[:-1], window.first_loss))
         return (broken,) if before is None else (before, broken)
     found = [verdict for rule in RULES for verdict in rule(window)]
+    if any(verdict.cause == "exploding" for verdict in found):
+        found = [verdict for verdict in found if verdict.cause != "spike"]  # it says the same
     return tuple(sorted(found, key=lambda verdict: TRAINING_CAUSES.index(verdict.cause)))
 
 
@@ -386,4 +388,4 @@ RULES: tuple[Callable[[_Window], list[Verdict]], ...] = (
 
 def _size(step: TrainingStep) -> float:
     """RMS of the gradient over layers: what spikes in one layer shows."""
-    return math.sqrt(sum(layer.gradient_rms**2 for layer in step.layers))
+    return math.hypot(*(layer.gradient_rms for layer in step.layers))

@@ -1,0 +1,94 @@
+"""The health report of a model."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from rich.console import Console
+
+import kerasinit
+from kerasinit.signals import Diagnosis, diagnose
+
+
+@pytest.fixture(scope="module")
+def sick(zoo):
+    keras.utils.set_random_seed(0)
+    return diagnose(zoo.mlp("sigmoid", 30, zoo.normal(0.01)), *zoo.data())
+
+
+@pytest.fixture(scope="module")
+def sound(zoo):
+    keras.utils.set_random_seed(0)
+    return diagnose(zoo.mlp("relu", 3, "he_normal"), *zoo.data())
+
+
+def test_it_is_offered_at_the_top(sound):
+    assert kerasinit.diagnose is diagnose
+    assert isinstance(sound, Diagnosis)
+
+
+def test_a_healthy_model_is_called_healthy(sound):
+    assert sound.healthy
+    assert sound.verdicts == ()
+    assert "Healthy" in str(sound)
+
+
+def test_a_faulty_model_shows_cause_place_evidence_and_cure(sick):
+    text = str(sick)
+    assert not sick.healthy
+    assert "Root cause: vanishing at hidden_0" in text
+    assert "because" in text
+    assert "To fix:" in text
+    assert "kerasinit.initialize(model)" in text
+
+
+def test_the_table_has_a_row_for_each_layer(sound):
+    assert [row.name for row in sound.layers] == ["hidden_0", "hidden_1", "hidden_2", "head"]
+    assert all(row.name in str(sound) for row in sound.layers)
+
+
+def test_the_table_of_a_deep_model_is_cut_in_the_middle(sick):
+    text = str(sick)
+    assert "hidden_0 " in text
+    assert "head " in text
+    assert "... 11 more" in text
+
+
+def test_no_line_is_wider_than_a_page(sick):
+    assert max(len(line) for line in str(sick).splitlines()) <= 100
+
+
+def test_it_prints_on_a_rich_console(sound):
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(sound)
+    assert "hidden_0" in captured.get()
+
+
+def test_a_layer_name_that_looks_like_markup_stays_text(zoo):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="[bold]x[-bold]")])
+    assert "[bold]x[-bold]" in str(diagnose(model, np.ones((8, 4))))
+
+
+def test_it_goes_through_json(sick):
+    read = json.loads(json.dumps(sick.to_dict()))
+    assert read["healthy"] is False
+    assert read["verdicts"][0]["cause"] == "vanishing"
+    assert len(read["layers"]) == 31
+
+
+def test_a_model_without_weights_is_healthy():
+    model = keras.Sequential([keras.Input((4,)), layers.ReLU()])
+    diagnosis = diagnose(model, np.ones((8, 4)))
+    assert diagnosis.healthy
+    assert "Healthy" in str(diagnosis)
+
+
+def test_the_cure_cures(zoo):
+    x, y = zoo.data()
+    model = zoo.mlp("relu", 30, "glorot_uniform")
+    assert diagnose(model, x, y).verdicts[0].cause == "vanishing"
+    kerasinit.initialize(model, seed=0)
+    assert diagnose(model, x, y).healthy
