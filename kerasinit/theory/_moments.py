@@ -185,8 +185,12 @@ def after_multiply(inputs: Sequence[Moments]) -> Moments:
     Moments(mean=0.0, variance=9.0)
     """
     _check_inputs(inputs)
-    mean = math.prod(m.mean for m in inputs)
-    return Moments(mean, math.prod(m.second_moment for m in inputs) - mean**2)
+    product = Moments(1.0, 0.0)
+    for m in inputs:
+        # (v + m^2)(w + n^2) - (m n)^2, without the difference of large numbers
+        variance = product.variance * m.second_moment + product.mean**2 * m.variance
+        product = Moments(product.mean * m.mean, variance)
+    return product
 
 
 def after_concatenate(inputs: Sequence[Moments], sizes: Sequence[int]) -> Moments:

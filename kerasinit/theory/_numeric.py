@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from kerasinit import _backend
 from kerasinit.theory._formulas import Formula
-from kerasinit.theory._special import Array
+from kerasinit.theory._special import Array, ArrayFunction
 
 REACH = 32.0  # inputs up to here are resolved panel by panel
 PANEL = 0.5  # width of a panel of a function without kinks
@@ -20,14 +20,29 @@ DEGREE = 15
 TAIL = 4  # last coefficients of a resolved panel that must vanish
 MOST_PANELS = 4096
 SMALLEST = 2048  # points per evaluation
-# Per dtype that the callable computes in: noise that ends the splitting, width of a kink.
-FLOAT32_NOISE = 2e-5
-PRECISION = {"float64": (1e-10, 1e-9), "float32": (FLOAT32_NOISE, 2e-3)}
+DOUBLE = 1e-13  # relative noise below this: the callable computes in float64 throughout
+NOISIEST = 1e-4  # relative noise above this is no rounding
 SIDE = 0.05  # length of the curve on each side of a kink that locates it
 ROUND = 1e6  # a kink next to a multiple of 1 / ROUND is moved there
 
 _POINTS = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))[::-1]
 _TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_POINTS, DEGREE))
+
+
+class Precision(NamedTuple):
+    """Tolerances of the splitting, after the rounding of the callable.
+
+    Attributes:
+        unit: Size of the callable on [-1, 1].
+        rounding: Noise of a value, relative to the largest of the terms that it is made of.
+        bend: Part of a panel's bend that may stay undescribed.
+        narrow: Width at which a panel that is not described holds a kink.
+    """
+
+    unit: float
+    rounding: float
+    bend: float
+    narrow: float
 
 
 def numeric_formula(function: Callable[[Any], Any], name: str) -> Formula:
@@ -46,13 +61,16 @@ def numeric_formula(function: Callable[[Any], Any], name: str) -> Formula:
     Source: Pachon, Platte and Trefethen, 2010, https://doi.org/10.1093/imanum/drp008
     """
     values = _checked(function, name)
-    noise, narrow = PRECISION.get(_dtype(function), PRECISION["float32"])
+    precision = _precision(function, values, name)
     grid = np.arange(-REACH, REACH + PANEL, PANEL)
     # Kinks lie at round numbers: a shifted grid meets them inside its panels.
-    _, found = _split(values, grid + OFFSET, noise, narrow, name)
-    kinks = tuple(_sharpen(values, kink, narrow) for kink in _clusters(found, narrow))
+    _, found = _split(values, grid + OFFSET, precision, name)
+    kinks = tuple(
+        _sharpen(values, kink, precision.narrow) for kink in _clusters(found, precision.narrow)
+    )
     edges = np.unique([*grid[_away(grid, kinks)], *kinks])
-    edges, _ = _split(values, edges, noise, narrow * 100, name)
+    wider = min(100 * precision.narrow, PANEL / 16)  # a kink is known to a part of `narrow`
+    edges, _ = _split(values, edges, precision._replace(narrow=wider), name)
     slopes = _slopes(values, edges)
 
     def derivative(x: Array) -> Array:
@@ -71,7 +89,7 @@ def numeric_formula(function: Callable[[Any], Any], name: str) -> Formula:
     return Formula(values, derivative, tuple(marks))
 
 
-def _checked(function: Callable[[Any], Any], name: str) -> Callable[[Array], Array]:
+def _checked(function: Callable[[Any], Any], name: str) -> ArrayFunction:
     """`function` on float64 arrays, after a look at whether it is elementwise and finite."""
 
     def values(x: Array) -> Array:
@@ -110,15 +128,30 @@ def _checked(function: Callable[[Any], Any], name: str) -> Callable[[Array], Arr
     return values
 
 
-def _dtype(function: Callable[[Any], Any]) -> str:
-    return str(_backend.evaluate(function, np.linspace(-1, 1, 5)).dtype)
+def _precision(function: Callable[[Any], Any], values: ArrayFunction, name: str) -> Precision:
+    """How exactly the callable computes: backends slip into float32 even for float64 inputs."""
+    middles = np.linspace(-8.0, 8.0, 48) + OFFSET / 7
+    series = _series(values, middles - 2.0**-13, middles + 2.0**-13)
+    unit = float(np.abs(values(_POINTS)).max()) or 1.0
+    # On so short a panel a smooth function is a parabola: all else is rounding.
+    tails = np.abs(series[:, -TAIL:]).max(axis=1) / np.maximum(np.abs(middles), 1)
+    noise = float(np.sort(tails)[-6]) / unit  # a few panels may hold a kink
+    if noise > NOISIEST:
+        raise ValueError(
+            f"{name!r} has too many kinks to be integrated, or is noisy. "
+            f"Received: relative noise {noise:.1g}."
+        )
+    if noise < DOUBLE and _backend.evaluate(function, np.zeros(SMALLEST)).dtype == np.float64:
+        return Precision(unit, 64 * float(np.finfo(np.float64).eps), bend=1e-10, narrow=1e-9)
+    return Precision(
+        unit, max(16 * noise, 8 * float(np.finfo(np.float32).eps)), bend=2e-5, narrow=8e-3
+    )
 
 
 def _split(
-    values: Callable[[Array], Array], edges: Array, noise: float, narrow: float, name: str
+    values: ArrayFunction, edges: Array, precision: Precision, name: str
 ) -> tuple[Array, Array]:
     """Halves panels until each is resolved or narrow; returns the edges and the narrow middles."""
-    unit = float(np.abs(values(_POINTS)).max())
     kept = [edges]
     narrows: list[Array] = []
     low, high = edges[:-1], edges[1:]
@@ -128,9 +161,9 @@ def _split(
                 f"{name!r} has too many kinks to be integrated. Received: more than "
                 f"{MOST_PANELS} pieces on [-{REACH:g}, {REACH:g}]."
             )
-        rough = _rough(values, low, high, noise, unit)
+        rough = _rough(values, low, high, precision)
         middle = (low + high) / 2
-        small = high - low < narrow
+        small = high - low < precision.narrow
         narrows.append(middle[rough & small])
         halve = rough & ~small
         kept.append(middle[halve])
@@ -142,7 +175,7 @@ def _split(
 
 
 def _rough(
-    values: Callable[[Array], Array], low: Array, high: Array, noise: float, unit: float
+    values: ArrayFunction, low: Array, high: Array, precision: Precision
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which panels a polynomial of degree 15 does not describe."""
     series = _series(values, low, high)
@@ -151,19 +184,18 @@ def _rough(
     bend = np.abs(series[:, 1:]).max(axis=1)
     reach = np.maximum(np.abs(low), np.abs(high))
     # Rounding of the value, of the input (times the slope), and of terms that cancel.
-    rounded = np.maximum.reduce([size, bend / (high - low) * reach, unit * np.maximum(reach, 1)])
-    epsilon = 64 * np.finfo(float).eps if noise < FLOAT32_NOISE else 8 * np.finfo(np.float32).eps
-    floor = np.maximum(noise * bend, epsilon * rounded)
-    return tail > floor
+    terms = [size, bend / (high - low) * reach, precision.unit * np.maximum(reach, 1)]
+    floor = precision.rounding * np.maximum.reduce(terms)
+    return tail > np.maximum(precision.bend * bend, floor)
 
 
-def _series(values: Callable[[Array], Array], low: Array, high: Array) -> Array:
+def _series(values: ArrayFunction, low: Array, high: Array) -> Array:
     """Chebyshev coefficients per panel, shape `(panels, degree + 1)`."""
     x = (low + high)[:, None] / 2 + (high - low)[:, None] / 2 * _POINTS
     return values(x) @ _TO_COEFFICIENTS.T
 
 
-def _slopes(values: Callable[[Array], Array], edges: Array) -> Array:
+def _slopes(values: ArrayFunction, edges: Array) -> Array:
     """Chebyshev coefficients of the derivative per panel, shape `(panels, degree)`."""
     series = _series(values, edges[:-1], edges[1:])
     return chebyshev.chebder(series.T).T * (2 / np.diff(edges))[:, None]
@@ -185,9 +217,9 @@ def _clusters(found: Array, narrow: float) -> list[float]:
     return [float(np.mean(group)) for group in groups]
 
 
-def _sharpen(values: Callable[[Array], Array], kink: float, narrow: float) -> float:
+def _sharpen(values: ArrayFunction, kink: float, narrow: float) -> float:
     """Moves a kink to where the curves of its two sides meet, or to a round number nearby."""
-    offsets = np.linspace(2 * narrow, SIDE, 64)
+    offsets = np.linspace(2 * narrow, max(SIDE, 12 * narrow), 64)
     left = np.polynomial.Polynomial.fit(-offsets, values(kink - offsets), 4).convert()
     right = np.polynomial.Polynomial.fit(offsets, values(kink + offsets), 4).convert()
     bend = right.deriv()(0.0) - left.deriv()(0.0)

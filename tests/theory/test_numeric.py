@@ -33,25 +33,27 @@ def test_kinks_are_found_where_the_formula_has_them(name):
 
 
 def test_the_derivative_is_accurate_between_and_beyond_the_kinks():
-    activation = resolve(lambda x: ops.maximum(x, 0.0) ** 2 + ops.sin(3.0 * x))
+    # relu and sigmoid stay in double precision on every backend.
+    activation = resolve(lambda x: ops.relu(x) ** 2 + ops.sigmoid(4.0 * x))
     x = np.concatenate([np.linspace(-30.03, 30.07, 997), [-40.0, 50.0]])
-    expected = 2 * np.maximum(x, 0) + 3 * np.cos(3 * x)
-    np.testing.assert_allclose(activation.derivative(x)[:-2], expected[:-2], atol=2e-5)
+    level = resolve("sigmoid").function(4 * x)
+    expected = 2 * np.maximum(x, 0) + 4 * level * (1 - level)
+    np.testing.assert_allclose(activation.derivative(x), expected, rtol=1e-9, atol=1e-8)
 
 
 def test_a_steep_function_is_resolved():
-    activation = resolve(lambda x: ops.tanh(50.0 * x))
-    np.testing.assert_allclose(activation.derivative(np.zeros(1)), 50, rtol=1e-5)
+    activation = resolve(lambda x: ops.sigmoid(100.0 * x))
+    np.testing.assert_allclose(activation.derivative(np.zeros(1)), 25, rtol=1e-7)
 
 
 def test_numpy_functions_are_accepted():
     assert gain(lambda x: np.tanh(ops.convert_to_numpy(x))) == pytest.approx(gain("tanh"), rel=1e-7)
 
 
-@pytest.mark.parametrize("dtype", ["float32"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_function_in_single_precision_is_resolved_to_that_precision(dtype):
-    activation = resolve(lambda x: ops.relu(ops.cast(x, dtype) - 0.3))
-    assert activation.kinks == pytest.approx((0.3,), abs=1e-5)
+    activation = resolve(lambda x: ops.cast(ops.relu(ops.cast(x, "float32") - 0.3), dtype))
+    assert min(abs(kink - 0.3) for kink in activation.kinks) < 1e-5
     exact = resolve(lambda x: ops.relu(x - 0.3))
     assert gain(activation, "backward") == pytest.approx(gain(exact, "backward"), rel=1e-5)
 
