@@ -110,11 +110,11 @@ class Experiment:
     data: Sequence[str] = ("digits",)
     initializers: Sequence[Any] = (*TEXTBOOK_MISTAKES, *KERAS_INITIALIZERS, *OUR_INITIALIZERS)
     activations: Sequence[str] = ("relu", "tanh", "sigmoid")
-    depths: Sequence[int] = (3, 30)
+    depths: Sequence[int] = (3, 20)
     widths: Sequence[int] = (64,)
     optimizer: str | Mapping[str, Any] = field(default_factory=lambda: dict(MOMENTUM_SGD))
-    learning_rates: Sequence[float] = (0.02,)
-    epochs: int = 10
+    learning_rates: Sequence[float] = (0.1, 0.01)
+    epochs: int = 8
     batch_size: int = 64
     seeds: int | Sequence[int] = 3
     target: float = 0.9
@@ -146,7 +146,7 @@ class Experiment:
         return cls(
             initializers=("zeros", "glorot_uniform", "he_normal", "kerasinit>Auto", "initialize"),
             activations=("relu", "sigmoid"),
-            depths=(3, 20),
+            learning_rates=(0.02,),
             epochs=5,
             seeds=2,
         )

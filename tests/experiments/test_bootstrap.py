@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,7 @@ def test_the_coverage_check_notices_a_plain_percentile_interval():
 
 def test_the_factor_is_continuous_where_the_table_ends():
     factors = [small_sample_factor(count) for count in range(2, 20)]
-    assert all(a > b for a, b in zip(factors, factors[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(factors))
 
 
 def test_the_factor_agrees_with_students_t():

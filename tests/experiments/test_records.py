@@ -77,5 +77,5 @@ def test_a_line_that_is_no_record_is_refused(line):
 
 
 def test_a_record_without_a_field_says_which():
-    with pytest.raises(ValueError, match="misses a field.*initializer"):
+    with pytest.raises(ValueError, match=r"misses a field.*initializer"):
         Replica.from_line('{"format": 2, "cell": {}}')
