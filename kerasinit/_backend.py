@@ -517,6 +517,20 @@ def step_batch(arguments: tuple[Any, ...]) -> Any:
     return arguments[-1]
 
 
+def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
+    """Variables and their values among the arguments of `train_step`; empty but for JAX.
+
+    The state of `JAXTrainer.train_step` begins with the trainable and the other variables.
+    """
+    if name() != "jax":
+        return []
+    trainable, others = arguments[0][:2]
+    return [
+        *zip(model.trainable_variables, trainable, strict=True),
+        *zip(model.non_trainable_variables, others, strict=True),
+    ]
+
+
 def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
     """Name and replacement of the method through which gradients enter `optimizer`.
 
@@ -745,3 +759,23 @@ def automatic_config(layer: Any) -> dict[str, Any]:
     """
     recorded = getattr(layer, "_auto_config", None)
     return {} if recorded is None else recorded.config
+
+
+def without_gradients() -> contextlib.AbstractContextManager[Any]:
+    """A scope in which torch records nothing for a backward pass; the others never do."""
+    if name() == "torch":
+        import torch
+
+        return torch.no_grad()
+    return contextlib.nullcontext()
+
+
+def is_concrete(tensor: Any) -> bool:
+    """Whether `tensor` holds numbers now, as against standing for them while a backend traces."""
+    if name() == "jax":
+        import jax
+
+        return not isinstance(tensor, jax.core.Tracer)
+    if name() == "tensorflow":
+        return hasattr(tensor, "numpy")
+    return tensor.device.type != "meta"

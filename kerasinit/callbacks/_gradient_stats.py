@@ -20,7 +20,7 @@ from kerasinit.callbacks._record import History
 from kerasinit.callbacks._recorder import Recorder
 from kerasinit.callbacks._session import Session, Settings
 from kerasinit.callbacks._show import heat_map, to_dataframe
-from kerasinit.callbacks._tensorboard import tensorboard_sink
+from kerasinit.callbacks._tensorboard import require_tensorboard, tensorboard_sink
 from kerasinit.callbacks._watch import Watch
 from kerasinit.signals import Verdict
 
@@ -64,6 +64,7 @@ class GradientStats(keras.callbacks.Callback):
 
     Raises:
         ValueError: If an argument is out of its range.
+        ImportError: If `log_dir` is given and the `tensorboard` package is missing.
         OSError: At the start of the training, if a file cannot be written.
 
     >>> import keras, numpy as np
@@ -118,6 +119,8 @@ class GradientStats(keras.callbacks.Callback):
         )
         self._path = None if path is None else check_path(Path(path))
         self._log_dir = None if log_dir is None else Path(log_dir)
+        if self._log_dir is not None:
+            require_tensorboard()
         self.history = History(_at_least_one("history_size", history_size))
         self.verdicts: list[Verdict] = []
         self.overflows = 0

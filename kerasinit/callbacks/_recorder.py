@@ -15,6 +15,7 @@ from keras import ops
 from kerasinit.callbacks._files import Sink
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measurement import Variables
+from kerasinit.callbacks._probe import PROBED
 from kerasinit.callbacks._record import History, Names, Record, histograms
 from kerasinit.signals import STATISTICS, TrainingStep, Verdict, judge_window
 
@@ -235,11 +236,10 @@ def _activations(
 ) -> dict[str, dict[str, float | None]] | None:
     if rows is None:
         return None
-    keys = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
     return {
         name: {
             key: float(f"{value:.8g}") if math.isfinite(value) else None
-            for key, value in zip(keys, row, strict=True)
+            for key, value in zip(PROBED, row, strict=True)
         }
         for name, row in zip(names, rows.tolist(), strict=True)
     }

@@ -21,10 +21,8 @@ def tensorboard_sink(folder: Path) -> Sink:
     """A sink that writes scalars and histograms by layer for TensorBoard.
 
     Raises:
-        ImportError: If the `tensorboard` package is not installed.
         OSError: If the folder cannot be written.
     """
-    require_tensorboard()
     return EventFile(folder)
 
 

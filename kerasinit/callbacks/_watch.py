@@ -13,6 +13,7 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._measurement import Variables, measure_step, summarise
+from kerasinit.callbacks._probe import probe_step
 
 Measurement = dict[str, Tensor]
 
@@ -106,6 +107,7 @@ class Watch:
     def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
         self._trace.parts = []
         try:
+            probed = self._probe(inputs) if probing else {}
             logs, rest = _backend.split_step(step(*inputs))
             measurement: Measurement = {}
             if self._trace.parts:
@@ -116,7 +118,16 @@ class Watch:
                     name: ops.concatenate([part[name] for part in found if name in part])
                     for name in names
                 }
-                measurement.update(summarise(measurement["rows"], self.variables))
+                measurement.update(summarise(measurement["rows"], self.variables), **probed)
         finally:
             self._trace.parts = None
         return _backend.join_step({"logs": logs, "measurement": measurement}, rest)
+
+    def _probe(self, inputs: tuple[Any, ...]) -> Measurement:
+        self.probed, rows = probe_step(
+            self.model,
+            _backend.step_batch(inputs),
+            _backend.step_state(self.model, inputs),
+            with_loss=_backend.has_keras_train_step(self.model),
+        )
+        return {"activations": rows}

@@ -1,0 +1,153 @@
+"""What the activations of the current batch look like, computed inside the training step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import Tensor
+from kerasinit.signals import ActivationShape, Call, Watch, sites, watching
+
+PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
+"""Columns of `probe_step`: NaN stands for what the layer does not have."""
+
+SAMPLES = 64  # of the batch; a unit that is on for 5 % of samples is seen with p = 0.96
+FLAT = 0.01  # a derivative below this passes no gradient
+FLAT_SAMPLES = 0.95  # share of samples for which a saturated unit is flat
+STEP = 0.05  # half the distance of the two points behind a derivative
+HALF_SCALE = 2.0**12  # loss scale for float16, whose smallest number is 6e-8; divided out again
+
+
+def probe_step(
+    model: Any, batch: Any, state: Sequence[tuple[Any, Any]], *, with_loss: bool
+) -> tuple[tuple[str, ...], Tensor]:
+    """Names of the weighted layers, and one row of `PROBED` columns for each.
+
+    One forward pass, and one backward pass that ends at the pre-activations, on up to 64 samples;
+    dropout is off, batch normalization uses the batch, and nothing is updated.
+
+    Args:
+        model: The Keras model.
+        batch: What the train step got: `x`, `(x, y)` or `(x, y, sample_weight)`.
+        state: Variables and their values, where the backend keeps the values outside (JAX).
+        with_loss: Whether `model.compute_loss` may be used; else there are no gradients.
+    """
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    x, y = (keras.tree.map_structure(_first_samples, part) for part in (x, y))
+    half = model.compute_dtype == "float16"
+
+    def forward(watch: Watch) -> Tensor:
+        report_to(watch)
+        with keras.StatelessScope(list(state), collect_losses=True):
+            outputs = model(x, training=False)
+            if not with_loss:
+                return ops.zeros(())
+            loss = model.compute_loss(x=x, y=y, y_pred=outputs, training=False)
+        return ops.cast(loss, "float32") * (HALF_SCALE if half else 1.0)
+
+    with watching(sites(model), batch_statistics=True) as report_to:
+        first = _Zeros()
+        forward(first)
+
+        def tapped(taps: list[Tensor]) -> tuple[Tensor, list[tuple[Tensor | None, ...]]]:
+            nonlocal calls
+            watch = Watch(taps=taps)
+            value = forward(watch)
+            calls = watch.calls
+            return value, [call.tensors() for call in calls]
+
+        calls: list[Call] = []
+        _, tensors, gradients = _backend.gradient(tapped, first.zeros)
+    calls = [call.with_tensors(found) for call, found in zip(calls, tensors, strict=True)]
+    rows = [_row(call, gradients[call.tap], half, with_loss) for call in calls]
+    if not rows:
+        return (), ops.zeros((0, len(PROBED)))
+    return _names(model, calls), ops.stack(rows)
+
+
+class _Zeros(Watch):
+    """A watch that also makes the zero tensor for each tap, whose batch size may be unknown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.zeros: list[Tensor] = []
+
+    def tap(self, value: Tensor) -> Tensor:
+        self.zeros.append(ops.zeros_like(value))
+        return super().tap(value)
+
+
+def _first_samples(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor[:SAMPLES]
+
+
+def _names(model: Any, calls: Sequence[Call]) -> tuple[str, ...]:
+    times: dict[str, int] = {}
+    names = []
+    for call in calls:
+        layer = call.site.layer
+        name = (layer.path or layer.name).removeprefix(f"{model.name}/")
+        times[name] = times.get(name, 0) + 1
+        names.append(name if times[name] == 1 else f"{name} (call {times[name]})")
+    return tuple(names)
+
+
+def _row(call: Call, gradient: Tensor, half: bool, with_loss: bool) -> Tensor:
+    dead, saturated = _unit_shares(call)
+    signal = _rms(gradient) / (HALF_SCALE if half else 1.0) if with_loss else math.nan
+    values = (_rms(call.output), dead, saturated, signal)
+    return ops.stack([ops.cast(value, "float32") for value in values])
+
+
+def _rms(tensor: Tensor) -> Tensor:
+    return ops.sqrt(ops.mean(ops.square(ops.cast(tensor, "float32"))))
+
+
+def _unit_shares(call: Call) -> tuple[Tensor | float, Tensor | float]:
+    """Shares of dead and saturated units, as `kerasinit.signals.unit_shares` has them."""
+    shape = _shape(call.activation)
+    if shape is None or call.activation is None or call.activation_input is None:
+        return math.nan, math.nan
+    before = ops.cast(call.activation_input, "float32")
+    step = STEP * (1.0 + 1e-3 * ops.abs(before))
+    above, below = call.activation(before + step), call.activation(before - step)
+    flat = ops.abs((above - below) / (2.0 * step)) < FLAT
+    axes = _all_but_units(call)
+    if shape.has_off_state:
+        off = ops.logical_and(flat, before < 0)
+        dead: Tensor | float = ops.mean(ops.cast(ops.all(off, axis=axes), "float32"))
+        flat = ops.logical_and(flat, ops.logical_not(off))
+    else:
+        dead = 0.0
+    if not shape.bounded:
+        return dead, 0.0
+    share = ops.mean(ops.cast(flat, "float32"), axis=axes)
+    return dead, ops.mean(ops.cast(share > FLAT_SAMPLES, "float32"))
+
+
+def _all_but_units(call: Call) -> tuple[int, ...]:
+    rank = len(call.activation_input.shape) if call.activation_input is not None else 0
+    channels_first = getattr(call.site.layer, "data_format", None) == "channels_first"
+    units = 1 if channels_first and rank > 2 else rank - 1
+    return tuple(axis for axis in range(rank) if axis != units)
+
+
+def _shape(function: Callable[[Tensor], Tensor] | None) -> ActivationShape | None:
+    """What an activation does far from zero; None if it does not act value by value."""
+    if function is None or function is keras.activations.linear:
+        return None
+    points = np.array([[-1.7, -0.3, 0.4, 2.0]], "float32")
+    try:
+        together = _backend.evaluate(function, points)[0]
+        alone = _backend.evaluate(function, points[0, :, None] * np.eye(1, 4, dtype="float32"))
+        if not np.allclose(together, alone[:, 0], rtol=1e-3, atol=1e-5):
+            return None
+        return ActivationShape.of(lambda values: _backend.evaluate(function, values))
+    except (ValueError, TypeError, RuntimeError, IndexError):
+        return None  # it needs the layer's own shape, as PReLU does
