@@ -18,6 +18,7 @@ from keras.src.backend.common import global_state
 from keras.src.backend.common.name_scope import current_path, name_scope
 from keras.src.backend.common.stateless_scope import StatelessScope
 from keras.src.models.functional import Functional
+from keras.src.models.functional import Functional
 from keras.src.ops.function import map_graph
 
 
@@ -143,6 +144,20 @@ def declared_initializers(layer: Any) -> list[Any] | None:
     if [tuple(v.shape) for v in made] != [tuple(v.shape) for v in own_variables(layer)]:
         return None
     return initializers
+
+
+# --- what is built inside what ------------------------------------------------------------------
+
+
+def open_scopes() -> list[tuple[str, Any]]:
+    """Name and caller of every open name scope, outermost first (see `building_layer`)."""
+    stack = global_state.get_global_attribute("name_scope_stack")
+    return [(scope.name, scope.caller) for scope in stack or ()]
+
+
+def is_graph_model(layer: Any) -> bool:
+    """Whether `layer` is a Sequential or Functional model (`keras.src.models.Functional`)."""
+    return isinstance(layer, (Functional, keras.Sequential))
 
 
 # --- variables that are filled after their layer was traced -----------------------------------

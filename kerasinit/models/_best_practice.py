@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -69,6 +69,18 @@ class Scene:
         """Residual adds of the model."""
         return () if self.graph is None else residual_adds(self.graph)
 
+    def ends_branch(self, layer: Any) -> bool:
+        """Whether `layer` ends a residual branch on a stream that no norm bounds."""
+        if self.graph is None or not self.adds or self.stream_is_normalized:
+            return False
+        place = self.place(layer)
+        values = {value for call in place.calls for value in call.outputs}
+        for add in place.adds:
+            skip = skip_of(add, self.graph)
+            if skip is not None and not values & self.graph.ancestors(skip):
+                return True
+        return False
+
     @cached_property
     def stream_is_normalized(self) -> bool:
         """Whether what the skips carry comes out of a norm (post-norm Transformers)."""
@@ -83,22 +95,56 @@ class Scene:
         """Identity of a layer -> its role in a plain stack."""
         return {} if self.graph is None else roles(self.graph)
 
+    @cached_property
+    def stack_choices(self) -> dict[int, Choice]:
+        """Identity of a variable -> its choice by the odd-part rule."""
+        shallow = {"mirror": SHALLOW, "bias": SHALLOW if self.adds else 1}
+        return odd_part_choices(self.roles, self.slots, shallow=shallow)
 
-def best_choices(model: Any, slots: tuple[Slot, ...]) -> list[Choice]:
-    """One choice per variable of `model`.
+
+def scene_of(model: Any, slots: tuple[Slot, ...]) -> Scene:
+    """The scene of a built model: its variables and its graph."""
+    return Scene(model, slots, read_graph(model))
+
+
+def best_choices(scene: Scene) -> list[Choice]:
+    """One choice per variable of a model.
 
     Args:
-        model: A built model.
-        slots: Its variables.
+        scene: The built model.
     """
-    scene = Scene(model, slots, read_graph(model))
-    special = odd_part_choices(scene.roles, slots, shallow=SHALLOW)
-    return [
-        left_alone(slot) or special.get(id(slot.variable)) or _choice(slot, scene) for slot in slots
-    ]
+    return [left_alone(slot) or choice_of(slot, scene) for slot in scene.slots]
 
 
-def _choice(slot: Slot, scene: Scene) -> Choice:
+def orthogonal_choices(scene: Scene) -> list[Choice]:
+    """An orthogonal start for data-driven scaling; all that is no kernel as in `best_choices`."""
+    reason = "orthogonal start, then scaled on the data (LSUV)"
+    choices = []
+    for slot in scene.slots:
+        choice = left_alone(slot) or _alone(slot, scene)
+        recurrent = hasattr(slot.layer, "recurrent_initializer")
+        if choice.changes and slot.kind == "kernel" and not recurrent:
+            choice = Choice(slot, initializers.Orthogonal(), reason)
+        choices.append(choice)
+    return choices
+
+
+def choice_of(slot: Slot, scene: Scene) -> Choice:
+    """The best practice for one variable.
+
+    Args:
+        slot: The variable.
+        scene: Its model.
+    """
+    special = scene.stack_choices.get(id(slot.variable))
+    if special is not None:
+        if slot.kind == "kernel" and scene.ends_branch(slot.layer):
+            return replace(special, scale=special.scale * len(scene.adds) ** -0.5)
+        return special
+    return _alone(slot, scene)
+
+
+def _alone(slot: Slot, scene: Scene) -> Choice:
     if slot.kind == "bias" and isinstance(slot.layer, layers.LSTMCell):
         bias = ForgetBias(slot.layer.bias_initializer, int(slot.layer.units))
         return Choice(slot, bias, "the forget gate of an LSTM starts open, at one")
@@ -131,22 +177,22 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         reason = "depthwise half of a separable layer: no activation follows, gain 1"
         return Choice(slot, initializers.LecunNormal(), reason)
     if isinstance(owner, _calls.ATTENTION):
-        return _attention_choice(slot, place, scene)
+        return _attention_choice(slot, scene)
     name = _calls.activation_name(place.activation)
     gain = _calls.gain_of(place.activation)
     if place.output:
         reason = "the model's output: unit variance at any width"
         return Choice(slot, initializers.LecunNormal(), reason)
-    if place.adds and not scene.stream_is_normalized:
+    if scene.ends_branch(slot.layer):
         return _branch_end(slot, initializers.HeNormal(gain=gain), scene)
     if place.norm is not None:
         kind = type(place.norm).__name__
         reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     role = scene.roles.get(id(slot.layer))
-    if role is not None:
+    if role is not None and not scene.adds:
         reason = (
-            f"plain stack of {role.depth} hidden layers, too shallow for mirrored blocks: "
+            f"plain stack, only {role.depth} hidden, too shallow to need mirrored blocks: "
             f"orthogonal for {name}"
         )
         return Choice(slot, initializers.Orthogonal(gain=gain), reason)
@@ -156,10 +202,10 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     return Choice(slot, initializers.HeNormal(gain=gain), f"{name} follows: He for {name}")
 
 
-def _attention_choice(slot: Slot, place: Place, scene: Scene) -> Choice:
+def _attention_choice(slot: Slot, scene: Scene) -> Choice:
     if "attention_output" not in slot.layer_path:
         return Choice(slot, initializers.XavierUniform(), "attention projection, fans per head")
-    if place.adds and not scene.stream_is_normalized:
+    if scene.ends_branch(slot.layer):
         return _branch_end(slot, initializers.XavierUniform(), scene)
     return Choice(slot, initializers.XavierUniform(), "attention output, a norm follows")
 

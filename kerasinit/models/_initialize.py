@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from kerasinit import initializers, theory
 from kerasinit._typing import SeedLike
 from kerasinit.models import _rules
-from kerasinit.models._best_practice import best_choices
-from kerasinit.models._draw import Choice, apply, check, describe, resolve_seed
+from kerasinit.models._best_practice import best_choices, orthogonal_choices, scene_of
+from kerasinit.models._draw import Choice, apply, check, describe, journal, resolve_seed
+from kerasinit.models._lsuv import Target, scale_to_unit_variance
 from kerasinit.models._plan import Plan, PlanRow
+from kerasinit.models._presets import PRESETS, preset_choices
 from kerasinit.models._variables import slots
 
 
@@ -19,7 +22,9 @@ def initialize(
     rules: Any = None,
     *,
     seed: SeedLike = None,
+    data: Any = None,
     dry_run: bool = False,
+    reset_optimizer: bool = False,
 ) -> Plan:
     """Draws new weights for a built model, in place, and says what was chosen and why.
 
@@ -28,16 +33,22 @@ def initialize(
         rules: None for the best practice for each layer's place in the graph. Or one initializer
             for all kernels (a name, a config, an instance). Or an ordered list of (path regex or
             layer class, initializer) pairs, of which the first match counts; variables that no
-            rule means are drawn from their layer's own initializers.
+            rule means are drawn from their layer's own initializers. Or a published scheme for
+            residual nets: "deepnorm", "fixup", "gpt", "residual", "t-fixup", "vit".
         seed: An int repeats the weights exactly; None draws a fresh one.
-        dry_run: Only plan; change nothing.
+        data: One batch for data-driven scaling (LSUV): every kernel is scaled, in inference mode,
+            until its layer's outputs have variance 1 within 0.1, then its bias takes the mean away.
+            With `rules=None` the start is orthogonal.
+        dry_run: Only plan; change nothing, and do not look at `data`.
+        reset_optimizer: Whether a compiled model's optimizer forgets its slots and step count too.
 
     Returns:
         The plan: one row per variable.
 
     Raises:
-        ValueError: If the model is not built, a rule matches nothing or is hidden by earlier ones,
-            or an initializer cannot fill a variable. The model is unchanged then.
+        ValueError: If the model is not built, `data` does not fit or is not finite, a rule matches
+            nothing or is hidden by earlier ones, or an initializer cannot fill a variable. The
+            model is unchanged then.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
@@ -46,13 +57,25 @@ def initialize(
     'HeNormal()'
     """
     found = slots(model)
-    if rules is None:
-        choices = best_choices(model, found)
+    if rules is None and data is not None:
+        choices = orthogonal_choices(scene_of(model, found))
+    elif rules is None:
+        choices = best_choices(scene_of(model, found))
+    elif isinstance(rules, str) and rules in PRESETS:
+        choices = preset_choices(rules, scene_of(model, found))
     elif _rules.is_rule_list(rules):
         choices = _rules.choose(found, rules)
     else:
         choices = _rules.choose_one(found, rules)
-    return carry_out(model, choices, seed=seed, dry_run=dry_run)
+    if data is None or dry_run:
+        plan = carry_out(model, choices, seed=seed, dry_run=dry_run)
+    else:
+        with journal(choice.slot.variable for choice in choices if choice.changes):
+            plan = carry_out(model, choices, seed=seed, dry_run=False)
+            plan = with_data(plan, scale_to_unit_variance(model, found, data))
+    if reset_optimizer and not dry_run:
+        restart_optimizer(model)
+    return plan
 
 
 def reset(model: Any, *, seed: SeedLike = None, dry_run: bool = False) -> Plan:
@@ -94,6 +117,37 @@ def carry_out(model: Any, choices: list[Choice], *, seed: SeedLike, dry_run: boo
         apply(choices, chosen_seed)
     rows = tuple(_row(choice) for choice in choices)
     return Plan(model=model.name, seed=chosen_seed, rows=rows, dry_run=dry_run)
+
+
+def with_data(plan: Plan, targets: list[Target]) -> Plan:
+    """The plan with what data-driven scaling found."""
+    found = {target.kernel.path: target for target in targets}
+    rows = []
+    for row in plan.rows:
+        target = found.get(row.path)
+        if target is not None:
+            known = math.isfinite(target.variance)
+            row = replace(
+                row,
+                tries=target.tries,
+                output_std=math.sqrt(max(0.0, target.variance)) if known else None,
+                converged=target.converged,
+                reason="; ".join(filter(None, [row.reason, target.problem])),
+            )
+        rows.append(row)
+    return replace(plan, rows=tuple(rows))
+
+
+def restart_optimizer(model: Any) -> None:
+    """Gives the optimizer of a compiled model the slots and the step count of a new one."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or not optimizer.built:
+        return
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    fresh.build(model.trainable_variables)
+    for old, new in zip(optimizer.variables, fresh.variables, strict=True):
+        if old.name != "learning_rate":
+            old.assign(new)
 
 
 def _row(choice: Choice) -> PlanRow:

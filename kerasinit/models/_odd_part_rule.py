@@ -15,21 +15,21 @@ from kerasinit.models._variables import Slot
 
 
 def odd_part_choices(
-    roles: dict[int, Role], slots: tuple[Slot, ...], *, shallow: int
+    roles: dict[int, Role], slots: tuple[Slot, ...], *, shallow: dict[str, int]
 ) -> dict[int, Choice]:
     """Identity of a variable -> its choice, for the kernels and biases of deep plain stacks.
 
     Args:
         roles: Roles by the identity of the layer.
         slots: The variables of the model.
-        shallow: Hidden layers below which mirrored blocks are not used.
+        shallow: Kind (`OddPartPoint.kind`) -> hidden layers below which the rule is not used.
     """
     by_layer: dict[int, dict[str, Slot]] = {}
     for slot in slots:
         by_layer.setdefault(id(slot.layer), {})[slot.role] = slot
     found = {}
     for key, role in roles.items():
-        if role.depth >= shallow or not _is_mirrored(role):
+        if role.depth >= shallow["mirror" if _is_mirrored(role) else "bias"]:
             for choice in _choices(role, by_layer[key]):
                 found[id(choice.slot.variable)] = choice
     return found
