@@ -19,7 +19,9 @@ class Site:
 
     Args:
         layer: The layer that owns the variable.
-        path: Path of the layer, such as `"lstm/lstm_cell"`.
+        path: Path of the layer, such as `"lstm/lstm_cell"`, from the outermost layer: the names of
+            Sequential and Functional models around it are left out, since a model that is read
+            from its config builds its layers outside.
         role: Which variable: the layer's attribute that holds the initializer, without its ending,
             such as `"kernel"`, `"recurrent"`, `"depthwise"`, `"bias"`; empty when none does.
         pretend: Whether Keras only asks for a value to trace with; the variable is filled later.
@@ -38,14 +40,24 @@ def find_site(initializer: Any, shape: Shape) -> Site | None:
         initializer: The initializer being called; it has a `seed` attribute.
         shape: Shape of the variable; decides when a layer holds one instance for two variables.
     """
-    layer, path = _backend.building_layer(), _backend.building_path()
+    scopes = _backend.open_scopes()
+    layer = scopes[-1][1] if scopes else None
+    outside = _outer_models(scopes)
+    names = [name for name, _ in scopes]
     deferred = _backend.deferred_variable()
     if deferred is not None:
-        layer, path = _owner(deferred, layer), deferred.path.rpartition("/")[0]
+        layer, names = _owner(deferred, layer), deferred.path.split("/")[:-1]
     if not isinstance(layer, keras.layers.Layer):
         return None
+    path = "/".join(names[outside:] if len(names) > outside else names)
     role = _role(layer, initializer, shape)
     return Site(layer, path, role, pretend=_backend.in_stateless_scope())
+
+
+def _outer_models(scopes: list[tuple[str, Any]]) -> int:
+    """Number of Sequential and Functional models that the open scopes begin with."""
+    layers = (i for i, (_, caller) in enumerate(scopes) if not _backend.is_graph_model(caller))
+    return next(layers, 0)
 
 
 def find_owner(layer: Any, variable: Any) -> Any | None:
