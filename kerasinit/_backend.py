@@ -18,7 +18,6 @@ from keras.src.backend.common import global_state
 from keras.src.backend.common.name_scope import current_path, name_scope
 from keras.src.backend.common.stateless_scope import StatelessScope
 from keras.src.models.functional import Functional
-from keras.src.models.functional import Functional
 from keras.src.ops.function import map_graph
 
 
