@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from kerasinit.experiments._data import load
+
+PLAYGROUND = ("circle", "xor", "gauss", "spiral")
+
+
+@pytest.mark.parametrize("name", ["digits", "breast_cancer", *PLAYGROUND])
+def test_inputs_are_standardised_over_the_training_part(name):
+    data = load(name)
+    assert data.x.mean() == pytest.approx(0, abs=1e-5)
+    assert data.x.std() == pytest.approx(1, abs=1e-4)
+    assert (data.x.dtype, data.y.dtype) == (np.float32, np.int32)
+
+
+@pytest.mark.parametrize("name", ["digits", *PLAYGROUND])
+def test_the_split_is_the_same_every_time(name):
+    np.testing.assert_array_equal(load(name).x_val, load(name).x_val)
+
+
+def test_digits_are_split_as_in_the_literature():
+    data = load("digits")
+    assert (len(data.x) + len(data.x_val), data.classes, data.input_shape) == (1797, 10, (64,))
+    assert len(data.x) == pytest.approx(1400, abs=5)
+
+
+@pytest.mark.parametrize("name", PLAYGROUND)
+def test_playground_sets_have_two_even_classes(name):
+    data = load(name)
+    assert np.mean(np.concatenate([data.y, data.y_val])) == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_straight_line_cannot_split_the_spiral():
+    data = load("spiral")
+    direction = np.linalg.lstsq(data.x, 2.0 * data.y - 1, rcond=None)[0]
+    assert np.mean((data.x @ direction > 0) == data.y) < 0.75
+
+
+def test_a_file_is_split_and_its_labels_counted_from_zero(tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, x=np.arange(50.0).reshape(25, 2), y=np.array([3, 7, 7, 9, 3] * 5))
+    data = load(str(path))
+    assert data.classes == 3
+    assert set(np.concatenate([data.y, data.y_val]).tolist()) == {0, 1, 2}
+
+
+def test_a_file_may_bring_its_own_split(tmp_path):
+    path = tmp_path / "mine.npz"
+    x, y = np.random.default_rng(0).normal(size=(8, 3)), np.arange(8) % 2
+    np.savez(path, x=x, y=y, x_val=x[:2], y_val=y[:2])
+    assert (len(load(str(path)).x), len(load(str(path)).x_val)) == (8, 2)
+
+
+def test_a_file_without_labels_says_what_it_holds(tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, images=np.zeros(3))
+    with pytest.raises(ValueError, match=r"must hold the arrays 'x' and 'y'.*\['images'\]"):
+        load(str(path))
+
+
+def test_labels_that_are_no_integers_are_refused(tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, x=np.zeros((3, 2)), y=np.zeros(3))
+    with pytest.raises(ValueError, match="one integer label per example"):
+        load(str(path))
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
+    path = tmp_path / "mine.npz"
+    path.write_text("hello")
+    with pytest.raises(ValueError, match=r"could not be read as an \.npz"):
+        load(str(path))
+
+
+def test_keras_data_that_cannot_be_fetched_says_what_to_do(monkeypatch):
+    def offline():
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("keras.datasets.mnist.load_data", offline)
+    with pytest.raises(OSError, match="could not be fetched.*'digits'"):
+        load("keras:mnist")
+
+
+def test_keras_data_keeps_its_own_split(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 255, (6, 28, 28))
+    labels = np.arange(6)
+    monkeypatch.setattr(
+        "keras.datasets.mnist.load_data", lambda: ((images, labels), (images[:2], labels[:2]))
+    )
+    data = load("keras:mnist")
+    assert (data.input_shape, len(data.x_val), data.classes) == ((28, 28), 2, 6)

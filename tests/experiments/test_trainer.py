@@ -1,0 +1,206 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from kerasinit.experiments._data import load
+from kerasinit.experiments._trainer import (
+    ELEMENTWISE,
+    Trainer,
+    Weights,
+    accuracy,
+    batch_order,
+    cross_entropy,
+    replicas_per_call,
+    why_not_mapped,
+)
+
+SGD = {"class_name": "SGD", "config": {"momentum": 0.9}}
+ADAM = {"class_name": "Adam", "config": {}}
+BATCH = 64
+RATE = 0.05
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load("spiral")
+
+
+def dense_model():
+    x = inputs = keras.Input((2,))
+    for _ in range(2):
+        x = layers.Dense(8, "tanh", kernel_regularizer="l2")(x)
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
+def normalized_model():
+    x = inputs = keras.Input((2,))
+    x = layers.Dense(8, use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.5)(x))
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
+def drawn(model, seed):
+    rng = np.random.default_rng(seed)
+    for variable in model.trainable_variables:
+        variable.assign(rng.normal(0.1, 0.5, variable.shape))
+    return Weights.of(model)
+
+
+def fit(model, weights, dataset, optimizer, epochs):
+    """Keras' own training on the same batches."""
+    for variable, value in zip(model.trainable_variables, weights.trainable, strict=True):
+        variable.assign(value)
+    for variable, value in zip(model.non_trainable_variables, weights.states, strict=True):
+        variable.assign(value)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.get(optimizer), loss, metrics=["accuracy"])
+    model.optimizer.learning_rate = RATE
+    history = []
+    for epoch in range(epochs):
+        order = batch_order(len(dataset.x), BATCH, 0, epoch).ravel()
+        x, y = dataset.x[order], dataset.y[order]
+        found = model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
+        history.append([found.history["loss"][0], found.history["accuracy"][0]])
+    return Weights.of(model), history
+
+
+@pytest.mark.parametrize("optimizer", [SGD, ADAM], ids=["sgd", "adam"])
+@pytest.mark.parametrize("make", [dense_model, normalized_model])
+def test_every_replica_equals_its_own_fit(make, optimizer, dataset):
+    model = make()
+    starts = [drawn(model, seed) for seed in (1, 2, 3)]
+    trainer = Trainer(model, dataset, optimizer=optimizer, batch_size=BATCH, replicas=3)
+    trainer.load(Weights.stack(starts), RATE)
+    rows = [trainer.train_epoch(epoch) for epoch in range(2)]
+    together = trainer.weights()
+    for replica in (0, 2):
+        alone, history = fit(model, starts[replica], dataset, optimizer, 2)
+        np.testing.assert_allclose(np.array(rows)[:, replica], history, rtol=1e-3, atol=1e-3)
+        for stacked, own in zip(together.trainable, alone.trainable, strict=True):
+            np.testing.assert_allclose(stacked[replica], own, rtol=1e-3, atol=1e-4)
+        for stacked, own in zip(together.states, alone.states, strict=True):
+            np.testing.assert_allclose(stacked[replica], own, rtol=1e-3, atol=1e-4)
+
+
+def test_unmapped_training_equals_mapped_training(dataset):
+    model = dense_model()
+    start = drawn(model, 1)
+    results = []
+    for replicas in (None, 1):
+        trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=replicas)
+        trainer.load(start if replicas is None else Weights.stack([start]), RATE)
+        trainer.train_epoch(0)
+        results.append(trainer.evaluate())
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-4)
+
+
+def test_training_leaves_the_model_as_it_was(dataset):
+    model = dense_model()
+    start = drawn(model, 1)
+    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=2)
+    trainer.load(Weights.stack([start, start]), RATE)
+    trainer.train_epoch(0)
+    trainer.probe()
+    for before, after in zip(start.trainable, Weights.of(model).trainable, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_loading_forgets_the_optimizer(dataset):
+    model = dense_model()
+    start = Weights.stack([drawn(model, 1)])
+    trainer = Trainer(model, dataset, optimizer=ADAM, batch_size=BATCH, replicas=1)
+    rows = []
+    for _ in range(2):
+        trainer.load(start, RATE)
+        rows.append(trainer.train_epoch(0))
+    np.testing.assert_array_equal(rows[0], rows[1])
+
+
+def test_a_replica_that_blows_up_leaves_the_others_alone(dataset):
+    model = dense_model()
+    healthy, wild = drawn(model, 1), drawn(model, 2)
+    wild.trainable[0][:] = np.nan
+    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=2)
+    rows = []
+    for other in (wild, healthy):
+        trainer.load(Weights.stack([healthy, other]), RATE)
+        rows.append(trainer.train_epoch(0))
+    assert np.isnan(rows[0][1, 0])
+    np.testing.assert_allclose(rows[0][0], rows[1][0], rtol=1e-5)
+
+
+def test_evaluation_agrees_with_keras(dataset):
+    model = dense_model()
+    start = drawn(model, 4)
+    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=1)
+    trainer.load(Weights.stack([start]), RATE)
+    logits = model.predict(dataset.x_val, verbose=0)
+    expected = np.mean(np.argmax(logits, axis=1) == dataset.y_val)
+    assert trainer.evaluate()[0, 1] == pytest.approx(expected, abs=1e-6)
+
+
+def test_batches_visit_every_example_at_most_once():
+    order = batch_order(100, 32, 0, 0)
+    assert order.shape == (3, 32)
+    assert len(np.unique(order)) == 96
+
+
+def test_batches_change_with_epoch_and_seed_alone():
+    first = batch_order(100, 10, 0, 0)
+    np.testing.assert_array_equal(first, batch_order(100, 10, 0, 0))
+    assert not np.array_equal(first, batch_order(100, 10, 0, 1))
+    assert not np.array_equal(first, batch_order(100, 10, 1, 0))
+
+
+def test_cross_entropy_agrees_with_keras():
+    logits = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    targets = np.eye(3, dtype="float32")[[0, 1, 2, 1, 0]]
+    expected = keras.losses.CategoricalCrossentropy(from_logits=True)(targets, logits)
+    found = cross_entropy(ops.convert_to_tensor(logits), ops.convert_to_tensor(targets))
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_classes_that_tie_share_the_point():
+    targets = ops.convert_to_tensor(np.eye(4, dtype="float32"))
+    assert float(accuracy(ops.zeros((4, 4)), targets)) == pytest.approx(0.25)
+
+
+def test_logits_of_nan_are_never_right():
+    targets = ops.convert_to_tensor(np.eye(4, dtype="float32"))
+    assert float(accuracy(ops.full((4, 4), float("nan")), targets)) == 0.0
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_an_elementwise_optimizer_acts_on_a_stack_as_on_its_parts(name):
+    rng = np.random.default_rng(0)
+    values, gradients = rng.normal(size=(2, 2, 3, 4)).astype("float32")
+
+    def updated(value, gradient):
+        optimizer = keras.optimizers.get({"class_name": name, "config": {"learning_rate": 0.1}})
+        variable = keras.Variable(value)
+        optimizer.build([variable])
+        for _ in range(2):
+            optimizer.apply([ops.convert_to_tensor(gradient)])
+        return ops.convert_to_numpy(variable)
+
+    alone = [updated(v, g) for v, g in zip(values, gradients, strict=True)]
+    np.testing.assert_allclose(updated(values, gradients), np.stack(alone), rtol=1e-5, atol=1e-7)
+
+
+def test_an_optimizer_that_looks_at_whole_tensors_is_not_stacked():
+    assert "Adafactor" in why_not_mapped({"class_name": "Adafactor", "config": {}})
+    assert why_not_mapped({"class_name": "SGD", "config": {"global_clipnorm": 1.0}})
+    assert why_not_mapped(ADAM) == ""
+
+
+def test_few_replicas_go_into_one_call(dataset):
+    assert replicas_per_call(dense_model(), dataset.x, BATCH, 40) == 40
+
+
+def test_many_replicas_are_split_into_equal_groups(dataset, monkeypatch):
+    model = dense_model()
+    monkeypatch.setattr("kerasinit.experiments._trainer.MEMORY", 300_000)
+    size = replicas_per_call(model, dataset.x, BATCH, 100)
+    assert 1 <= size < 100
+    assert -(-100 // size) * size < 100 + size
