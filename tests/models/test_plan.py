@@ -1,0 +1,48 @@
+"""The plan: a table to read, rows to look up, plain values to keep."""
+
+import json
+
+import keras
+import pytest
+
+import kerasinit
+
+
+@pytest.fixture
+def plan():
+    model = keras.Sequential(
+        [keras.Input((8,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dropout(0.5)],
+        name="small",
+    )
+    return kerasinit.initialize(model, "he_normal", seed=3)
+
+
+def test_printing_shows_a_row_per_variable_with_its_reason(plan):
+    text = str(plan)
+    assert "Plan for 'small': changed 2 of 3 variables, seed=3" in text
+    assert "HeNormal for every kernel" in text
+    assert "(left alone)" in text
+
+
+def test_a_row_is_found_by_the_end_of_its_path(plan):
+    assert plan["hidden/kernel"] is plan["small/hidden/kernel"]
+
+
+def test_an_ambiguous_path_is_refused(plan):
+    with pytest.raises(KeyError, match="0 variables end with 'nothing'"):
+        plan["nothing"]
+
+
+def test_kernels_have_fans_and_gain(plan):
+    row = plan["hidden/kernel"]
+    assert (row.fan_in, row.fan_out) == (8, 4)
+    assert row.gain == pytest.approx(2**0.5)
+
+
+def test_changed_and_left_alone_split_the_rows(plan):
+    assert {row.kind for row in plan.changed} == {"kernel", "bias"}
+    assert [row.kind for row in plan.left_alone] == ["seed"]
+
+
+def test_the_plan_is_plain_values(plan):
+    assert json.loads(json.dumps(plan.to_dict()))["rows"][0]["kind"] == "kernel"

@@ -1,0 +1,84 @@
+"""Rules: which initializer goes to which variable, and which lists are refused."""
+
+import keras
+import pytest
+from keras import layers
+
+import kerasinit
+
+
+@pytest.fixture
+def model():
+    return keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Embedding(7, 4, name="words"),
+            layers.Conv1D(4, 3, name="conv"),
+            layers.GlobalMaxPooling1D(),
+            layers.Dense(3, name="head"),
+        ],
+        name="net",
+    )
+
+
+def chosen(plan):
+    return {row.path.removeprefix("net/"): row.initializer.partition("(")[0] for row in plan}
+
+
+def test_the_first_matching_rule_counts(model):
+    rules = [("head", "zeros"), (".", "he_normal")]
+    names = chosen(kerasinit.initialize(model, rules))
+    assert (names["head/kernel"], names["conv/kernel"]) == ("Zeros", "HeNormal")
+
+
+def test_a_path_rule_means_kernels_unless_it_names_another_variable(model):
+    names = chosen(kerasinit.initialize(model, [("conv", "ones"), ("head/bias", "ones")]))
+    assert (names["conv/kernel"], names["conv/bias"], names["head/bias"]) == (
+        "Ones",
+        "Zeros",
+        "Ones",
+    )
+
+
+def test_a_class_rule_means_kernels_and_embeddings_of_that_class(model):
+    names = chosen(kerasinit.initialize(model, [(layers.Embedding, "ones")]))
+    assert (names["words/embeddings"], names["conv/kernel"]) == ("Ones", "GlorotUniform")
+
+
+def test_what_no_rule_means_is_drawn_from_its_own_layer(model):
+    plan = kerasinit.initialize(model, [("head", "zeros")])
+    assert plan["conv/kernel"].reason == "the layer's own initializer"
+
+
+def test_a_rule_that_matches_nothing_shows_near_matches(model):
+    with pytest.raises(ValueError, match=r"'net/haed' matches no variable.*Near.*net/head/kernel"):
+        kerasinit.initialize(model, [("net/haed", "zeros")])
+
+
+def test_a_class_that_is_not_there_shows_the_classes_that_are(model):
+    with pytest.raises(ValueError, match=r"LSTM matches no layer.*Conv1D, Dense, Embedding"):
+        kerasinit.initialize(model, [(layers.LSTM, "zeros")])
+
+
+def test_a_rule_hidden_by_an_earlier_one_is_refused(model):
+    with pytest.raises(ValueError, match=r"'head' never applies.*earlier rule \('\.'\)"):
+        kerasinit.initialize(model, [(".", "zeros"), ("head", "ones")])
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ([], "`rules` is an empty list"),
+        ([("head",)], r"Received the entry: \('head',\)"),
+        ([("(", "zeros")], r"'\(' is not a regular expression"),
+        ([(3, "zeros")], "a regular expression for variable paths or a layer class"),
+        ([("head", 3)], "Could not interpret initializer identifier: 3"),
+        ("no_such_initializer", "no_such_initializer"),
+    ],
+    ids=["empty", "no pair", "no regex", "no pattern", "no initializer", "no name"],
+)
+def test_a_bad_rule_is_refused_and_changes_nothing(model, rules, message):
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        kerasinit.initialize(model, rules)
+    assert all((old == new).all() for old, new in zip(before, model.get_weights(), strict=True))
