@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.polynomial import chebyshev
 
 from kerasinit import _backend
 from kerasinit.theory._formulas import Formula
@@ -26,7 +25,11 @@ SIDE = 0.05  # length of the curve on each side of a kink that locates it
 ROUND = 1e6  # a kink next to a multiple of 1 / ROUND is moved there
 
 _POINTS = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))[::-1]
-_TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_POINTS, DEGREE))
+_ORDERS = np.arange(DEGREE + 1)
+# Values at the points times this matrix are Chebyshev coefficients: a discrete cosine transform.
+_TO_COEFFICIENTS = (
+    np.cos(np.arccos(_POINTS)[:, None] * _ORDERS) * np.where(_ORDERS, 2, 1) / (DEGREE + 1)
+)
 
 
 class Precision(NamedTuple):
@@ -192,13 +195,13 @@ def _rough(
 def _series(values: ArrayFunction, low: Array, high: Array) -> Array:
     """Chebyshev coefficients per panel, shape `(panels, degree + 1)`."""
     x = (low + high)[:, None] / 2 + (high - low)[:, None] / 2 * _POINTS
-    return values(x) @ _TO_COEFFICIENTS.T
+    return values(x) @ _TO_COEFFICIENTS
 
 
 def _slopes(values: ArrayFunction, edges: Array) -> Array:
     """Chebyshev coefficients of the derivative per panel, shape `(panels, degree)`."""
     series = _series(values, edges[:-1], edges[1:])
-    return chebyshev.chebder(series.T).T * (2 / np.diff(edges))[:, None]
+    return np.polynomial.chebyshev.chebder(series.T).T * (2 / np.diff(edges))[:, None]
 
 
 def _clenshaw(series: Array, x: Array) -> Array:
