@@ -380,7 +380,7 @@ def jitted(function: Callable[..., Any]) -> Callable[..., Any]:
         return torch.no_grad()(function)
     import tensorflow as tf
 
-    return tf.function(function, jit_compile=_has_gpu(), reduce_retracing=True)
+    return tf.function(function, jit_compile=_has_gpu(), autograph=False)
 
 
 def epoch(
@@ -423,7 +423,7 @@ def _tensorflow_epoch(
         return row
 
     # XLA pays on a GPU; on a CPU its batched matrix products make this three times slower.
-    @tf.function(jit_compile=_has_gpu())
+    @tf.function(jit_compile=_has_gpu(), autograph=False)
     def run(xs: Any, ys: Any) -> Any:
         def body(index: Any, total: Any) -> tuple[Any, Any]:
             return index + 1, total + update(xs[index], ys[index])
@@ -621,7 +621,7 @@ def accumulated_gradients(
         if gradient is None or kept is None:
             means.append(gradient)
             continue
-        value = state.get(id(kept), kept.value)
+        value = _current(kept, state)
         value = value if scale is None else value * keras.ops.cast(scale, value.dtype)
         means.append((gradient + value) / steps)
     return means
@@ -638,9 +638,13 @@ def _gradient_scale(optimizer: Any, state: dict[int, Any]) -> Any | None:
     if loss_scaling(optimizer):
         if not optimizer.built:
             return optimizer.initial_scale
-        scale = optimizer.dynamic_scale
-        return keras.ops.convert_to_tensor(state.get(id(scale), scale.value))
+        return keras.ops.convert_to_tensor(_current(optimizer.dynamic_scale, state))
     return optimizer.loss_scale_factor
+
+
+def _current(variable: Any, state: dict[int, Any]) -> Any:
+    # While `fit` runs on JAX, the variables themselves hold nothing.
+    return state[id(variable)] if id(variable) in state else variable.value
 
 
 def _over_replicas(gradients: list[Any]) -> list[Any]:

@@ -21,6 +21,8 @@ BASELINE = "glorot_uniform"
 # Differences of validation accuracy within this are called equal, if the interval shows it.
 EQUAL_MARGIN = 0.01
 
+# Causes of `kerasinit.signals` that a training can outgrow.
+SLOWING = ("bad_scale", "too_narrow", "unexpected_loss", "unscaled_input")
 # Key of the spec -> key of a cell, from the outermost loop of the grid to the innermost.
 SPEC_KEYS = {
     "data": "data",
@@ -293,8 +295,14 @@ def _start_gradient(replicas: Sequence[Replica], layer: int) -> float | None:
 
 
 def _verdict(replicas: Sequence[Replica]) -> tuple[str, str]:
-    """The most frequent start verdict; "did not train" where a healthy start led nowhere."""
+    """The most frequent start verdict, and what it was seen by.
+
+    Causes that only slow a training down count where it did not reach the target. A healthy start
+    that led nowhere "did not train".
+    """
     (cause, count), *_ = Counter(replica.start["cause"] for replica in replicas).most_common()
+    if cause in SLOWING and _median_epochs(replicas) is not None:
+        cause = "healthy"
     if cause == "healthy" or 2 * count < len(replicas):
         stuck = sum(not replica.trained for replica in replicas)
         if 2 * stuck > len(replicas):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -214,6 +215,7 @@ def _train_group(
     return records
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of what produced a record."""
     backend = _backend.name()

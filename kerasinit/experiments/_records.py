@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ class Replica:
 
     def to_line(self) -> str:
         """The record as one line of strict JSON, without the line end."""
-        return json.dumps(_plain(asdict(self)), allow_nan=False, separators=(",", ":"))
+        return json.dumps(_plain(vars(self)), allow_nan=False, separators=(",", ":"))
 
     @classmethod
     def from_line(cls, line: str) -> Replica:

@@ -13,7 +13,7 @@ from kerasinit.experiments import _data
 from kerasinit.experiments._cell import Cell, build, train
 from kerasinit.experiments._checks import message
 from kerasinit.experiments._directory import RecordWriter, RunDirectory
-from kerasinit.experiments._draws import Draw, Drawer, draw
+from kerasinit.experiments._draws import Draw, Drawer
 from kerasinit.experiments._records import Replica, replica_key
 from kerasinit.experiments._spec import Architecture, Experiment
 
@@ -74,13 +74,13 @@ def run(
     with directory.writer() as writer:
         finished = {replica.key for replica in directory.replicas()}
         cells = pending_cells(spec, finished)
-        _check(cells)
+        drawer = Drawer()
+        _check(cells, drawer)
         listener = on_event or (lambda event: None)
         total = len(spec.architectures) * spec.replicas_per_architecture
         progress = _Progress(spec, writer, listener, total - _missing(cells), total)
         progress.tell("start")
         if executor is None:
-            drawer = Drawer()
             for cell in cells:
                 progress.train_here(cell, drawer)
         else:
@@ -180,7 +180,7 @@ def _missing(cells: list[Cell]) -> int:
     return sum(len(cell.draws) for cell in cells)
 
 
-def _check(cells: list[Cell]) -> None:
+def _check(cells: list[Cell], drawer: Drawer) -> None:
     """Loads all data, builds the smallest model of each kind and draws it once by every rule.
 
     Raises:
@@ -194,12 +194,12 @@ def _check(cells: list[Cell]) -> None:
             smallest[key] = cell
     mistakes: list[str] = []
     for cell in smallest.values():
-        mistakes += _cell_mistakes(cell, cell.architecture)
+        mistakes += _cell_mistakes(cell, cell.architecture, drawer)
     if mistakes:
         raise ValueError(message(list(dict.fromkeys(mistakes))))
 
 
-def _cell_mistakes(cell: Cell, architecture: Architecture) -> list[str]:
+def _cell_mistakes(cell: Cell, architecture: Architecture, drawer: Drawer) -> list[str]:
     try:
         dataset = _data.load(architecture.data)
     except (ValueError, OSError, ImportError) as error:
@@ -209,9 +209,10 @@ def _cell_mistakes(cell: Cell, architecture: Architecture) -> list[str]:
     except Exception as error:  # noqa: BLE001 - the code of any builder runs here
         return [f"models: {architecture.model!r} on {architecture.data!r}: {_first_line(error)}"]
     mistakes = []
+    seed = cell.spec.seed_list[0]
     for label, rule in cell.spec.rules.items():
         try:
-            draw(model, rule, 0, dataset)
+            drawer.draw(model, rule, Draw(label, seed, 0.0), architecture, dataset)
         except Exception as error:  # noqa: BLE001 - the code of any initializer runs here
             mistakes.append(f"initializers: {label!r}: {_first_line(error)}")
     return mistakes

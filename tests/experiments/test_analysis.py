@@ -105,9 +105,16 @@ def test_the_first_and_last_gradient_are_those_at_the_start(compared):
 
 
 def test_a_fault_at_the_start_is_the_verdict(compared):
-    start = {"cause": "bad_scale", "where": "hidden_1", "evidence": "times 9"}
+    start = {"cause": "dead_units", "where": "hidden_1", "evidence": "9 of 9"}
     (only,) = compared({"he_normal": spread(0.9)}, start=start).rows
-    assert (only.verdict, only.evidence) == ("bad scale", "times 9")
+    assert (only.verdict, only.evidence) == ("dead units", "9 of 9")
+
+
+@pytest.mark.parametrize(("reached", "verdict"), [(2, "healthy"), (None, "bad scale")])
+def test_a_slowing_cause_counts_where_the_target_was_not_reached(compared, reached, verdict):
+    start = {"cause": "bad_scale", "where": "hidden_1", "evidence": "times 9"}
+    (only,) = compared({"a": spread(0.9)}, start=start, epochs_to_target=reached).rows
+    assert only.verdict == verdict
 
 
 def test_a_healthy_start_that_led_nowhere_did_not_train(compared):

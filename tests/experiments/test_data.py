@@ -78,7 +78,7 @@ def test_keras_data_that_cannot_be_fetched_says_what_to_do(monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr("keras.datasets.mnist.load_data", offline)
-    with pytest.raises(OSError, match="could not be fetched.*'digits'"):
+    with pytest.raises(OSError, match=r"could not be fetched.*'digits'"):
         load("keras:mnist")
 
 
