@@ -54,3 +54,48 @@ def test_evaluate_leaves_a_trace():
 
     keras.Sequential([Probe()]).predict(np.ones((1, 2)), verbose=0)
     np.testing.assert_allclose(seen[-1], np.tanh([0.0, 1.0]), rtol=1e-6)
+
+
+# --- what initializers read ---------------------------------------------------------------------
+
+
+def test_open_scopes_name_what_is_built_inside_what():
+    seen = []
+
+    def remember_scopes(shape, dtype=None):
+        seen.extend(_backend.open_scopes())
+        return keras.ops.zeros(shape, dtype)
+
+    layer = keras.layers.LSTM(2, kernel_initializer=remember_scopes, name="r")
+    model = keras.Sequential([keras.Input((4, 3)), layer], name="m")
+    assert seen == [("m", model), ("r", layer), ("lstm_cell", layer.cell)]
+
+
+def test_a_graph_model_is_told_from_a_layer():
+    inputs = keras.Input((2,))
+    assert _backend.is_graph_model(keras.Model(inputs, inputs))
+    assert _backend.is_graph_model(keras.Sequential())
+    assert not _backend.is_graph_model(keras.layers.Dense(2))
+
+
+def test_a_variable_made_while_tracing_is_deferred():
+    seen = []
+
+    def remember_variable(shape, dtype=None):
+        seen.append((_backend.in_stateless_scope(), _backend.deferred_variable()))
+        return keras.ops.zeros(shape, dtype)
+
+    class Traced(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2, kernel_initializer=remember_variable)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = Traced()
+    model(np.ones((1, 3), "float32"))
+    assert (True, None) in seen
+    assert seen[-1][0] is False
+    assert seen[-1][1] is model.dense.kernel
+    assert _backend.deferred_variable() is None

@@ -94,34 +94,29 @@ CASES = [
     ],
 )
 def test_fans_count_the_summands(layer, shape, ends, expected):
-    layer = layer.from_config(layer.get_config())
-    layer.build(shape)
+    layer = build(layer.from_config(layer.get_config()), shape)
     assert fans(layer, variable_named(layer, ends)) == Fans(*expected)
 
 
 @pytest.mark.parametrize("part", ["query", "key", "value"])
 def test_attention_projects_from_the_features_to_all_heads(part):
-    layer = L.MultiHeadAttention(2, 5)
-    layer.build((None, 6, 4), (None, 6, 4))
+    layer = build(L.MultiHeadAttention(2, 5), (None, 6, 4), (None, 6, 4))
     assert fans(layer, variable_named(layer, f"{part}/kernel")) == Fans(4, 10)
 
 
 def test_attention_projects_all_heads_to_the_features():
-    layer = L.MultiHeadAttention(2, 5)
-    layer.build((None, 6, 4), (None, 6, 4))
+    layer = build(L.MultiHeadAttention(2, 5), (None, 6, 4), (None, 6, 4))
     assert fans(layer, variable_named(layer, "attention_output/kernel")) == Fans(10, 4)
 
 
 @pytest.mark.parametrize(("part", "outputs"), [("query", 20), ("key", 10)])
 def test_grouped_query_attention_has_fewer_keys_than_queries(part, outputs):
-    layer = L.GroupQueryAttention(5, 4, 2)
-    layer.build((None, 6, 8), (None, 6, 8))
+    layer = build(L.GroupQueryAttention(5, 4, 2), (None, 6, 8), (None, 6, 8))
     assert fans(layer, variable_named(layer, f"{part}/kernel")) == Fans(8, outputs)
 
 
 def test_the_reversed_embedding_is_a_dense_kernel():
-    layer = L.ReversibleEmbedding(50, 8, tie_weights=False)
-    layer.build((None, 3))
+    layer = build(L.ReversibleEmbedding(50, 8, tie_weights=False), (None, 3))
     assert fans(layer, layer.reverse_embeddings) == Fans(8, 50)
 
 
@@ -136,8 +131,7 @@ def test_a_custom_layer_is_read_by_its_shape():
         def build(self, input_shape):
             self.table = self.add_weight(shape=(3, input_shape[-1], 5), name="table")
 
-    layer = Custom()
-    layer.build((None, 4))
+    layer = build(Custom(), (None, 4))
     assert fans(layer, layer.table) == Fans(12, 15)
 
 
@@ -194,6 +188,13 @@ def assert_close(actual, expected):
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(actual), keras.ops.convert_to_numpy(expected), rtol=1e-5
     )
+
+
+def build(layer, *shapes):
+    """Builds a layer without filling its variables: only their shapes matter here."""
+    with keras.StatelessScope(initialize_variables=False):
+        layer.build(*shapes)
+    return layer
 
 
 def variable_named(layer, end):
