@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Config, Tensor
+from kerasinit.experiments._convolution import as_matrix_products
 from kerasinit.experiments._data import Dataset
 from kerasinit.signals import Call, Watch, sites, watching
 
@@ -206,13 +208,17 @@ class Trainer:
 
     # One replica, as the backend maps it.
 
+    def _mappable(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.replicas is None else as_matrix_products(self.model)
+
     def _step(self, replica: Any, x: Tensor, y: Tensor) -> Any:
         weights, states = replica
 
         def objective(own: Any) -> tuple[Tensor, Any]:
-            logits, new, losses = self.model.stateless_call(
-                own, states, x, training=True, return_losses=True
-            )
+            with self._mappable():
+                logits, new, losses = self.model.stateless_call(
+                    own, states, x, training=True, return_losses=True
+                )
             loss = sum(losses, cross_entropy(logits, y))
             return loss, (new, ops.stack([loss, accuracy(logits, y)]))
 
@@ -221,7 +227,8 @@ class Trainer:
 
     def _score(self, replica: Any, x: Tensor, y: Tensor) -> Tensor:
         weights, states = replica
-        logits, _ = self.model.stateless_call(weights, states, x, training=False)
+        with self._mappable():
+            logits, _ = self.model.stateless_call(weights, states, x, training=False)
         return ops.stack([cross_entropy(logits, y), accuracy(logits, y)])
 
     def _signals(self, replica: Any, x: Tensor, y: Tensor, taps: list[Tensor]) -> Any:
@@ -230,7 +237,8 @@ class Trainer:
         def objective(inputs: Any) -> tuple[Tensor, Any]:
             own, shifts = inputs
             watch = Watch(taps=shifts)
-            with watching(sites(self.model), batch_statistics=True) as report_to:
+            hooks = watching(sites(self.model), batch_statistics=True)
+            with hooks as report_to, self._mappable():
                 report_to(watch)
                 logits, _ = self.model.stateless_call(own, states, x, training=False)
             loss = cross_entropy(logits, y)
