@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kerasinit.cli._parser import Arguments
 from kerasinit.cli._screen import results
-from kerasinit.cli._tables import table
+from kerasinit.cli._tables import WIDE, table
 
 GAIN_COLUMNS = (
     "activation", "forward", "centered", "backward", "chi\nper layer", "critical\nstd",
@@ -63,7 +64,9 @@ def gains(arguments: Arguments) -> int:
         name for name in sorted(dir(keras.activations))
         if callable(getattr(keras.activations, name)) and name not in NOT_ACTIVATIONS
     ]  # fmt: skip
-    shown = table(columns=GAIN_COLUMNS, space=1)
+    console = results()
+    shown = table(columns=GAIN_COLUMNS, space=1 if console.width >= WIDE else 0)
+    shown.columns[0].no_wrap = True
     for name in names:
         try:
             theory.resolve(name)
@@ -72,7 +75,7 @@ def gains(arguments: Arguments) -> int:
                 raise
             continue  # softmax and its like mix the units: they have no gain
         shown.add_row(*_gain_row(name))
-    results().print(shown)
+    console.print(shown)
     return 0
 
 
@@ -109,14 +112,25 @@ def _number(value: float | None) -> str:
 
 def catalog(arguments: Arguments) -> int:
     """`kerasinit list`: every initializer with its string, formula, use and source."""
-    from kerasinit.initializers import catalog as rows
+    from kerasinit.initializers import catalog as entries
 
     del arguments
-    shown = table(
-        columns=("name", "string", "formula", "when to use", "source"), numbers=False, space=1
-    )
-    for row in rows():
-        name, strings, *rest = row
-        shown.add_row(name, ", ".join([strings] if isinstance(strings, str) else strings), *rest)
-    results().print(shown)
+    console = results()
+    if console.width >= WIDE:
+        shown = table(
+            columns=("name", "string", "formula", "when to use", "source"), numbers=False, space=1
+        )
+        for entry in entries():
+            shown.add_row(entry.name, _string(entry.strings), *entry[2:])
+    else:
+        shown = table(columns=("name, string", "formula, when to use, source"), space=1,
+                      numbers=False)  # fmt: skip
+        for entry in entries():
+            shown.add_row(f"{entry.name}\n{_string(entry.strings)}", "\n".join(entry[2:]) + "\n")
+    console.print(shown)
     return 0
+
+
+def _string(strings: Sequence[str]) -> str:
+    """The shortest string that a layer accepts."""
+    return min(strings, key=len) if strings else "(by class only)"

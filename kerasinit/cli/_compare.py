@@ -6,11 +6,12 @@ import difflib
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
 from kerasinit import experiments, report
+from kerasinit.cli._interrupt import polite
 from kerasinit.cli._parser import Arguments
 from kerasinit.cli._progress import Tracker, progress
 from kerasinit.cli._screen import messages, results
@@ -56,7 +57,7 @@ def _train(
 ) -> bool:
     """Trains what is missing; whether it came to its end."""
     try:
-        with _executor(scheduler) as executor:
+        with _executor(scheduler) as executor, nullcontext() if executor else polite(tracker):
             experiments.run(spec, out, executor, on_event=tracker)
     except KeyboardInterrupt:
         return False

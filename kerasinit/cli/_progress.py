@@ -29,21 +29,32 @@ class Tracker:
 
     Args:
         show: Gets every event.
+        done: Trainings finished so far.
+        total: Trainings in all.
+        stopping: Whether the run shall end at the next event.
+        notes: Notes that were shown.
     """
 
     show: Show
     done: int = 0
     total: int = 0
+    stopping: bool = False
     notes: set[str] = field(default_factory=set)
 
     def __call__(self, event: Event) -> None:
-        """Takes one event; a note is shown once, however often it comes."""
+        """Takes one event; a note is shown once, however often it comes.
+
+        Raises:
+            KeyboardInterrupt: If the run shall stop.
+        """
         self.done, self.total = event.done, event.total
         if event.kind == "note":
             if event.message in self.notes:
                 return
             self.notes.add(event.message)
         self.show(event)
+        if self.stopping:
+            raise KeyboardInterrupt
 
 
 @contextmanager

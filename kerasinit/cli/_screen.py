@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rich.console import Console
@@ -20,10 +21,9 @@ def messages() -> Console:
     return _console(stderr=True)
 
 
-def error(sentence: str) -> None:
-    """Tells a mistake in one line on stderr."""
-    line = Text.assemble(("kerasinit: ", "bold red"), " ".join(sentence.split()))
-    messages().print(line, soft_wrap=True)
+def error(text: str) -> None:
+    """Tells a mistake on stderr: one sentence, or a list of them as it is."""
+    messages().print(Text.assemble(("kerasinit: ", "bold red"), text.strip()), soft_wrap=True)
 
 
 def _console(*, stderr: bool) -> Console:
@@ -40,7 +40,5 @@ def _console(*, stderr: bool) -> Console:
 
 
 def _columns() -> int:
-    import os
-
     given = os.environ.get("COLUMNS", "")
     return int(given) if given.isdigit() and int(given) else WIDTH_WITHOUT_TERMINAL

@@ -19,7 +19,7 @@ from kerasinit.report._words import DASH, counted, magnitude
 
 MOST_STEPS = 400  # columns of the charts: more steps than that are thinned out evenly
 LAYERS_SHOWN = 5  # lines drawn when the page opens, evenly spread over the depth
-VANISHING = 1e-3  # ratio of first to last layer's gradient below which the summary says so
+VANISHING = 1e-3  # ratio of the first to the last layer's gradient below which it is named so
 EXPLODING = 1e3
 CONTENTS = (
     ("summary", "Summary"),
@@ -41,7 +41,8 @@ class Recording:
         epochs: Number of epochs that were begun.
         loss: Training loss, `(rows,)`.
         norm: Norm of the whole gradient, `(rows,)`.
-        by_layer: Per measure (`norm`, `update_ratio`, `rms`, `dead_share`): `(rows, layers)`.
+        by_layer: Per measure (`norm`, `update_ratio`, `signal_gradient_rms`, `rms`,
+            `dead_share`): `(rows, layers)`.
     """
 
     count: int
@@ -106,8 +107,8 @@ def read(path: Path) -> Recording:
     by_layer = {
         measure: _table(rows, layers, part, measure)
         for part, measure in (
-            ("layers", "norm"), ("layers", "update_ratio"), ("activations", "rms"),
-            ("activations", "dead_share"),
+            ("layers", "norm"), ("layers", "update_ratio"), ("layers", "signal_gradient_rms"),
+            ("activations", "rms"), ("activations", "dead_share"),
         )
     }  # fmt: skip
     return Recording(
@@ -157,20 +158,17 @@ def sentences(recording: Recording) -> tuple[str, ...]:
     losses = recording.loss[np.isfinite(recording.loss)]
     if len(losses):
         found.append(f"The loss went from {losses[0]:.3g} to {losses[-1]:.3g}.")
-    norms = recording.by_layer.get("norm")
-    if norms is not None and len(recording.layers) > 1:
-        first, last = recording.layers[0], recording.layers[-1]
-        ratio = norms[0, 0] / norms[0, -1] if norms[0, -1] > 0 else math.nan
-        if np.isfinite(ratio):
-            verdict = "healthy"
-            if ratio < VANISHING:
-                verdict = "vanishing"
-            elif ratio > EXPLODING:
-                verdict = "exploding"
-            found.append(
-                f"At the first recorded step the gradient of the first layer ({first}) is "
-                f"{magnitude(ratio)} times that of the last ({last}): {verdict}."
-            )
+    if (ratio := _first_to_last(recording)) is not None:
+        word = "even"
+        if ratio < VANISHING:
+            word = "vanishing"
+        elif ratio > EXPLODING:
+            word = "exploding"
+        found.append(
+            f"At the first recorded step the gradient that reaches the first layer "
+            f"({recording.layers[0]}) is {magnitude(ratio)} times that of the last "
+            f"({recording.layers[-1]}): {word}."
+        )
     lost = int(np.sum(~np.isfinite(recording.norm)))
     found.append(
         f"{counted(lost, 'recorded step')} had a gradient that was not finite."
@@ -178,6 +176,19 @@ def sentences(recording: Recording) -> tuple[str, ...]:
         else "Every recorded gradient was finite."
     )
     return tuple(found)
+
+
+def _first_to_last(recording: Recording) -> float | None:
+    """Ratio of the gradients of first and last layer at the first step, None if unknown.
+
+    Of the pre-activations where they were measured: those of the weights hide a signal that fades
+    in both directions.
+    """
+    for measure in ("signal_gradient_rms", "norm"):
+        table = recording.by_layer.get(measure)
+        if table is not None and table.shape[1] > 1 and np.isfinite(table[0, [0, -1]]).all():
+            return float(table[0, 0] / table[0, -1]) if table[0, -1] > 0 else None
+    return None
 
 
 def charts(recording: Recording) -> dict[str, Figure]:

@@ -56,7 +56,7 @@ def test_csv_negative_numbers_stay_numbers(comparison):
 
 def test_markdown_has_one_table_per_setting(comparison):
     text = export(comparison, "md")
-    assert text.count("| --- |") == len(comparison.cells)
+    assert text.count("\n| --- ") == len(comparison.cells)
     assert "## relu, depth 3" in text
 
 

@@ -1,0 +1,444 @@
+"""The command line: words in, exit code and text out."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kerasinit import experiments
+from kerasinit.cli import main
+from kerasinit.cli._interrupt import polite
+from kerasinit.cli._progress import progress
+
+COMMANDS = ("compare", "report", "diagnose", "gains", "list")
+SPEC = """\
+initializers = ["glorot_uniform", "zeros"]
+activations = ["relu"]
+depths = [1]
+widths = [8]
+data = ["xor"]
+epochs = 2
+seeds = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    path = tmp_path_factory.mktemp("spec") / "spec.toml"
+    path.write_text(SPEC)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(spec, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["compare", spec, "--out", str(out), "--quiet"]) == 0
+    return out
+
+
+def shell(capsys, *words):
+    """Exit code, stdout and stderr of one command."""
+    capsys.readouterr()
+    code = main([str(word) for word in words])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def assert_refused(outcome, *parts):
+    code, out, err = outcome
+    assert (code, out) == (1, "")
+    assert err.startswith("kerasinit: ")
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in err
+
+
+# --- usage ------------------------------------------------------------------------------------
+
+
+def test_help_shows_examples_of_every_command(capsys):
+    code, out, _ = shell(capsys, "--help")
+    assert code == 0
+    assert all(f"kerasinit {command}" in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(capsys, command):
+    code, out, _ = shell(capsys, command, "--help")
+    assert code == 0
+    assert out.startswith(f"usage: kerasinit {command}")
+
+
+def test_version(capsys):
+    code, out, _ = shell(capsys, "--version")
+    assert code == 0
+    assert re.fullmatch(r"kerasinit \d+\.\d+\.\d+\S*\n", out)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["train"], ["compare", "--format", "pdf"], ["diagnose", "model.keras"], ["gains", "-x"]],
+    ids=["nothing", "unknown command", "unknown format", "missing option", "unknown option"],
+)
+def test_wrong_usage_is_2(capsys, words):
+    code, out, err = shell(capsys, *words)
+    assert (code, out) == (2, "")
+    assert "usage: kerasinit" in err
+
+
+# --- gains and list ---------------------------------------------------------------------------
+
+
+def test_gains_of_relu(capsys):
+    code, out, _ = shell(capsys, "gains", "relu")
+    assert code == 0
+    row = next(line for line in out.splitlines() if line.startswith("relu"))
+    assert row.split() == "relu 1.4142 1.7129 1.4142 1.0000 1.4142 1.0000 mirror".split()
+
+
+def test_gains_without_a_name_are_those_of_all_activations(capsys):
+    code, out, _ = shell(capsys, "gains")
+    assert code == 0
+    assert {"gelu", "tanh", "sigmoid"} <= {line.split()[0] for line in out.splitlines() if line}
+
+
+def test_unknown_activation_is_refused_with_near_matches(capsys):
+    assert_refused(shell(capsys, "gains", "relu", "gellu"), "gellu", "'gelu'")
+
+
+def test_list_names_every_initializer(capsys):
+    code, out, _ = shell(capsys, "list")
+    assert code == 0
+    assert {"HeNormal", "Orthogonal", "Auto"} <= set(out.split())
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("command", ["gains", "list"])
+def test_tables_fit(capsys, monkeypatch, command, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, out, _ = shell(capsys, command)
+    assert max(map(len, out.splitlines())) <= width
+
+
+# --- compare ----------------------------------------------------------------------------------
+
+
+def test_run_directory_holds_records_and_page(finished):
+    assert len((finished / "records.jsonl").read_text().splitlines()) == 4
+    assert (finished / "report.html").stat().st_size > 1_000_000
+
+
+def test_compare_prints_table_summary_and_paths(capsys, spec, finished):
+    code, out, err = shell(capsys, "compare", spec, "--out", finished)
+    assert code == 0
+    for part in ("glorot_uniform", "symmetric", "2 initializers trained", "records.jsonl"):
+        assert part in out
+    assert f"Report   {finished / 'report.html'}" in out
+    assert "4 are kept from before" in err
+
+
+def test_second_call_trains_nothing(capsys, spec, finished):
+    before = (finished / "records.jsonl").read_bytes()
+    assert shell(capsys, "compare", spec, "--out", finished)[0] == 0
+    assert (finished / "records.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_ranked_table_fits(capsys, monkeypatch, finished, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, out, _ = shell(capsys, "report", finished)
+    table = out.split("2 initializers trained")[0]
+    assert max(map(len, table.splitlines())) <= width
+    assert ("baseline" in table) is (width >= 120)
+
+
+def test_quiet_prints_nothing(capsys, spec, finished):
+    assert shell(capsys, "compare", spec, "--out", finished, "--quiet") == (0, "", "")
+
+
+def test_format_prints_the_rows_alone(capsys, spec, finished):
+    code, out, err = shell(capsys, "compare", spec, "--out", finished, "--format", "json")
+    assert code == 0
+    assert len(json.loads(out)["rows"]) == 2
+    assert "report.html" in err
+
+
+@pytest.mark.parametrize(
+    ("form", "start"), [("csv", "model,data,activation,"), ("md", "2 initializers")]
+)
+def test_other_formats(capsys, finished, form, start):
+    code, out, err = shell(capsys, "report", finished, "--format", form, "--quiet")
+    assert (code, err) == (0, "")
+    assert out.startswith(start)
+
+
+def test_default_directory_is_new_and_named(capsys, spec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiments, "run", interrupted_run)
+    _, _, err = shell(capsys, "compare", spec)
+    assert re.search(r"^Run directory: kerasinit-\d{8}-\d{6}$", err, re.MULTILINE)
+
+
+def interrupted_run(spec, out, executor=None, *, on_event=None):
+    on_event(experiments.Event(kind="start", done=0, total=4))
+    on_event(experiments.Event(kind="epoch", done=1, total=4, epoch=1, epochs=2, replicas=2))
+    raise KeyboardInterrupt
+
+
+def test_interrupt_says_what_is_kept_and_how_to_go_on(capsys, spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "run", interrupted_run)
+    out = tmp_path / "my run"
+    code, printed, err = shell(capsys, "compare", spec, "--out", out, "--baseline", "zeros")
+    assert (code, printed) == (130, "")
+    assert "1 of 4 trainings are finished and kept" in err
+    assert f"kerasinit compare {spec} --out '{out}' --baseline zeros" in err
+
+
+def test_baseline_is_chosen(capsys, finished):
+    _, out, _ = shell(capsys, "report", finished, "--baseline", "zeros", "--format", "json")
+    rows = {row["initializer"]: row["conclusion"] for row in json.loads(out)["rows"]}
+    assert rows["zeros"] == "baseline"
+
+
+def test_spec_without_the_usual_baseline_takes_its_first(capsys, tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC.replace('"glorot_uniform", "zeros"', '"zeros", "he_normal"'))
+    words = ("compare", path, "--out", tmp_path / "run", "--quiet", "--format", "json")
+    code, out, _ = shell(capsys, *words)
+    assert code == 0
+    assert json.loads(out)["baseline"] == "zeros"
+
+
+# --- bad input --------------------------------------------------------------------------------
+
+
+def test_unknown_baseline(capsys, spec):
+    outcome = shell(capsys, "compare", spec, "--baseline", "glorot_unifrom")
+    assert_refused(outcome, "'glorot_unifrom' is not part", "'glorot_uniform'")
+
+
+def test_spec_that_is_not_there(capsys, tmp_path):
+    assert_refused(shell(capsys, "compare", tmp_path / "none.toml"), "could not be read")
+
+
+def test_every_mistake_of_a_spec_is_told(capsys, tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text('epochs = 0\ninitializers = ["he_norml"]\nlayers = 3\n')
+    outcome = shell(capsys, "compare", path, "--out", tmp_path / "run")
+    assert_refused(outcome, "epochs", "'he_normal'", "layers")
+    assert not (tmp_path / "run").exists()
+
+
+def test_quick_with_a_spec(capsys, spec):
+    assert_refused(shell(capsys, "compare", spec, "--quick"), "--quick is the built-in comparison")
+
+
+def test_directory_of_something_else(capsys, spec, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert_refused(shell(capsys, "compare", spec, "--out", tmp_path, "--quiet"), "not empty")
+    assert_refused(shell(capsys, "report", tmp_path), "no readable run of kerasinit")
+
+
+def test_changed_spec(capsys, finished, tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC.replace("epochs = 2", "epochs = 3"))
+    outcome = shell(capsys, "compare", path, "--out", finished, "--quiet")
+    assert_refused(outcome, "epochs: 2 -> 3")
+
+
+def test_missing_extra_is_told_before_training(capsys, spec, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    outcome = shell(capsys, "compare", spec, "--out", tmp_path / "run")
+    assert_refused(outcome, 'pip install "kerasinit[compare]"')
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_cluster_extra(capsys, spec, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    words = ("--scheduler", "tcp://127.0.0.1:1", "--out", tmp_path / "run", "--quiet")
+    assert_refused(shell(capsys, "compare", spec, *words), 'pip install "kerasinit[cluster]"')
+
+
+def test_full_disk_is_one_sentence(capsys, finished, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device", "report.html")
+
+    monkeypatch.setattr("kerasinit.report.write", full)
+    assert_refused(shell(capsys, "report", finished), "No space left on device: report.html")
+
+
+# --- report of one training -------------------------------------------------------------------
+
+
+def test_report_of_a_recorded_training(capsys, tmp_path):
+    row = {"step": 0, "epoch": 0, "loss": 1.0, "grad_norm": 1.0, "layers": {"a": {"norm": 1.0}}}
+    path = tmp_path / "gradients.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    code, out, _ = shell(capsys, "report", path)
+    assert code == 0
+    assert (tmp_path / "gradients.html").exists()
+    assert "gradients.html" in out
+
+
+def test_report_of_another_file(capsys, tmp_path):
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"a": 1}\n')
+    assert_refused(shell(capsys, "report", path), "line 1, is no recorded step")
+
+
+# --- diagnose ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "batch.npz"
+    rng = np.random.default_rng(0)
+    np.savez(path, x=rng.normal(size=(64, 8)).astype("float32"), y=rng.integers(0, 3, 64))
+    return path
+
+
+def saved(path, initializer):
+    layers = [keras.layers.Dense(16, "relu", kernel_initializer=initializer) for _ in range(2)]
+    model = keras.Sequential([keras.Input((8,)), *layers, keras.layers.Dense(3)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.save(path)
+    return path
+
+
+def test_healthy_model(capsys, tmp_path, batch):
+    model = saved(tmp_path / "model.keras", "he_normal")
+    code, out, _ = shell(capsys, "diagnose", model, "--data", batch)
+    assert code == 0
+    assert "dense" in out
+
+
+def test_sick_model_is_1_with_its_cause(capsys, tmp_path, batch):
+    model = saved(tmp_path / "model.keras", "zeros")
+    code, out, _ = shell(capsys, "diagnose", model, "--data", batch)
+    assert code == 1
+    assert "symmetric" in out or "zero_gradient" in out
+
+
+def test_model_that_is_not_there(capsys, tmp_path, batch):
+    outcome = shell(capsys, "diagnose", tmp_path / "none.keras", "--data", batch)
+    assert_refused(outcome, "No such model file", "none.keras")
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [(None, "No such data file"), (b"text", "no readable .npz file")],
+    ids=["missing", "not npz"],
+)
+def test_data_that_cannot_be_read(capsys, tmp_path, content, part):
+    path = tmp_path / "data.npz"
+    if content is not None:
+        path.write_bytes(content)
+    assert_refused(shell(capsys, "diagnose", "model.keras", "--data", path), part)
+
+
+def test_data_without_x(capsys, tmp_path):
+    np.savez(tmp_path / "data.npz", images=np.zeros(3))
+    outcome = shell(capsys, "diagnose", "model.keras", "--data", tmp_path / "data.npz")
+    assert_refused(outcome, "must hold an array 'x'", "['images']")
+
+
+def test_data_with_pickled_objects_is_not_unpacked(capsys, tmp_path):
+    np.savez(tmp_path / "data.npz", x=np.array([object()], dtype=object))
+    outcome = shell(capsys, "diagnose", "model.keras", "--data", tmp_path / "data.npz")
+    assert_refused(outcome, "no readable .npz file of plain arrays")
+
+
+# --- progress ---------------------------------------------------------------------------------
+
+EVENTS = (
+    experiments.Event(kind="start", done=0, total=4),
+    experiments.Event(kind="cell_start", done=0, total=4, cell={"activation": "relu", "depth": 3}),
+    experiments.Event(
+        kind="epoch", done=0, total=4, epoch=1, epochs=2, replicas=2,
+        cell={"activation": "relu", "depth": 3},
+    ),
+    experiments.Event(kind="note", done=0, total=4, message="[b]not mapped[/b]"),
+    experiments.Event(kind="note", done=0, total=4, message="[b]not mapped[/b]"),
+    experiments.Event(kind="cell_end", done=2, total=4, cell={"activation": "relu", "depth": 3}),
+    experiments.Event(kind="end", done=2, total=4),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "file"])
+def test_progress_names_the_setting_and_tells_a_note_once(terminal, tmp_path):
+    with (tmp_path / "out.txt").open("w+", encoding="utf-8") as stream:
+        console = Console(
+            file=stream, force_terminal=terminal, width=100, markup=False, highlight=False
+        )
+        with progress(console, quiet=False) as tracker:
+            for event in EVENTS:
+                tracker(event)
+        stream.seek(0)
+        text = stream.read()
+    assert "relu, depth 3" in text
+    assert text.count("[b]not mapped[/b]") == 1
+    assert (tracker.done, tracker.total) == (2, 4)
+
+
+def test_progress_in_a_file_estimates_what_is_left(tmp_path):
+    with (tmp_path / "out.txt").open("w+", encoding="utf-8") as stream:
+        with progress(Console(file=stream, width=100), quiet=False) as tracker:
+            for event in EVENTS:
+                tracker(event)
+        stream.seek(0)
+        assert re.search(r"2 of 4 trainings done, about \d+ s left", stream.read())
+
+
+def test_first_control_c_waits_for_the_next_event():
+    with progress(Console(), quiet=True) as tracker, polite(tracker):
+        signal.raise_signal(signal.SIGINT)
+        assert tracker.stopping
+        with pytest.raises(KeyboardInterrupt, match=""):
+            tracker(EVENTS[0])
+
+
+def test_second_control_c_stops_at_once():
+    with progress(Console(), quiet=True) as tracker, polite(tracker):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt, match=""):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_handler_of_before_comes_back():
+    before = signal.getsignal(signal.SIGINT)
+    with progress(Console(), quiet=True) as tracker, polite(tracker):
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_quiet_progress_says_nothing(capsys):
+    with progress(Console(), quiet=True) as tracker:
+        for event in EVENTS:
+            tracker(event)
+    assert capsys.readouterr() == ("", "")
+
+
+# --- as a process -----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a child alone")
+def test_control_c_ends_with_130_and_keeps_the_finished(spec, tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC.replace("epochs = 2", "epochs = 100000"))
+    words = ["-m", "kerasinit", "compare", str(path), "--out", str(tmp_path / "run")]
+    with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("4 trainings"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
+    assert "To go on: kerasinit compare" in rest
+    assert "Traceback" not in rest
