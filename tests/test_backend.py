@@ -99,3 +99,126 @@ def test_a_variable_made_while_tracing_is_deferred():
     assert seen[-1][0] is False
     assert seen[-1][1] is model.dense.kernel
     assert _backend.deferred_variable() is None
+
+
+# --- layers, variables and graphs (room models) -------------------------------------------------
+
+
+def small_model():
+    return keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(3, name="first"),
+            keras.layers.Dropout(0.5),
+            keras.layers.BatchNormalization(name="norm"),
+        ]
+    )
+
+
+def test_layers_are_listed_once_and_own_their_variables():
+    model = small_model()
+    names = [layer.name for layer in _backend.flat_layers(model)]
+    assert len(names) == len(set(names))
+    first, norm = model.get_layer("first"), model.get_layer("norm")
+    assert [v.name for v in _backend.own_variables(first)] == ["kernel", "bias"]
+    assert len(_backend.own_variables(norm)) == 4
+    assert _backend.own_variables(model) == []
+
+
+def test_seed_states_are_those_of_the_layer():
+    (dropout,) = (one for one in small_model().layers if isinstance(one, keras.layers.Dropout))
+    assert len(_backend.seed_states(dropout)) == 1
+
+
+def test_declared_initializers_come_from_a_copy_without_values():
+    layer = keras.layers.RMSNormalization()
+    layer.build((None, 3))
+    (initializer,) = _backend.declared_initializers(layer)
+    assert isinstance(initializer, keras.initializers.Ones)
+
+
+def test_the_shape_of_a_draw_is_known_without_drawing():
+    spec = _backend.output_spec(lambda: keras.ops.ones((2, 3)))
+    assert tuple(spec.shape) == (2, 3)
+
+
+def test_graph_calls_are_in_an_order_that_can_run():
+    model = small_model()
+    calls = _backend.graph_calls(*_backend.functional_ends(model))
+    names = [operation.name for operation, *_ in calls]
+    assert names[::2] == ["first", "norm"]
+
+
+def test_symbolic_calls_are_taken_back():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    with _backend.without_traces([layer]):
+        layer(keras.Input((3,)))
+        assert len(layer._inbound_nodes) == 1
+    assert layer._inbound_nodes == []
+
+
+def test_build_shapes_go_by_argument():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    assert _backend.build_shapes(layer) == {"input": (None, 3)}
+
+
+def test_constructor_arguments_of_custom_layers_are_recorded():
+    class Custom(keras.layers.Layer):
+        def __init__(self, size):
+            super().__init__()
+
+    assert _backend.automatic_config(Custom(size=3)) == {"size": 3}
+
+
+def test_numbers_are_told_from_what_a_backend_traces():
+    seen = []
+
+    def look(tensor):
+        seen.append(_backend.is_concrete(tensor))
+        return tensor
+
+    look(keras.ops.ones(2))
+    _backend.output_spec(lambda: look(keras.ops.ones(2)))
+    assert seen == [True, False]
+
+
+# --- matrix products --------------------------------------------------------------------------
+
+
+def gram(tensor):
+    return keras.ops.transpose(tensor) @ tensor
+
+
+def test_compiled_gives_the_same_values():
+    tensor = keras.random.normal((5, 3), seed=1)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(_backend.compiled(gram)(tensor)),
+        keras.ops.convert_to_numpy(gram(tensor)),
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="a setting of TensorFlow")
+def test_compiled_leaves_the_precision_of_tensorflow_as_it_was():
+    import tensorflow as tf
+
+    seen = []
+
+    def remember_precision(tensor):
+        seen.append(tf.config.experimental.tensor_float_32_execution_enabled())
+        return tensor
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    _backend.compiled(remember_precision)(keras.ops.ones((2, 2)))
+    assert seen == [False]
+    assert tf.config.experimental.tensor_float_32_execution_enabled() == before
+
+
+@pytest.mark.skipif(keras.config.backend() != "jax", reason="a setting of JAX")
+def test_compiled_asks_jax_for_exact_products():
+    import jax
+
+    traced = str(jax.make_jaxpr(_backend.compiled(gram))(np.ones((5, 3), "float32")))
+    assert "HIGHEST" in traced

@@ -1,0 +1,246 @@
+"""`rules=None`: the right initializer for each place, each with its reason."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kerasinit
+
+RNG = np.random.default_rng(0)
+
+
+def chain(*parts, shape=(16,)):
+    return keras.Sequential([keras.Input(shape), *parts])
+
+
+def kernels(plan):
+    return [row for row in plan if row.kind == "kernel"]
+
+
+def dense(units=16, activation=None, **options):
+    return layers.Dense(units, activation=activation, **options)
+
+
+class TestWhatFollows:
+    @pytest.mark.parametrize(
+        ("follower", "name", "gain"),
+        [
+            (lambda: layers.Activation("gelu"), "gelu", 1.5335304),
+            (layers.ReLU, "relu", 2**0.5),
+            (lambda: layers.LeakyReLU(0.2), "leaky_relu", 1.3867505),
+            (layers.PReLU, "leaky_relu", 2**0.5),
+            (lambda: layers.ELU(), "elu", 1.2451983),
+        ],
+        ids=["Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"],
+    )
+    def test_a_separate_activation_layer_counts(self, follower, name, gain):
+        plan = kerasinit.initialize(chain(dense(), follower(), dense(4)), seed=1)
+        row = kernels(plan)[0]
+        assert row.gain == pytest.approx(gain, rel=1e-6)
+        assert name in row.reason
+
+    def test_an_operation_counts_as_an_activation(self):
+        inputs = keras.Input((16,))
+        model = keras.Model(inputs, dense(4)(keras.ops.silu(dense()(inputs))))
+        assert "silu" in kernels(kerasinit.initialize(model, seed=1))[0].reason
+
+    def test_a_norm_sets_the_scale(self):
+        model = chain(dense(), layers.BatchNormalization(), layers.ReLU(), dense(4))
+        row = kernels(kerasinit.initialize(model, seed=1))[0]
+        assert row.initializer.startswith("HeNormal(")
+        assert row.reason.startswith("a BatchNormalization follows and sets the scale: He for relu")
+
+    def test_the_output_layer_has_unit_gain(self):
+        model = chain(dense(), layers.BatchNormalization(), dense(4, "softmax"))
+        row = kernels(kerasinit.initialize(model, seed=1))[-1]
+        assert (row.initializer, row.gain) == ("LecunNormal()", 1.0)
+
+    def test_a_branch_on_an_open_stream_is_scaled_down(self, build):
+        plan = kerasinit.initialize(build("transformer_encoder"), seed=1)
+        ends = [row for row in kernels(plan) if "residual branches" in row.reason]
+        assert [row.gain for row in ends] == pytest.approx([0.5] * 4)
+
+    def test_the_skip_itself_is_not_scaled(self):
+        inputs = keras.Input((8,))
+        stem = dense(8)(inputs)
+        model = keras.Model(inputs, dense(2)(stem + dense(8)(dense(8, "relu")(stem))))
+        rows = kernels(kerasinit.initialize(model, seed=1))
+        assert ["residual branches" in row.reason for row in rows] == [False, False, True, False]
+
+    def test_a_normalized_stream_needs_no_scaling(self):
+        x = inputs = keras.Input((8,))
+        for _ in range(2):
+            x = layers.LayerNormalization()(x + dense(8)(dense(8, "relu")(x)))
+        plan = kerasinit.initialize(keras.Model(inputs, dense(2)(x)), seed=1)
+        assert not any("residual branches" in row.reason for row in plan)
+
+    def test_recurrent_kernels_are_orthogonal_and_embeddings_keep_their_scale(self, build):
+        plan = kerasinit.initialize(build("lstm"), seed=1)
+        recurrent = {row.initializer for row in plan if row.path.endswith("recurrent_kernel")}
+        assert recurrent == {"Orthogonal()"}
+        assert plan["embedding/embeddings"].initializer == "RandomUniform()"
+
+    def test_without_a_graph_the_own_activation_decides(self):
+        class Stubborn(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = dense(4, "relu")
+
+            def call(self, x):
+                return self.dense(keras.ops.convert_to_numpy(x))
+
+        model = Stubborn()
+        model.dense.build((2, 3))
+        model.built = True
+        row = kernels(kerasinit.initialize(model, seed=1))[0]
+        assert row.reason == "alone (no graph could be read): He for its activation, relu"
+
+
+class TestPlainStacks:
+    def test_roles_and_depth_come_from_the_graph(self):
+        plan = kerasinit.initialize(chain(*[dense(16, "gelu") for _ in range(5)], dense(4)), seed=1)
+        reasons = [row.reason for row in kernels(plan)]
+        assert all("5 hidden layers" in reason for reason in reasons)
+        assert ["first" in r for r in reasons] == [True] + [False] * 5
+        assert ["last" in r for r in reasons] == [False] * 5 + [True]
+
+    def test_shallow_stacks_stay_unmirrored_and_say_so(self):
+        plan = kerasinit.initialize(chain(dense(16, "gelu"), dense(4)), seed=1)
+        assert "too shallow to need mirrored blocks" in kernels(plan)[0].reason
+
+    def test_a_sigmoid_stack_gets_its_bias(self):
+        model = chain(*[dense(16, "sigmoid") for _ in range(5)], dense(4))
+        kerasinit.initialize(model, seed=1)
+        kernel, bias = model.layers[2].get_weights()
+        np.testing.assert_allclose(bias, -0.5 * kernel.sum(axis=0), rtol=1e-4, atol=1e-5)
+
+    def test_a_sigmoid_stack_without_biases_is_left_to_single_layers(self):
+        model = chain(*[dense(16, "sigmoid", use_bias=False) for _ in range(5)])
+        assert not any("OddPart" in row.initializer for row in kerasinit.initialize(model, seed=1))
+
+    @pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "softplus"])
+    @pytest.mark.parametrize("widths", [[16] * 9, [16, 31, 7, 31, 16, 33, 5, 16, 16]], ids=str)
+    def test_the_start_is_a_linear_map(self, activation, widths):
+        model = chain(*[dense(width, activation) for width in widths], dense(4))
+        kerasinit.initialize(model, seed=1)
+        first, second = RNG.normal(size=(2, 8, 16)).astype("float32")
+        sum_of_both = model(first) + model(second)
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(model(first + second)),
+            keras.ops.convert_to_numpy(sum_of_both),
+            atol=2e-4,
+        )
+
+    @pytest.mark.parametrize(
+        "between",
+        [
+            [layers.Flatten],
+            [lambda: layers.AveragePooling2D(2), layers.Flatten],
+            [lambda: layers.ZeroPadding2D(1), lambda: layers.UpSampling2D(2), layers.Flatten],
+            [layers.GlobalAveragePooling2D],
+            [lambda: layers.Dropout(0.5), lambda: layers.Reshape((9 * 7,))],
+        ],
+        ids=["flatten", "pooling", "padding", "global pooling", "reshape"],
+    )
+    def test_pairs_survive_what_keeps_channels_apart(self, between):
+        convolutions = [
+            layers.Conv2D(width, 3, strides=stride, padding="same", activation="gelu")
+            for width, stride in [(8, 1), (7, 2), (6, 1), (7, 1)]
+        ]
+        parts = [make() for make in between]
+        model = chain(*convolutions, *parts, dense(12, "relu"), dense(4), shape=(6, 6, 3))
+        plan = kerasinit.initialize(model, seed=1)
+        assert all("OddPart" in row.initializer for row in kernels(plan))
+        x = RNG.normal(size=(4, 6, 6, 3)).astype("float32")
+        np.testing.assert_allclose(  # linear: the even parts cancel everywhere
+            keras.ops.convert_to_numpy(model(x)),
+            -keras.ops.convert_to_numpy(model(-x)),
+            atol=1e-5,
+        )
+
+    def test_max_pooling_keeps_the_net_odd(self):
+        convolutions = [layers.Conv2D(8, 3, padding="same", activation="relu") for _ in range(4)]
+        model = chain(
+            *convolutions, layers.MaxPooling2D(2), layers.Flatten(), dense(4), shape=(6, 6, 3)
+        )
+        kerasinit.initialize(model, seed=1)
+        x = RNG.normal(size=(4, 6, 6, 3)).astype("float32")
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(model(x)),
+            -keras.ops.convert_to_numpy(model(-x)),
+            atol=1e-5,
+        )
+
+    def test_two_heads_on_one_trunk_share_its_pairs(self):
+        x = inputs = keras.Input((16,))
+        for _ in range(5):
+            x = dense(16, "gelu")(x)
+        model = keras.Model(inputs, [dense(3)(x), dense(1, "sigmoid")(x)])
+        plan = kerasinit.initialize(model, seed=1)
+        assert [row.reason.count("last") for row in kernels(plan)] == [0] * 5 + [1, 1]
+
+    @pytest.mark.parametrize(
+        "breaker",
+        [layers.LayerNormalization, lambda: layers.Lambda(lambda x: x[:, ::-1])],
+        ids=["norm", "unknown"],
+    )
+    def test_what_breaks_pairs_ends_the_stack(self, breaker):
+        model = chain(
+            *[dense(16, "gelu") for _ in range(5)],
+            breaker(),
+            *[dense(16, "gelu") for _ in range(5)],
+            dense(4),
+        )
+        rows = kernels(kerasinit.initialize(model, seed=1))
+        assert ["OddPart" in row.initializer for row in rows] == [True] * 11
+        assert "last" in rows[4].reason
+        assert "first" in rows[5].reason
+
+    def test_activations_may_change_on_the_way(self):
+        names = ["tanh", "gelu", "sigmoid", "selu", "relu", "softsign", "tanh", "silu"]
+        model = chain(*[dense(64, name) for name in names], dense(8), shape=(64,))
+        kerasinit.initialize(model, seed=1)
+        x = RNG.normal(size=(64, 64)).astype("float32")
+        last = kerasinit.signals.measure(model, x).layers[-2]
+        assert 0.5 < last.preactivation_mean_square < 1.5  # silu: length 1
+        assert last.preactivation_variance > 0.25 * last.preactivation_mean_square
+
+    def test_a_frozen_layer_ends_the_stack(self):
+        model = chain(*[dense(16, "gelu") for _ in range(9)], dense(4))
+        model.layers[4].trainable = False
+        rows = kernels(kerasinit.initialize(model, seed=1))
+        assert not rows[4].changed
+        assert "4 hidden" in rows[8].reason
+
+
+class TestDeepNets:
+    """Fifty plain layers: gradients of one size, inputs that stay apart (issue 4)."""
+
+    @pytest.mark.parametrize(("activation", "seed"), [("gelu", 0), ("tanh", 1)])
+    def test_the_signal_reaches_both_ends(self, activation, seed):
+        model = chain(*[dense(64, activation) for _ in range(50)], dense(10), shape=(64,))
+        kerasinit.initialize(model, seed=seed)
+        x = np.random.default_rng(seed).normal(size=(64, 64)).astype("float32")
+        y = np.random.default_rng(seed).integers(0, 10, 64)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss)
+        rows = kerasinit.signals.measure(model, x, y).layers
+        growth = np.log(rows[0].gradient_rms ** 2 / rows[-2].gradient_rms ** 2)
+        assert abs(growth) < 1
+        assert rows[-2].preactivation_variance > 0.25 * rows[-2].preactivation_mean_square
+
+    def test_thirty_gelu_layers_learn_the_digits(self):
+        datasets = pytest.importorskip("sklearn.datasets")
+        x, y = datasets.load_digits(return_X_y=True)
+        x = ((x - x.mean()) / x.std()).astype("float32")
+        model = chain(*[dense(64, "gelu") for _ in range(30)], dense(10), shape=(64,))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.004, momentum=0.9), loss, metrics=["accuracy"])
+        reached = {}
+        for rules, epochs in ((None, 5), ("glorot_uniform", 2)):
+            kerasinit.initialize(model, rules, seed=1, reset_optimizer=True)
+            model.fit(x, y, batch_size=64, epochs=epochs, verbose=0)
+            reached[rules] = model.evaluate(x, y, verbose=0)[1]
+        assert reached[None] > 0.9
+        assert reached["glorot_uniform"] < 0.3
