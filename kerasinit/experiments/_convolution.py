@@ -17,9 +17,8 @@ from kerasinit._typing import Tensor
 def as_matrix_products(model: Any) -> Iterator[None]:
     """Lets the plain convolutions of `model` multiply patches by the kernel while this is open.
 
-    A convolution mapped over kernels becomes a grouped convolution (JAX) or a loop (TensorFlow),
-    both slow on a CPU; on torch, Keras' own cannot be mapped at all. The result is the same to
-    float tolerance.
+    The result is the same to float tolerance. Where it pays, and why:
+    `_backend.maps_convolutions_well`.
 
     Args:
         model: A Keras model; its layers are as before on leaving.

@@ -209,7 +209,9 @@ class Trainer:
     # One replica, as the backend maps it.
 
     def _mappable(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext() if self.replicas is None else as_matrix_products(self.model)
+        if self.replicas is None or _backend.maps_convolutions_well():
+            return contextlib.nullcontext()
+        return as_matrix_products(self.model)
 
     def _step(self, replica: Any, x: Tensor, y: Tensor) -> Any:
         weights, states = replica
