@@ -21,7 +21,6 @@ change in this step and of its value before it: their ratio is the update-to-wei
 """
 
 SAMPLE = 1024  # entries of a variable behind its histogram and update ratio (all if smaller)
-_SCALED = ("total", "norm", "minimum", "maximum")  # what divides with the gradient
 
 
 @dataclass(frozen=True)
@@ -99,13 +98,11 @@ def measure_step(
     """
     values = [ops.convert_to_tensor(value) for value in values]
     before = [_backend.copied(sample(value)) for value in values]
-    weights = [ops.sqrt(_backend.sum_of_squares(ops.cast(value, "float32"))) for value in values]
+    weights = [_backend.sum_of_squares(ops.cast(value, "float32")) for value in values]
     dense, counts = _dense(gradients, values)
-    divisor = 1.0 if scale is None else ops.cast(scale, "float32")
+    divisor = None if scale is None else ops.cast(scale, "float32")
     lengths = [_length(gradient) if histogram else 0 for gradient in dense]
-    gradient_rows = stack_statistics(dense, counts)
-    if scale is not None:
-        gradient_rows = _unscaled(gradient_rows, divisor)
+    gradient_rows = stack_statistics(dense, counts, scale=divisor)
     found: dict[str, Tensor] = {}
     if clip is not None:
         clipped = clip(
@@ -115,7 +112,7 @@ def measure_step(
     if any(lengths):
         pairs = zip(dense, lengths, strict=True)
         samples = ops.concatenate([sample(gradient) for gradient, length in pairs if length])
-        found["samples"] = samples if scale is None else samples / divisor
+        found["samples"] = samples if divisor is None else samples / divisor
     about = Variables(
         tuple(variable.path for variable in variables),
         tuple(lengths),
@@ -126,9 +123,10 @@ def measure_step(
     def finish(after: Sequence[Tensor]) -> dict[str, Tensor]:
         updates, sampled = [], []
         for old, new in zip(before, after, strict=True):
-            updates.append(_norm(sample(ops.convert_to_tensor(new)) - old))
-            sampled.append(_norm(old))
-        extra = ops.stack([ops.stack(column) for column in (weights, updates, sampled)], axis=1)
+            updates.append(_backend.sum_of_squares(sample(ops.convert_to_tensor(new)) - old))
+            sampled.append(_backend.sum_of_squares(old))
+        squares = ops.stack([ops.stack(column) for column in (weights, updates, sampled)], axis=1)
+        extra = ops.sqrt(squares)
         return {**found, "rows": ops.concatenate([gradient_rows, extra], axis=1)}
 
     return about, finish
@@ -179,18 +177,9 @@ def _dense(
     return tensors, counts
 
 
-def _unscaled(rows: Tensor, divisor: Tensor) -> Tensor:
-    scaled = ops.convert_to_tensor([name in _SCALED for name in STATISTICS])
-    return ops.where(scaled, rows / divisor, rows)
-
-
 def _length(tensor: Tensor | None) -> int:
     # The length of a sparse gradient may be unknown while tracing: no histogram then.
     if tensor is None or None in tuple(tensor.shape):
         return 0
     shape = tuple(tensor.shape)
     return -(-math.prod(shape) // every_so_often(shape))
-
-
-def _norm(values: Tensor) -> Tensor:
-    return ops.sqrt(_backend.sum_of_squares(values))

@@ -128,6 +128,7 @@ class Record:
     def to_step(self) -> TrainingStep:
         """What the rules of `kerasinit.signals.judge_window` need: the layers with a kernel."""
         layers = []
+        by_probe = self._signals_by_probe()
         for layer, indices in self.names.members.items():
             kernels = self._kernels(indices)
             if not kernels:
@@ -141,13 +142,26 @@ class Record:
                     gradient_rms=kernel.rms,
                     weight_rms=self._weight_norm(kernels) / math.sqrt(max(kernel.count, 1)),
                     update_ratio=self._update_ratio(kernels),
-                    signal_gradient_rms=self._signal(indices),
+                    signal_gradient_rms=(
+                        by_probe.get(layer) if by_probe else self._signal(indices)
+                    ),
                     non_finite=self._statistics(indices).non_finite + unsound,
                     dead_share=probed.get("dead_share"),
                     saturated_share=probed.get("saturated_share"),
                 )
             )
         return TrainingStep(self.step, self.loss, tuple(layers), self.overflow)
+
+    def _signals_by_probe(self) -> dict[str, float | None]:
+        """RMS of the pre-activation gradient by layer, if there are layers without a bias.
+
+        A bias gradient is a sum over the batch: the two are not compared with each other.
+        """
+        members = self.names.members.values()
+        if all(self._signal(part) is not None for part in members if self._kernels(part)):
+            return {}
+        probed = self.activations or {}
+        return {layer: part.get("signal_gradient_rms") for layer, part in probed.items()}
 
     def _layer(self, indices: Sequence[int]) -> Row:
         return self._part(indices) | {"signal_gradient_rms": _plain(self._signal(indices))}

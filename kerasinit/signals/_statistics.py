@@ -135,81 +135,88 @@ def tensor_statistics(tensor: Tensor | None, count: int | None = None) -> Tensor
     clean = ops.where(finite, values, 0.0)
     largest = ops.max(ops.abs(clean))
     unit = ops.where(largest > 0, largest, 1.0)
-    some = ops.any(finite)
-    return _row(
-        values,
-        count,
-        total=ops.sum(clean),
-        norm=unit * ops.sqrt(ops.sum(ops.square(clean / unit))),
-        minimum=ops.where(some, ops.min(ops.where(finite, values, math.inf)), math.inf),
-        maximum=ops.where(some, ops.max(ops.where(finite, values, -math.inf)), -math.inf),
-        non_finite=ops.cast(ops.sum(ops.cast(ops.logical_not(finite), "int32")), "float32"),
-    )
-
-
-def stack_statistics(
-    tensors: Sequence[Tensor | None], counts: Sequence[int | None] | None = None
-) -> Tensor:
-    """`tensor_statistics` of several tensors, `(len(tensors), len(STATISTICS))`, cheaply.
-
-    Each tensor is read four times and never copied; only where one of them holds a NaN, an
-    infinity, or numbers too large or too small to square are all of them read with full care.
-    """
-    counts = [None] * len(tensors) if counts is None else list(counts)
-    filled = [not _is_empty(tensor) for tensor in tensors]
-
-    def careful() -> Tensor:
-        pairs = zip(tensors, counts, strict=True)
-        return ops.stack([tensor_statistics(tensor, count) for tensor, count in pairs])
-
-    if not any(filled):
-        return careful()
-    rows = []
-    for tensor, count, is_filled in zip(tensors, counts, filled, strict=True):
-        if not is_filled:
-            rows.append(tensor_statistics(None))
-            continue
-        values = ops.cast(tensor, "float32")
-        rows.append(
-            _row(
-                values,
-                count,
-                total=ops.sum(values),
-                norm=ops.sqrt(_backend.sum_of_squares(values)),
-                minimum=ops.min(values),
-                maximum=ops.max(values),
-                non_finite=0.0,
-            )
-        )
-    stacked = ops.stack(rows)
-    read = ops.stack([row for row, is_filled in zip(rows, filled, strict=True) if is_filled])
-    norms, largest = read[:, 2], ops.maximum(ops.abs(read[:, 3]), ops.abs(read[:, 4]))
-    in_range = ops.logical_and(largest > SMALLEST_SAFE, largest < LARGEST_SAFE)
-    safe = ops.logical_and(ops.isfinite(norms), ops.logical_or(in_range, largest == 0))
-    return ops.cond(ops.all(safe), lambda: stacked, careful)
-
-
-def _is_empty(tensor: Tensor | None) -> bool:
-    # The length of a sparse gradient may be unknown (None) while tracing: it is not empty then.
-    return tensor is None or 0 in tuple(tensor.shape)
-
-
-def _row(
-    values: Tensor, count: int | None, *, minimum: Tensor, maximum: Tensor, **sums: Tensor
-) -> Tensor:
-    filled = ops.sum(ops.cast(ops.not_equal(values, 0.0), "int32"))
+    minimum = ops.min(ops.where(finite, values, math.inf))
+    maximum = ops.max(ops.where(finite, values, -math.inf))
+    non_zeros = ops.sum(ops.cast(ops.not_equal(values, 0.0), "int32"))
     if count is None:
         count = math.prod(values.shape)
     else:
         minimum, maximum = ops.minimum(minimum, 0.0), ops.maximum(maximum, 0.0)
     columns = {
-        **sums,
         "count": float(count),
+        "total": ops.sum(clean),
+        "norm": unit * ops.sqrt(ops.sum(ops.square(clean / unit))),
         "minimum": minimum,
         "maximum": maximum,
-        "zeros": count - filled,
+        "zeros": count - non_zeros,
+        "non_finite": ops.sum(ops.cast(ops.logical_not(finite), "int32")),
     }
     return ops.stack([ops.cast(columns[name], "float32") for name in STATISTICS])
+
+
+def stack_statistics(
+    tensors: Sequence[Tensor | None],
+    counts: Sequence[int | None] | None = None,
+    *,
+    scale: Tensor | None = None,
+) -> Tensor:
+    """`tensor_statistics` of several tensors, `(len(tensors), len(STATISTICS))`, cheaply.
+
+    Each tensor is read a few times and never copied; only where one of them holds a NaN, an
+    infinity, or numbers too large or too small to square are all of them read with full care.
+
+    Args:
+        tensors: Floating-point tensors of any shape; None has no entries.
+        counts: As `count` of `tensor_statistics`, for each tensor.
+        scale: What the tensors are to be divided by; None for 1.
+    """
+    counts = [None] * len(tensors) if counts is None else list(counts)
+
+    def careful() -> Tensor:
+        rows = []
+        for tensor, count in zip(tensors, counts, strict=True):
+            if not _is_empty(tensor) and scale is not None:
+                tensor = ops.cast(tensor, "float32") / scale
+            rows.append(tensor_statistics(tensor, count))
+        return ops.stack(rows)
+
+    filled = [index for index, tensor in enumerate(tensors) if not _is_empty(tensor)]
+    if not filled:
+        return careful()
+    reduced = [_backend.reductions(ops.cast(tensors[i], "float32")) for i in filled]
+    totals, squares, minima, maxima, non_zeros = (
+        ops.stack(column) for column in zip(*reduced, strict=True)
+    )
+    norms, largest = ops.sqrt(squares), ops.maximum(-minima, maxima)
+    in_range = ops.logical_and(largest > SMALLEST_SAFE, largest < LARGEST_SAFE)
+    safe = ops.logical_and(ops.isfinite(norms), ops.logical_or(in_range, largest == 0))
+    if any(count is not None for count in counts):
+        partial = ops.convert_to_tensor([counts[i] is not None for i in filled])
+        minima = ops.where(partial, ops.minimum(minima, 0.0), minima)
+        maxima = ops.where(partial, ops.maximum(maxima, 0.0), maxima)
+    if scale is not None:
+        totals, norms, minima, maxima = (c / scale for c in (totals, norms, minima, maxima))
+    sizes = [counts[i] or math.prod(tensors[i].shape) for i in filled]
+    columns = {
+        "count": ops.convert_to_tensor(sizes, "float32"),
+        "total": totals,
+        "norm": norms,
+        "minimum": minima,
+        "maximum": maxima,
+        "zeros": ops.cast(ops.convert_to_tensor(sizes, "int32") - non_zeros, "float32"),
+        "non_finite": ops.zeros_like(norms),
+    }
+    cheap = ops.stack([columns[name] for name in STATISTICS], axis=1)
+    if len(filled) < len(tensors):
+        rows = iter(ops.unstack(cheap, len(filled)))
+        empty = tensor_statistics(None)
+        cheap = ops.stack([next(rows) if i in filled else empty for i in range(len(tensors))])
+    return ops.cond(ops.all(safe), lambda: cheap, careful)
+
+
+def _is_empty(tensor: Tensor | None) -> bool:
+    # The length of a sparse gradient may be unknown (None) while tracing: it is not empty then.
+    return tensor is None or 0 in tuple(tensor.shape)
 
 
 def magnitude_histogram(values: np.ndarray) -> tuple[int, ...]:

@@ -1,0 +1,333 @@
+"""The recorded gradient is the real one under everything that `fit` can do."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from kerasinit.callbacks import GradientStats
+
+BACKEND = keras.config.backend()
+BATCH, FEATURES, CLASSES = 16, 6, 3
+X = np.random.default_rng(0).normal(size=(2 * BATCH, FEATURES)).astype("float32")
+Y = np.random.default_rng(1).normal(size=(2 * BATCH, CLASSES)).astype("float32")
+
+
+def plain_model():
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Dense(8, activation="tanh", name="first"),
+            layers.Dense(CLASSES, name="last"),
+        ]
+    )
+
+
+def values(model):
+    return {v.path: np.array(ops.convert_to_numpy(v), "float64") for v in model.trainable_variables}
+
+
+def step_and_rows(model, optimizer=None, *, x=X, y=Y, batches=1, stats=None, **options):
+    """Trains a few batches; returns how the weights moved, and the callback."""
+    model.compile(optimizer or keras.optimizers.SGD(1.0), options.pop("loss", "mse"), **options)
+    before = values(model)
+    stats = stats or GradientStats()
+    size = batches * BATCH
+    cut = keras.tree.map_structure(lambda a: a[:size], (x, y))
+    model.fit(*cut, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[stats])
+    after = values(model)
+    return {path: before[path] - after[path] for path in before}, stats
+
+
+def assert_norms(row, moves, model, rtol=1e-4):
+    """With a learning rate of 1, plain descent moves by exactly the gradient."""
+    prefix = f"{model.name}/"
+    for path, move in moves.items():
+        expected = np.linalg.norm(move)
+        actual = row["variables"][path.removeprefix(prefix)]["norm"]
+        assert actual == pytest.approx(expected, rel=rtol, abs=1e-6), path
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch.compile's own
+@pytest.mark.parametrize(
+    "options", [{"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}], ids=str
+)
+def test_however_the_step_is_compiled(options):
+    model = plain_model()
+    moves, stats = step_and_rows(model, **options)
+    assert_norms(stats.history[0], moves, model)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on torch")
+def test_steps_per_execution_records_the_last_step_of_each():
+    x, y = np.tile(X, (2, 1)), np.tile(Y, (2, 1))
+    model = plain_model()
+    _, stats = step_and_rows(model, x=x, y=y, batches=4, steps_per_execution=2)
+    single = plain_model()
+    single.set_weights(plain_weights := [np.ones(v.shape) / 9 for v in model.variables])
+    model.set_weights(plain_weights)
+    _, one = step_and_rows(single, x=x, y=y, batches=4)
+    _, two = step_and_rows(model, x=x, y=y, batches=4, steps_per_execution=2)
+    assert [row["step"] for row in stats.history] == [1, 3]
+    for row in two.history:
+        assert row["grad_norm"] == pytest.approx(one.history[row["step"]]["grad_norm"], rel=1e-4)
+
+
+def test_clipping_comes_after_the_recorded_gradient():
+    optimizer = keras.optimizers.SGD(1.0, global_clipnorm=0.01)
+    model = plain_model()
+    _, stats = step_and_rows(model, optimizer, stats=GradientStats(clipped=True))
+    row = stats.history[0]
+    assert row["grad_norm"] > 0.05
+    clipped = [part["clipped"]["norm"] for part in row["layers"].values()]
+    assert np.linalg.norm(clipped) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1024.0])
+def test_a_loss_scale_factor_is_taken_out(factor):
+    model = plain_model()
+    moves, stats = step_and_rows(model, keras.optimizers.SGD(1.0, loss_scale_factor=factor))
+    assert_norms(stats.history[0], moves, model)
+
+
+def test_moving_averages_of_the_weights_do_not_matter():
+    optimizer = keras.optimizers.SGD(1.0, use_ema=True, ema_overwrite_frequency=None)
+    model = plain_model()
+    model.compile(optimizer, "mse")
+    before = values(model)
+    stats = GradientStats()
+    seen = {}
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.update(values(self.model))
+
+    model.fit(X[:BATCH], Y[:BATCH], batch_size=BATCH, verbose=0, callbacks=[stats, Look()])
+    assert_norms(stats.history[0], {p: before[p] - seen[p] for p in before}, model)
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_accumulated_gradients_are_recorded_when_they_are_used(steps):
+    x, y = np.tile(X, (3, 1)), np.random.default_rng(3).normal(size=(96, 3)).astype("float32")
+    optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=steps)
+    model = plain_model()
+    moves, stats = step_and_rows(model, optimizer, x=x, y=y, batches=steps)
+    assert [row["step"] for row in stats.history] == [steps - 1]
+    assert_norms(stats.history[0], moves, model)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_records_unscaled_gradients(precision):
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        model = plain_model()
+        moves, stats = step_and_rows(model)
+    finally:
+        keras.config.set_dtype_policy(kept)
+    assert stats.overflows == 0
+    assert_norms(stats.history[0], moves, model, rtol=1e-3)
+
+
+def test_overflow_steps_are_counted_and_not_judged():
+    inner = keras.optimizers.SGD(0.01)
+    optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**127)
+    x, y = np.tile(X, (4, 1)), 20 * np.tile(Y, (4, 1))
+    _, stats = step_and_rows(plain_model(), optimizer, x=x, y=y, batches=8)
+    flags = [row["overflow"] for row in stats.history]
+    assert stats.overflows == sum(flags)
+    assert (flags[0], flags[-1]) == (True, False)
+    assert stats.history[0]["layers"]["last"]["update_ratio"] is None
+    assert stats.verdicts == []
+    assert np.isfinite(stats.history[-1]["grad_norm"])
+
+
+def test_frozen_layers_are_left_out():
+    model = plain_model()
+    model.get_layer("first").trainable = False
+    moves, stats = step_and_rows(model)
+    assert list(stats.history[0]["layers"]) == ["last"]
+    assert_norms(stats.history[0], moves, model)
+
+
+class Idle(layers.Layer):
+    """Has a weight that it does not use."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(2, 2), name="kernel")
+
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")
+def test_a_weight_without_a_gradient_counts_nothing():
+    model = keras.Sequential([keras.Input((FEATURES,)), Idle(name="idle"), layers.Dense(3)])
+    _, stats = step_and_rows(model)
+    part = stats.history[0]["variables"]["idle/kernel"]
+    assert part["norm"] == 0.0
+    assert part["connected"] == (BACKEND == "jax")  # JAX gives zeros for what is not used
+
+
+@pytest.mark.parametrize("vocabulary", [5, 40, 1000])
+def test_the_gradient_of_an_embedding_is_that_of_the_whole_table(vocabulary):
+    model = keras.Sequential(
+        [
+            keras.Input((4,), dtype="int32"),
+            layers.Embedding(vocabulary, 3, name="table"),
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+        ]
+    )
+    x = np.random.default_rng(0).integers(0, 5, size=(BATCH, 4))
+    moves, stats = step_and_rows(model, x=x)
+    assert_norms(stats.history[0], moves, model)
+    part = stats.history[0]["variables"]["table/embeddings"]
+    gradient = next(iter(moves.values()))
+    assert part["count"] == vocabulary * 3
+    assert part["zeros"] == np.sum(gradient == 0)
+    assert part["min"] == pytest.approx(gradient.min(), rel=1e-3)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has IndexedSlices")
+def test_sparse_gradients_are_summed_under_xla_too():
+    model = keras.Sequential(
+        [
+            keras.Input((4,), dtype="int32"),
+            layers.Embedding(1000, 3, name="table"),
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+        ]
+    )
+    x = np.random.default_rng(0).integers(0, 5, size=(BATCH, 4))
+    moves, stats = step_and_rows(model, x=x, jit_compile=True)
+    assert_norms(stats.history[0], moves, model)
+
+
+def test_shared_layers_have_one_row():
+    shared = layers.Dense(FEATURES, activation="tanh", name="shared")
+    inputs = keras.Input((FEATURES,))
+    model = keras.Model(inputs, layers.Dense(CLASSES)(shared(shared(inputs))))
+    moves, stats = step_and_rows(model)
+    assert next(iter(stats.history[0]["layers"])) == "shared"
+    assert_norms(stats.history[0], moves, model)
+
+
+def test_nested_models_keep_their_paths():
+    inner = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(4, name="deep")], name="inner")
+    model = keras.Sequential([keras.Input((FEATURES,)), inner, layers.Dense(CLASSES)], name="outer")
+    _, stats = step_and_rows(model)
+    assert any(name.endswith("deep") for name in stats.history[0]["layers"])
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(5, activation="relu")
+        self.last = layers.Dense(CLASSES)
+
+    def call(self, inputs):
+        return self.last(self.first(inputs))
+
+
+def test_subclassed_models():
+    model = Subclassed()
+    model(X[:1])
+    moves, stats = step_and_rows(model)
+    assert_norms(stats.history[0], moves, model)
+
+
+def test_unbuilt_models_are_built_by_fit():
+    model = keras.Sequential([layers.Dense(CLASSES)])
+    model.compile("sgd", "mse")
+    stats = GradientStats()
+    model.fit(X, Y, batch_size=BATCH, verbose=0, callbacks=[stats])
+    assert len(stats.history) == 2
+
+
+def test_layers_of_one_name_stay_apart():
+    model = Subclassed()
+    model.first.name = model.last.name = "same"
+    model(X[:1])
+    _, stats = step_and_rows(model)
+    assert len(stats.history[0]["variables"]) == 4
+
+
+class Own(keras.Model):
+    """A train step of one's own, in the way of each backend."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = layers.Dense(CLASSES)
+
+    def call(self, inputs):
+        return self.last(inputs)
+
+    def train_step(self, *inputs):
+        if BACKEND == "jax":
+            return self.jax_step(*inputs)
+        x, y = inputs[0]
+        if BACKEND == "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x))
+            gradients = tape.gradient(loss, self.trainable_weights)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        else:
+            import torch
+
+            self.zero_grad()
+            loss = self.compute_loss(x, y, self(x))
+            loss.backward()
+            with torch.no_grad():
+                gradients = [v.value.grad for v in self.trainable_weights]
+                self.optimizer.apply(gradients, self.trainable_weights)
+        return {"my_loss": loss}
+
+    def jax_step(self, state, data):
+        import jax
+
+        trainable, others, optimizer, metrics = state
+        x, y = data
+
+        def loss_of(trainable):
+            y_pred, new = self.stateless_call(trainable, others, x)
+            return self.compute_loss(x, y, y_pred), new
+
+        (loss, others), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        return {"my_loss": loss}, (trainable, others, optimizer, metrics)
+
+
+def test_a_train_step_of_ones_own():
+    model = Own()
+    model(X[:1])
+    moves, stats = step_and_rows(model, stats=GradientStats(activations_every=1))
+    assert_norms(stats.history[0], moves, model)
+    (probed,) = stats.history[0]["activations"].values()
+    assert probed["signal_gradient_rms"] is None  # its loss is the train step's own affair
+
+
+def test_train_on_batch_is_recorded_in_a_with_block():
+    plain, model = plain_model(), plain_model()
+    for each in (plain, model):
+        each.compile(keras.optimizers.SGD(1.0), "mse")
+    plain.set_weights(model.get_weights())
+    expected = plain.train_on_batch(X[:BATCH], Y[:BATCH])
+    before = values(model)
+    with GradientStats().watching(model) as stats:
+        loss = model.train_on_batch(X[:BATCH], Y[:BATCH])
+    assert loss == expected
+    after = values(model)
+    assert_norms(stats.history[0], {p: before[p] - after[p] for p in before}, model)
+    assert model.train_on_batch(X[:BATCH], Y[:BATCH]) == plain.train_on_batch(X[:BATCH], Y[:BATCH])
+    assert len(stats.history) == 1
+
+
+def test_batches_of_another_size_are_recorded_too():
+    model = plain_model()
+    model.compile("sgd", "mse")
+    stats = GradientStats()
+    model.fit(X, Y, batch_size=20, verbose=0, callbacks=[stats])
+    assert [row["step"] for row in stats.history] == [0, 1]
