@@ -7,13 +7,20 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
+from hypothesis import settings
 
 collect_ignore = ["benchmarks"]
+
+# Laws are checked without a time limit: first calls compile and integrate.
+settings.register_profile("kerasinit", deadline=None, max_examples=40)
+settings.load_profile("kerasinit")
 
 
 @pytest.fixture(autouse=True)
 def fresh_session():
-    keras.utils.clear_session(free_memory=False)  # a collection for each test costs most of its time
+    keras.utils.clear_session(
+        free_memory=False
+    )  # a collection for each test costs most of its time
     keras.utils.set_random_seed(0)
 
 
