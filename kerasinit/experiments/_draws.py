@@ -90,8 +90,8 @@ def draw(model: Any, rule: Any, seed: int, dataset: Dataset) -> Weights:
     """
     if rule == "initialize":
         models.initialize(model, seed=seed)
-    elif rule in MODEL_RULES:
-        models.initialize(model, rule, seed=seed, data=dataset.x[:DATA_EXAMPLES])
+    elif rule == "lsuv":
+        models.initialize(model, seed=seed, data=dataset.x[:DATA_EXAMPLES])
     else:
         models.initialize(model, rule, seed=seed)
     for variable in model.non_trainable_variables:

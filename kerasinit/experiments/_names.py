@@ -10,8 +10,10 @@ import keras
 
 from kerasinit import initializers as _registered  # noqa: F401 - registers "kerasinit>..."
 
-MODEL_RULES = ("initialize", "lsuv")
-"""Rules for a whole model: `kerasinit.initialize(model)`, alone or with `rules="lsuv"`."""
+RESIDUAL_RULES = ("deepnorm", "fixup", "gpt", "residual", "t-fixup", "vit")
+MODEL_RULES = ("initialize", "lsuv", *RESIDUAL_RULES)
+"""Rules for a whole model: `kerasinit.initialize(model)`, the same with data, and its schemes
+for residual networks."""
 
 
 def initializer_names() -> list[str]:

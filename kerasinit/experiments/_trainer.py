@@ -154,10 +154,9 @@ class Trainer:
         self._optimizer.learning_rate = learning_rate
 
     def weights(self) -> Weights:
-        """A copy of the current weights."""
+        """A copy of the current weights, with a replica axis."""
         return Weights(
-            [np.array(ops.convert_to_numpy(v)) for v in self._weights],
-            [np.array(ops.convert_to_numpy(v)) for v in self._states],
+            [self._rows(v) for v in self._weights], [self._rows(v) for v in self._states]
         )
 
     def train_epoch(self, epoch: int) -> np.ndarray:
@@ -203,7 +202,7 @@ class Trainer:
 
     def _rows(self, tensor: Tensor) -> np.ndarray:
         """A numpy array with a replica axis."""
-        array = np.asarray(ops.convert_to_numpy(tensor))
+        array = np.array(ops.convert_to_numpy(tensor))
         return array if self.replicas is not None else array[None]
 
     # One replica, as the backend maps it.

@@ -1,0 +1,225 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+
+from kerasinit.experiments import Experiment, compare, run
+from kerasinit.experiments._directory import RunDirectory
+from kerasinit.experiments._names import RESIDUAL_RULES
+
+
+def records(out):
+    return RunDirectory(out).replicas()
+
+
+def trained_here(spec, out):
+    """Runs and returns how many replicas were trained by this call."""
+    events = []
+    run(spec, out, on_event=events.append)
+    return events[-1].done - events[0].done
+
+
+def test_a_finished_run_holds_every_replica_once(finished, spec):
+    found = [(r.initializer, r.seed) for r in records(finished)]
+    wanted = [(label, seed) for label in spec.rules for seed in spec.seeds]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_every_record_says_what_happened(finished, spec):
+    for record in records(finished):
+        assert len(record.curves["loss"]) == spec.epochs
+        assert record.layers == ["hidden_1", "hidden_2", "output"]
+        assert len(record.gradient_norms) == len(record.measured_epochs) == 3
+        assert all(len(row) == 3 for row in record.gradient_rms)
+        assert record.versions["backend"] == keras.config.backend()
+        assert record.seconds > 0
+        assert record.mapped
+
+
+def test_zeros_are_found_symmetric(finished):
+    zeros = [record for record in records(finished) if record.initializer == "zeros"]
+    assert all(record.symmetric and not record.trained for record in zeros)
+    assert {record.start["cause"] for record in zeros} == {"symmetric"}
+
+
+def test_sound_weights_train(finished):
+    he = [record for record in records(finished) if record.initializer == "he_normal"]
+    assert all(record.trained and not record.symmetric for record in he)
+    assert {record.start["cause"] for record in he} == {"healthy"}
+
+
+def test_the_same_spec_gives_the_same_curves(finished, spec, tmp_path):
+    run(spec, tmp_path / "again")
+    for first, second in zip(records(finished), records(tmp_path / "again"), strict=True):
+        np.testing.assert_allclose(first.curves["loss"], second.curves["loss"], rtol=1e-4)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, tiny):
+    spec = tiny(initializers="he_normal", seeds=1)
+    assert trained_here(spec, tmp_path / "run") == 1
+    assert trained_here(spec, tmp_path / "run") == 0
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, tiny):
+    spec = tiny(initializers=("zeros", "he_normal"), depths=(1, 2))
+
+    def interrupt(event):
+        if event.kind == "cell_end":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(spec, tmp_path / "run", on_event=interrupt)
+    assert len(records(tmp_path / "run")) == 4
+    assert trained_here(spec, tmp_path / "run") == 4
+    assert len(records(tmp_path / "run")) == 8
+
+
+def test_a_lost_record_alone_is_trained_again(finished, spec, tmp_path):
+    whole = records(finished)
+    directory = RunDirectory(tmp_path / "run")
+    directory.prepare(spec.to_dict())
+    with directory.writer() as writer:
+        writer.append(whole[:-1])
+    assert trained_here(spec, directory.path) == 1
+    again = directory.replicas()[-1]
+    assert again.key == whole[-1].key
+    np.testing.assert_allclose(again.curves["loss"], whole[-1].curves["loss"], rtol=1e-4)
+
+
+def test_a_changed_spec_is_refused(finished, tiny):
+    with pytest.raises(ValueError, match=r"Changed: epochs: 2 -> 3"):
+        run(tiny(epochs=3), finished)
+
+
+def test_events_count_up_to_the_total(tmp_path, tiny):
+    events = []
+    run(tiny(initializers="zeros"), tmp_path / "run", on_event=events.append)
+    kinds = [event.kind for event in events]
+    assert kinds == ["start", "cell_start", "epoch", "epoch", "cell_end", "end"]
+    assert [event.done for event in events] == [0, 0, 0, 0, 2, 2]
+    assert {event.total for event in events} == {2}
+    assert [event.epoch for event in events if event.kind == "epoch"] == [1, 2]
+
+
+def test_an_executor_gives_the_same_records(finished, spec, tmp_path):
+    with ThreadPoolExecutor(1) as executor:
+        run(spec, tmp_path / "run", executor)
+    for first, second in zip(records(finished), records(tmp_path / "run"), strict=True):
+        assert first.key == second.key
+        np.testing.assert_allclose(first.curves["loss"], second.curves["loss"], rtol=1e-4)
+
+
+def test_a_cell_that_fails_loses_no_other(tmp_path, tiny, monkeypatch):
+    from kerasinit.experiments import _run
+
+    train_cell = _run.train_cell
+
+    def failing(cell):
+        if cell.architecture.depth == 1:
+            raise RuntimeError("worker lost")
+        return train_cell(cell)
+
+    monkeypatch.setattr(_run, "train_cell", failing)
+    spec = tiny(initializers="zeros", depths=(1, 2))
+    with ThreadPoolExecutor(1) as executor, pytest.raises(RuntimeError, match="worker lost"):
+        run(spec, tmp_path / "run", executor)
+    assert {record.cell["depth"] for record in records(tmp_path / "run")} == {2}
+
+
+def test_an_optimizer_that_cannot_be_stacked_trains_one_after_another(tmp_path, tiny):
+    spec = tiny(
+        initializers="he_normal",
+        optimizer={"class_name": "SGD", "config": {"clipnorm": 1.0}},
+        epochs=1,
+    )
+    events = []
+    run(spec, tmp_path / "run", on_event=events.append)
+    notes = [event.message for event in events if event.kind == "note"]
+    assert notes == ["One training after another: clipnorm acts on whole tensors."]
+    assert [record.mapped for record in records(tmp_path / "run")] == [False, False]
+
+
+def test_a_model_that_cannot_be_mapped_trains_one_after_another(tmp_path, tiny, monkeypatch):
+    from kerasinit.experiments import _trainer
+
+    def refuse(function):
+        raise NotImplementedError("no rule for this operation")
+
+    monkeypatch.setattr(_trainer._backend, "over_replicas", refuse)
+    events = []
+    run(tiny(initializers="zeros"), tmp_path / "run", on_event=events.append)
+    (note,) = [event.message for event in events if event.kind == "note"]
+    assert "cannot be mapped (NotImplementedError: no rule" in note
+    assert [record.mapped for record in records(tmp_path / "run")] == [False, False]
+
+
+def test_replicas_that_do_not_fit_are_split_into_groups(finished, spec, tmp_path, monkeypatch):
+    monkeypatch.setattr("kerasinit.experiments._cell.replicas_per_call", lambda *_: 4)
+    run(spec, tmp_path / "run")
+    for first, second in zip(records(finished), records(tmp_path / "run"), strict=True):
+        assert first.key == second.key
+        np.testing.assert_allclose(first.curves["loss"], second.curves["loss"], rtol=1e-4)
+
+
+def test_every_learning_rate_is_trained(tmp_path, tiny):
+    spec = tiny(initializers="he_normal", learning_rates=(0.1, 1e-6), epochs=1)
+    run(spec, tmp_path / "run")
+    (row,) = compare(tmp_path / "run").rows
+    assert row.learning_rate == 0.1
+    assert len(records(tmp_path / "run")) == 4
+
+
+@pytest.mark.parametrize("model", ["cnn", "resnet", "lstm", "transformer"])
+def test_every_named_model_is_trained_mapped(tmp_path, model):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "images.npz", x=rng.normal(size=(40, 4, 4)), y=np.arange(40) % 2)
+    spec = Experiment(
+        models=model,
+        data=str(tmp_path / "images.npz"),
+        activations="tanh",
+        depths=1,
+        widths=4,
+        initializers=("he_normal", "initialize"),
+        learning_rates=0.01,
+        epochs=1,
+        seeds=1,
+        batch_size=8,
+    )
+    events = []
+    run(spec, tmp_path / "run", on_event=events.append)
+    assert [event.message for event in events if event.kind == "note"] == []
+    for record in records(tmp_path / "run"):
+        assert record.mapped
+        assert np.isfinite(record.final["loss"])
+
+
+def test_a_model_rule_of_each_kind_draws(tmp_path, tiny):
+    spec = tiny(initializers=("initialize", "lsuv", "kerasinit>Auto"), epochs=1)
+    run(spec, tmp_path / "run")
+    assert {r.start["cause"] for r in records(tmp_path / "run")} == {"healthy"}
+
+
+@pytest.mark.parametrize("rule", RESIDUAL_RULES)
+def test_every_residual_rule_is_one_of_initialize(rule):
+    from kerasinit.models import initialize
+
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Add()([inputs, keras.layers.Dense(4)(inputs)])
+    plan = initialize(keras.Model(inputs, outputs), rule, dry_run=True)
+    assert plan.rows
+
+
+def test_what_only_fails_on_the_model_is_reported_before_training(tmp_path, tiny):
+    spec = tiny(models=("mlp", "cnn"), initializers=("zeros", "delta_orthogonal"), seeds=1)
+    with pytest.raises(ValueError, match="The spec has 2 mistakes") as caught:
+        run(spec, tmp_path / "run")
+    assert "Convolutions need images" in str(caught.value)
+    assert "'delta_orthogonal'" in str(caught.value)
+    assert records(tmp_path / "run") == ()
+
+
+def test_a_foreign_directory_is_left_alone(tmp_path, spec):
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"photo\.jpg"):
+        run(spec, tmp_path)
