@@ -82,6 +82,12 @@ ROWS = [
     Row(I.ICNR, {"scale": 2}, "conv"),
     Row(I.Siren, {"first": True}),
 ]
+FLOAT64 = pytest.param(
+    "float64",
+    marks=pytest.mark.skipif(
+        keras.config.backend() == "jax", reason="JAX has no float64 unless configured"
+    ),
+)
 every_row = pytest.mark.parametrize("row", ROWS, ids=[row.cls.__name__ for row in ROWS])
 
 
@@ -249,10 +255,11 @@ def test_attention_takes_it(row):
 @every_row
 def test_bidirectional_takes_it(row):
     if row.site == "conv":
-        layer = L.Bidirectional(L.ConvLSTM1D(4, 3, kernel_initializer=row.make()))
+        cell = L.ConvLSTM1D(4, 3, kernel_initializer=row.make(), recurrent_initializer="zeros")
+        layer = L.Bidirectional(cell)
         shape = (None, 2, 6, 4)
     else:
-        options = {f"{row.site}_initializer": row.make()}
+        options = {"recurrent_initializer": "zeros", f"{row.site}_initializer": row.make()}
         layer = L.Bidirectional(L.GRU(4, reset_after=False, **options))
         shape = (None, 3, 8)
     if not row.gates:
@@ -275,7 +282,7 @@ def test_mixed_precision_keeps_float32_weights(row):
 
 
 @every_row
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", [FLOAT64, "float32", "float16", "bfloat16"])
 def test_every_dtype_has_the_same_values(row, dtype):
     model = model_of(row, dtype=dtype)
     expected = keras.ops.cast(weights_of(model_of(row), row), dtype)
@@ -288,13 +295,13 @@ def test_every_dtype_has_the_same_values(row, dtype):
 
 
 @settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
 @given(
-    shape=st.lists(st.integers(0, 4), max_size=4).map(tuple),
+    shape=st.lists(st.integers(0, 3), max_size=4).map(tuple),
     dtype=st.sampled_from([None, "float32", "bfloat16"]),
 )
 @every_row
