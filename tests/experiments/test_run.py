@@ -211,11 +211,11 @@ def test_every_residual_rule_is_one_of_initialize(rule):
 
 
 def test_what_only_fails_on_the_model_is_reported_before_training(tmp_path, tiny):
-    spec = tiny(models=("mlp", "cnn"), initializers=("zeros", "delta_orthogonal"), seeds=1)
+    spec = tiny(models=("mlp", "cnn"), initializers=("zeros", "stft"), seeds=1)
     with pytest.raises(ValueError, match="The spec has 2 mistakes") as caught:
         run(spec, tmp_path / "run")
     assert "Convolutions need images" in str(caught.value)
-    assert "'delta_orthogonal'" in str(caught.value)
+    assert "'stft'" in str(caught.value)
     assert records(tmp_path / "run") == ()
 
 
