@@ -229,13 +229,15 @@ def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def gradient(
-    function: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any]
+    function: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any], *, compiled: bool = False
 ) -> tuple[Any, Any, list[Any]]:
     """Value, extra results and gradients of `function`; inputs it does not use get zeros.
 
     Args:
         function: Takes the list of float tensors and returns `(scalar, anything)`.
         inputs: Tensors of the active backend to differentiate by.
+        compiled: Whether JAX compiles the whole. It compiles each operation by itself otherwise,
+            which is faster only where the same few operations repeat, as in a stack of `Dense`.
 
     Returns:
         `(scalar, anything, gradients)` with one gradient for each input, of its shape.
@@ -253,8 +255,8 @@ def gradient(
     if name() == "jax":
         import jax
 
-        # Compiled as a whole: one by one, each operation of a recurrent layer compiles by itself.
-        run = jax.jit(jax.value_and_grad(function, has_aux=True))
+        run = jax.value_and_grad(function, has_aux=True)
+        run = _compiled_once(run) if compiled else run
         (value, extra), gradients = run(inputs)
         return value, extra, list(gradients)
     import torch
@@ -275,10 +277,17 @@ def run_once(function: Callable[[], Any]) -> Any:
     JAX would compile each of its operations by itself, the others run them as they are.
     """
     if name() == "jax":
-        import jax
-
-        return jax.jit(function)()
+        return _compiled_once(function)()
     return function()
+
+
+def _compiled_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` compiled by JAX for a single call: with little optimization on a CPU."""
+    import jax
+
+    on_cpu = jax.default_backend() == "cpu"
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    return jax.jit(function, compiler_options=options if on_cpu else None)
 
 
 def run_for_shapes(function: Callable[[], Any]) -> Any:

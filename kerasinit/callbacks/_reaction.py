@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,21 +50,16 @@ def check_policy(policy: Policy) -> Policy:
     )
 
 
-def react(found: Found, policy: Policy) -> bool:
-    """Warns, or raises, as the policy says; returns whether training is to stop.
+def action_for(found: Found, policy: Policy) -> str | None:
+    """What the policy asks for: one of `POLICIES`, or None for nothing.
 
     Raises:
-        GradientError: If the policy says so.
+        ValueError: If the policy is a function that returns anything else.
     """
     action = policy(found.verdict) if callable(policy) else policy
     if action is not None and action not in POLICIES:
         check_policy(action)
-    if action == "raise":
-        raise GradientError(found.verdict, found.step)
-    if action is not None:
-        ending = " Training stops." if action == "stop" else ""
-        warnings.warn(f"Step {found.step}: {found.verdict}.{ending}", GradientWarning, stacklevel=2)
-    return action == "stop"
+    return action
 
 
 @dataclass(frozen=True)

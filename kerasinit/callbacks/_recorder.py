@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 from collections import deque
@@ -179,6 +180,8 @@ class Recorder:
                 action(sink)
             except FAILURES as error:
                 self._sinks.remove(sink)
+                with contextlib.suppress(*FAILURES):
+                    sink.close()
                 self._complain(
                     f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
                 )

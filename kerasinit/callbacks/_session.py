@@ -11,7 +11,13 @@ from typing import Any
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit.callbacks._reaction import GradientWarning, Policy, Snapshots, react
+from kerasinit.callbacks._reaction import (
+    GradientError,
+    GradientWarning,
+    Policy,
+    Snapshots,
+    action_for,
+)
 from kerasinit.callbacks._recorder import WINDOW, Found, Pending, Recorder
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._watch import Watch
@@ -130,11 +136,15 @@ class Session:
             GradientError: If the policy is to raise.
         """
         for message in self.recorder.take_complaints():
-            warnings.warn(message, GradientWarning, stacklevel=2)
+            _warn(message)
         while self.recorder.found:
             found = self.recorder.found.popleft()
-            if react(found, self._settings.on_verdict) and not self.stopped:
-                self._stop(found)
+            action = action_for(found, self._settings.on_verdict)
+            if action == "raise":
+                raise GradientError(found.verdict, found.step)
+            if action is not None:
+                stopping = self._stop(found) if action == "stop" else ""
+                _warn(f"Step {found.step}: {found.verdict}{stopping}")
 
     def _hand_over(
         self, measurement: dict[str, Any], logs: Any, step: int, epoch: int, steps_in_epoch: int
@@ -165,15 +175,17 @@ class Session:
             }
         self._latest = latest
 
-    def _stop(self, found: Found) -> None:
+    def _stop(self, found: Found) -> str:
+        if self.stopped:
+            return ""
         self.stopped = True
         self.model.stop_training = True
-        if self._snapshots is None or found.onset is None:
-            return
-        step = self._snapshots.restore(found.onset)
-        if step is not None:
-            message = f"The weights are those before step {step}, before the blow-up."
-            warnings.warn(message, GradientWarning, stacklevel=2)
+        restored = None
+        if self._snapshots is not None and found.onset is not None:
+            restored = self._snapshots.restore(found.onset)
+        if restored is None:
+            return " Training stops."
+        return f" Training stops with the weights from before step {restored}."
 
     def _begin_step(self) -> int:
         if self._step is None:
@@ -190,3 +202,7 @@ class Session:
 
 def _may_stop(policy: Policy) -> bool:
     return policy == "stop" or callable(policy)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, GradientWarning, stacklevel=2)

@@ -39,7 +39,9 @@ class Watch:
         self._histogram = histogram
         # One thread for each replica of `tf.distribute` traces the step.
         self._trace = threading.local()
-        self._functions: dict[bool, Callable[..., Any]] = {}
+        # Now, not when first called: Keras asks the variables where they lie, and while `fit` runs
+        # on JAX they hold nothing. Nothing is traced or compiled before the first call.
+        self._functions = {probing: self._compiled(probing) for probing in (False, True)}
 
     def serves(self, model: Any) -> bool:
         """Whether this watch was made for `model` as it is compiled now.
@@ -63,16 +65,17 @@ class Watch:
             arguments: Of the train function.
             probing: Whether the activations are probed too.
         """
-        if probing not in self._functions:
-            step = self.model.train_step
-            self._functions[probing] = _backend.compile_train_step(
-                self.model, lambda *inputs: self._step(step, inputs, probing)
-            )
         with contextlib.ExitStack() as stack:
             for optimizer in self.optimizers():
                 stack.enter_context(self._observed(optimizer))
             outputs, rest = _backend.split_step(self._functions[probing](*arguments))
         return _backend.join_step(outputs["logs"], rest), outputs["measurement"]
+
+    def _compiled(self, probing: bool) -> Callable[..., Any]:
+        step = self.model.train_step
+        return _backend.compile_train_step(
+            self.model, lambda *inputs: self._step(step, inputs, probing)
+        )
 
     @contextlib.contextmanager
     def _observed(self, optimizer: Any) -> Iterator[None]:

@@ -1,0 +1,58 @@
+"""Steps are recorded when they should be."""
+
+import pytest
+
+from kerasinit.callbacks._schedule import Schedule
+
+
+def recorded(schedule, steps, seconds=None):
+    found = []
+    for step in range(steps):
+        due = schedule.due(step)
+        if due:
+            found.append(step)
+        if seconds:
+            schedule.observe(due, seconds[due])
+    return found
+
+
+@pytest.mark.parametrize("every", [1, 2, 7])
+def test_every_nth_step_is_due(every):
+    assert recorded(Schedule(every), 20) == list(range(0, 20, every))
+
+
+@pytest.mark.parametrize("first", [5, 12])
+def test_a_training_may_begin_anywhere(first):
+    schedule = Schedule(10)
+    assert [step for step in range(first, first + 21) if schedule.due(step)] == [
+        first,
+        first + 10,
+        first + 20,
+    ]
+
+
+@pytest.mark.parametrize(("every", "expected"), [(1, [2, 5, 8, 11]), (4, [2, 8])])
+def test_accumulated_gradients_are_recorded_at_the_update(every, expected):
+    assert recorded(Schedule(every, accumulation=3), 12) == expected
+
+
+@pytest.mark.parametrize(
+    ("cost", "budget", "every"), [(0.5, 0.01, 50), (0.019, 0.01, 2), (0.001, 0.01, 1)]
+)
+def test_a_budget_sets_how_often(cost, budget, every):
+    schedule = Schedule(budget=budget)
+    recorded(schedule, 200, seconds={False: 1.0, True: 1.0 + cost})
+    assert schedule.every == every
+
+
+def test_a_budget_keeps_its_share():
+    schedule = Schedule(budget=0.05)
+    steps = 2000
+    found = recorded(schedule, steps, seconds={False: 1.0, True: 1.3})
+    assert 0.3 * len(found) / steps == pytest.approx(0.05, rel=0.2)
+
+
+def test_a_recording_that_is_free_is_done_at_each_step():
+    schedule = Schedule(budget=0.01)
+    recorded(schedule, 100, seconds={False: 1.0, True: 0.9})
+    assert schedule.every == 1

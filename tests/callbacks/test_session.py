@@ -1,0 +1,166 @@
+"""After a training, however it ended, model and optimizer are as they were."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasinit.callbacks import GradientError, GradientStats, GradientWarning
+
+HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_epoch_begin", "on_epoch_end")
+
+
+def fingerprint(model):
+    """Every attribute of the model, the optimizer and their classes, by identity."""
+    found = {}
+    for owner in (model, model.optimizer):
+        for key, value in vars(owner).items():
+            found[type(owner).__name__, key] = id(value) if callable(value) else type(value)
+    return found
+
+
+def raiser(hook, error):
+    callback = keras.callbacks.Callback()
+
+    def fail(index, logs=None):
+        if index == 1:
+            raise error("stop here")
+
+    setattr(callback, hook, fail)
+    return callback
+
+
+def test_nothing_is_left_behind(make_model, train):
+    model = make_model()
+    train(model)
+    before = fingerprint(model)
+    train(model, GradientStats(2, activations_every=3), epochs=2)
+    assert fingerprint(model) == before
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
+def test_an_exception_leaves_nothing_behind(make_model, train, hook, error, ours_first):
+    ours_first = ours_first and hook != "on_train_batch_begin"  # see the next test
+    model, stats = make_model(), GradientStats()
+    train(model)
+    before = fingerprint(model)
+    callbacks = [stats, raiser(hook, error)] if ours_first else [raiser(hook, error), stats]
+    with pytest.raises(error, match="stop here"):
+        train(model, *callbacks, epochs=3)
+    assert fingerprint(model) == before
+    assert "grad_norm" not in train(model).history
+
+
+def test_an_exception_right_before_the_step_heals_with_the_next_step(make_model, train):
+    model, stats = make_model(), GradientStats()
+    train(model)
+    before = fingerprint(model)
+    with pytest.raises(RuntimeError, match="stop here"):
+        train(model, stats, raiser("on_train_batch_begin", RuntimeError))
+    recorded = len(stats.history)
+    assert "grad_norm" not in train(model).history
+    assert len(stats.history) == recorded
+    assert fingerprint(model) == before
+
+
+def test_an_exception_inside_the_step_restores_the_optimizer(data):
+    class Broken(keras.layers.Layer):
+        def call(self, inputs):
+            if self.broken:
+                raise RuntimeError("stop here")
+            return inputs
+
+    layer = Broken()
+    layer.broken = False
+    model = keras.Sequential([keras.Input((6,)), layer, keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    x, y = data
+    model.fit(x, y, verbose=0)
+    before = fingerprint(model)
+    layer.broken = True
+    with pytest.raises(RuntimeError, match="stop here"):
+        model.fit(x, y, verbose=0, callbacks=[GradientStats()])
+    assert fingerprint(model) == before
+
+
+def test_training_goes_on_after_an_exception_with_the_same_callback(make_model, train):
+    model, stats = make_model(), GradientStats()
+    with pytest.raises(RuntimeError, match="stop here"):
+        train(model, stats, raiser("on_train_batch_end", RuntimeError))
+    train(model, stats)
+    assert stats.history[-1]["step"] >= 4
+
+
+# --- verdicts ---------------------------------------------------------------------------------
+
+
+def exploding_model(make_model):
+    return make_model(optimizer=keras.optimizers.SGD(1e4), activation="linear")
+
+
+def test_a_verdict_is_one_warning(make_model, train):
+    stats = GradientStats()
+    with pytest.warns(GradientWarning, match="Step .*Fix:") as seen:
+        train(exploding_model(make_model), stats, epochs=6)
+    named = [(v.cause, v.where) for v in stats.verdicts]
+    assert stats.verdicts
+    assert len(named) == len(set(named))
+    messages = [str(w.message) for w in seen if w.category is GradientWarning]
+    assert [m.split(": ")[1] for m in messages] == [f"{c} at {w}" for c, w in named]
+
+
+def test_the_number_of_verdicts_is_in_the_logs(make_model, train):
+    stats = GradientStats()
+    with pytest.warns(GradientWarning):
+        history = train(exploding_model(make_model), stats, epochs=6).history
+    assert history["grad_verdicts"][-1] == len(stats.verdicts)
+
+
+def test_a_healthy_training_has_no_verdict(make_model, train):
+    stats = GradientStats()
+    train(make_model(), stats, epochs=10)
+    assert stats.verdicts == []
+
+
+def test_stop_ends_the_training_with_finite_weights(make_model, train):
+    model, stats = exploding_model(make_model), GradientStats(on_verdict="stop")
+    with pytest.warns(GradientWarning, match="with the weights from before"):
+        history = train(model, stats, epochs=50)
+    assert len(history.epoch) < 50
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert np.isfinite(model.evaluate(np.ones((4, 6)), np.ones((4, 3)), verbose=0))
+
+
+def test_stop_gives_the_weights_that_training_had_then(make_model, train):
+    model, stats = exploding_model(make_model), GradientStats(on_verdict="stop")
+    first = [np.array(w) for w in model.get_weights()]
+    with pytest.warns(GradientWarning, match="from before step 0"):
+        train(model, stats, epochs=50)
+    for left, right in zip(first, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_raise_names_the_verdict(make_model, train):
+    with pytest.raises(GradientError, match="Step") as seen:
+        train(exploding_model(make_model), GradientStats(on_verdict="raise"), epochs=50)
+    assert seen.value.verdict.where
+
+
+def test_a_function_decides(make_model, train):
+    seen = []
+    stats = GradientStats(on_verdict=seen.append)
+    train(exploding_model(make_model), stats, epochs=6)
+    assert seen == stats.verdicts != []
+
+
+def test_a_function_may_stop(make_model, train):
+    stats = GradientStats(on_verdict=lambda verdict: "stop")
+    with pytest.warns(GradientWarning, match="Training stops"):
+        assert len(train(exploding_model(make_model), stats, epochs=50).epoch) < 50
+
+
+def test_a_function_that_decides_nonsense_is_an_error(make_model, train):
+    stats = GradientStats(on_verdict=lambda verdict: "explode")
+    with pytest.raises(ValueError, match=r"`on_verdict` must be one of.*'explode'"):
+        train(exploding_model(make_model), stats, epochs=6)
