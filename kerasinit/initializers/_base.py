@@ -15,6 +15,7 @@ from kerasinit.initializers._site import Site, find_site
 
 PACKAGE = "kerasinit"
 WIDE_DTYPES = ("float32", "float64")  # drawn as they are; narrower ones are drawn in float32
+NUM_SEEDS = 2**32  # distinct seeds of Keras' generators; TensorFlow takes the rest by this modulus
 
 Class = TypeVar("Class", bound=type)
 
@@ -80,8 +81,10 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
         return {"seed": None if self._init_seed is None else self.seed}
 
     def _seed_for(self, site: Site | None) -> SeedLike:
-        if site is None or not isinstance(self.seed, CountedSeed):
-            return int(self.seed) if isinstance(self.seed, CountedSeed) else self.seed
+        if not isinstance(self.seed, CountedSeed):
+            return self.seed
+        if site is None:
+            return int(self.seed) % NUM_SEEDS
         position = self.seed.filled if site.pretend else self.seed.next_position()
         return folded(self.seed, position=position, role=site.role, path=site.path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import keras
@@ -13,6 +12,7 @@ from kerasinit import theory
 from kerasinit.initializers._site import Site
 
 AUTO = "auto"
+SMALLEST_GAIN, LARGEST_GAIN = 1e-30, 1e30  # beyond, float32 weights would be 0 or infinite
 # They mix the units of one input and end a network: the layer below them counts as linear.
 MIXING = ("glu", "log_softmax", "softmax", "sparsemax")
 # Kernels whose result does not go through the activation of their layer alone.
@@ -36,8 +36,10 @@ def checked_gain(gain: Any) -> Any:
             f"Received: gain={gain!r} of type {type(gain).__name__}."
         )
     if isinstance(gain, int | float | np.integer | np.floating):
-        if not 0 < gain < math.inf:
-            raise ValueError(f"`gain` must be > 0 and finite. Received: gain={gain!r}.")
+        if not SMALLEST_GAIN < gain < LARGEST_GAIN:
+            raise ValueError(
+                f"`gain` must be > 0 and finite, also as a float32 weight. Received: gain={gain!r}."
+            )
         return float(gain)
     if isinstance(gain, dict):
         gain = keras.activations.get(gain)

@@ -10,6 +10,7 @@ from keras import ops
 from kerasinit._typing import SeedLike, Shape, Tensor
 
 KERAS_CUT = 2.0  # standard deviations: where `keras.random.truncated_normal` cuts
+NEAREST_CUT = 1e-2  # standard deviations: nearer, the density is flat to 5e-5
 FARTHEST_CUT = 5.0  # standard deviations: float32 uniforms do not resolve the tail beyond
 
 
@@ -26,7 +27,7 @@ def truncated_std(cut: float) -> float:
         >>> round(truncated_std(2.0), 11)
         0.87962566103
     """
-    if cut < 1e-2:  # the formula below cancels; this is its series, good to 1e-10
+    if cut < NEAREST_CUT:  # the formula below cancels; this is its series, good to 1e-10
         return cut / math.sqrt(3) * (1 - cut**2 / 15)
     density = math.exp(-(cut**2) / 2) / math.sqrt(2 * math.pi)
     return math.sqrt(1 - 2 * cut * density / math.erf(cut / math.sqrt(2)))
@@ -42,6 +43,9 @@ def truncated_normal(shape: Shape, std: float, *, cut: float, dtype: str, seed: 
         dtype: `"float32"` or `"float64"`.
         seed: Seed of `keras.random`.
     """
+    if cut < NEAREST_CUT:
+        limit = math.sqrt(3) * std
+        return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)
     before = std / truncated_std(cut)
     if cut == KERAS_CUT:
         return keras.random.truncated_normal(shape, 0.0, before, dtype=dtype, seed=seed)

@@ -5,6 +5,8 @@ import math
 import keras
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 import kerasinit
@@ -97,13 +99,19 @@ def test_normal_values_are_normal(cls):
     assert_distributed(sample(cls(seed=1)), stats.norm(0, STD[family(cls)]))
 
 
-@pytest.mark.parametrize("cut", [0.5, 1.0, 2.0, 3.0, 4.5, 6.0], ids=str)
+@pytest.mark.parametrize("cut", [0.02, 0.5, 1.0, 2.0, 3.0, 4.5, 6.0], ids=str)
 def test_truncated_values_are_truncated_at_the_same_variance(cut):
     values = sample(LecunNormal(truncate=cut, seed=1))
     before = STD["Lecun"] / float(stats.truncnorm.std(-cut, cut))
     assert np.abs(values).max() <= cut * before * (1 + 1e-6)
     assert_moments(values, STD["Lecun"])
     assert_distributed(values, stats.truncnorm(-cut, cut, scale=before))
+
+
+def test_a_cut_at_the_mean_leaves_a_uniform_distribution():
+    limit = math.sqrt(3) * STD["Lecun"]
+    values = sample(LecunNormal(truncate=1e-300, seed=1))
+    assert_distributed(values, stats.uniform(-limit, 2 * limit))
 
 
 @pytest.mark.parametrize(("cut", "std"), CUT_STD.items(), ids=str)
@@ -217,9 +225,9 @@ def test_an_unregistered_function_as_gain_works_in_attention():
     assert layer.query_dense.kernel.shape == (8, 2, 4)
 
 
-@pytest.mark.parametrize("gain", [0, -1.0, math.inf, math.nan], ids=str)
+@pytest.mark.parametrize("gain", [0, -1.0, math.inf, math.nan, 1e39, 1e-46], ids=str)
 def test_a_gain_that_is_no_positive_number_is_refused(gain):
-    with pytest.raises(ValueError, match=r"`gain` must be > 0 and finite. Received: gain="):
+    with pytest.raises(ValueError, match=r"`gain` must be > 0 and finite, .* Received: gain="):
         HeNormal(gain)
 
 
@@ -307,3 +315,38 @@ def test_the_classes_are_variance_scalings_for_einsum_dense():
 def test_the_gain_is_that_of_the_theory():
     ratio = sample(HeNormal("mish", seed=1), (3, 4)) / sample(HeNormal(1.0, seed=1), (3, 4))
     np.testing.assert_allclose(ratio, kerasinit.gain("mish"), rtol=1e-5)
+
+
+NUMBERS = st.one_of(st.none(), st.booleans(), st.floats(), st.integers(-2, 2), st.just("1"))
+AXES = st.one_of(st.none(), st.lists(st.integers(-3, 3), max_size=2))
+CONFIGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "gain": st.one_of(NUMBERS, st.sampled_from(["auto", "relu", "softmax", "no"])),
+        "mode": st.sampled_from(["fan_in", "fan_out", "fan_avg", "fan_geo", "fan", "", None]),
+        "truncate": NUMBERS,
+        "seed": NUMBERS,
+        "input_axes": AXES,
+        "output_axes": AXES,
+        "batch_axes": AXES,
+    },
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(cls=st.sampled_from(CLASSES), config=CONFIGS)
+def test_any_config_draws_finite_weights_or_names_the_argument(cls, config):
+    try:
+        tensor = cls(**config)((3, 4))
+    except (ValueError, TypeError) as error:
+        if any(f"`{name}`" in str(error) for name in config):
+            return
+        raise
+    drawn = keras.ops.convert_to_numpy(tensor)
+    assert drawn.shape == (3, 4)
+    assert np.isfinite(drawn).all()

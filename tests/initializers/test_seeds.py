@@ -65,6 +65,10 @@ def test_a_seed_of_another_type_is_refused(seed):
         HeNormal(seed=seed)
 
 
+def test_a_seed_of_any_size_draws():
+    assert np.isfinite(values(HeNormal(seed=2**70)((3, 4)))).all()
+
+
 @pytest.mark.parametrize("seed", [None, 3, 2**31 + 5], ids=str)
 def test_the_config_has_the_users_seed(seed):
     assert HeNormal(seed=seed).get_config()["seed"] == seed
