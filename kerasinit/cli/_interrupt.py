@@ -29,7 +29,7 @@ def polite(tracker: Tracker) -> Iterator[None]:
 
     def request(number: int, frame: FrameType | None) -> None:
         if tracker.stopping:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("Ctrl-C")
         tracker.stopping = True
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, NOTICE)
 

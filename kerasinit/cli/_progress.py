@@ -54,7 +54,7 @@ class Tracker:
             self.notes.add(event.message)
         self.show(event)
         if self.stopping:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("Ctrl-C")
 
 
 @contextmanager
