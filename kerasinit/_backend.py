@@ -229,14 +229,14 @@ def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def gradient(
-    function: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any], *, compiled: bool = False
+    function: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any], *, as_whole: bool = False
 ) -> tuple[Any, Any, list[Any]]:
     """Value, extra results and gradients of `function`; inputs it does not use get zeros.
 
     Args:
         function: Takes the list of float tensors and returns `(scalar, anything)`.
         inputs: Tensors of the active backend to differentiate by.
-        compiled: Whether JAX compiles the whole. It compiles each operation by itself otherwise,
+        as_whole: Whether JAX compiles the whole. It compiles each operation by itself otherwise,
             which is faster only where the same few operations repeat, as in a stack of `Dense`.
 
     Returns:
@@ -256,7 +256,7 @@ def gradient(
         import jax
 
         run = jax.value_and_grad(function, has_aux=True)
-        run = _compiled_once(run) if compiled else run
+        run = _compiled_once(run) if as_whole else run
         (value, extra), gradients = run(inputs)
         return value, extra, list(gradients)
     import torch

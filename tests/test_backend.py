@@ -222,3 +222,46 @@ def test_compiled_asks_jax_for_exact_products():
 
     traced = str(jax.make_jaxpr(_backend.compiled(gram))(np.ones((5, 3), "float32")))
     assert "HIGHEST" in traced
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("as_whole", [False, True])
+def test_gradient_gives_value_extra_and_zeros_for_what_is_not_used(as_whole):
+    def function(inputs):
+        return keras.ops.sum(inputs[0] ** 2), {"double": 2 * inputs[0]}
+
+    inputs = [keras.ops.convert_to_tensor(np.array([1.0, 3.0], "float32")), keras.ops.ones((2, 2))]
+    value, extra, gradients = _backend.gradient(function, inputs, as_whole=as_whole)
+    assert float(value) == 10.0
+    double, used, unused = map(keras.ops.convert_to_numpy, (extra["double"], *gradients))
+    np.testing.assert_array_equal(double, [2.0, 6.0])
+    np.testing.assert_array_equal(used, [2.0, 6.0])
+    np.testing.assert_array_equal(unused, np.zeros((2, 2)))
+
+
+def test_gradient_takes_the_values_of_variables():
+    variable = keras.Variable(np.array([2.0], "float32"))
+    start = keras.ops.convert_to_tensor(variable)
+    _, _, (slope,) = _backend.gradient(lambda inputs: (inputs[0][0] ** 3, None), [start])
+    assert float(slope[0]) == pytest.approx(12.0)
+
+
+def test_the_compiled_loss_lent_to_a_model_has_its_weights_and_is_taken_back():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, [inputs + 1.0, inputs + 2.0])
+    model.compile("sgd", ["mse", "mse"], loss_weights=[1.0, 10.0])
+    own = model._compile_loss
+    y = [np.zeros((1, 2), "float32")] * 2
+    y_pred = [keras.ops.ones((1, 2)), 2 * keras.ops.ones((1, 2))]
+    with _backend.spare_compiled_loss(model, y, y_pred) as spare:
+        assert model._compile_loss is spare
+        assert float(model.compute_loss(y=y, y_pred=y_pred)) == pytest.approx(1.0 + 10 * 4.0)
+    assert model._compile_loss is own
+    assert not own.built
+
+
+def test_there_is_no_loss_to_lend_before_compile():
+    with _backend.spare_compiled_loss(keras.Sequential(), None, None) as spare:
+        assert spare is None

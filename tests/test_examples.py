@@ -69,3 +69,11 @@ def test_textbook_mistakes_shows_each_fault_and_the_cure(tmp_path):
 def test_every_example_is_run_here():
     tested = set(re.findall(r'output_of\(\s*"(\w+\.py)"', Path(__file__).read_text()))
     assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
+
+
+def test_diagnose_model_names_the_fault_and_the_cure_trains(tmp_path):
+    text = output_of("diagnose_model.py", cwd=tmp_path)
+    before, after = map(float, re.findall(r"Accuracy after 6 epochs: ([\d.]+)", text))
+    assert "Root cause: vanishing at hidden_0" in text
+    assert text.count("Healthy") == 1
+    assert before < 0.5 < 0.9 < after

@@ -121,10 +121,11 @@ def _table(diagnosis: Diagnosis) -> Any:
 
 
 def _findings(diagnosis: Diagnosis) -> list[Any]:
+    from rich.padding import Padding
     from rich.text import Text
 
     signals = diagnosis.signals
-    lines = [Text(f"{signals.samples} samples. {LEGEND}", style="dim")]
+    lines: list[Any] = [Text(f"{signals.samples} samples. {LEGEND}", style="dim")]
     if signals.loss is not None:
         chance = signals.chance_loss
         known = "" if chance is None else f" (a model that knows nothing: {chance:.4g})"
@@ -135,8 +136,8 @@ def _findings(diagnosis: Diagnosis) -> list[Any]:
     for number, verdict in enumerate(diagnosis.verdicts):
         title = "Root cause" if number == 0 else "Also"
         lines.append(Text(f"\n{title}: {_words(verdict.cause)} at {verdict.where}", style="bold"))
-        lines.append(Text(f"  because {verdict.evidence}."))
-        lines.append(Text(f"  To fix:  {verdict.fix}."))
+        lines.append(Padding(Text(f"Because {verdict.evidence}."), (0, 0, 0, 2)))
+        lines.append(Padding(Text(f"To fix: {verdict.fix}."), (0, 0, 0, 2)))
     return lines
 
 

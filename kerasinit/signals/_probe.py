@@ -72,6 +72,10 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     )
 
 
+def _is_plain_stack(watch: Watch) -> bool:
+    return all(isinstance(call.site.layer, keras.layers.Dense) for call in watch.calls)
+
+
 def _outputs(model: Any, x: Any) -> Any:
     with keras.StatelessScope():
         return model(x, training=False)
@@ -131,7 +135,9 @@ def _pass(
 
     taps = [ops.zeros(shape, dtype) for shape, dtype in first.shapes]
     weights = [ops.convert_to_tensor(variable) for variable in trainable]
-    value, (outputs, tensors), gradients = _backend.gradient(forward, [*weights, *taps])
+    value, (outputs, tensors), gradients = _backend.gradient(
+        forward, [*weights, *taps], as_whole=not _is_plain_stack(watch)
+    )
     arrays = [to_numpy(gradient) / scale for gradient in gradients]
     return _Pass(
         loss=float(to_numpy(value)) / scale,

@@ -39,7 +39,7 @@ def test_a_faulty_model_shows_cause_place_evidence_and_cure(sick):
     text = str(sick)
     assert not sick.healthy
     assert "Root cause: vanishing at hidden_0" in text
-    assert "because" in text
+    assert "Because" in text
     assert "To fix:" in text
     assert "kerasinit.initialize(model)" in text
 

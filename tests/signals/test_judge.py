@@ -1,5 +1,8 @@
 """Healthy models get no verdict, faulty ones the right root cause: a table of real models."""
 
+import dataclasses
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -30,8 +33,9 @@ HEALTHY = {
     "resnet": ("resnet", (), "images"),
     "lstm": ("lstm", (), "tokens"),
     "transformer": ("transformer", (), "tokens"),
-    "mobilenet": ("mobilenet", (), "photos"),
 }
+if keras.config.backend() == "tensorflow":  # JAX compiles its 150 layers for half a minute
+    HEALTHY["mobilenet"] = ("mobilenet", (), "photos")
 FAULTY = {
     "zeros": (("relu", 3, "zeros"), "symmetric"),
     "zeros_sigmoid_10": (("sigmoid", 10, "zeros"), "symmetric"),
@@ -47,7 +51,6 @@ FAULTY = {
     "large_relu": (("relu", 10, ("normal", 1.0)), "exploding"),
     "large_relu_overflow": (("relu", 60, ("normal", 1.0)), "exploding"),
     "large_tanh": (("tanh", 10, ("normal", 1.0)), "exploding"),
-    "narrow": (("relu", 30, "he_normal", 8), "too_narrow"),
 }
 
 
@@ -241,8 +244,21 @@ def test_a_trained_model_is_not_blamed_for_its_scale(zoo):
     model = zoo.mlp("relu", 3, zoo.normal(0.05))
     assert causes(model, x, y) == ["bad_scale"]
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    model.fit(x, y, epochs=15, batch_size=32, verbose=0)
+    for _ in range(40):
+        model.train_on_batch(x, y)
     assert causes(model, x, y) == []
+
+
+@pytest.mark.parametrize(("drift", "expected"), [(1.0, []), (-1.0, []), (-4.0, ["too_narrow"])])
+def test_a_narrow_stack_is_blamed_for_the_drift_that_is_seen(zoo, drift, expected):
+    signals = measure(zoo.mlp("relu", 30, zoo.orthogonal(2**0.5)), *zoo.data())
+    *hidden, head = signals.layers  # 5 * 30 / 64 = 2.3 > 1: narrow enough to drift
+    drifted = (
+        dataclasses.replace(row, preactivation_mean_square=math.exp(drift * i / 29), input_rms=None)
+        for i, row in enumerate(hidden)
+    )
+    found = judge(dataclasses.replace(signals, layers=(*drifted, head)))
+    assert [verdict.cause for verdict in found] == expected
 
 
 def test_verdicts_are_distinct_causes_of_the_list(zoo):
