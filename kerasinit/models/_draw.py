@@ -53,6 +53,7 @@ class Choice:
         scale: Factor on the drawn values, dimensionless.
         pixels: Pixels that a flattening laid side by side on the input axis: the mirrored halves
             of a dense kernel are dealt out to every pixel.
+        mirrored: Whether to draw half of the output units, and the other half as their negatives.
     """
 
     slot: Slot
@@ -60,6 +61,7 @@ class Choice:
     reason: str
     scale: float = 1.0
     pixels: int = 1
+    mirrored: bool = False
 
     @property
     def changes(self) -> bool:
@@ -129,11 +131,20 @@ def draw(choice: Choice, seed: int) -> Tensor:
     if slot.role == "kernel":
         initializer = with_einsum_axes(initializer, slot.layer)
     with _backend.layer_scope(slot.layer, slot.layer_path):
-        if choice.pixels == 1:
+        if choice.mirrored:
+            values = _mirrored(initializer, slot.shape, dtype)
+        elif choice.pixels == 1:
             values = initializer(slot.shape, dtype=dtype)
         else:
             values = _per_pixel(initializer, slot.shape, dtype, choice.pixels)
     return values if choice.scale == 1.0 else ops.cast(choice.scale * values, dtype)
+
+
+def _mirrored(initializer: Any, shape: Shape, dtype: str) -> Tensor:
+    """A kernel whose second half of output units mirrors the first; a leftover copies unit 0."""
+    *rest, units = shape
+    values = initializer((*rest, units // 2), dtype=dtype)
+    return ops.concatenate([values, -values, values[..., : units % 2]], axis=-1)
 
 
 def _per_pixel(initializer: Any, shape: Shape, dtype: str, pixels: int) -> Tensor:

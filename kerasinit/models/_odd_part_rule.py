@@ -41,20 +41,36 @@ def _is_mirrored(role: Role) -> bool:
 
 
 def _choices(role: Role, slots: dict[str, Slot]) -> Iterator[Choice]:
+    if role.before is None and len(slots["kernel"].shape) > 2:
+        yield _first_convolution(role, slots["kernel"])
+    else:
+        yield _hidden_kernel(role, slots["kernel"])
+    if "bias" in slots:
+        yield _bias(role, slots["bias"])
+
+
+def _first_convolution(role: Role, slot: Slot) -> Choice:
+    """All taps of a first convolution: its few input channels alone would be a thin signal."""
+    point = theory.odd_part(role.after, role.depth)
+    kernel = initializers.Orthogonal(gain=math.sqrt(point.length))
+    return Choice(slot, kernel, _reason(role), mirrored=point.kind == "mirror")
+
+
+def _hidden_kernel(role: Role, slot: Slot) -> Choice:
     initializer, scale = _kernel(role)
     paired = role.before is not None and theory.odd_part(role.before, role.depth).kind == "mirror"
     pixels = role.pixels if paired else 1
-    yield Choice(slots["kernel"], initializer, _reason(role), scale=scale, pixels=pixels)
-    if "bias" not in slots:
-        return
-    offset = 0.0 if role.before is None else theory.odd_part(role.before, role.depth).offset
-    if offset and theory.odd_part(role.before, role.depth).kind == "bias":
-        bias = initializers.OddPartBias(role.before, depth=role.depth)
-        name = role.before.name if role.before is not None else ""
-        reason = f"cancels the mean that {name} adds: -{offset:.4g} x (column sums of the kernel)"
-        yield Choice(slots["bias"], bias, reason)
-    else:
-        yield Choice(slots["bias"], keras.initializers.Zeros(), "odd-part rule: no bias is due")
+    return Choice(slot, initializer, _reason(role), scale=scale, pixels=pixels)
+
+
+def _bias(role: Role, slot: Slot) -> Choice:
+    if role.before is not None:
+        point = theory.odd_part(role.before, role.depth)
+        if point.kind == "bias" and point.offset:
+            bias = initializers.OddPartBias(role.before, depth=role.depth)
+            reason = f"cancels the mean of {role.before.name}: -{point.offset:.4g} x column sums"
+            return Choice(slot, bias, reason)
+    return Choice(slot, keras.initializers.Zeros(), "odd-part rule: no bias is due")
 
 
 def _kernel(role: Role) -> tuple[Any, float]:

@@ -151,13 +151,22 @@ class TestPlainStacks:
         parts = [make() for make in between]
         model = chain(*convolutions, *parts, dense(12, "relu"), dense(4), shape=(6, 6, 3))
         plan = kerasinit.initialize(model, seed=1)
-        assert all("OddPart" in row.initializer for row in kernels(plan))
+        assert all("plain stack, 5 hidden" in row.reason for row in kernels(plan))
         x = RNG.normal(size=(4, 6, 6, 3)).astype("float32")
         np.testing.assert_allclose(  # linear: the even parts cancel everywhere
             keras.ops.convert_to_numpy(model(x)),
             -keras.ops.convert_to_numpy(model(-x)),
             atol=1e-5,
         )
+
+    def test_a_first_convolution_uses_all_its_taps_in_pairs(self):
+        convolutions = [layers.Conv2D(7, 3, padding="same", activation="relu") for _ in range(4)]
+        model = chain(*convolutions, layers.Conv2D(2, 3), shape=(6, 6, 1))
+        kerasinit.initialize(model, seed=1)
+        first, second = (model.layers[index].get_weights()[0] for index in (0, 1))
+        assert np.count_nonzero(first) == first.size
+        np.testing.assert_array_equal(first[..., :3], -first[..., 3:6])
+        assert np.count_nonzero(second[0]) == 0
 
     def test_max_pooling_keeps_the_net_odd(self):
         convolutions = [layers.Conv2D(8, 3, padding="same", activation="relu") for _ in range(4)]
