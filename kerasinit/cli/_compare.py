@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -17,6 +18,7 @@ from kerasinit.cli._progress import Tracker, progress
 from kerasinit.cli._screen import messages, results
 from kerasinit.cli._tables import ranking
 
+RUNS = Path("kerasinit-runs")  # where runs go without --out, one directory each
 PAGE = "report.html"
 RECORDS = "records.jsonl"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -111,11 +113,12 @@ def _baseline(wanted: str | None, labels: list[str]) -> str:
 
 def _new_directory() -> Path:
     """A directory that does not exist yet, named after the time."""
-    stem = f"kerasinit-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-    for suffix in ("", *(f"-{number}" for number in range(2, 100))):
-        if not (path := Path(stem + suffix)).exists():
-            return path
-    raise ValueError(f"Too many run directories begin with {stem!r}. Pass --out DIR.")
+    stem = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    for number in itertools.count(1):
+        path = RUNS / (stem if number == 1 else f"{stem}-{number}")
+        if not path.exists():
+            break
+    return path
 
 
 def _again(arguments: Arguments, out: Path) -> str:

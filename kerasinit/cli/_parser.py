@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 FORMATS = ("json", "csv", "md")
@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="kerasinit", description=OVERVIEW, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    root.add_argument("--version", action="version", version=f"kerasinit {version('kerasinit')}")
+    root.add_argument("--version", action="version", version=f"kerasinit {_version()}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, summary: str, text: str) -> argparse.ArgumentParser:
@@ -127,6 +127,13 @@ def parser() -> argparse.ArgumentParser:
         "list", "all initializers: name, formula, when to use", "All initializers of kerasinit."
     )
     return root
+
+
+def _version() -> str:
+    try:
+        return version("kerasinit")
+    except PackageNotFoundError:  # run from a source tree
+        return "(not installed)"
 
 
 def _output(command: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -140,9 +141,10 @@ def _packed(text: str) -> str:
 
 
 def _version() -> str:
-    from importlib.metadata import version
-
-    return version("kerasinit")
+    try:
+        return version("kerasinit")
+    except PackageNotFoundError:  # run from a source tree
+        return ""
 
 
 def _within(comparison: Comparison) -> Sequence[dict[str, Any]]:
