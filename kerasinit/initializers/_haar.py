@@ -11,6 +11,7 @@ from kerasinit._typing import SeedLike, Shape, Tensor
 
 SMALLEST_BLOCK = 256  # columns; below it one block is faster than several
 MAX_BLOCKS = 4  # more blocks save few operations and lengthen the traced graph
+TINY = 1e-18  # in place of a draw of exactly 0; its square is still a normal float32
 
 
 def haar(shape: Shape, *, seed: SeedLike, dtype: str = "float32") -> Tensor:
@@ -66,15 +67,13 @@ def _reflectors(gaussian: Tensor) -> tuple[Tensor, Tensor]:
     Column j reflects the first unit vector onto the direction of `x = gaussian[j:, j]`, up to
     the sign that avoids cancellation; that sign is undone on column j of the product.
     """
-    rows, columns = gaussian.shape[-2:]
-    eye = ops.eye(rows, columns, dtype=gaussian.dtype)
-    lower = ops.tril(gaussian)
-    length = ops.sqrt(ops.sum(ops.square(lower), axis=-2, keepdims=True))
-    zero = ops.equal(length, 0)  # a draw of exactly 0 in the last column of a square matrix
-    unit = ops.where(zero, eye, lower / ops.where(zero, ops.ones_like(length), length))
-    first = ops.sum(unit * eye, axis=-2, keepdims=True)
-    signs = ops.where(ops.less(first, 0), -ops.ones_like(first), ops.ones_like(first))
-    return (unit + signs * eye) / ops.sqrt(1 + ops.abs(first)), -signs
+    eye = ops.eye(*gaussian.shape[-2:], dtype=gaussian.dtype)
+    lower = ops.tril(gaussian) + TINY * eye
+    length = ops.sqrt(ops.sum(ops.square(lower), axis=-2))
+    first = ops.diagonal(lower, axis1=-2, axis2=-1)
+    signs = ops.expand_dims(ops.sign(first), -2)
+    norm = ops.expand_dims(ops.sqrt(length * (length + ops.abs(first))), -2)
+    return (lower + (signs * ops.expand_dims(length, -2)) * eye) / norm, -signs
 
 
 def _apply_block(vectors: Tensor, product: Tensor | None) -> Tensor:
@@ -92,19 +91,18 @@ def _apply_block(vectors: Tensor, product: Tensor | None) -> Tensor:
     transposed = ops.swapaxes(vectors, -1, -2)
     eye = ops.eye(size, dtype=vectors.dtype)
     # `@`, not `ops.matmul`, which computes in float32 on torch.
-    # H_1 ... H_size = I - V T^-1 V' with T = I + the strict upper triangle of V'V. The entries
-    # of T and of its inverse are at most 2 (inner products of vectors of squared length 2).
-    triangle = ops.triu(transposed @ vectors, 1) + eye
+    # H_1 ... H_size = I - V T^-1 V' with T = I + the strict upper triangle of V'V. The entries of
+    # T and of its inverse are at most 2 (inner products of vectors of squared length 2). The
+    # diagonal of V'V as computed would cost a digit, and `ops.triu(..., 1)` is slow on TensorFlow.
+    triangle = ops.triu(transposed @ vectors) * (1 - eye) + eye
     right = ops.swapaxes(top, -1, -2)
     if product is not None:
         below = ops.swapaxes(bottom, -1, -2) @ product
         right = ops.concatenate([right, below], axis=-1)
     moved = vectors @ ops.solve_triangular(triangle, right)
-    start = ops.broadcast_to(eye, top.shape)
     if product is None:
-        start = ops.concatenate([start, ops.zeros_like(bottom)], axis=-2)
-    else:
-        pad = [(0, 0)] * (len(vectors.shape) - 2)
-        start = ops.pad(start, [*pad, (0, 0), (0, product.shape[-1])])
-        start = ops.concatenate([start, ops.pad(product, [*pad, (0, 0), (size, 0)])], axis=-2)
-    return start - moved
+        return ops.eye(*vectors.shape[-2:], dtype=vectors.dtype) - moved
+    pad = [(0, 0)] * (len(vectors.shape) - 2)
+    start = ops.pad(ops.broadcast_to(eye, top.shape), [*pad, (0, 0), (0, product.shape[-1])])
+    rest = ops.pad(product, [*pad, (0, 0), (size, 0)])
+    return ops.concatenate([start, rest], axis=-2) - moved

@@ -46,7 +46,7 @@ class Sparse(GainInitializer):
     Example:
         >>> import keras
         >>> kernel = Sparse(nonzero_count=3, seed=1)((10, 4))
-        >>> [int(n) for n in keras.ops.count_nonzero(kernel, axis=0)]
+        >>> [int(n) for n in keras.ops.sum(keras.ops.cast(kernel != 0, "int32"), axis=0)]
         [3, 3, 3, 3]
     """
 

@@ -14,7 +14,7 @@ def numpy_of(tensor):
 
 
 @pytest.mark.parametrize("distribution", ["orthogonal", "normal"])
-@pytest.mark.parametrize("shape", [(64, 128), (128, 64), (3, 3, 16, 64)], ids=str)
+@pytest.mark.parametrize("shape", [(64, 128), (3, 3, 16, 64)], ids=str)
 def test_a_unit_has_the_critical_variance(distribution, shape):
     kernel = numpy_of(Critical("tanh", 0.2, distribution, seed=1)(shape))
     square_norms = np.sum(kernel**2, axis=tuple(range(len(shape) - 1)))
@@ -54,7 +54,7 @@ def test_no_bias_is_zero():
 
 
 def test_a_wide_net_keeps_its_fixed_length_and_its_gradient():
-    width, depth = 256, 20
+    width, depth = 128, 20
     point = theory.critical("tanh", 0.2)
     rng = np.random.default_rng(0)
     values = rng.normal(size=(32, width)) * np.sqrt(point.length)

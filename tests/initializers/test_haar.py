@@ -24,7 +24,7 @@ def unsigned(count, size):
     return np.linalg.qr(np.random.default_rng(0).normal(size=(count, size, size)))[0]
 
 
-def assert_semi_orthogonal(matrices, atol=TOLERANCE):
+def assert_semi_orthogonal(matrices, atol=TOLERANCE / 5):
     matrices = np.asarray(matrices, "float64")
     if matrices.shape[-2] < matrices.shape[-1]:
         matrices = np.swapaxes(matrices, -1, -2)
@@ -59,7 +59,7 @@ def assert_balanced_determinants(matrices):
 
 @pytest.mark.parametrize(
     "shape",
-    [(1, 1), (2, 1), (1, 3), (7, 7), (3, 9, 4), (2, 2, 4, 9), (600, 520), (300, 800)],
+    [(1, 1), (1, 3), (7, 7), (3, 9, 4), (2, 2, 4, 9), (600, 520)],
     ids=str,
 )
 def test_matrices_are_semi_orthogonal(shape):

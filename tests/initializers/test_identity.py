@@ -17,18 +17,24 @@ def numpy_of(tensor):
     ("layer", "shape"),
     [
         (L.Dense(5, kernel_initializer=Identity(2.0)), (5,)),
-        (L.Conv1D(4, 3, padding="same", kernel_initializer=Identity(2.0)), (7, 4)),
         (L.Conv2D(4, 3, padding="same", kernel_initializer=Identity(2.0)), (6, 6, 4)),
-        (L.Conv3D(2, 3, padding="same", kernel_initializer=Identity(2.0)), (4, 4, 4, 2)),
         (L.DepthwiseConv2D(3, padding="same", depthwise_initializer=Identity(2.0)), (6, 6, 3)),
         (L.EinsumDense("abc,cd->abd", (3, 4), kernel_initializer=Identity(2.0)), (3, 4)),
         (L.EinsumDense("bei,eio->beo", (3, 4), kernel_initializer=Identity(2.0)), (3, 4)),
     ],
-    ids=["dense", "conv1d", "conv2d", "conv3d", "depthwise", "einsum", "experts"],
+    ids=["dense", "conv2d", "depthwise", "einsum", "experts"],
 )
 def test_a_layer_passes_its_input_on_times_the_gain(layer, shape):
     inputs = keras.random.normal((2, *shape), seed=1)
     np.testing.assert_allclose(numpy_of(layer(inputs)), 2 * numpy_of(inputs), rtol=1e-6)
+
+
+@pytest.mark.parametrize("window", [(3,), (4,), (3, 5), (3, 3, 3)], ids=str)
+def test_the_centre_tap_is_the_identity(window):
+    kernel = numpy_of(Identity(2.0)((*window, 4, 4)))
+    expected = np.zeros_like(kernel)
+    expected[tuple((size - 1) // 2 for size in window)] = 2 * np.eye(4)
+    np.testing.assert_array_equal(kernel, expected)
 
 
 def test_a_group_passes_on_its_own_inputs():

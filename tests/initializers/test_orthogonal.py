@@ -120,12 +120,12 @@ def test_a_depthwise_kernel_has_orthogonal_filters_per_channel():
     ("layer", "shape"),
     [
         (keras.layers.Dense(256, kernel_initializer=Orthogonal(seed=1)), (64,)),
-        (keras.layers.Conv1D(16, 5, kernel_initializer=Orthogonal(seed=1)), (200, 8)),
+        (keras.layers.Conv1D(16, 5, kernel_initializer=Orthogonal(seed=1)), (100, 8)),
         (
             keras.layers.Conv2DTranspose(16, 4, strides=2, kernel_initializer=Orthogonal(seed=1)),
-            (24, 24, 8),
+            (16, 16, 8),
         ),
-        (keras.layers.DepthwiseConv2D(3, depthwise_initializer=Orthogonal(seed=1)), (24, 24, 8)),
+        (keras.layers.DepthwiseConv2D(3, depthwise_initializer=Orthogonal(seed=1)), (16, 16, 8)),
     ],
     ids=["dense", "conv", "transposed", "depthwise"],
 )
