@@ -268,7 +268,8 @@ def gradient(
             return value, extra, [torch.zeros_like(leaf) for leaf in leaves]
         found = torch.autograd.grad(value, leaves, allow_unused=True)
     pairs = zip(found, leaves, strict=True)
-    return value, extra, [torch.zeros_like(leaf) if g is None else g for g, leaf in pairs]
+    gradients = [torch.zeros_like(leaf) if g is None else g for g, leaf in pairs]
+    return value.detach(), extra, gradients
 
 
 def run_once(function: Callable[[], Any]) -> Any:
