@@ -26,7 +26,8 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit._typing import SeedLike, Shape, Tensor
+from kerasinit._typing import SeedLike, Tensor
+from kerasinit.models._mirrors import Mirrors
 from kerasinit.models._variables import Slot, with_einsum_axes
 
 MAX_SEED = 2**31 - 2  # TensorFlow seeds are int32
@@ -51,17 +52,14 @@ class Choice:
         initializer: Any initializer; None leaves the variable alone.
         reason: Why, in one line.
         scale: Factor on the drawn values, dimensionless.
-        pixels: Pixels that a flattening laid side by side on the input axis: the mirrored halves
-            of a dense kernel are dealt out to every pixel.
-        mirrored: Whether to draw half of the output units, and the other half as their negatives.
+        mirrors: How the kernel is put together from a smaller draw; None for a plain draw.
     """
 
     slot: Slot
     initializer: Any | None
     reason: str
     scale: float = 1.0
-    pixels: int = 1
-    mirrored: bool = False
+    mirrors: Mirrors | None = None
 
     @property
     def changes(self) -> bool:
@@ -131,34 +129,9 @@ def draw(choice: Choice, seed: int) -> Tensor:
     if slot.role == "kernel":
         initializer = with_einsum_axes(initializer, slot.layer)
     with _backend.layer_scope(slot.layer, slot.layer_path):
-        if choice.mirrored:
-            values = _mirrored(initializer, slot.shape, dtype)
-        elif choice.pixels == 1:
-            values = initializer(slot.shape, dtype=dtype)
-        else:
-            values = _per_pixel(initializer, slot.shape, dtype, choice.pixels)
+        fill = functools.partial(initializer, dtype=dtype)
+        values = choice.mirrors.kernel(fill, slot.shape) if choice.mirrors else fill(slot.shape)
     return values if choice.scale == 1.0 else ops.cast(choice.scale * values, dtype)
-
-
-def _mirrored(initializer: Any, shape: Shape, dtype: str) -> Tensor:
-    """A kernel whose second half of output units mirrors the first; a leftover copies unit 0."""
-    *rest, units = shape
-    values = initializer((*rest, units // 2), dtype=dtype)
-    return ops.concatenate([values, -values, values[..., : units % 2]], axis=-1)
-
-
-def _per_pixel(initializer: Any, shape: Shape, dtype: str, pixels: int) -> Tensor:
-    """A kernel `(pixels * channels, outputs)` whose mirrored rows are pairs within each pixel."""
-    rows, outputs = shape
-    channels = rows // pixels
-    half = channels // 2
-    values = initializer((2 * half * pixels, outputs), dtype=dtype)
-    values = ops.transpose(ops.reshape(values, (2, pixels, half, outputs)), (1, 0, 2, 3))
-    values = ops.reshape(values, (pixels, 2 * half, outputs))
-    values = ops.pad(
-        values, ((0, 0), (0, channels % 2), (0, 0))
-    )  # a leftover channel feeds nothing
-    return ops.reshape(values, shape)
 
 
 def apply(choices: list[Choice], seed: int) -> None:

@@ -10,8 +10,13 @@ import keras
 
 from kerasinit import initializers, theory
 from kerasinit.models._draw import Choice
+from kerasinit.models._mirrors import Mirrors
 from kerasinit.models._stacks import Role
 from kerasinit.models._variables import Slot
+
+# Entries of a dense kernel above which its factorization would cost more than the model's build
+# (VGG16: 25,088 x 4,096). The columns of so many random numbers are orthogonal but for their noise.
+LARGE = 2**22
 
 
 def odd_part_choices(
@@ -36,8 +41,7 @@ def odd_part_choices(
 
 
 def _is_mirrored(role: Role) -> bool:
-    activations = [one for one in (role.before, role.after) if one is not None]
-    return any(theory.odd_part(one, role.depth).kind == "mirror" for one in activations)
+    return _is_paired(role.before, role) or _is_paired(role.after, role)
 
 
 def _choices(role: Role, slots: dict[str, Slot]) -> Iterator[Choice]:
@@ -53,14 +57,25 @@ def _first_convolution(role: Role, slot: Slot) -> Choice:
     """All taps of a first convolution: its few input channels alone would be a thin signal."""
     point = theory.odd_part(role.after, role.depth)
     kernel = initializers.Orthogonal(gain=math.sqrt(point.length))
-    return Choice(slot, kernel, _reason(role), mirrored=point.kind == "mirror")
+    mirrors = Mirrors(columns=True) if point.kind == "mirror" else None
+    return Choice(slot, kernel, _reason(role), mirrors=mirrors)
 
 
 def _hidden_kernel(role: Role, slot: Slot) -> Choice:
     initializer, scale = _kernel(role)
-    paired = role.before is not None and theory.odd_part(role.before, role.depth).kind == "mirror"
-    pixels = role.pixels if paired else 1
-    return Choice(slot, initializer, _reason(role), scale=scale, pixels=pixels)
+    rows, columns = _is_paired(role.before, role), _is_paired(role.after, role)
+    reason = _reason(role)
+    if len(slot.shape) == 2 and math.prod(slot.shape) > LARGE:
+        gain = initializer.scale * scale
+        reason += "; so large that normal blocks are as good as orthogonal ones, and quick"
+        blocks = Mirrors(rows, columns, role.pixels if rows else 1)
+        return Choice(slot, initializers.LecunNormal(gain=gain), reason, mirrors=blocks)
+    mirrors = Mirrors(pixels=role.pixels) if rows and role.pixels > 1 else None
+    return Choice(slot, initializer, reason, scale=scale, mirrors=mirrors)
+
+
+def _is_paired(activation: theory.Activation | None, role: Role) -> bool:
+    return activation is not None and theory.odd_part(activation, role.depth).kind == "mirror"
 
 
 def _bias(role: Role, slot: Slot) -> Choice:

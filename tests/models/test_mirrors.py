@@ -1,0 +1,33 @@
+"""Mirrored kernels: signs, leftovers and pixels."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasinit.models._mirrors import Mirrors
+
+
+def kernel(mirrors, shape):
+    return keras.ops.convert_to_numpy(
+        mirrors.kernel(lambda size: keras.random.normal(size, seed=1), shape)
+    )
+
+
+def test_blocks_have_the_signs_of_the_rule():
+    values = kernel(Mirrors(rows=True, columns=True), (6, 4))
+    np.testing.assert_array_equal(values[:3, 2:], -values[:3, :2])
+    np.testing.assert_array_equal(values[3:], -values[:3])
+
+
+def test_leftovers_copy_unit_zero_and_feed_nothing():
+    values = kernel(Mirrors(rows=True, columns=True), (5, 7))
+    np.testing.assert_array_equal(values[:, 6], values[:, 0])
+    assert not values[4].any()
+
+
+@pytest.mark.parametrize("channels", [4, 5])
+def test_pairs_of_rows_lie_within_each_pixel(channels):
+    values = kernel(Mirrors(rows=True, pixels=3), (3 * channels, 2))
+    pixels = values.reshape(3, channels, 2)
+    np.testing.assert_array_equal(pixels[:, 2:4], -pixels[:, :2])
+    assert not pixels[:, 4:].any()
