@@ -69,7 +69,8 @@ class Auto(KernelInitializer):
         >>> import keras
         >>> layer = keras.layers.Dense(64, activation="relu", kernel_initializer="kerasinit>Auto")
         >>> layer.build((None, 64))
-        >>> round(float(keras.ops.sum(keras.ops.square(layer.kernel[0]))), 3)  # orthogonal rows
+        >>> kernel = keras.ops.convert_to_numpy(layer.kernel)
+        >>> round(float((kernel[0] ** 2).sum()), 3)  # orthogonal rows
         2.0
     """
 
