@@ -52,7 +52,7 @@ def curves(marked: Marked, name: str, axis: dict[str, Any], unit: float) -> Figu
     if not traces:
         return None
     if axis.get("type") == "log":
-        axis = axis | _log_axis([middle for _, middle in rows])
+        axis = axis | _loss_axis([middle for _, middle in rows])
     at = sorted({0, epochs // 4, epochs // 2, epochs - 1})
     return {
         "data": traces,
@@ -68,17 +68,17 @@ def curves(marked: Marked, name: str, axis: dict[str, Any], unit: float) -> Figu
     }
 
 
-def _log_axis(curves: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Range and ticks that keep the curves apart even if one of them leaves for infinity."""
+def _loss_axis(curves: Sequence[np.ndarray]) -> dict[str, Any]:
+    """A logarithmic axis that keeps the curves apart even if one of them leaves for infinity."""
     values = np.concatenate(curves)
     values = values[np.isfinite(values) & (values > 0)]
     if not values.size:
         return {}
     start = float(np.median([curve[0] for curve in curves if np.isfinite(curve[0])] or [1.0]))
     low = math.log10(values.min())
-    high = math.log10(min(values.max(), CURVE_HEADROOM * max(start, values.min())))
-    room = 0.05 * (high - low) + 0.02
-    return {"range": [low - room, high + room], "dtick": "D2" if high - low < 2.5 else 1}
+    high = math.log10(max(min(values.max(), CURVE_HEADROOM * start), values.min()))
+    room = 0.05 * (high - low) + 0.05
+    return {"range": [low - room, high + room]}
 
 
 def seeds(members: Sequence[Series]) -> Figure | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasinit.report._figures import Figure, label, power, short
 from kerasinit.report._files import write_whole
-from kerasinit.report._layers import limits
+from kerasinit.report._layers import GRADIENT_LEGEND, GRADIENT_RANGE
 from kerasinit.report._page import packed_data, render
 from kerasinit.report._words import DASH, counted, magnitude
 
@@ -272,7 +272,7 @@ def _lines(recording: Recording, table: np.ndarray, title: str, axis: Figure) ->
 
 def _heat(recording: Recording, table: np.ndarray) -> Figure:
     decades = np.log10(_positive(table))
-    low, high = limits(decades[np.isfinite(decades)])
+    low, high = GRADIENT_RANGE
     names = [f"{place} {label(name)}" for place, name in enumerate(recording.layers, start=1)]
     ends = [names[0], names[-1]]
     return {
@@ -288,11 +288,7 @@ def _heat(recording: Recording, table: np.ndarray) -> Figure:
                 "meta": {"role": "heat", "scale": "magnitude"},
             }
         ],
-        "legend": {
-            "scale": "magnitude",
-            "low": f"1e{low:.0f} or less",
-            "high": f"1e{high:.0f} or more",
-        },
+        "legend": GRADIENT_LEGEND,
         "layout": {
             "height": 140 + min(18 * len(names), 360),
             "xaxis": {"title": "step", "tickformat": "d"},

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from kerasinit.report._figures import Figure, Marked, label, named_rows, numbered, power, short
+from kerasinit.report._figures import (
+    Figure,
+    Marked,
+    label,
+    named_rows,
+    numbered,
+    power,
+    short,
+)
 from kerasinit.report._series import Series
 from kerasinit.report._words import DASH, counted, percent
 
-GRADIENT_RANGE = (-10.0, 4.0)  # decades: what lies outside is drawn in the end colours
-LEAST_SPAN = 2.0  # decades of a colour scale, so that equal panels do not look different
+GRADIENT_RANGE = (-8.0, 4.0)  # decades, the same on every page; beyond it the end colours
+GRADIENT_LEGEND = {"scale": "magnitude", "low": "1e-8 or less", "high": "1e4 or more"}
 
 
 def gradients(marked: Marked) -> Figure | None:
@@ -20,8 +27,7 @@ def gradients(marked: Marked) -> Figure | None:
     tables = [(s, place, table) for s, place, table in tables if table.size]
     if not tables:
         return None
-    finite = np.concatenate([t[np.isfinite(t)] for *_, t in tables])
-    low, high = limits(finite)
+    low, high = GRADIENT_RANGE
     panels = []
     for series, place, table in tables:
         names = numbered(series.layers)
@@ -52,11 +58,7 @@ def gradients(marked: Marked) -> Figure | None:
         )
     return {
         "panels": panels,
-        "legend": {
-            "scale": "magnitude",
-            "low": f"1e{low:.0f} or less",
-            "high": f"1e{high:.0f} or more",
-        },
+        "legend": GRADIENT_LEGEND,
         "table": {
             "caption": "Gradient norm of the first and the last layer, before and after training",
             "columns": ["initializer", "first, start", "last, start", "first, end", "last, end"],
@@ -69,15 +71,6 @@ def gradients(marked: Marked) -> Figure | None:
             ],
         },
     }
-
-
-def limits(decades: np.ndarray) -> tuple[float, float]:
-    """Whole decades that hold nearly all values, within `GRADIENT_RANGE`."""
-    if not decades.size:
-        return -LEAST_SPAN, 0.0
-    low, high = np.percentile(decades, (2, 98))
-    low, high = math.floor(max(low, GRADIENT_RANGE[0])), math.ceil(min(high, GRADIENT_RANGE[1]))
-    return float(min(low, high - LEAST_SPAN)), float(max(high, GRADIENT_RANGE[0] + LEAST_SPAN))
 
 
 def by_depth(marked: Marked, measure: str, direction: str, title: str) -> Figure | None:
@@ -120,7 +113,7 @@ def by_depth(marked: Marked, measure: str, direction: str, title: str) -> Figure
         "data": traces,
         "layout": {
             "xaxis": {"title": "layer", "tickformat": "d", "range": [0.5, deepest + 0.5]},
-            "yaxis": {"type": "log", "title": title, "exponentformat": "power", "nticks": 7},
+            "yaxis": {"title": title, "exponentformat": "power", "type": "log"},
         },
         "table": _layer_table(title + " before training", rows),
     }

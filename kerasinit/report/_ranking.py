@@ -22,11 +22,11 @@ HEADINGS = (  # heading, column class; a line break where the heading may wrap
     ("start", "word"),
     ("validation\naccuracy, %", ""),
     ("training\naccuracy, %", ""),
-    ("seeds that\ntrained", ""),
-    ("epochs to\n90 %", ""),
-    ("gradient,\nfirst layer", ""),
-    ("gradient,\nlast layer", ""),
-    ("difference,\npoints", ""),
+    ("seeds\ntrained", ""),
+    ("epochs\nto 90 %", ""),
+    ("gradient\nfirst layer", ""),
+    ("gradient\nlast layer", ""),
+    ("difference\npoints", ""),
     ("against\nbaseline", "word"),
 )
 

@@ -41,13 +41,13 @@ def _won(comparison: Comparison) -> str:
     order = Counter(row.initializer for row in best).most_common()
     leader, wins = order[0]
     if len(cells) == 1:
-        opening = f"{leader} came first with {_accuracy(best[0])}"
+        opening = f"“{leader}” came first with {_accuracy(best[0])}"
     elif wins == len(cells):
-        opening = f"{leader} came first in every setting"
+        opening = f"“{leader}” came first in every setting"
     elif len(order) == len(cells):
         opening = f"No initializer came first twice: {joined([name for name, _ in order])} share it"
     else:
-        opening = f"{leader} came first most often, in {wins} of {len(cells)} settings"
+        opening = f"“{leader}” came first most often, in {wins} of {len(cells)} settings"
     return f"{opening}; {_against_baseline(comparison, leader)}."
 
 

@@ -83,7 +83,8 @@ def signed(share: float | None) -> str:
     """
     if share is None or not math.isfinite(share):
         return DASH
-    return f"{100 * share:+.1f}".replace("-", MINUS)
+    points = round(100 * share, 1) + 0.0  # no minus before a zero
+    return f"{points:+.1f}".replace("-", MINUS)
 
 
 def magnitude(value: float | None) -> str:

@@ -66,7 +66,7 @@
     return `rgba(${r},${g},${b},${alpha})`;
   };
   const scales = () => ({
-    magnitude: [[0, "#0d2a52"], [0.25, "#2f6aa8"], [0.5, "#7fb2c9"], [0.75, "#e7dca0"], [1, "#d4622a"]],
+magnitude: [[0, "#0b2347"], [0.3, "#2f6aa8"], [0.55, "#9cc3d6"], [0.67, css("--even")], [0.8, "#e9b860"], [1, "#b3261e"]],
     share: [[0, css("--page")], [1, `rgb(${css("--heat").split(" ").join(",")})`]],
   });
   const paint = (trace) => {
@@ -85,6 +85,15 @@
     gridcolor: css("--grid"), linecolor: css("--rule"), zeroline: false, automargin: true, fixedrange: true,
     tickfont: { size: 11 }, ...own, title: own.title ? { text: own.title.text ?? own.title, font: { size: 12 }, standoff: 8 } : undefined,
   });
+  // Ticks of a logarithmic axis: 1, 2 and 5 of each decade where there are few, else some powers.
+  const MOST_TICKS = 7;
+  const logTicks = (own, traces) => {
+    if (own?.type !== "log") return own;
+    const sizes = traces.flatMap((trace) => trace.y).filter((v) => v > 0).map(Math.log10);
+    if (!own.range && !sizes.length) return own;
+    const [low, high] = own.range ?? [Math.min(...sizes), Math.max(...sizes)];
+    return { dtick: high - low < 2 ? "D2" : Math.ceil((high - low) / MOST_TICKS), ...own };
+  };
   const drawn = new Map(); // chart element -> what it shows, to draw it again in other colours
   const draw = (node, figure, defaults = {}) => {
     const layout = {
@@ -92,7 +101,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, dragmode: false, hovermode: "closest",
       font: { family: getComputedStyle(document.body).fontFamily, color: css("--muted"), size: 12 },
       hoverlabel: { bgcolor: css("--page"), bordercolor: css("--rule"), font: { color: css("--text") }, align: "left" },
-      xaxis: axis(figure.layout.xaxis), yaxis: axis(figure.layout.yaxis),
+      xaxis: axis(figure.layout.xaxis), yaxis: axis(logTicks(figure.layout.yaxis, figure.data)),
     };
     drawn.set(node, { figure, defaults });
     return Plotly.react(node, figure.data.map(paint), layout, { displayModeBar: false, responsive: true });
