@@ -1,7 +1,8 @@
 """From a spec to trained replicas, and from their records to a comparison."""
 
-from kerasinit.experiments._analysis import BASELINE, Comparison, Row, compare
+from kerasinit.experiments._analysis import BASELINE, compare
 from kerasinit.experiments._bootstrap import Estimate
+from kerasinit.experiments._comparison import Comparison, Row
 from kerasinit.experiments._records import HIGHEST_POWER, HISTOGRAM_BINS, LOWEST_POWER, Replica
 from kerasinit.experiments._run import Event, run
 from kerasinit.experiments._spec import Experiment

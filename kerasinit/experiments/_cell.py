@@ -17,12 +17,8 @@ from kerasinit.experiments import _builders, _data, _measures
 from kerasinit.experiments._draws import Draw, Drawer
 from kerasinit.experiments._records import Replica
 from kerasinit.experiments._spec import Architecture, Experiment
-from kerasinit.experiments._trainer import (
-    Trainer,
-    Weights,
-    replicas_per_call,
-    why_not_mapped,
-)
+from kerasinit.experiments._stacking import Weights, why_not_mapped
+from kerasinit.experiments._trainer import Trainer, replicas_per_call
 
 MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained

@@ -12,7 +12,7 @@ from kerasinit import models
 from kerasinit.experiments._data import Dataset
 from kerasinit.experiments._names import MODEL_RULES
 from kerasinit.experiments._spec import Architecture
-from kerasinit.experiments._trainer import Weights
+from kerasinit.experiments._stacking import Weights
 
 SEED_STATE = "seed_generator_state"
 DATA_EXAMPLES = 256  # that a rule may look at

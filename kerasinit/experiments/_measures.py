@@ -13,7 +13,8 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit.experiments._records import HISTOGRAM_BINS, LOWEST_POWER
-from kerasinit.experiments._trainer import Probe, Weights
+from kerasinit.experiments._stacking import Weights
+from kerasinit.experiments._trainer import Probe
 from kerasinit.signals import (
     ActivationShape,
     Call,

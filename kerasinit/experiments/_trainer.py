@@ -15,51 +15,13 @@ from kerasinit import _backend
 from kerasinit._typing import Config, Tensor
 from kerasinit.experiments._convolution import as_matrix_products
 from kerasinit.experiments._data import Dataset
+from kerasinit.experiments._objective import accuracy, batch_order, cross_entropy
+from kerasinit.experiments._stacking import Weights
 from kerasinit.signals import Call, Watch, sites, watching
 
 PROBE_EXAMPLES = 64  # for measuring signals; enough for a share of dead units to 1/64
 EVALUATION_EXAMPLES = 512  # at most this many per call
 MEMORY = 2**30  # bytes that the replicas of one call may take together
-
-# Optimizers that treat every number by itself: one of these on stacked weights is many of them
-# on single weights.
-ELEMENTWISE = (
-    "SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights of one or several replicas.
-
-    Args:
-        trainable: One array per trainable variable; stacked ones with a leading replica axis.
-        states: One array per other variable (moving statistics, seeds).
-    """
-
-    trainable: list[np.ndarray]
-    states: list[np.ndarray]
-
-    @classmethod
-    def of(cls, model: Any) -> Weights:
-        """A copy of the current weights of `model`."""
-        return cls(
-            [np.array(ops.convert_to_numpy(v)) for v in model.trainable_variables],
-            [np.array(ops.convert_to_numpy(v)) for v in model.non_trainable_variables],
-        )
-
-    @property
-    def nbytes(self) -> int:
-        """Size in bytes."""
-        return sum(array.nbytes for array in (*self.trainable, *self.states))
-
-    @classmethod
-    def stack(cls, replicas: Sequence[Weights]) -> Weights:
-        """Stacks single replicas along a new leading axis."""
-        return cls(
-            [np.stack(group) for group in zip(*(r.trainable for r in replicas), strict=True)],
-            [np.stack(group) for group in zip(*(r.states for r in replicas), strict=True)],
-        )
 
 
 @dataclass(frozen=True)
@@ -277,34 +239,6 @@ def _spread(found: Sequence[np.ndarray], where: Sequence[bool]) -> list[np.ndarr
     return [next(rest) if is_there else None for is_there in where]
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy of logits `(batch, classes)` against one-hot targets."""
-    return -ops.mean(ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1))
-
-
-def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Share of examples whose largest logit is the target.
-
-    Classes that share the largest logit share the point, so a model of zeros scores chance and
-    not what its first class happens to occur; a model of NaN scores 0.
-    """
-    best = ops.cast(ops.equal(logits, ops.max(logits, axis=-1, keepdims=True)), "float32")
-    ties = ops.maximum(ops.sum(best, axis=-1), 1.0)
-    return ops.mean(ops.sum(best * targets, axis=-1) / ties)
-
-
-def batch_order(examples: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
-    """Positions of the examples of every batch of an epoch, `(steps, batch_size)`.
-
-    Examples:
-        >>> batch_order(7, 3, seed=0, epoch=0).shape
-        (2, 3)
-    """
-    order = np.random.default_rng((seed, epoch)).permutation(examples)
-    steps = examples // batch_size
-    return order[: steps * batch_size].reshape(steps, batch_size)
-
-
 def replicas_per_call(model: Any, x: np.ndarray, batch_size: int, wanted: int) -> int:
     """How many of `wanted` replicas fit into `MEMORY` at once, in groups of equal size.
 
@@ -318,22 +252,6 @@ def replicas_per_call(model: Any, x: np.ndarray, batch_size: int, wanted: int) -
     per_replica = 4 * (5 * weights + 4 * activations * examples)
     groups = -(-wanted * per_replica // MEMORY)
     return -(-wanted // max(groups, 1))
-
-
-def why_not_mapped(optimizer: Config) -> str:
-    """Why trainings with this optimizer cannot be stacked; empty if they can.
-
-    Examples:
-        >>> why_not_mapped({"class_name": "Adam", "config": {"clipnorm": 1.0}})
-        'clipnorm acts on whole tensors'
-    """
-    built = keras.optimizers.get(optimizer)
-    if type(built).__name__ not in ELEMENTWISE:
-        return f"{type(built).__name__} does not treat every number by itself"
-    for option in ("clipnorm", "global_clipnorm", "gradient_accumulation_steps"):
-        if getattr(built, option, None):
-            return f"{option} acts on whole tensors"
-    return ""
 
 
 def _unmapped(function: Any) -> Any:

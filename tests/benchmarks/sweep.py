@@ -24,7 +24,9 @@ import numpy as np
 from kerasinit.experiments._builders import find
 from kerasinit.experiments._data import load
 from kerasinit.experiments._draws import draw
-from kerasinit.experiments._trainer import Trainer, Weights, batch_order, replicas_per_call
+from kerasinit.experiments._objective import batch_order
+from kerasinit.experiments._stacking import Weights
+from kerasinit.experiments._trainer import Trainer, replicas_per_call
 
 OPTIMIZER = {"class_name": "SGD", "config": {"momentum": 0.9}}
 RATE = 0.01

@@ -1,8 +1,10 @@
 import json
-import multiprocessing
 import os
 import resource
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -107,30 +109,30 @@ def test_the_lock_is_free_again_after_the_run(directory, replica):
     assert len(directory.replicas()) == 2
 
 
-def _write_until_killed(path, line, ready):
-    with RunDirectory(path).writer() as writer:
-        ready.set()
-        while True:
-            writer.stream.write(line.encode() + b"\n")
-            writer.stream.flush()
+WRITE_UNTIL_KILLED = """
+import pathlib, sys
+from kerasinit.experiments._directory import RunDirectory
+with RunDirectory(pathlib.Path(sys.argv[1])).writer() as writer:
+    while True:
+        writer.stream.write(sys.argv[2].encode())
+"""
 
 
 def test_a_killed_run_leaves_whole_records_and_no_lock(directory, replica):
-    context = multiprocessing.get_context("fork")
-    ready = context.Event()
-    process = context.Process(
-        target=_write_until_killed, args=(directory.path, replica().to_line(), ready)
-    )
-    process.start()
-    assert ready.wait(20)
-    while not directory.records_path.stat().st_size > 100_000:
-        pass
+    command = [sys.executable, "-c", WRITE_UNTIL_KILLED, directory.path, replica().to_line() + "\n"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not grown_to(directory.records_path, 100_000):
+        time.sleep(0.01)
     process.kill()
-    process.join()
+    assert process.wait() == -signal.SIGKILL
     assert len(directory.replicas()) == 1
     with directory.writer() as writer:
         writer.append([replica(seed=7)])
     assert [record.seed for record in directory.replicas()] == [0, 7]
+
+
+def grown_to(path, size):
+    return path.exists() and path.stat().st_size > size
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from keras import layers
 from kerasinit.experiments._data import load
 from kerasinit.experiments._measures import histogram, rms, signals_of, strengths, verdict
 from kerasinit.experiments._records import HIGHEST_POWER, HISTOGRAM_BINS, LOWEST_POWER
-from kerasinit.experiments._trainer import Trainer, Weights
+from kerasinit.experiments._stacking import Weights
+from kerasinit.experiments._trainer import Trainer
 from kerasinit.signals import measure
 
 SGD = {"class_name": "SGD", "config": {}}

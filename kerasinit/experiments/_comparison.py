@@ -1,0 +1,102 @@
+"""The result of a run in plain values: everything that a table or a report needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kerasinit._typing import Config
+from kerasinit.experiments._bootstrap import Estimate
+from kerasinit.experiments._records import Replica
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One initializer in one cell, over its seeds, at its best learning rate.
+
+    Args:
+        cell: The cell without its learning rate.
+        initializer: Label of the initializer.
+        learning_rate: The rate with the best median validation accuracy over the seeds.
+        rank: Place in the cell by mean validation accuracy, from 1.
+        rank_interval: Places that 95 % of the resampled seeds gave.
+        replicas: Number of seeds.
+        train_accuracy: Final training accuracy.
+        val_accuracy: Final validation accuracy.
+        val_accuracy_by_seed: The same per seed, in the order of the seeds.
+        trained_share: Share of seeds that trained.
+        epochs_to_target: Median over seeds; None if fewer than half of them got there.
+        first_gradient: Norm of the first layer's kernel gradient before training, geometric
+            mean over seeds; None if nothing was measured.
+        last_gradient: The same for the last layer.
+        verdict: One plain word for how it starts: "healthy", a cause of
+            `kerasinit.signals`, or "did not train".
+        evidence: What the verdict was seen by.
+        difference: Validation accuracy less that of the baseline, paired over seeds; None for
+            the baseline itself or where no seeds can be paired.
+        conclusion: "better", "worse", "equal" (within 0.01), "undetermined" or "baseline".
+    """
+
+    cell: Config
+    initializer: str
+    learning_rate: float
+    rank: int
+    rank_interval: tuple[int, int]
+    replicas: int
+    train_accuracy: Estimate
+    val_accuracy: Estimate
+    val_accuracy_by_seed: tuple[float, ...]
+    trained_share: float
+    epochs_to_target: float | None
+    first_gradient: float | None
+    last_gradient: float | None
+    verdict: str
+    evidence: str
+    difference: Estimate | None
+    conclusion: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything a table or a report needs, in plain values.
+
+    Args:
+        spec: The spec as a plain dict.
+        baseline: Label of the initializer that the others are compared with.
+        replicas: All finished replicas, also those at other learning rates.
+        rows: One per cell and initializer, cells in the order of the spec, best first.
+    """
+
+    spec: Config
+    baseline: str
+    replicas: tuple[Replica, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def cells(self) -> tuple[Config, ...]:
+        """The cells without learning rate, in order."""
+        return tuple(json.loads(text) for text in dict.fromkeys(map(_cell_text, self.rows)))
+
+    def rows_of(self, cell: Mapping[str, Any]) -> tuple[Row, ...]:
+        """The rows of one cell, best first."""
+        return tuple(row for row in self.rows if row.cell == dict(cell))
+
+    def replicas_of(self, row: Row) -> tuple[Replica, ...]:
+        """The replicas that a row sums up, by seed."""
+        cell = {**row.cell, "learning_rate": row.learning_rate}
+        found = [r for r in self.replicas if r.initializer == row.initializer and r.cell == cell]
+        return tuple(sorted(found, key=lambda replica: replica.seed))
+
+    def to_dict(self) -> Config:
+        """Plain values, without the replicas."""
+        return {
+            "spec": self.spec,
+            "baseline": self.baseline,
+            "rows": [asdict(row) for row in self.rows],
+        }
+
+
+def _cell_text(row: Row) -> str:
+    return json.dumps(row.cell)
