@@ -448,3 +448,23 @@ def test_control_c_ends_with_130_and_keeps_the_finished(spec, tmp_path):
     assert process.returncode == 130, rest
     assert "To go on: kerasinit compare" in rest
     assert "Traceback" not in rest
+
+
+@pytest.mark.cluster
+def test_trainings_run_on_a_dask_scheduler(capsys, spec, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        words = ("--scheduler", cluster.scheduler_address, "--out", tmp_path / "run")
+        code, out, _ = shell(capsys, "compare", spec, *words)
+    assert code == 0
+    assert "2 initializers trained" in out
+
+
+@pytest.mark.cluster
+def test_scheduler_that_does_not_answer(capsys, spec, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("kerasinit.cli._compare.SCHEDULER_PATIENCE", 0.5)
+    words = ("--scheduler", "tcp://127.0.0.1:9", "--out", tmp_path / "run", "--quiet")
+    assert_refused(shell(capsys, "compare", spec, *words), "No Dask scheduler answers")

@@ -1,6 +1,7 @@
 """The page in a real headless browser, opened from disk."""
 
 import dataclasses
+import json
 import os
 import shutil
 
@@ -249,3 +250,19 @@ def test_page_without_scripts_shows_every_table(browser, path):
     page.goto(path.as_uri())
     assert page.locator(".cell:visible").count() == 2
     context.close()
+
+
+def test_page_of_one_training_is_drawn_without_a_complaint(browser, tmp_path):
+    rows = [
+        {"step": step, "epoch": 0, "loss": 1.0, "grad_norm": 1.0,
+         "layers": {HOSTILE: {"norm": 0.1, "update_ratio": 1e-3}, "last": {"norm": 1.0}}}
+        for step in range(3)
+    ]  # fmt: skip
+    lines = tmp_path / "gradients.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    opened = Opened(browser, report.write_gradients(lines, tmp_path / "page.html"))
+    assert opened.errors == []
+    assert opened.run("window.hacked === undefined")
+    assert opened.page.locator("figure:visible .chart svg.main-svg").count() >= 5
+    assert opened.page.locator("#units").is_hidden()
+    opened.context.close()

@@ -1,0 +1,112 @@
+"""The page of one training, from the rows that the callback recorded."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+import kerasinit
+from kerasinit.report import _gradients as gradients
+from kerasinit.report import write_gradients
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+def row(step, norms, **parts):
+    layers = {name: {"norm": norm, "update_ratio": 1e-3} for name, norm in norms.items()}
+    total = math.hypot(*(norm or 0.0 for norm in norms.values()))
+    return {"step": step, "epoch": 0, "loss": 1.0, "grad_norm": total, "layers": layers, **parts}
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    def record(rows, torn=""):
+        path = tmp_path / "gradients.jsonl"
+        path.write_text("".join(json.dumps(r) + "\n" for r in rows) + torn, "utf-8")
+        return path
+
+    return record
+
+
+def test_file_of_the_callback_becomes_a_page(tmp_path):
+    path = tmp_path / "gradients.jsonl"
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, name="first"), keras.layers.Dense(2, name="last")]
+    )
+    model.compile("sgd", "mse")
+    callback = kerasinit.callbacks.GradientStats(path=path)
+    model.fit(np.ones((8, 4)), np.ones((8, 2)), batch_size=4, verbose=0, callbacks=[callback])
+    page = write_gradients(path, tmp_path / "page.html").read_text("utf-8")
+    assert "2 recorded steps" in page
+    found = gradients.read(path)
+    assert found.layers == ("first", "last")
+    assert {"norm", "update_ratio"} <= set(found.by_layer)
+
+
+def test_torn_last_line_is_left_out(recorded):
+    found = gradients.read(recorded([row(0, {"a": 1.0}), row(1, {"a": 2.0})], torn='{"step": 2'))
+    assert found.steps.tolist() == [0, 1]
+
+
+def test_long_trainings_are_thinned_out_with_both_ends(recorded, monkeypatch):
+    monkeypatch.setattr(gradients, "MOST_STEPS", 5)
+    found = gradients.read(recorded([row(step, {"a": 1.0}) for step in range(101)]))
+    assert found.steps.tolist() == [0, 25, 50, 75, 100]
+    assert found.count == 101
+
+
+def test_what_is_not_finite_is_a_gap(recorded):
+    found = gradients.read(recorded([row(0, {"a": 1.0}), row(1, {"a": None})]))
+    assert np.isnan(found.by_layer["norm"]).tolist() == [[False], [True]]
+    json.dumps(gradients.charts(found), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "word"), [(1e-6, "vanishing"), (0.5, "even"), (1e6, "exploding")]
+)
+def test_summary_names_what_happens_over_depth(recorded, ratio, word):
+    found = gradients.read(recorded([row(0, {"a": ratio, "b": 1.0})]))
+    assert gradients.sentences(found)[1].endswith(f"({'b'}): {word}.")
+
+
+def test_summary_prefers_the_gradient_of_the_pre_activations(recorded):
+    only = row(0, {"a": 1.0, "b": 1.0})
+    only["layers"]["a"]["signal_gradient_rms"] = 1e-9
+    only["layers"]["b"]["signal_gradient_rms"] = 1.0
+    assert "vanishing" in gradients.sentences(gradients.read(recorded([only])))[1]
+
+
+def test_summary_counts_steps_that_were_not_finite(recorded):
+    found = gradients.read(
+        recorded([row(0, {"a": 1.0}), {**row(1, {"a": 1.0}), "grad_norm": None}])
+    )
+    assert gradients.sentences(found)[-1] == ("1 recorded step had a gradient that was not finite.")
+
+
+def test_plotly_accepts_every_figure(recorded):
+    graph_objects = pytest.importorskip("plotly.graph_objects")
+    probes = {name: {"rms": 1.0, "dead_share": 0.5} for name in "ab"}
+    found = gradients.read(recorded([row(0, {"a": 1.0, "b": 0.0}, activations=probes)]))
+    charts = gradients.charts(found)
+    assert set(charts) == {
+        "loss", "norm", "gradients", "gradient_lines", "updates", "signal", "dead",
+    }  # fmt: skip
+    for chart in charts.values():
+        assert graph_objects.Figure({"data": chart["data"], "layout": chart["layout"]}).data
+
+
+def test_hostile_layer_names_stay_text(recorded, tmp_path):
+    page = write_gradients(recorded([row(0, {HOSTILE: 1.0, "b": 1.0})]), tmp_path / "page.html")
+    assert HOSTILE not in page.read_text("utf-8")
+    assert "&lt;/script&gt;&lt;img" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("text", ["", "not json\n", "[]\n", '{"step": 1}\n'])
+def test_other_files_are_refused(tmp_path, text):
+    path = tmp_path / "other.jsonl"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="no recorded step"):
+        write_gradients(path, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
