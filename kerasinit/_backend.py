@@ -335,19 +335,6 @@ def sum_of_squares(values: Any) -> Any:
     return keras.ops.sum(keras.ops.square(values))
 
 
-def reductions(values: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """Sum, sum of squares, minimum, maximum and int32 number of non-zeros of a float32 tensor."""
-    if name() == "torch":
-        values = values.detach()
-        minimum, maximum = values.aminmax()
-        non_zeros = values.count_nonzero().int()
-        return values.sum(), sum_of_squares(values), minimum, maximum, non_zeros
-    ops = keras.ops
-    non_zeros = ops.sum(ops.cast(ops.not_equal(values, 0.0), "int32"))
-    squares = sum_of_squares(values)
-    return ops.sum(values), squares, ops.min(values), ops.max(values), non_zeros
-
-
 def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles `train_step` as Keras would compile the model's own, and leaves the model alone.
 

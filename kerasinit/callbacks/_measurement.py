@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.signals import STATISTICS, stack_statistics
+from kerasinit.signals import STATISTICS, sample_matrix, stack_statistics
 
 COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "sampled_update", "sampled_weight")
 """Columns of `Measurement.rows`: of the gradient, then norms of the weights.
@@ -20,7 +21,10 @@ COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "sampled_update", "sampl
 change in this step and of its value before it: their ratio is the update-to-weight ratio.
 """
 
-SAMPLE = 1024  # entries of a variable behind its histogram and update ratio (all if smaller)
+# Entries of a variable that are looked at, if it has more; all are read for the gradient's norm.
+ENTRIES = 4096  # for the other statistics of its gradient
+UPDATE_ENTRIES = 4096  # for its update ratio and its weight norm, which is then 1 % off
+HISTOGRAM_ENTRIES = 1024
 
 
 @dataclass(frozen=True)
@@ -29,20 +33,17 @@ class Variables:
 
     Args:
         paths: Path of each variable.
-        sizes: Number of entries that each contributes to `samples`.
         connected: Whether each has a gradient.
         ranks: Number of axes of each.
     """
 
     paths: tuple[str, ...]
-    sizes: tuple[int, ...]
     connected: tuple[bool, ...]
     ranks: tuple[int, ...]
 
     def __add__(self, other: Variables) -> Variables:
         return Variables(
             self.paths + other.paths,
-            self.sizes + other.sizes,
             self.connected + other.connected,
             self.ranks + other.ranks,
         )
@@ -57,26 +58,6 @@ def layer_of(path: str) -> str:
     return path.rpartition("/")[0] or path
 
 
-def every_so_often(shape: Sequence[int], wanted: int = SAMPLE) -> int:
-    """Step between evenly spaced entries of a flattened tensor, at least `wanted` of them.
-
-    The step shares no divisor with the last axis: the sample meets every column, not a few.
-
-    >>> every_so_often((512, 512), 1024)
-    255
-    """
-    step = max(math.prod(shape) // wanted, 1)
-    while math.gcd(step, shape[-1] if shape else 1) > 1:
-        step -= 1
-    return step
-
-
-def sample(tensor: Tensor) -> Tensor:
-    """About `SAMPLE` evenly spaced entries of `tensor` in float32; all of a smaller one."""
-    step = every_so_often(tuple(tensor.shape))
-    return ops.cast(ops.reshape(tensor, (-1,))[::step], "float32")
-
-
 def measure_step(
     variables: Sequence[Any],
     gradients: Sequence[Tensor | None],
@@ -85,6 +66,7 @@ def measure_step(
     *,
     clip: Callable[[list[Tensor | None]], list[Tensor | None]] | None = None,
     histogram: bool = True,
+    exact: bool = False,
 ) -> tuple[Variables, Callable[[Sequence[Tensor]], dict[str, Tensor]]]:
     """Measures gradients and weights before an update; the returned function, the update.
 
@@ -94,40 +76,37 @@ def measure_step(
         values: Their values before the update.
         scale: Loss scale, or None for 1.
         clip: The optimizer's clipping, to measure gradients after it too.
-        histogram: Whether entries of the gradients are sampled for a histogram.
+        histogram: Whether entries of the gradients are kept for a histogram.
+        exact: Whether all entries of large variables are read.
     """
     values = [ops.convert_to_tensor(value) for value in values]
-    before = [_backend.copied(sample(value)) for value in values]
-    weights = [_backend.sum_of_squares(ops.cast(value, "float32")) for value in values]
+    before, valid = sample_matrix(values, UPDATE_ENTRIES)
+    scale = None if scale is None else ops.cast(scale, "float32")
+    entries = None if exact else ENTRIES
     dense, counts = _dense(gradients, values)
-    divisor = None if scale is None else ops.cast(scale, "float32")
-    lengths = [_length(gradient) if histogram else 0 for gradient in dense]
-    gradient_rows = stack_statistics(dense, counts, scale=divisor)
+    rows, samples = stack_statistics(dense, counts, scale=scale, entries=entries)
     found: dict[str, Tensor] = {}
     if clip is not None:
-        clipped = clip(
-            [g if g is None or scale is None else g / ops.cast(scale, g.dtype) for g in gradients]
-        )
-        found["clipped"] = stack_statistics(*_dense(clipped, values))
-    if any(lengths):
-        pairs = zip(dense, lengths, strict=True)
-        samples = ops.concatenate([sample(gradient) for gradient, length in pairs if length])
-        found["samples"] = samples if divisor is None else samples / divisor
+        whole = [
+            g if g is None or scale is None else g / ops.cast(scale, g.dtype) for g in gradients
+        ]
+        found["clipped"], _ = stack_statistics(*_dense(clip(whole), values), entries=entries)
+    if histogram:
+        if samples is None:
+            samples = _samples(dense, scale)
+        if samples is not None:
+            found["samples"] = samples[:, :: max(samples.shape[1] // HISTOGRAM_ENTRIES, 1)]
+    weight_norms = _weight_norms(values, before, valid, exact)
     about = Variables(
         tuple(variable.path for variable in variables),
-        tuple(lengths),
         tuple(gradient is not None for gradient in gradients),
         tuple(len(value.shape) for value in values),
     )
 
     def finish(after: Sequence[Tensor]) -> dict[str, Tensor]:
-        updates, sampled = [], []
-        for old, new in zip(before, after, strict=True):
-            updates.append(_backend.sum_of_squares(sample(ops.convert_to_tensor(new)) - old))
-            sampled.append(_backend.sum_of_squares(old))
-        squares = ops.stack([ops.stack(column) for column in (weights, updates, sampled)], axis=1)
-        extra = ops.sqrt(squares)
-        return {**found, "rows": ops.concatenate([gradient_rows, extra], axis=1)}
+        moved, _ = sample_matrix([ops.convert_to_tensor(value) for value in after], UPDATE_ENTRIES)
+        norms = (weight_norms, _row_norms(moved - before), _row_norms(before))
+        return {**found, "rows": ops.concatenate([rows, ops.stack(norms, axis=1)], axis=1)}
 
     return about, finish
 
@@ -177,9 +156,25 @@ def _dense(
     return tensors, counts
 
 
-def _length(tensor: Tensor | None) -> int:
-    # The length of a sparse gradient may be unknown while tracing: no histogram then.
-    if tensor is None or None in tuple(tensor.shape):
-        return 0
-    shape = tuple(tensor.shape)
-    return -(-math.prod(shape) // every_so_often(shape))
+def _samples(tensors: Sequence[Tensor | None], scale: Tensor | None) -> Tensor | None:
+    # The length of a sparse gradient may be unknown while tracing: it has no histogram then.
+    known = [None if t is None or None in tuple(t.shape) else t for t in tensors]
+    samples, valid = sample_matrix(known, ENTRIES)
+    return ops.where(
+        ops.convert_to_tensor(valid), samples if scale is None else samples / scale, math.nan
+    )
+
+
+def _weight_norms(
+    values: Sequence[Tensor], samples: Tensor, valid: np.ndarray, exact: bool
+) -> Tensor:
+    if exact:
+        squares = [_backend.sum_of_squares(ops.cast(value, "float32")) for value in values]
+        return ops.sqrt(ops.stack(squares))
+    sizes = np.array([math.prod(value.shape) for value in values])
+    share = np.sqrt(sizes / np.maximum(valid.sum(axis=1), 1)).astype("float32")
+    return _row_norms(samples) * ops.convert_to_tensor(share)
+
+
+def _row_norms(matrix: Tensor) -> Tensor:
+    return ops.sqrt(ops.sum(ops.square(matrix), axis=1))

@@ -44,7 +44,7 @@ class Names:
     def of(cls, about: Variables, model_name: str) -> Names:
         """Names of the traced variables of a model.
 
-        >>> about = Variables(("m/a/kernel", "m/a/kernel"), (0, 0), (True, True), (2, 2))
+        >>> about = Variables(("m/a/kernel", "m/a/kernel"), (True, True), (2, 2))
         >>> Names.of(about, "m").variables
         ('a/kernel', 'a#2/kernel')
         """
@@ -231,20 +231,20 @@ class History(Sequence[Row]):
         return f"<History of {len(self)} recorded steps>"
 
 
-def histograms(samples: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Bin counts of each variable, `(variables, bins)`, from their samples end to end.
+def histograms(samples: np.ndarray) -> np.ndarray:
+    """Bin counts of each row of samples, `(variables, bins)`, NaN left out.
 
-    Equals `kerasinit.signals.magnitude_histogram` of each part, in one call.
+    Equals `kerasinit.signals.magnitude_histogram` of each row, in one call.
     """
     bins = len(HISTOGRAM_EDGES) - 1
-    owner = np.repeat(np.arange(len(sizes)), sizes)
     magnitudes = np.abs(samples)
     kept = np.isfinite(magnitudes) & (magnitudes > 0)
+    owner = np.broadcast_to(np.arange(len(samples))[:, None], samples.shape)[kept]
     _, exponents = np.frexp(magnitudes[kept])
     lowest, highest = round(math.log2(HISTOGRAM_EDGES[0])), round(math.log2(HISTOGRAM_EDGES[-1]))
     column = np.clip((exponents - 1 - lowest) * bins // (highest - lowest), 0, bins - 1)
-    counts = np.bincount(owner[kept] * bins + column, minlength=len(sizes) * bins)
-    return counts.reshape(len(sizes), bins).astype("uint16")
+    counts = np.bincount(owner * bins + column, minlength=len(samples) * bins)
+    return counts.reshape(len(samples), bins).astype("uint16")
 
 
 def _shown(statistics: TensorStatistics) -> Row:

@@ -160,11 +160,7 @@ class Recorder:
             loss=self._recent.since(loss, steps=pending.steps_in_epoch),
             updated=pending.updated,
             clipped=found.get("clipped"),
-            histogram=(
-                histograms(found["samples"], pending.variables.sizes)
-                if "samples" in found
-                else None
-            ),
+            histogram=histograms(found["samples"]) if "samples" in found else None,
             activations=_activations(pending.probed, found.get("activations")),
             overflow=pending.loss_scaling and not _finite_gradient(found["rows"]),
         )

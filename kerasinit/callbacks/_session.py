@@ -35,6 +35,7 @@ class Settings:
     budget: float | None = None
     clipped: bool = False
     histogram: bool = True
+    exact: bool = False
 
 
 class Session:

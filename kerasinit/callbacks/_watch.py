@@ -28,15 +28,19 @@ class Watch:
         model: A compiled Keras model with its train function made.
         clipped: Whether gradients are also measured after clipping.
         histogram: Whether gradients are sampled for a histogram.
+        exact: Whether all entries of large gradients are read.
     """
 
-    def __init__(self, model: Any, *, clipped: bool = False, histogram: bool = True) -> None:
+    def __init__(
+        self, model: Any, *, clipped: bool = False, histogram: bool = True, exact: bool = False
+    ) -> None:
         self.model = model
         self.variables: Variables | None = None
         self.probed: tuple[str, ...] = ()
         self._plain = model.__dict__["train_function"]
         self._clipped = clipped
         self._histogram = histogram
+        self._exact = exact
         # One thread for each replica of `tf.distribute` traces the step.
         self._trace = threading.local()
         # Now, not when first called: Keras asks the variables where they lie, and while `fit` runs
@@ -88,7 +92,13 @@ class Watch:
         ) -> Callable[[Any], None]:
             parts = getattr(self._trace, "parts", None)
             about, finish = measure_step(
-                variables, gradients, values, scale, clip=clip, histogram=self._histogram
+                variables,
+                gradients,
+                values,
+                scale,
+                clip=clip,
+                histogram=self._histogram,
+                exact=self._exact,
             )
 
             def finished(after: Any) -> None:
@@ -118,8 +128,7 @@ class Watch:
                 self.variables = sum(abouts[1:], abouts[0])
                 names = dict.fromkeys(name for part in found for name in part)
                 measurement = {
-                    name: ops.concatenate([part[name] for part in found if name in part])
-                    for name in names
+                    name: _joined([part[name] for part in found if name in part]) for name in names
                 }
                 measurement.update(summarise(measurement["rows"], self.variables), **probed)
         finally:
@@ -134,3 +143,16 @@ class Watch:
             with_loss=_backend.has_keras_train_step(self.model),
         )
         return {"activations": rows}
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Rows of several optimizers below each other, as wide as the widest."""
+    if len(parts) == 1:
+        return parts[0]
+    width = max(part.shape[1] for part in parts)
+    return ops.concatenate(
+        [
+            ops.pad(part, [[0, 0], [0, width - part.shape[1]]], constant_values=float("nan"))
+            for part in parts
+        ]
+    )

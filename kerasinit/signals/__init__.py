@@ -10,6 +10,7 @@ from kerasinit.signals._statistics import (
     STATISTICS,
     TensorStatistics,
     magnitude_histogram,
+    sample_matrix,
     stack_statistics,
     tensor_statistics,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "layer_signals",
     "magnitude_histogram",
     "measure",
+    "sample_matrix",
     "sites",
     "stack_statistics",
     "tensor_statistics",

@@ -31,8 +31,7 @@ HISTOGRAM_EDGES: tuple[float, ...] = tuple(
 )
 """Edges of `magnitude_histogram`; the first and last bin also hold what lies beyond them."""
 
-# Squares of float32 numbers between these bounds neither underflow nor overflow when summed.
-SMALLEST_SAFE, LARGEST_SAFE = 1e-15, 1e15
+SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
 
 
 @dataclass(frozen=True)
@@ -159,59 +158,123 @@ def stack_statistics(
     counts: Sequence[int | None] | None = None,
     *,
     scale: Tensor | None = None,
-) -> Tensor:
-    """`tensor_statistics` of several tensors, `(len(tensors), len(STATISTICS))`, cheaply.
+    entries: int | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """`tensor_statistics` of several tensors, `(len(tensors), len(STATISTICS))`.
 
-    Each tensor is read a few times and never copied; only where one of them holds a NaN, an
-    infinity, or numbers too large or too small to square are all of them read with full care.
+    With `entries`, tensors of more entries than that are read once, for their norm; the rest is
+    estimated from about `entries` of them at even distances, which costs next to nothing: mean
+    and shares of zeros, minimum and maximum of those, and at least 1 non-finite entry if the norm
+    is not finite (or too large for float32 to square).
 
     Args:
         tensors: Floating-point tensors of any shape; None has no entries.
         counts: As `count` of `tensor_statistics`, for each tensor.
         scale: What the tensors are to be divided by; None for 1.
+        entries: Entries of a large tensor to look at; None for all.
+
+    Returns:
+        The statistics, and the entries behind them, `(len(tensors), width)`, padded with NaN; None
+        if all were read, or if the size of a sparse tensor is unknown while tracing.
     """
     counts = [None] * len(tensors) if counts is None else list(counts)
-
-    def careful() -> Tensor:
+    shapes = [(0,) if tensor is None else tuple(tensor.shape) for tensor in tensors]
+    if entries is None or any(None in shape for shape in shapes) or not any(map(math.prod, shapes)):
         rows = []
         for tensor, count in zip(tensors, counts, strict=True):
             if not _is_empty(tensor) and scale is not None:
                 tensor = ops.cast(tensor, "float32") / scale
             rows.append(tensor_statistics(tensor, count))
-        return ops.stack(rows)
+        return ops.stack(rows), None
 
-    filled = [index for index, tensor in enumerate(tensors) if not _is_empty(tensor)]
-    if not filled:
-        return careful()
-    reduced = [_backend.reductions(ops.cast(tensors[i], "float32")) for i in filled]
-    totals, squares, minima, maxima, non_zeros = (
-        ops.stack(column) for column in zip(*reduced, strict=True)
-    )
-    norms, largest = ops.sqrt(squares), ops.maximum(-minima, maxima)
-    in_range = ops.logical_and(largest > SMALLEST_SAFE, largest < LARGEST_SAFE)
-    safe = ops.logical_and(ops.isfinite(norms), ops.logical_or(in_range, largest == 0))
+    samples, is_entry = sample_matrix(tensors, entries)
+    samples = samples if scale is None else samples / scale
+    sizes = np.array([math.prod(shape) for shape in shapes], "float64")
+    held = is_entry.sum(axis=1)
+    valid = ops.convert_to_tensor(is_entry)
+    share = _constant(np.where(held > 0, sizes / np.maximum(held, 1), 1.0))
+    finite = ops.logical_and(ops.isfinite(samples), valid)
+    clean = ops.where(finite, samples, 0.0)
+    largest = ops.max(ops.abs(clean), axis=1, keepdims=True)
+    unit = ops.where(largest > 0, largest, 1.0)
+    norms = unit[:, 0] * ops.sqrt(ops.sum(ops.square(clean / unit), axis=1) * share)
+    non_finite = _constant(held) - ops.sum(ops.cast(finite, "float32"), axis=1)
+    non_finite = non_finite * share
+    if np.any(sizes > held):
+        zero = ops.zeros(())
+        squares = ops.stack(
+            [
+                _backend.sum_of_squares(ops.cast(tensor, "float32")) if size > part else zero
+                for tensor, size, part in zip(tensors, sizes, held, strict=True)
+            ]
+        )
+        whole = ops.isfinite(squares)
+        # Where squares underflow, the estimate is better than the sum.
+        used = ops.logical_and(whole, squares > _constant(SMALLEST_MEAN_SQUARE * sizes))
+        exact = ops.sqrt(squares)
+        norms = ops.where(used, exact if scale is None else exact / scale, norms)
+        non_finite = ops.where(whole, non_finite, ops.maximum(non_finite, 1.0))
+    # Padding is 0, so that it counts as no entry here.
+    filled = ops.sum(ops.cast(ops.not_equal(samples, 0.0), "float32"), axis=1)
+    zeros = (_constant(held) - filled) * share
+    minimum = ops.min(ops.where(finite, samples, math.inf), axis=1)
+    maximum = ops.max(ops.where(finite, samples, -math.inf), axis=1)
     if any(count is not None for count in counts):
-        partial = ops.convert_to_tensor([counts[i] is not None for i in filled])
-        minima = ops.where(partial, ops.minimum(minima, 0.0), minima)
-        maxima = ops.where(partial, ops.maximum(maxima, 0.0), maxima)
-    if scale is not None:
-        totals, norms, minima, maxima = (c / scale for c in (totals, norms, minima, maxima))
-    sizes = [counts[i] or math.prod(tensors[i].shape) for i in filled]
+        partial = ops.convert_to_tensor(np.array([count is not None for count in counts]))
+        minimum = ops.where(partial, ops.minimum(minimum, 0.0), minimum)
+        maximum = ops.where(partial, ops.maximum(maximum, 0.0), maximum)
+        whole_sizes = np.array([c or n for c, n in zip(counts, sizes, strict=True)])
+        zeros, sizes = zeros + _constant(whole_sizes - sizes), whole_sizes
     columns = {
-        "count": ops.convert_to_tensor(sizes, "float32"),
-        "total": totals,
+        "count": _constant(sizes),
+        "total": ops.sum(clean, axis=1) * share,
         "norm": norms,
-        "minimum": minima,
-        "maximum": maxima,
-        "zeros": ops.cast(ops.convert_to_tensor(sizes, "int32") - non_zeros, "float32"),
-        "non_finite": ops.zeros_like(norms),
+        "minimum": minimum,
+        "maximum": maximum,
+        "zeros": zeros,
+        "non_finite": non_finite,
     }
-    cheap = ops.stack([columns[name] for name in STATISTICS], axis=1)
-    if len(filled) < len(tensors):
-        rows = iter(ops.unstack(cheap, len(filled)))
-        empty = tensor_statistics(None)
-        cheap = ops.stack([next(rows) if i in filled else empty for i in range(len(tensors))])
-    return ops.cond(ops.all(safe), lambda: cheap, careful)
+    stacked = ops.stack([columns[name] for name in STATISTICS], axis=1)
+    return stacked, ops.where(valid, samples, math.nan)
+
+
+def sample_matrix(tensors: Sequence[Tensor | None], entries: int) -> tuple[Tensor, np.ndarray]:
+    """Evenly spaced entries of each tensor in a row, float32, and which of them are no padding.
+
+    Args:
+        tensors: Tensors of known shape; None gives a row of padding.
+        entries: Entries to take of a tensor that has more; slightly more may be taken.
+    """
+    shapes = [(0,) if tensor is None else tuple(tensor.shape) for tensor in tensors]
+    steps = [even_step(shape, entries) for shape in shapes]
+    lengths = [-(-math.prod(shape) // step) for shape, step in zip(shapes, steps, strict=True)]
+    width = max(*lengths, 1)
+    rows = []
+    for tensor, step, length in zip(tensors, steps, lengths, strict=True):
+        if length == 0:
+            rows.append(ops.zeros((width,)))
+            continue
+        row = ops.cast(ops.reshape(tensor, (-1,))[::step], "float32")
+        rows.append(row if length == width else ops.pad(row, [[0, width - length]]))
+    return ops.stack(rows), np.arange(width)[None, :] < np.array(lengths)[:, None]
+
+
+def even_step(shape: Sequence[int], entries: int) -> int:
+    """Distance between evenly spaced entries of a flattened tensor, to get `entries` or more.
+
+    It shares no divisor with the last axis, so that every column is met, not a few.
+
+    >>> even_step((512, 512), 1024)
+    255
+    """
+    step = max(math.prod(shape) // entries, 1)
+    while math.gcd(step, shape[-1] if shape else 1) > 1:
+        step -= 1
+    return step
+
+
+def _constant(values: np.ndarray) -> Tensor:
+    return ops.convert_to_tensor(values.astype("float32"))
 
 
 def _is_empty(tensor: Tensor | None) -> bool:

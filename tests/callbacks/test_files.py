@@ -82,7 +82,7 @@ def test_a_full_disk_is_one_warning(make_model, train, tmp_path, monkeypatch):
 def test_a_row_that_nobody_expected_is_a_warning(make_model, train, monkeypatch):
     from kerasinit.callbacks import _recorder
 
-    def broken(samples, sizes):
+    def broken(samples):
         raise IndexError("bad row")
 
     monkeypatch.setattr(_recorder, "histograms", broken)

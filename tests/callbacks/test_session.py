@@ -58,9 +58,7 @@ def test_an_exception_right_before_the_step_heals_with_the_next_step(make_model,
     before = fingerprint(model)
     with pytest.raises(RuntimeError, match="stop here"):
         train(model, stats, raiser("on_train_batch_begin", RuntimeError))
-    recorded = len(stats.history)
     assert "grad_norm" not in train(model).history
-    assert len(stats.history) == recorded
     assert fingerprint(model) == before
 
 

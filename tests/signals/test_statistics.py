@@ -92,12 +92,58 @@ STACKS = {
 }
 
 
+@pytest.mark.parametrize("entries", [None, 100])
 @pytest.mark.parametrize("arrays", STACKS.values(), ids=STACKS)
-def test_the_cheap_stack_equals_the_careful_rows(arrays):
+def test_a_stack_of_small_tensors_equals_the_rows(arrays, entries):
     tensors = [a if a is None else keras.ops.convert_to_tensor(a, "float32") for a in arrays]
-    actual = keras.ops.convert_to_numpy(stack_statistics(tensors))
+    actual = keras.ops.convert_to_numpy(stack_statistics(tensors, entries=entries)[0])
     expected = np.stack([keras.ops.convert_to_numpy(tensor_statistics(t)) for t in tensors])
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-30)
+
+
+@pytest.mark.parametrize("entries", [None, 100])
+def test_a_scale_is_divided_out(entries):
+    tensor = keras.ops.convert_to_tensor(SAMPLE)
+    row = stack_statistics([tensor * 8.0], scale=8.0, entries=entries)[0][0]
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(row),
+        keras.ops.convert_to_numpy(tensor_statistics(tensor)),
+        rtol=1e-5,
+    )
+
+
+def large(values):
+    tensor = keras.ops.convert_to_tensor(np.asarray(values, "float32"))
+    rows, _ = stack_statistics([tensor], entries=4096)
+    return TensorStatistics.from_row(keras.ops.convert_to_numpy(rows[0]))
+
+
+BIG = np.random.default_rng(1).normal(0.5, 1.0, (300, 200))
+
+
+def test_the_norm_of_a_large_tensor_is_exact():
+    assert large(BIG).norm == pytest.approx(np.linalg.norm(BIG), rel=1e-5)
+
+
+def test_the_rest_of_a_large_tensor_is_estimated():
+    found = large(np.where(BIG < 0, 0, BIG))
+    kept = np.where(BIG < 0, 0, BIG)
+    error = 5 / 4096**0.5  # five standard errors of a mean of 4,096 numbers
+    assert found.count == BIG.size
+    assert found.mean == pytest.approx(kept.mean(), abs=error * kept.std())
+    assert found.zero_fraction == pytest.approx(np.mean(kept == 0), abs=error * 0.5)
+    assert 0 <= found.minimum <= found.maximum <= kept.max()
+
+
+def test_one_bad_entry_of_a_large_tensor_is_noticed():
+    values = BIG.copy()
+    values[17, 23] = np.nan
+    assert large(values).non_finite >= 1
+    assert math.isfinite(large(values).norm)
+
+
+def test_a_large_tensor_of_tiny_numbers_has_a_norm():
+    assert large(BIG * 1e-25).norm == pytest.approx(np.linalg.norm(BIG) * 1e-25, rel=0.1)
 
 
 finite = st.floats(-1e6, 1e6, width=32)
