@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -679,9 +680,13 @@ def over_replicas(function: Callable[..., Any]) -> Callable[..., Any]:
     if name() == "torch":
         import torch
 
-        return lambda replica, *shared: torch.func.vmap(
-            lambda own: function(own, *shared), randomness="same"
-        )(replica)
+        def mapped(replica: Any, *shared: Any) -> Any:
+            each = torch.func.vmap(lambda own: function(own, *shared), randomness="same")
+            with warnings.catch_warnings():  # flash attention is looped over: correct, if slower
+                warnings.filterwarnings("ignore", message="(?s).*performance drop")
+                return each(replica)
+
+        return mapped
     import tensorflow as tf
 
     return lambda replica, *shared: tf.vectorized_map(lambda own: function(own, *shared), replica)
