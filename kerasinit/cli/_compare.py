@@ -19,6 +19,7 @@ from kerasinit.cli._screen import messages, results
 from kerasinit.cli._tables import ranking
 
 RUNS = Path("kerasinit-runs")  # where runs go without --out, one directory each
+MOST_TABLES = 24  # settings that are printed; a page of them is no longer read
 PAGE = "report.html"
 RECORDS = "records.jsonl"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -160,10 +161,13 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
         console.file.write(report.export(comparison, arguments.format).rstrip("\n") + "\n")
         console = messages()
     elif not arguments.quiet:
-        for cell in comparison.cells:
-            label = report.cell_label(cell, comparison.cells)
-            console.print(ranking(label, comparison.rows_of(cell), width=console.width))
+        found = report.settings(comparison)
+        for setting in found[:MOST_TABLES]:
+            console.print(ranking(setting.label, setting.rows, width=console.width))
             console.print()
+        if len(found) > MOST_TABLES:
+            more = report.counted(len(found) - MOST_TABLES, "setting")
+            console.print(f"{more} more: in the report, and in full with --format csv.")
         for sentence in report.summary(comparison):
             console.print(sentence)
         console.print()

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 from kerasinit.experiments import Event
-from kerasinit.report import cell_label, counted
+from kerasinit.report import cell_labels, counted
 
 Show = Callable[[Event], None]
 
@@ -143,4 +143,4 @@ class _Lines:
 
 
 def _name(event: Event) -> str:
-    return cell_label(event.cell, [event.cell])
+    return cell_labels([event.cell])[0]

@@ -5,18 +5,21 @@ from kerasinit.report._files import require_extras
 from kerasinit.report._gradients import write_gradients
 from kerasinit.report._page import write
 from kerasinit.report._ranking import Ranked, RankedRow, ranked
+from kerasinit.report._settings import Setting, settings
 from kerasinit.report._summary import summary
-from kerasinit.report._words import Word, cell_label, counted
+from kerasinit.report._words import Word, cell_labels, counted
 
 __all__ = [
     "Ranked",
     "RankedRow",
+    "Setting",
     "Word",
-    "cell_label",
+    "cell_labels",
     "counted",
     "export",
     "ranked",
     "require_extras",
+    "settings",
     "summary",
     "write",
     "write_gradients",

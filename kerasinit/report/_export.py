@@ -10,8 +10,8 @@ from typing import Any
 
 from kerasinit.experiments import Comparison, Estimate, Row
 from kerasinit.report._ranking import Ranked, ranked
+from kerasinit.report._settings import settings
 from kerasinit.report._summary import summary
-from kerasinit.report._words import cell_label
 
 ESTIMATES = ("train_accuracy", "val_accuracy", "difference")
 PLAIN = (
@@ -55,7 +55,7 @@ def _finite(value: Any) -> Any:
 
 
 def _as_csv(comparison: Comparison) -> str:
-    parts = list(dict.fromkeys(name for cell in comparison.cells for name in cell))
+    parts = list(dict.fromkeys(name for row in comparison.rows for name in row.cell))
     columns = [
         *parts, "rank", "rank_low", "rank_high", "initializer",
         *(f"{name}{end}" for name in ESTIMATES for end in ("", "_low", "_high")), *PLAIN,
@@ -100,10 +100,10 @@ def _as_markdown(comparison: Comparison) -> str:
         "difference, points", "against baseline",
     )  # fmt: skip
     lines = [*(f"{sentence}\n" for sentence in map(_markdown, summary(comparison)))]
-    for cell in comparison.cells:
-        lines += [f"## {_markdown(cell_label(cell, comparison.cells))}", ""]
+    for setting in settings(comparison):
+        lines += [f"## {_markdown(setting.label)}", ""]
         lines += [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
-        for row in ranked(comparison.rows_of(cell)):
+        for row in ranked(setting.rows):
             values = (
                 str(row.rank), row.initializer, row.verdict.text, _ranged(row.val),
                 _ranged(row.train), row.trained, row.epochs, row.first, row.last,

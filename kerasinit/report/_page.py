@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ from kerasinit.report._charts import charts_of
 from kerasinit.report._files import extra, write_whole
 from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked
 from kerasinit.report._series import cell_key, series_by_cell
+from kerasinit.report._settings import Setting, settings
 from kerasinit.report._summary import summary
 from kerasinit.report._theory import predictor
 from kerasinit.report._toml import to_toml
-from kerasinit.report._words import cell_label, counted
+from kerasinit.report._words import counted
 
 CONFIDENCE = "95 %"  # of the intervals of `kerasinit.experiments.Estimate`
 SHOWN_AT_FIRST = 5  # best initializers drawn when the page opens, besides the baseline
 MOST_ROWS = 1_500  # of the ranked tables: about 2 MB of the page
 MOST_CHART_BYTES = 1_900_000  # of the packed charts; with Plotly's 2 MB and the rows below 6 MB
 
+SETTING_PARTS = ("model", "data", "width")  # named above every table
 CONTENTS = (
     ("summary", "Summary"),
     ("map", "Who trains where"),
@@ -57,22 +60,24 @@ def write(comparison: Comparison, path: str | Path) -> Path:
 
 def page(comparison: Comparison) -> str:
     """The text of the report."""
-    cells = _within(comparison)
+    found = settings(comparison)
+    kept = _within(found)
+    cells = [setting.cell for setting in kept]
     names = best_first(comparison)
     tables = series_by_cell(comparison)
     views = [
         {
-            "label": cell_label(cell, comparison.cells),
-            "caption": _caption(cell, [s.row.learning_rate for s in tables[cell_key(cell)]]),
-            "rows": ranked([series.row for series in tables[cell_key(cell)]]),
+            "label": setting.label,
+            "caption": _caption(setting),
+            "rows": ranked(setting.rows),
         }
-        for cell in cells
+        for setting in kept
     ]
     charts, undrawn = _charts(cells, tables, names, predictor(comparison))
     depths = depth_map(comparison, cells)
     context = {
         "title": "Which initialization trains best?",
-        "facts": _facts(comparison),
+        "facts": _facts(comparison, len(found)),
         "sentences": summary(comparison),
         "contents": [entry for entry in CONTENTS if entry[0] != "map" or depths["rows"]],
         "map": depths,
@@ -84,7 +89,7 @@ def page(comparison: Comparison) -> str:
         + (f" --baseline {shlex.quote(comparison.baseline)}"),
         "toml": to_toml(comparison.spec),
         "versions": sorted(comparison.replicas[0].versions.items()),
-        "omitted": _omitted(len(comparison.cells) - len(cells), undrawn),
+        "omitted": _omitted(len(found) - len(kept), undrawn),
         "data": packed_data(
             {
                 "initializers": names,
@@ -147,16 +152,10 @@ def _version() -> str:
         return ""
 
 
-def _within(comparison: Comparison) -> Sequence[dict[str, Any]]:
-    """The first cells, as many as keep the tables within `MOST_ROWS`."""
-    kept: list[dict[str, Any]] = []
-    rows = 0
-    for cell, members in zip(comparison.cells, series_by_cell(comparison).values(), strict=True):
-        rows += len(members)
-        if kept and rows > MOST_ROWS:
-            break
-        kept.append(cell)
-    return kept
+def _within(found: Sequence[Setting]) -> Sequence[Setting]:
+    """The first settings, as many as keep the tables within `MOST_ROWS`, at least one."""
+    ends = list(accumulate(len(setting.rows) for setting in found))
+    return found[: max(1, sum(end <= MOST_ROWS for end in ends))]
 
 
 def _charts(
@@ -173,23 +172,23 @@ def _charts(
     return charts, charts.count(None)
 
 
-def _facts(comparison: Comparison) -> str:
+def _facts(comparison: Comparison, count: int) -> str:
     replicas = comparison.replicas
     seconds = sum(replica.seconds for replica in replicas)
     return " · ".join(
         (
             counted(len(replicas), "training"),
             counted(len({row.initializer for row in comparison.rows}), "initializer"),
-            counted(len(comparison.cells), "setting"),
+            counted(count, "setting"),
             counted(len({replica.seed for replica in replicas}), "seed"),
             f"{seconds:.0f} s of training",
         )
     )
 
 
-def _caption(cell: Mapping[str, Any], rates: Sequence[float]) -> str:
-    parts = [f"{name} {cell[name]}" for name in ("model", "data", "width") if name in cell]
-    tried = sorted(set(rates))
+def _caption(setting: Setting) -> str:
+    parts = [f"{name} {setting.cell[name]}" for name in SETTING_PARTS if name in setting.cell]
+    tried = sorted({row.learning_rate for row in setting.rows})
     shown = " or ".join(f"{rate:g}" for rate in tried)
     return f"{', '.join(parts)}; learning rate {shown}" + (
         " (the best for each initializer)." if len(tried) > 1 else "."

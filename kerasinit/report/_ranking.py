@@ -11,7 +11,16 @@ from statistics import fmean
 from typing import Any
 
 from kerasinit.experiments import Comparison, Estimate, Row
-from kerasinit.report._words import DASH, Word, cell_label, magnitude, number, percent, signed, word
+from kerasinit.report._words import (
+    DASH,
+    Word,
+    cell_labels,
+    magnitude,
+    number,
+    percent,
+    signed,
+    word,
+)
 
 BAR_WIDTH = 56  # px of the small interval drawn in the table, from 0 to 100 %
 BAR_INSET = 4  # px kept free at both ends, for the dot
@@ -154,20 +163,22 @@ def depth_map(comparison: Comparison, cells: Sequence[dict[str, Any]]) -> dict[s
         return {"rows": []}
     names = best_first(comparison)
 
-    def group(cell: dict[str, Any]) -> str:
-        return cell_label({k: v for k, v in cell.items() if k != "depth"}, cells)
-
-    ordered = sorted(cells, key=lambda cell: (group(cell), cell.get("depth", 0)))
+    groups = cell_labels([{k: v for k, v in cell.items() if k != "depth"} for cell in cells])
+    named = sorted(
+        zip(groups, cells, strict=True), key=lambda pair: (pair[0], pair[1].get("depth", 0))
+    )
     share = {
         (str(sorted(row.cell.items())), row.initializer): row.trained_share
         for row in comparison.rows
     }
     return {
         "axis": "activation and depth",
-        "groups": [(name, len(list(found))) for name, found in groupby(ordered, key=group)],
-        "columns": [str(cell.get("depth", DASH)) for cell in ordered],
+        "groups": [
+            (name, len(list(found))) for name, found in groupby(group for group, _ in named)
+        ],
+        "columns": [str(cell.get("depth", DASH)) for _, cell in named],
         "rows": [
-            (name, [share.get((str(sorted(cell.items())), name)) for cell in ordered])
+            (name, [share.get((str(sorted(cell.items())), name)) for _, cell in named])
             for name in names
         ],
     }

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from kerasinit.experiments import Comparison, Row
-from kerasinit.report._words import cell_label, counted, joined
+from kerasinit.report._settings import Setting, settings
+from kerasinit.report._words import counted, joined
 
 FAULTS_NAMED = 3  # faults in the third sentence, the most frequent first
 
@@ -17,11 +18,12 @@ def summary(comparison: Comparison) -> tuple[str, str, str]:
     Args:
         comparison: From `kerasinit.experiments.compare`.
     """
-    return _compared(comparison), _won(comparison), _failed(comparison)
+    found = settings(comparison)
+    return _compared(comparison, found), _won(comparison, found), _failed(comparison, found)
 
 
-def _compared(comparison: Comparison) -> str:
-    rows, cells = comparison.rows, comparison.cells
+def _compared(comparison: Comparison, found: Sequence[Setting]) -> str:
+    rows, cells = comparison.rows, [setting.cell for setting in found]
     names = {row.initializer for row in rows}
     seeds = {replica.seed for replica in comparison.replicas}
     models = " and ".join(sorted({str(cell.get("model")) for cell in cells}))
@@ -35,19 +37,18 @@ def _compared(comparison: Comparison) -> str:
     )
 
 
-def _won(comparison: Comparison) -> str:
-    cells = comparison.cells
-    best = [comparison.rows_of(cell)[0] for cell in cells]
+def _won(comparison: Comparison, found: Sequence[Setting]) -> str:
+    best = [setting.rows[0] for setting in found]
     order = Counter(row.initializer for row in best).most_common()
     leader, wins = order[0]
-    if len(cells) == 1:
+    if len(found) == 1:
         opening = f"“{leader}” came first with {_accuracy(best[0])}"
-    elif wins == len(cells):
+    elif wins == len(found):
         opening = f"“{leader}” came first in every setting"
-    elif len(order) == len(cells):
+    elif len(order) == len(found):
         opening = f"No initializer came first twice: {joined([name for name, _ in order])} share it"
     else:
-        opening = f"“{leader}” came first most often, in {wins} of {len(cells)} settings"
+        opening = f"“{leader}” came first most often, in {wins} of {len(found)} settings"
     return f"{opening}; {_against_baseline(comparison, leader)}."
 
 
@@ -83,7 +84,7 @@ def _against_baseline(comparison: Comparison, leader: str) -> str:
     return f"against the baseline {comparison.baseline} it is {joined(words)} of {len(own)}"
 
 
-def _failed(comparison: Comparison) -> str:
+def _failed(comparison: Comparison, found: Sequence[Setting]) -> str:
     faults: dict[str, list[Row]] = defaultdict(list)
     for row in comparison.rows:
         if row.verdict != "healthy" and 2 * row.trained_share < 1:
@@ -94,7 +95,7 @@ def _failed(comparison: Comparison) -> str:
         )
     total = sum(map(len, faults.values()))
     ordered = sorted(faults.items(), key=lambda item: -len(item[1]))[:FAULTS_NAMED]
-    parts = [f"{_fault(verdict)} ({_who(rows, comparison)})" for verdict, rows in ordered]
+    parts = [f"{_fault(verdict)} ({_who(rows, found)})" for verdict, rows in ordered]
     return (
         f"{total} of {len(comparison.rows)} combinations of initializer and setting did not "
         f"train: {joined(parts)}."
@@ -113,8 +114,10 @@ def _fault(verdict: str) -> str:
     return phrases.get(verdict, verdict)
 
 
-def _who(rows: Sequence[Row], comparison: Comparison) -> str:
+def _who(rows: Sequence[Row], found: Sequence[Setting]) -> str:
     names = list(dict.fromkeys(row.initializer for row in rows))
-    if len({str(row.cell) for row in rows}) == 1 and len(comparison.cells) > 1:
-        return f"{joined(names, 3)} in {cell_label(rows[0].cell, comparison.cells)}"
+    where = {str(row.cell) for row in rows}
+    if len(where) == 1 and len(found) > 1:
+        label = next(setting.label for setting in found if str(setting.cell) in where)
+        return f"{joined(names, 3)} in {label}"
     return joined(names, 3)

@@ -10,6 +10,7 @@ from typing import Any
 DASH = "\u2013"  # en dash: between the ends of a range, and for what is unknown
 MINUS = "\u2212"
 ALWAYS_NAMED = ("activation", "depth")  # parts of a setting that its name always has
+SELF_EXPLAINING = ("activation", "model", "data")
 OTHER_PARTS = ("model", "data", "width", "batch_size", "optimizer")
 
 
@@ -112,16 +113,20 @@ def number(value: float | None) -> str:
     return DASH if value is None or not math.isfinite(value) else f"{value:g}"
 
 
-def cell_label(cell: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> str:
-    """Name of a setting: activation, depth, and whatever else differs between the settings.
+def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of settings: activation, depth, and whatever else differs between them.
 
     >>> cell = {"model": "mlp", "data": "digits", "activation": "relu", "depth": 30, "width": 64}
-    >>> cell_label(cell, [cell, {**cell, "width": 128}])
-    'relu, depth 30, width 64'
+    >>> cell_labels([cell, {**cell, "width": 128}])
+    ['relu, depth 30, width 64', 'relu, depth 30, width 128']
     """
-    names = [*ALWAYS_NAMED, *(n for n in OTHER_PARTS if len({str(c.get(n)) for c in cells}) > 1)]
+    differing = [n for n in OTHER_PARTS if len({str(cell.get(n)) for cell in cells}) > 1]
+    return [_named(cell, [*ALWAYS_NAMED, *differing]) for cell in cells]
+
+
+def _named(cell: Mapping[str, Any], names: Sequence[str]) -> str:
     return ", ".join(
-        str(cell[name]) if name in ("activation", "model", "data") else f"{name} {cell[name]}"
+        str(cell[name]) if name in SELF_EXPLAINING else f"{name} {cell[name]}"
         for name in names
         if cell.get(name) is not None
     )
