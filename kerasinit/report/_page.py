@@ -27,8 +27,8 @@ from kerasinit.report._words import counted
 
 CONFIDENCE = "95 %"  # of the intervals of `kerasinit.experiments.Estimate`
 SHOWN_AT_FIRST = 5  # best initializers drawn when the page opens, besides the baseline
-MOST_ROWS = 1_500  # of the ranked tables: about 2 MB of the page
-MOST_CHART_BYTES = 1_900_000  # of the packed charts; with Plotly's 2 MB and the rows below 6 MB
+MOST_ROWS = 1_200  # of the ranked tables: below 2 MB of the page
+MOST_CHART_BYTES = 1_500_000  # of the packed charts; with Plotly's 2 MB and the rows below 6 MB
 
 SETTING_PARTS = ("model", "data", "width")  # named above every table
 CONTENTS = (
@@ -168,8 +168,11 @@ def _charts(
     for cell in cells:
         drawn = charts_of(tables[cell_key(cell)], places.__getitem__, predict)
         used += len(_packed(json.dumps(drawn, separators=(",", ":"))))
-        charts.append(drawn if used <= MOST_CHART_BYTES else None)
-    return charts, charts.count(None)
+        if used > MOST_CHART_BYTES:
+            break
+        charts.append(drawn)
+    undrawn = len(cells) - len(charts)
+    return charts + [None] * undrawn, undrawn
 
 
 def _facts(comparison: Comparison, count: int) -> str:
