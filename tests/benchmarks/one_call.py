@@ -42,11 +42,13 @@ LEARNING_RATES = (0.1, 0.02, 0.004)
 Cell = tuple[Any, ...]
 
 
-def grid(activations: tuple[str, ...], depths: tuple[int, ...], seeds: int) -> list[Experiment]:
+def grid(
+    activations: tuple[str, ...], depths: tuple[int, ...], seeds: int, rivals: bool
+) -> list[Experiment]:
     """The 48 cells, one experiment per activation: its critical point is a rival too."""
     return [
         Experiment(
-            initializers=(*RIVALS, *critical(activation), OURS),
+            initializers=(*RIVALS, *critical(activation), OURS) if rivals else (OURS,),
             activations=(activation,),
             depths=depths,
             learning_rates=LEARNING_RATES,
@@ -183,10 +185,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--activations", nargs="*", default=ACTIVATIONS)
     parser.add_argument("--depths", nargs="*", type=int, default=(3, 10, 30, 50))
+    parser.add_argument("--ours-only", action="store_true", help="leave the other starts out")
     arguments = parser.parse_args()
     experiments = {
         "grid": lambda: grid(
-            tuple(arguments.activations), tuple(arguments.depths), arguments.seeds
+            tuple(arguments.activations),
+            tuple(arguments.depths),
+            arguments.seeds,
+            not arguments.ours_only,
         ),
         "deep": lambda: deep(arguments.seeds),
         "other": lambda: other(arguments.seeds),
