@@ -15,9 +15,10 @@ from kerasinit.signals._statistics import (
     tensor_statistics,
 )
 from kerasinit.signals._taps import Call, Watch, watching
+from kerasinit.signals._training_steps import LayerStep, TrainingStep
 from kerasinit.signals._units import ActivationShape, duplicate_share, unit_shares
 from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
-from kerasinit.signals._window import LayerStep, TrainingStep, judge_window
+from kerasinit.signals._window import judge_window
 
 __all__ = [
     "CAUSES",

@@ -22,6 +22,9 @@ CAUSES: tuple[str, ...] = (
 TRAINING_CAUSES: tuple[str, ...] = (*CAUSES, "spike", "large_updates", "small_updates", "slow")
 """`CAUSES`, then those that only a window of training steps shows."""
 
+INITIALIZE = "`kerasinit.initialize(model)` gives every layer the scale that keeps the signal"
+"""The fix that most verdicts on untrained weights name."""
+
 
 @dataclass(frozen=True)
 class Verdict:

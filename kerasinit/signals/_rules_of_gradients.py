@@ -1,0 +1,126 @@
+"""Verdicts on how signal and gradient change along the depth."""
+
+from __future__ import annotations
+
+import math
+
+from kerasinit.signals._layer_signals import LayerSignals, Signals
+from kerasinit.signals._profile import Profile
+from kerasinit.signals._traits import (
+    backward,
+    has_learned,
+    is_normalized,
+    length_variance,
+    spread_forward,
+    starts_at_zero,
+)
+from kerasinit.signals._verdict import INITIALIZE, Verdict
+
+VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
+FADED = 1e-2  # the difference between inputs at the top, told as further evidence
+EXPLODED = 1e3  # growth of gradient or activations over the whole depth
+GROWTH = 2.0  # growth of activations per layer that explodes in a few layers
+GROWTH_TOTAL = 30.0  # ... and over the depth: a few doublings are harmless
+RAMPANT = 30.0  # growth of the gradient without normalization, beyond what chance gives
+RAMPANT_SIGMAS = 4.0  # chance: standard deviations of the log length at finite width
+UNDERFLOW = 1e-6  # a zero gradient below one so much smaller than the last has underflowed
+
+
+def zero_gradient(signals: Signals) -> Verdict | None:
+    """The highest layer that gets no gradient at all, unless dead units or underflow explain it."""
+    rows = signals.layers
+    if signals.loss is not None and abs(signals.loss) < 1e-6:
+        return None  # nothing left to learn from this batch
+    zeros = [i for i, row in enumerate(rows) if row.trainable and row.gradient_norm == 0]
+    if not zeros:
+        return None
+    last = zeros[-1]
+    above = rows[last + 1 :]
+    if any(row.dead_share == 1.0 for row in rows[last:]) or starts_at_zero(rows[last:]):
+        return None
+    row = rows[last]
+    living = [other.gradient_norm for other in above if other.gradient_norm > 0]
+    if living and min(living) < UNDERFLOW * living[-1]:
+        return None  # it faded away: that is for `vanishing`
+    if row.preactivation_mean_square < UNDERFLOW**2 * rows[0].preactivation_mean_square:
+        return None  # so did the signal
+    if row.units == 1 and row.activation == "softmax":
+        why, fix = "a softmax over one unit is always 1", "use `activation='sigmoid'`"
+    elif row.is_output:
+        why, fix = (
+            "the loss does not depend on this output",
+            "check that the loss, the activation of the output and the targets fit together",
+        )
+    else:
+        why, fix = (
+            "nothing above it passes a gradient",
+            "look for `stop_gradient`, rounding, argmax or an unused output above this layer",
+        )
+    return Verdict(
+        "zero_gradient", row.name, f"the gradient is exactly 0 for every sample: {why}", fix
+    )
+
+
+def vanishing(signals: Signals) -> Verdict | None:
+    """Hardly anything of the gradient at the last layer arrives at the first."""
+    rows = signals.layers
+    if len(rows) < 2 or has_learned(signals) or starts_at_zero(rows):
+        return None
+    back = backward(rows)
+    spread = spread_forward(signals)
+    arrives = back.shrinks_to
+    fades = spread.shrinks_to if spread is not None else 1.0
+    if back.values[0] == 0 or arrives >= VANISHED:
+        return None
+    evidence = (
+        f"{arrives:.1e} of the gradient at {rows[-1].name} arrives here "
+        f"(times {back.per_layer:.2f} per layer)"
+    )
+    if fades < FADED:
+        evidence += f"; on the way up, the difference between inputs shrinks to {fades:.1e}"
+    return Verdict("vanishing", rows[0].name, evidence, INITIALIZE)
+
+
+def exploding(signals: Signals) -> Verdict | None:
+    """Signal or gradient grows over the depth by more than chance explains."""
+    rows = signals.layers
+    if len(rows) < 3 or has_learned(signals):
+        return None
+    forward = forward_growth(signals, [row for row in rows if not row.is_output])
+    if forward is not None:
+        return forward
+    back = backward(rows)
+    limit = EXPLODED
+    if not is_normalized(signals):
+        chance = RAMPANT_SIGMAS * 0.5 * math.sqrt(length_variance(rows))
+        limit = max(RAMPANT, math.exp(chance))
+    if back.values[0] == 0 or back.grows_to <= limit:
+        return None
+    return Verdict(
+        "exploding",
+        rows[0].name,
+        f"the gradient grows {back.grows_to:.3g} times from {rows[-1].name} down to here "
+        f"(times {back.per_layer:.2f} per layer)",
+        INITIALIZE,
+    )
+
+
+def forward_growth(signals: Signals, rows: list[LayerSignals]) -> Verdict | None:
+    """Whether the signal grows from the input up to the last of `rows`."""
+    values = [math.sqrt(row.preactivation_mean_square) for row in rows]
+    if signals.input_rms:
+        values.insert(0, signals.input_rms)
+    if len(values) < 4 or not values[0] > 0 or is_normalized(signals):
+        return None
+    grown = Profile(tuple(values))
+    total = grown.grows_to
+    mean = (values[-1] / values[0]) ** (1 / (len(values) - 1))
+    if not (total > EXPLODED or (mean > GROWTH and values[-1] / values[0] > GROWTH_TOTAL)):
+        return None
+    return Verdict(
+        "exploding",
+        rows[-1].name,
+        f"the signal grows {max(total, values[-1] / values[0]):.3g} times up to here "
+        f"(times {mean:.2f} per layer)",
+        INITIALIZE,
+    )

@@ -1,0 +1,105 @@
+"""Verdicts on sizes: of layers, of the loss, of the input."""
+
+from __future__ import annotations
+
+import math
+
+from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._traits import has_learned, is_normalized, length_variance
+from kerasinit.signals._verdict import INITIALIZE, Verdict
+
+GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
+LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
+LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reach in 10 layers
+LOSS_MARGIN = 5.0  # nats above chance that are always allowed
+LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
+NARROW = 1.0  # 5 * sum(1 / width): variance of the log of the squared length of a ReLU net
+NARROW_CHANGE = 2.0  # log of the squared length: the change that was seen, not just predicted
+RECTIFIERS = ("relu", "relu6", "leaky_relu", "leakyrelu", "prelu")
+
+
+def bad_scale(signals: Signals) -> Verdict | None:
+    """One layer scales its input unlike the others, or all of them scale it."""
+    if has_learned(signals) or is_normalized(signals):
+        return None
+    gains = [
+        (row, math.sqrt(row.preactivation_mean_square) / row.input_rms)
+        for row in signals.layers
+        if row.input_rms and not row.is_output and row.weight_norm > 0
+    ]
+    gains = [(row, gain) for row, gain in gains if gain > 0]
+    if not gains:
+        return None
+    mean = math.exp(sum(math.log(gain) for _, gain in gains) / len(gains))
+    odd, gain = max(gains, key=lambda pair: abs(math.log(pair[1])))
+    others = [math.log(other) for row, other in gains if row is not odd]
+    usual = math.exp(sum(others) / len(others)) if others else 1.0
+    if not LAYER_GAIN_BAND[0] <= gain / usual <= LAYER_GAIN_BAND[1]:
+        where, evidence = odd.name, f"this layer scales its input by {gain:.3g}; about 1 keeps it"
+    elif len(gains) >= 3 and not GAIN_BAND[0] <= mean <= GAIN_BAND[1]:
+        where = gains[0][0].name
+        evidence = f"each layer scales its input by {mean:.3g} on average; about 1 keeps it"
+    else:
+        return None
+    return Verdict("bad_scale", where, evidence, INITIALIZE)
+
+
+def too_narrow(signals: Signals) -> Verdict | None:
+    """A stack of rectifiers so narrow that the signal's size has drifted by chance."""
+    rows = [row for row in signals.layers if not row.is_output]
+    if has_learned(signals) or is_normalized(signals) or len(rows) < 2:
+        return None
+    rectified = [row for row in rows if row.kind == "Dense" and row.activation in RECTIFIERS]
+    variance = length_variance(tuple(rectified))
+    first, last = rows[0].preactivation_mean_square, rows[-1].preactivation_mean_square
+    if len(rectified) < len(rows) or variance <= NARROW or not (first > 0 and last > 0):
+        return None
+    change = math.log(last / first)
+    if abs(change) < NARROW_CHANGE:
+        return None
+    return Verdict(
+        "too_narrow",
+        rows[-1].name,
+        f"{len(rows)} layers of about {rows[-1].units} units let the squared signal drift by a "
+        f"random factor of exp(+-{math.sqrt(variance):.1f}); here it is {math.exp(change):.2g}",
+        "use wider or fewer layers, or orthogonal weights: " + INITIALIZE,
+    )
+
+
+def unexpected_loss(signals: Signals) -> Verdict | None:
+    """The loss is a sum over samples, or far above that of a model that knows nothing."""
+    if signals.loss is None:
+        return None
+    if signals.sum_loss:
+        return Verdict(
+            "unexpected_loss",
+            "loss",
+            f"the loss of {signals.samples} samples is {signals.loss:.3g} and doubles with the "
+            "batch: it is a sum, so gradients grow with the batch size",
+            "use the loss' default `reduction='sum_over_batch_size'`",
+        )
+    chance = signals.chance_loss
+    if chance is None or signals.loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
+        return None
+    return Verdict(
+        "unexpected_loss",
+        "loss",
+        f"the loss is {signals.loss:.3g}; a model that knows nothing has {chance:.3g}",
+        "check targets and `from_logits`; give the output layer smaller weights",
+    )
+
+
+def unscaled_input(signals: Signals) -> Verdict | None:
+    """The input is far too large or too small for initial weights."""
+    size = signals.input_rms
+    if size is None or not signals.layers or signals.layers[0].normalized:
+        return None
+    if SMALL_INPUT <= size <= LARGE_INPUT or size == 0:
+        return None
+    return Verdict(
+        "unscaled_input",
+        "input",
+        f"the values that enter {signals.layers[0].name} have an RMS of {size:.3g}; about 1 is "
+        "what initial weights are made for",
+        "standardize the data, or add `keras.layers.Normalization` or `Rescaling` in front",
+    )

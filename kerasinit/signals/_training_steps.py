@@ -1,0 +1,105 @@
+"""What recorded training steps hold, as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WARM_UP = 10  # first training steps, in which the size of updates means nothing
+IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
+STARTED = 0.7  # of the first loss: above it, training has hardly begun
+
+
+@dataclass(frozen=True)
+class LayerStep:
+    """What one weighted layer did in one recorded training step.
+
+    Args:
+        name: Path of the layer.
+        gradient_rms: RMS of the gradient of the layer's kernel, unscaled, before clipping.
+        weight_rms: RMS of the layer's kernel.
+        update_ratio: RMS of the kernel's change in this step over `weight_rms`, dimensionless;
+            None if it was not measured.
+        signal_gradient_rms: RMS of the pre-activation gradient, or of the bias gradient that
+            stands for it; None if there is neither.
+        non_finite: Number of NaN or infinite entries in gradient and weights.
+        dead_share: Share of units that were active for no sample, in 0..1; None if not probed.
+        saturated_share: Share of units with a vanished derivative, in 0..1; None if not probed.
+    """
+
+    name: str
+    gradient_rms: float
+    weight_rms: float
+    update_ratio: float | None = None
+    signal_gradient_rms: float | None = None
+    non_finite: int = 0
+    dead_share: float | None = None
+    saturated_share: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """One recorded training step of the whole model.
+
+    Args:
+        step: Number of the step since training began.
+        loss: Training loss of the step (or Keras' running mean of it); None if unknown.
+        layers: Trainable weighted layers, in execution order where it is known, else in the
+            order of `model.layers`.
+        overflow: True if loss scaling dropped this step because half precision overflowed.
+    """
+
+    step: int
+    loss: float | None
+    layers: tuple[LayerStep, ...]
+    overflow: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """The records that rules look at, oldest first; not empty."""
+
+    steps: Sequence[TrainingStep]
+    first_loss: float | None
+
+    @property
+    def now(self) -> str:
+        return f"at step {self.steps[-1].step}"
+
+    @property
+    def improves(self) -> bool:
+        """Whether the loss falls from the first to the second half of the window."""
+        losses = [step.loss for step in self.steps if step.loss is not None]
+        half = len(losses) // 2
+        if half == 0:
+            return False
+        before, after = sum(losses[:half]) / half, sum(losses[-half:]) / half
+        return before - after > IMPROVES * abs(before)
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the loss is well below the first one."""
+        last = self.steps[-1].loss
+        if last is None or self.first_loss is None or not self.first_loss > 0:
+            return False
+        return last < STARTED * self.first_loss
+
+    def series(self, name: str, field: str, count: int) -> list[float]:
+        """Values of a field of one layer in the last `count` records that have it."""
+        values = []
+        for step in self.steps:
+            for layer in step.layers:
+                value = getattr(layer, field) if layer.name == name else None
+                if value is not None:
+                    values.append(float(value))
+        return values[-count:] if len(values) >= count else []
+
+    @property
+    def names(self) -> list[str]:
+        return [layer.name for layer in self.steps[-1].layers]
+
+
+def gradient_size(step: TrainingStep) -> float:
+    """RMS of the gradient over layers: what spikes in one layer shows."""
+    return math.hypot(*(layer.gradient_rms for layer in step.layers))
