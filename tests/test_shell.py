@@ -7,9 +7,10 @@ from importlib.metadata import entry_points
 
 import pytest
 
-import kerasinit_shell
+from kerasinit import _shell
 
-START = [sys.executable, "-c", "import kerasinit_shell, sys; sys.exit(kerasinit_shell.main())"]
+RUN = f"import runpy, sys; code = runpy.run_path({_shell.__file__!r})['main'](); "
+START = [sys.executable, "-c", f"{RUN} sys.exit(code)"]
 
 
 def started(*words):
@@ -24,8 +25,7 @@ def test_command_of_an_installation_is_the_shell():
 @pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["--version"]])
 def test_help_is_shown_without_importing_keras(words):
     check = (
-        "import sys, kerasinit_shell; code = kerasinit_shell.main(); "
-        "assert 'keras' not in sys.modules and 'numpy' not in sys.modules; sys.exit(code)"
+        f"{RUN} assert 'keras' not in sys.modules and 'numpy' not in sys.modules; sys.exit(code)"
     )
     done = subprocess.run(
         [sys.executable, "-c", check, *words], capture_output=True, text=True, check=False
@@ -53,13 +53,13 @@ def test_mistakes_still_reach_stderr():
 
 
 def test_what_was_held_back_is_shown_when_something_fails(capfd):
-    with pytest.raises(ImportError, match="broken"), kerasinit_shell.quiet():  # noqa: PT012
+    with pytest.raises(ImportError, match="broken"), _shell.quiet():  # noqa: PT012
         os.write(2, b"compiled noise\n")
         raise ImportError("broken")
     assert "compiled noise" in capfd.readouterr().err
 
 
 def test_what_was_held_back_is_dropped_otherwise(capfd):
-    with kerasinit_shell.quiet():
+    with _shell.quiet():
         os.write(2, b"compiled noise\n")
     assert capfd.readouterr().err == ""

@@ -1,7 +1,8 @@
 """Starts the command `kerasinit`: help at once, and Keras imported without its noise.
 
 `import kerasinit` imports Keras and its backend, which takes seconds and, with TensorFlow, prints
-lines about the machine that no setting turns off. So this lies outside the package.
+lines about the machine that no setting turns off. So this file is installed beside the package, as
+`kerasinit_shell`, and imports nothing of it before the words are parsed.
 """
 
 from __future__ import annotations
