@@ -56,8 +56,8 @@ class GradientStats(keras.callbacks.Callback):
         histogram: Whether the magnitudes of about 1,000 entries of each gradient are counted.
         exact: Whether all entries of all variables are read. By default only the norm of a
             gradient is: of variables with more than 4,096 entries, the rest is estimated from
-            4,096 of them at even distances (mean, zeros, update ratio; `min` and `max` are those
-            of these entries; the weight norm is about 1 % off).
+            4,096 of them at even distances (mean, zeros; `min` and `max` are those of these
+            entries), and update ratio and weight norm from 1,024 (about 2 % off).
         history_size: Recorded steps that `history` keeps.
 
     Attributes:

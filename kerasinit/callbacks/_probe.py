@@ -41,6 +41,7 @@ def probe_step(
     x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
     x, y = (keras.tree.map_structure(_first_samples, part) for part in (x, y))
     half = model.compute_dtype == "float16"
+    calls: list[Call] = []
 
     def forward(watch: Watch) -> Tensor:
         report_to(watch)
@@ -62,7 +63,6 @@ def probe_step(
             calls = watch.calls
             return value, [call.tensors() for call in calls]
 
-        calls: list[Call] = []
         _, tensors, gradients = _backend.gradient(tapped, first.zeros)
     calls = [call.with_tensors(found) for call, found in zip(calls, tensors, strict=True)]
     rows = [_row(call, gradients[call.tap], half, with_loss) for call in calls]

@@ -23,6 +23,7 @@ from kerasinit.signals import (
 FORMAT = 1  # of one row of `history`, of one line of the file
 Row = dict[str, Any]
 _SHORT = {"minimum": "min", "maximum": "max"}
+_COUNT, _NORM, _NON_FINITE = (STATISTICS.index(c) for c in ("count", "norm", "non_finite"))
 _WEIGHT, _UPDATE, _SAMPLED = range(len(STATISTICS), len(COLUMNS))
 
 
@@ -68,6 +69,20 @@ class Names:
             found.setdefault(layer, []).append(index)
         return {layer: tuple(indices) for layer, indices in found.items()}
 
+    def biases(self, indices: Sequence[int]) -> list[int]:
+        """Which rows of a layer are biases, if it has a kernel too."""
+        if not any(self.about.ranks[i] > 1 for i in indices):
+            return []
+        connected = self.about.connected
+        return [i for i in indices if self.variables[i].endswith("/bias") and connected[i]]
+
+    @cached_property
+    def all_biased(self) -> bool:
+        """Whether each layer with a kernel has a bias."""
+        ranks = self.about.ranks
+        parts = [part for part in self.members.values() if any(ranks[i] > 1 for i in part)]
+        return all(self.biases(part) for part in parts)
+
 
 @dataclass(frozen=True, eq=False)
 class Record:
@@ -97,16 +112,22 @@ class Record:
     histogram: np.ndarray | None = None
     activations: Mapping[str, Mapping[str, float | None]] | None = None
 
-    @property
+    @cached_property
+    def cells(self) -> list[list[float]]:
+        """The rows as plain numbers."""
+        return self.rows.tolist()
+
+    @cached_property
     def grad_norm(self) -> float:
         """Norm of the whole gradient; infinite if an entry is not finite."""
-        return self._statistics(range(len(self.rows))).norm if self.finite else math.inf
+        if not self.finite:
+            return math.inf
+        return math.hypot(*(cells[_NORM] for cells in self.cells))
 
-    @property
+    @cached_property
     def finite(self) -> bool:
         """Whether all gradients and weights are finite."""
-        bad = self.rows[:, STATISTICS.index("non_finite")].sum() > 0
-        return not bad and bool(np.isfinite(self.rows[:, _WEIGHT]).all())
+        return all(c[_NON_FINITE] == 0 and math.isfinite(c[_WEIGHT]) for c in self.cells)
 
     def to_dict(self) -> Row:
         """The record as plain values, ready for JSON; what is not a finite number is None."""
@@ -133,19 +154,19 @@ class Record:
             kernels = self._kernels(indices)
             if not kernels:
                 continue
-            kernel = self._statistics(kernels)
+            count = max(sum(self.cells[index][_COUNT] for index in kernels), 1.0)
             probed = (self.activations or {}).get(layer, {})
-            unsound = sum(not math.isfinite(self.rows[index, _WEIGHT]) for index in indices)
+            bad = sum(self.cells[index][_NON_FINITE] for index in indices)
+            bad += sum(not math.isfinite(self.cells[index][_WEIGHT]) for index in indices)
             layers.append(
                 LayerStep(
                     name=layer,
-                    gradient_rms=kernel.rms,
-                    weight_rms=self._weight_norm(kernels) / math.sqrt(max(kernel.count, 1)),
+                    gradient_rms=math.hypot(*(self.cells[index][_NORM] for index in kernels))
+                    / math.sqrt(count),
+                    weight_rms=self._weight_norm(kernels) / math.sqrt(count),
                     update_ratio=self._update_ratio(kernels),
-                    signal_gradient_rms=(
-                        by_probe.get(layer) if by_probe else self._signal(indices)
-                    ),
-                    non_finite=self._statistics(indices).non_finite + unsound,
+                    signal_gradient_rms=by_probe.get(layer) if by_probe else self._signal(indices),
+                    non_finite=round(bad),
                     dead_share=probed.get("dead_share"),
                     saturated_share=probed.get("saturated_share"),
                 )
@@ -157,11 +178,9 @@ class Record:
 
         A bias gradient is a sum over the batch: the two are not compared with each other.
         """
-        members = self.names.members.values()
-        if all(self._signal(part) is not None for part in members if self._kernels(part)):
+        if self.activations is None or self.names.all_biased:
             return {}
-        probed = self.activations or {}
-        return {layer: part.get("signal_gradient_rms") for layer, part in probed.items()}
+        return {name: part.get("signal_gradient_rms") for name, part in self.activations.items()}
 
     def _layer(self, indices: Sequence[int]) -> Row:
         return self._part(indices) | {"signal_gradient_rms": _plain(self._signal(indices))}
@@ -179,31 +198,32 @@ class Record:
         return part
 
     def _statistics(self, indices: Sequence[int]) -> TensorStatistics:
-        rows = (
-            TensorStatistics.from_row(self.rows[i, : len(STATISTICS)].tolist()) for i in indices
-        )
+        rows = (TensorStatistics.from_row(self.cells[i][: len(STATISTICS)]) for i in indices)
         return sum(rows, TensorStatistics())
 
     def _kernels(self, indices: Sequence[int]) -> list[int]:
         return [i for i in indices if self.names.about.ranks[i] > 1]
 
     def _weight_norm(self, indices: Sequence[int]) -> float:
-        return math.hypot(*(float(self.rows[index, _WEIGHT]) for index in indices))
+        return math.hypot(*(self.cells[index][_WEIGHT] for index in indices))
 
     def _update_ratio(self, indices: Sequence[int]) -> float | None:
         if not self.updated or self.overflow:
             return None
         squares = 0.0
         for index in indices:
-            update, sampled = float(self.rows[index, _UPDATE]), float(self.rows[index, _SAMPLED])
-            squares += (update / sampled * float(self.rows[index, _WEIGHT])) ** 2 if sampled else 0
+            update, sampled = self.cells[index][_UPDATE], self.cells[index][_SAMPLED]
+            squares += (update / sampled * self.cells[index][_WEIGHT]) ** 2 if sampled else 0
         weight = self._weight_norm(indices)
         return math.sqrt(squares) / weight if weight else None
 
     def _signal(self, indices: Sequence[int]) -> float | None:
         """RMS of the bias gradient: the batch sum of the gradient of the pre-activations."""
-        biases = [i for i in indices if self.names.variables[i].endswith("/bias")]
-        return self._statistics(biases).rms if biases and self._kernels(indices) else None
+        biases = self.names.biases(indices)
+        if not biases:
+            return None
+        count = sum(self.cells[index][_COUNT] for index in biases)
+        return math.hypot(*(self.cells[index][_NORM] for index in biases)) / math.sqrt(count)
 
 
 class History(Sequence[Row]):
