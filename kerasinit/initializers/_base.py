@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import keras
 
@@ -79,6 +80,30 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
         # A layer that copies the initializer while it builds (MultiHeadAttention does) hands the
         # copies the running seed, so that layers which share an instance still differ.
         return {"seed": None if self._init_seed is None else self.seed}
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """An initializer from its arguments; a bare string of Keras is an empty config.
+
+        Raises:
+            ValueError: If `config` leaves out an argument without a default.
+        """
+        missing = [
+            name
+            for name, parameter in inspect.signature(cls).parameters.items()
+            if parameter.default is parameter.empty
+            and parameter.kind is not parameter.VAR_KEYWORD
+            and name not in config
+        ]
+        if missing:
+            call = f"{cls.__name__}({', '.join(f'{name}=...' for name in missing)})"
+            raise ValueError(
+                f"`{cls.__name__}` needs {' and '.join(f'`{name}`' for name in missing)}, which a "
+                f"bare string does not give. Received: config={config}. "
+                f"An instance would work: `kerasinit.initializers.{call}`."
+            )
+        initializer: Self = super().from_config(config)
+        return initializer
 
     def _seed_for(self, site: Site | None) -> SeedLike:
         if not isinstance(self.seed, CountedSeed):

@@ -1,4 +1,4 @@
-"""Random orthogonal matrices with exactly the Haar distribution, from matrix products alone."""
+"""Random orthogonal matrices with exactly the Haar distribution."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from keras import ops, random
 from kerasinit import _backend
 from kerasinit._typing import SeedLike, Shape, Tensor
 
+SMALL_DRAW = 2**16  # entries, as of 256 x 256; up to here fewer operations beat faster ones
 SMALLEST_BLOCK = 256  # columns; below it one block is faster than several
 MAX_BLOCKS = 4  # more blocks save few operations and lengthen the traced graph
 TINY = 1e-18  # in place of a draw of exactly 0; its square is still a normal float32
@@ -17,10 +18,12 @@ TINY = 1e-18  # in place of a draw of exactly 0; its square is still a normal fl
 def haar(shape: Shape, *, seed: SeedLike, dtype: str = "float32") -> Tensor:
     """Draws semi-orthogonal matrices, uniformly over all of them (the Haar measure).
 
-    The matrix is a product of random Householder reflections of vectors of decreasing length
-    (Stewart), gathered in a few compact WY blocks `I - V T^-1 V'`, so that nearly all work is
-    matrix products: several times faster than a QR factorisation on a CPU, well suited to
-    accelerators, and traceable. Every draw comes from `seed`; there is no state.
+    A small draw is the Q of a QR factorisation with a positive diagonal of R (Mezzadri): few
+    operations, whose number is what counts then. A larger matrix is a product of random
+    Householder reflections of vectors of decreasing length (Stewart), gathered in a few compact WY
+    blocks `I - V T^-1 V'`, so that nearly all work is matrix products: several times faster than a
+    QR factorisation on a CPU, and well suited to accelerators. Both are traceable, and every draw
+    comes from `seed`; there is no state.
 
     Args:
         shape: `(*batch, rows, columns)`; each matrix of the batch is drawn independently.
@@ -31,7 +34,7 @@ def haar(shape: Shape, *, seed: SeedLike, dtype: str = "float32") -> Tensor:
         Tensor of `shape` (dimensionless): `Q'Q = I` if `rows >= columns`, else `QQ' = I`.
 
     Source: Stewart, 1980, "The efficient generation of random orthogonal matrices",
-    https://doi.org/10.1137/0717034; Mezzadri, 2007, section 5 (the signs),
+    https://doi.org/10.1137/0717034; Mezzadri, 2007, section 5 (QR, the signs),
     https://arxiv.org/abs/math-ph/0609050; Joffrain et al., 2006 (the triangle T),
     https://doi.org/10.1145/1141885.1141886
 
@@ -42,7 +45,20 @@ def haar(shape: Shape, *, seed: SeedLike, dtype: str = "float32") -> Tensor:
     *batch, rows, columns = shape
     shape = (*batch, max(rows, columns), min(rows, columns))
     gaussian = random.normal(shape, dtype=dtype, seed=seed)
+    if math.prod(shape) <= SMALL_DRAW:
+        return _backend.compiled(_small_wide if rows < columns else _small_high)(gaussian)
     return _backend.compiled(_wide if rows < columns else _high)(gaussian)
+
+
+def _small_wide(gaussian: Tensor) -> Tensor:
+    return ops.swapaxes(_small_high(gaussian), -1, -2)
+
+
+def _small_high(gaussian: Tensor) -> Tensor:
+    """The Q of the one factorisation `gaussian = QR` whose R has a positive diagonal."""
+    orthogonal, triangle = ops.qr(gaussian)
+    signs = ops.sign(ops.diagonal(triangle, axis1=-2, axis2=-1) + TINY)
+    return orthogonal * ops.expand_dims(signs, -2)
 
 
 def _wide(gaussian: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class Matrices:
         """Puts a stack of matrices back into the shape of the kernel.
 
         Args:
-            stack: Shape `self.stack`.
+            stack: Shape `self.stack`, or a single matrix without the two axes of size 1.
             taps: Which entries of the window hold the matrices, shape of the window; the others
                 are zero. None if the window is part of the rows.
         """
@@ -62,7 +62,9 @@ class Matrices:
             sizes.update(dict.fromkeys(window, 1))
         # Eager JAX compiles each operation for each shape: those that change nothing are left out.
         values = ops.transpose(stack, (0, 2, 1, 3)) if self.parts > 1 else stack
-        values = ops.reshape(values, [sizes[axis] for axis in order])
+        sizes_in_order = tuple(sizes[axis] for axis in order)
+        if tuple(values.shape) != sizes_in_order:
+            values = ops.reshape(values, sizes_in_order)
         if taps is not None and taps.size > 1:
             places = [self.shape[axis] if axis in window else 1 for axis in order]
             values = values * ops.cast(np.reshape(taps, places), values.dtype)

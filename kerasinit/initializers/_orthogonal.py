@@ -64,8 +64,11 @@ class Orthogonal(GainInitializer):
         scale = gain_at(self.gain, site)
         if self.scaled:  # not all rows meet an input: embeddings, strided transposed convolutions
             scale *= math.sqrt(view.stack[-2] / fans_of_layout(shape, layout).fan_in)
-        stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype, scaled=self.scaled)
-        return scale * view.kernel(stack)
+        single = view.stack[:2] == (1, 1)  # small draws cost what their number of operations costs
+        shape = view.stack[2:] if single else view.stack
+        stack = semi_orthogonal(shape, seed=seed, dtype=dtype, scaled=self.scaled)
+        values = view.kernel(stack)
+        return values if scale == 1 else scale * values
 
     def get_config(self) -> Config:
         """The constructor's arguments."""

@@ -43,3 +43,12 @@ def test_the_strings_of_keras_stay_its_own(string):
 def test_general_and_unknown_strings_are_not_taken(string):
     with pytest.raises((ValueError, TypeError), match=string):
         keras.initializers.get(string)
+
+
+@pytest.mark.parametrize(
+    "string",
+    ["kerasinit>OddPart", "odd_part", "odd_part_bias", "kerasinit>Critical", "critical_bias"],
+)
+def test_a_bare_string_of_a_class_that_needs_an_activation_says_so(string):
+    with pytest.raises(ValueError, match=r"needs `activation`.*\(activation=...\)"):
+        keras.layers.Dense(2, kernel_initializer=string)

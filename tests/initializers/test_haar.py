@@ -1,4 +1,4 @@
-"""Orthogonal matrices from reflections are orthogonal, and uniform over all of them."""
+"""Random orthogonal matrices are orthogonal, and uniform over all of them."""
 
 import keras
 import numpy as np
@@ -11,12 +11,29 @@ from kerasinit.initializers import _haar
 TOLERANCE = 1e-5  # of Q'Q - I in float32
 
 
+def compiled_by_backend(function, *, xla=False):
+    """`function` compiled by TensorFlow or JAX; torch runs it as it is."""
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=xla)
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
+
+
 def numpy_of(tensor):
     return keras.ops.convert_to_numpy(tensor)
 
 
-def draws(count, size):
-    return numpy_of(_haar.haar((count, size, size), seed=11)).astype("float64")
+@pytest.fixture(params=["factored", "reflected"])
+def draws(request, monkeypatch):
+    """Draws `(count, size, size)` matrices as small ones are drawn, or as large ones."""
+    small = 10**9 if request.param == "factored" else 0
+    monkeypatch.setattr(_haar, "SMALL_DRAW", small)
+    return lambda count, size: numpy_of(_haar.haar((count, size, size), seed=11)).astype("float64")
 
 
 def unsigned(count, size):
@@ -62,7 +79,9 @@ def assert_balanced_determinants(matrices):
     [(1, 1), (1, 3), (7, 7), (3, 9, 4), (2, 2, 4, 9), (600, 520)],
     ids=str,
 )
-def test_matrices_are_semi_orthogonal(shape):
+@pytest.mark.parametrize("small", [0, _haar.SMALL_DRAW], ids=["large", "as usual"])
+def test_matrices_are_semi_orthogonal(shape, small, monkeypatch):
+    monkeypatch.setattr(_haar, "SMALL_DRAW", small)
     matrices = _haar.haar(shape, seed=3)
     assert tuple(matrices.shape) == shape
     assert_semi_orthogonal(numpy_of(matrices))
@@ -76,20 +95,21 @@ def test_the_orthogonality_check_notices_a_small_error():
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no float64 by default")
-def test_float64_is_orthogonal_to_double_precision():
-    matrix = _haar.haar((40, 30), seed=1, dtype="float64")
+@pytest.mark.parametrize("shape", [(40, 30), (300, 260)], ids=["small", "large"])
+def test_float64_is_orthogonal_to_double_precision(shape):
+    matrix = _haar.haar(shape, seed=1, dtype="float64")
     assert_semi_orthogonal(numpy_of(matrix), atol=1e-13)
 
 
-def test_traces_have_the_moments_of_haar():
+def test_traces_have_the_moments_of_haar(draws):
     assert_trace_moments(draws(20_000, 5))
 
 
-def test_entries_are_uniform_in_three_dimensions():
+def test_entries_are_uniform_in_three_dimensions(draws):
     assert_entries_are_uniform(draws(10_000, 3))
 
 
-def test_half_of_the_matrices_are_rotations():
+def test_half_of_the_matrices_are_rotations(draws):
     assert_balanced_determinants(draws(20_000, 4))
 
 
@@ -131,8 +151,31 @@ def test_the_number_of_blocks_does_not_matter(smallest, monkeypatch):
     np.testing.assert_allclose(numpy_of(several), one_block, atol=1e-5)
 
 
-def test_a_draw_of_exact_zeros_is_still_orthogonal():
-    matrix = _haar._high(keras.ops.zeros((4, 4)))
+def test_a_small_draw_is_the_q_of_a_positive_r():
+    gaussian = np.random.default_rng(5).normal(size=(6, 4)).astype("float32")
+    matrix = numpy_of(_haar._small_high(keras.ops.convert_to_tensor(gaussian)))
+    triangle = matrix.T @ gaussian
+    np.testing.assert_allclose(np.tril(triangle, -1), 0, atol=1e-5)
+    assert (np.diag(triangle) > 0).all()
+
+
+@pytest.mark.parametrize("shape", [(12, 7), (7, 12), (280, 250)], ids=str)
+def test_a_traced_draw_equals_an_eager_one(shape):
+    traced = compiled_by_backend(lambda _: _haar.haar(shape, seed=4))(keras.ops.zeros(()))
+    eager = _haar.haar(shape, seed=4)
+    np.testing.assert_allclose(numpy_of(traced), numpy_of(eager), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("draw", [_haar._small_high, _haar._high], ids=["factored", "reflected"])
+def test_xla_makes_the_same_matrix(draw):  # of the same normal values; its own draws differ
+    gaussian = keras.random.normal((2, 12, 7), seed=4)
+    compiled = compiled_by_backend(draw, xla=True)(gaussian)
+    np.testing.assert_allclose(numpy_of(compiled), numpy_of(draw(gaussian)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("draw", [_haar._small_high, _haar._high], ids=["factored", "reflected"])
+def test_a_draw_of_exact_zeros_is_still_orthogonal(draw):
+    matrix = draw(keras.ops.zeros((4, 4)))
     assert_semi_orthogonal(numpy_of(matrix))
 
 
