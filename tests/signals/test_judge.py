@@ -131,7 +131,7 @@ def test_a_softmax_over_one_unit_has_no_gradient(zoo):
     model = keras.Sequential(
         [
             keras.Input((zoo.FEATURES,)),
-            layers.Dense(16, activation="relu"),
+            layers.Dense(64, activation="relu"),
             layers.Dense(1, activation="softmax", name="head"),
         ]
     )
@@ -144,19 +144,19 @@ def test_a_softmax_over_one_unit_has_no_gradient(zoo):
 
 def test_a_blocked_gradient_is_told_where_it_stops(zoo):
     inputs = keras.Input((zoo.FEATURES,))
-    x = layers.Dense(16, activation="relu", name="below")(inputs)
-    x = layers.Dense(16, activation="relu", name="blocked")(x)
+    x = layers.Dense(64, activation="relu", name="below")(inputs)
+    x = layers.Dense(64, activation="relu", name="blocked")(x)
     x = keras.ops.stop_gradient(x)
-    model = keras.Model(inputs, layers.Dense(3)(x))
+    model = keras.Model(inputs, layers.Dense(zoo.CLASSES)(x))
     first, *_ = judge(measure(model, zoo.data()[0]))
     assert (first.cause, first.where) == ("zero_gradient", "blocked")
 
 
 def test_a_frozen_part_below_a_blocked_gradient_is_healthy(zoo):
     inputs = keras.Input((zoo.FEATURES,))
-    frozen = layers.Dense(16, activation="relu", trainable=False)
+    frozen = layers.Dense(64, activation="relu", trainable=False)
     x = keras.ops.stop_gradient(frozen(inputs))
-    model = keras.Model(inputs, layers.Dense(3)(x))
+    model = keras.Model(inputs, layers.Dense(zoo.CLASSES)(x))
     assert causes(model, zoo.data()[0]) == []
 
 
@@ -230,9 +230,9 @@ def test_nan_that_a_layer_makes_itself_is_found_in_it(zoo):
     model = keras.Sequential(
         [
             keras.Input((zoo.FEATURES,)),
-            layers.Dense(16, name="sound"),
-            layers.Dense(16, activation=keras.ops.log, name="logarithm"),
-            layers.Dense(2),
+            layers.Dense(64, name="sound"),
+            layers.Dense(64, activation=keras.ops.log, name="logarithm"),
+            layers.Dense(zoo.CLASSES),
         ]
     )
     first, *_ = judge(measure(model, zoo.data()[0]))

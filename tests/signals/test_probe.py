@@ -28,8 +28,7 @@ def x():
     return np.random.default_rng(0).standard_normal((16, 5)).astype("float32")
 
 
-@pytest.fixture
-def mixed_model():
+def new_mixed_model():
     """Everything that has a state of its own: normalization, dropout, a metric, an optimizer."""
     model = keras.Sequential(
         [
@@ -45,13 +44,25 @@ def mixed_model():
     return model
 
 
+@pytest.fixture
+def mixed_model():
+    return new_mixed_model()
+
+
+@pytest.fixture(scope="module")
+def fitted_model(x):
+    model = new_mixed_model()
+    model.fit(x, np.arange(16) % 3, batch_size=8, verbose=0)
+    return model
+
+
 # --- closed forms -----------------------------------------------------------------------------
 
 
 def test_the_gradient_of_a_squared_error_has_its_closed_form(x):
-    model = keras.Sequential([keras.Input((5,)), layers.Dense(3, name="only")])
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(2, name="only")])
     model.compile("sgd", "mse")
-    y = np.ones((16, 3), "float32")
+    y = np.ones((16, 2), "float32")
     (row,) = measure(model, x, y).layers
     z = numpy(model(x))
     gradient = 2 * (z - y) / z.size
@@ -63,7 +74,7 @@ def test_the_gradient_of_a_squared_error_has_its_closed_form(x):
 
 def test_the_gradient_travels_down_by_the_chain_rule(x):
     model = keras.Sequential(
-        [keras.Input((5,)), layers.Dense(7, "tanh", name="a"), layers.Dense(2, name="b")]
+        [keras.Input((5,)), layers.Dense(4, "tanh", name="a"), layers.Dense(2, name="b")]
     )
     model.compile("sgd", "mse")
     y = np.zeros((16, 2), "float32")
@@ -113,7 +124,7 @@ def test_the_loss_is_the_one_that_evaluate_reports(x):
 
 
 def test_layers_come_in_execution_order(x):
-    first, second = layers.Dense(4, name="made_second"), layers.Dense(4, name="made_first")
+    first, second = layers.Dense(2, name="made_second"), layers.Dense(4, name="made_first")
     inputs = keras.Input((5,))
     model = keras.Model(inputs, first(second(inputs)))
     assert [row.name for row in measure(model, x).layers] == ["made_first", "made_second"]
@@ -149,17 +160,28 @@ def test_a_subclassed_model_without_a_training_argument_works(x):
     assert (hidden.activation, hidden.is_output, out.is_output) == ("leakyrelu", False, True)
 
 
-@pytest.mark.parametrize(
-    "activation",
-    [layers.ReLU, lambda: layers.Activation("relu"), lambda: ops.relu, lambda: ops.nn.relu],
-    ids=["layer", "activation_layer", "operation", "nn_operation"],
-)
-def test_an_activation_after_the_layer_completes_its_record(x, activation):
-    inputs = keras.Input((5,))
-    z = layers.BatchNormalization()(layers.Dense(6, bias_initializer=constant(-50.0))(inputs))
-    z = layers.Rescaling(1.0, offset=-50.0)(z)
-    model = keras.Model(inputs, layers.Dense(2)(activation()(z)))
-    row = measure(model, x).layers[0]
+ACTIVATIONS = {
+    "layer": layers.ReLU,
+    "activation_layer": lambda: layers.Activation("relu"),
+    "operation": lambda: ops.relu,
+    "nn_operation": lambda: ops.nn.relu,
+}
+
+
+@pytest.fixture(scope="module")
+def activated(x):
+    """Each activation behind a layer of its name: one model, as compiling costs most."""
+    h = inputs = keras.Input((5,))
+    for name, activation in ACTIVATIONS.items():
+        h = layers.Dense(6, bias_initializer=constant(-50.0), name=name)(h)
+        h = layers.Rescaling(1.0, offset=-50.0)(layers.BatchNormalization()(h))
+        h = activation()(h)
+    return measure(keras.Model(inputs, layers.Dense(2)(h)), x)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_after_the_layer_completes_its_record(activated, name):
+    row = row_named(activated, name)
     assert (row.activation, row.dead_share, row.normalized) == ("relu", 1.0, True)
 
 
@@ -190,25 +212,35 @@ def test_recurrent_and_wrapped_layers_are_one_record_each():
     assert all(row.gradient_norm > 0 for row in rows)
 
 
-@pytest.mark.parametrize(
-    ("layer", "shape", "units"),
-    [
-        (lambda: layers.Conv2D(6, 3), (8, 8, 4), 6),
-        (lambda: layers.Conv2D(6, 3, groups=2), (8, 8, 4), 6),
-        (lambda: layers.DepthwiseConv2D(3), (8, 8, 4), 4),
-        (lambda: layers.SeparableConv2D(6, 3), (8, 8, 4), 6),
-        (lambda: layers.Conv2DTranspose(6, 3), (8, 8, 4), 6),
-        (lambda: layers.Conv1D(6, 3), (8, 4), 6),
-        (lambda: layers.EinsumDense("ab,bc->ac", 6), (4,), 6),
-        (lambda: layers.LSTM(6), (8, 4), 6),
-        (lambda: layers.GRU(6), (8, 4), 6),
-    ],
-    ids=["conv", "grouped", "depthwise", "separable", "transposed", "1d", "einsum", "lstm", "gru"],
-)
-def test_units_of_every_kind_of_layer_are_told_apart(layer, shape, units):
-    model = keras.Sequential([keras.Input(shape), layer(), layers.Flatten(), layers.Dense(2)])
-    row = measure(model, np.random.default_rng(0).standard_normal((8, *shape))).layers[0]
-    assert (row.units, row.duplicate_share) == (units, 0.0)
+KINDS = {
+    "conv": (lambda: layers.Conv2D(6, 3, name="conv"), (8, 8, 4), 6),
+    "grouped": (lambda: layers.Conv2D(6, 3, groups=2, name="grouped"), (8, 8, 4), 6),
+    "depthwise": (lambda: layers.DepthwiseConv2D(3, name="depthwise"), (8, 8, 4), 4),
+    "separable": (lambda: layers.SeparableConv2D(6, 3, name="separable"), (8, 8, 4), 6),
+    "transposed": (lambda: layers.Conv2DTranspose(6, 3, name="transposed"), (8, 8, 4), 6),
+    "1d": (lambda: layers.Conv1D(6, 3, name="1d"), (8, 4), 6),
+    "einsum": (lambda: layers.EinsumDense("ab,bc->ac", 6, name="einsum"), (4,), 6),
+    "lstm": (lambda: layers.LSTM(6, name="lstm"), (8, 4), 6),
+    "gru": (lambda: layers.GRU(6, name="gru"), (8, 4), 6),
+}
+
+
+@pytest.fixture(scope="module")
+def all_kinds():
+    """Every kind of layer side by side: one model, as compiling costs most."""
+    keras.utils.set_random_seed(0)
+    inputs = {shape: keras.Input(shape) for _, shape, _ in KINDS.values()}
+    branches = [layers.Flatten()(layer()(inputs[shape])) for layer, shape, _ in KINDS.values()]
+    outputs = layers.Dense(2)(layers.Concatenate()(branches))
+    rng = np.random.default_rng(0)
+    batch = [rng.standard_normal((8, *shape)) for shape in inputs]
+    return measure(keras.Model(list(inputs.values()), outputs), batch)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_units_of_every_kind_of_layer_are_told_apart(all_kinds, name):
+    row = row_named(all_kinds, name)
+    assert (row.units, row.duplicate_share) == (KINDS[name][-1], 0.0)
 
 
 def test_structured_inputs_and_outputs_work(x):
@@ -261,12 +293,10 @@ def test_one_sample_is_enough(x):
 
 
 @pytest.mark.parametrize("with_targets", [False, True])
-def test_nothing_changes(mixed_model, x, with_targets):
-    y = np.arange(16) % 3
-    mixed_model.fit(x, y, batch_size=8, verbose=0)
-    before = state_of(mixed_model)
-    measure(mixed_model, x, y if with_targets else None)
-    for old, new in zip(before, state_of(mixed_model), strict=True):
+def test_nothing_changes(fitted_model, x, with_targets):
+    before = state_of(fitted_model)
+    measure(fitted_model, x, np.arange(16) % 3 if with_targets else None)
+    for old, new in zip(before, state_of(fitted_model), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
