@@ -94,6 +94,7 @@ def _cell_rows(
         own_picks = picks if len(members) == len(seeds) else resample(rng, len(members))
         difference = _paired(members, chosen.get(baseline, []), rng)
         verdict, evidence = _verdict(members)
+        trained = any(replica.trained for replica in (*members, *chosen.get(baseline, ())))
         rows.append(
             Row(
                 cell=cell,
@@ -112,14 +113,19 @@ def _cell_rows(
                 verdict=verdict,
                 evidence=evidence,
                 difference=None if label == baseline else difference,
-                conclusion="baseline" if label == baseline else conclusion(difference),
+                conclusion="baseline" if label == baseline else conclusion(difference, trained=trained),
             )
         )
     return rows
 
 
-def conclusion(difference: Estimate | None) -> str:
+def conclusion(difference: Estimate | None, *, trained: bool = True) -> str:
     """What a paired difference allows to say.
+
+    Args:
+        difference: Of validation accuracy, in 0..1.
+        trained: Whether any seed of either side trained. Where none did, a difference says which
+            class a stuck model happens to name, not which start is better.
 
     Examples:
         >>> conclusion(Estimate(0.05, 0.02, 0.08)), conclusion(Estimate(0.05, -0.02, 0.12))
@@ -129,6 +135,8 @@ def conclusion(difference: Estimate | None) -> str:
         return "undetermined"
     if -EQUAL_MARGIN <= difference.low and difference.high <= EQUAL_MARGIN:
         return "equal"
+    if not trained:
+        return "undetermined"
     if difference.low > 0:
         return "better"
     return "worse" if difference.high < 0 else "undetermined"

@@ -53,6 +53,11 @@ def test_a_difference_within_the_noise_is_undetermined(compared):
     assert row(comparison, "he_normal").conclusion == "undetermined"
 
 
+def test_a_difference_between_starts_that_stayed_stuck_is_undetermined(compared):
+    accuracies = {"glorot_uniform": spread(0.12), "he_normal": spread(0.09)}
+    assert row(compared(accuracies, trained=False), "he_normal").conclusion == "undetermined"
+
+
 def test_a_single_seed_is_undetermined(compared):
     comparison = compared({"glorot_uniform": [0.5], "he_normal": [0.9]})
     assert row(comparison, "he_normal").conclusion == "undetermined"
