@@ -95,6 +95,7 @@ def _cell_rows(
         difference = _paired(members, chosen.get(baseline, []), rng)
         verdict, evidence = _verdict(members)
         trained = any(replica.trained for replica in (*members, *chosen.get(baseline, ())))
+        told = conclusion(difference, trained=trained)
         rows.append(
             Row(
                 cell=cell,
@@ -113,7 +114,7 @@ def _cell_rows(
                 verdict=verdict,
                 evidence=evidence,
                 difference=None if label == baseline else difference,
-                conclusion="baseline" if label == baseline else conclusion(difference, trained=trained),
+                conclusion="baseline" if label == baseline else told,
             )
         )
     return rows
