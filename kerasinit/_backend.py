@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -337,6 +337,28 @@ def sum_of_squares(values: Any) -> Any:
 
     # XLA's own sum over all entries is one slow loop on a processor, its dot product is not.
     return jax.numpy.dot(flat, flat, precision=jax.lax.Precision.HIGHEST)
+
+
+def strided_rows(
+    tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], width: int
+) -> Any:
+    """Every `steps[i]`-th entry of each tensor in a row, float32, padded with 0: `(n, width)`."""
+    ops = keras.ops
+    parts = zip(tensors, steps, lengths, strict=True)
+    if name() == "torch":  # where each call of `keras.ops` costs more than what it does
+        rows = ops.zeros((len(tensors), width))
+        for row, (tensor, step, length) in zip(rows, parts, strict=True):
+            if length:
+                row[:length] = tensor.detach().reshape(-1)[::step]
+        return rows
+    filled = []
+    for tensor, step, length in parts:
+        if length == 0:
+            filled.append(ops.zeros((width,)))
+            continue
+        row = ops.cast(ops.reshape(tensor, (-1,))[::step], "float32")
+        filled.append(row if length == width else ops.pad(row, [[0, width - length]]))
+    return ops.stack(filled)
 
 
 def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:

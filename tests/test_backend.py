@@ -265,3 +265,65 @@ def test_the_compiled_loss_lent_to_a_model_has_its_weights_and_is_taken_back():
 def test_there_is_no_loss_to_lend_before_compile():
     with _backend.spare_compiled_loss(keras.Sequential(), None, None) as spare:
         assert spare is None
+
+
+# --- watching the optimizer -------------------------------------------------------------------
+
+
+def compiled_model(optimizer="sgd"):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+def test_a_train_step_of_ones_own_is_compiled_beside_keras():
+    model, seen = compiled_model(), []
+    model.make_train_function()
+    before = dict(vars(model))
+    own = model.train_step
+
+    def train_step(*arguments):
+        seen.append(len(arguments))
+        return own(*arguments)
+
+    compiled = _backend.compile_train_step(model, train_step)
+    assert compiled is not before["train_function"]
+    assert {key: before[key] is value for key, value in vars(model).items()} == dict.fromkeys(
+        before, True
+    )
+    model.__dict__["train_function"] = compiled
+    model.train_on_batch(np.ones((4, 3)), np.ones((4, 2)))
+    assert seen == [2 if keras.config.backend() == "jax" else 1]
+
+
+def test_gradients_enter_an_optimizer_where_they_are_observed():
+    model, seen = compiled_model(), []
+
+    def observe(variables, gradients, values, scale):
+        seen.append((len(variables), len(gradients), len(values), scale))
+        return lambda after: seen.append(len(after))
+
+    entry, replacement = _backend.observed_entry(model.optimizer, observe)
+    model.optimizer.__dict__[entry] = replacement
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert seen[:2] == [(2, 2, 2, None), 2]
+
+
+def test_the_scale_and_the_accumulators_of_an_optimizer_are_found():
+    inner = keras.optimizers.SGD(gradient_accumulation_steps=3)
+    optimizer = keras.optimizers.LossScaleOptimizer(inner)
+    assert _backend.loss_scaling(optimizer)
+    assert _backend.accumulation_steps(optimizer) == 3
+    model = compiled_model(optimizer)
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert len(inner._accumulated_gradients) == 2
+    assert float(optimizer.dynamic_scale) > 0
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_keras_own_train_step_is_told_apart(own):
+    class Own(keras.Sequential):
+        def train_step(self, *arguments):
+            return super().train_step(*arguments)
+
+    assert _backend.has_keras_train_step((Own if own else keras.Sequential)()) is not own

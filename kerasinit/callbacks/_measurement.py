@@ -22,9 +22,9 @@ change in this step and of its value before it: their ratio is the update-to-wei
 """
 
 # Entries of a variable that are looked at, if it has more; all are read for the gradient's norm.
-ENTRIES = 4096  # for the other statistics of its gradient
+ENTRIES = 2048  # for the other statistics of its gradient
 UPDATE_ENTRIES = 1024  # for its update ratio and its weight norm, which is then 2 % off
-HISTOGRAM_ENTRIES = 1024
+HISTOGRAM_ENTRIES = 256
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ def summarise(rows: Tensor, variables: Variables) -> dict[str, Tensor]:
     ]
     members = [row for row in members if any(row)] or [[0.0] * len(variables.paths)]
     squares = ops.square(norms / unit)
-    by_layer = ops.sqrt(ops.sum(ops.convert_to_tensor(members, "float32") * squares, axis=1))
+    by_layer = ops.sqrt(
+        ops.sum(ops.convert_to_tensor(np.array(members, "float32")) * squares, axis=1)
+    )
     bad = ops.sum(rows[:, STATISTICS.index("non_finite")]) > 0
     numbers = {
         "grad_norm": ops.sqrt(ops.sum(squares)),

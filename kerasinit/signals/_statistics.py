@@ -249,14 +249,8 @@ def sample_matrix(tensors: Sequence[Tensor | None], entries: int) -> tuple[Tenso
     steps = [even_step(shape, entries) for shape in shapes]
     lengths = [-(-math.prod(shape) // step) for shape, step in zip(shapes, steps, strict=True)]
     width = max(*lengths, 1)
-    rows = []
-    for tensor, step, length in zip(tensors, steps, lengths, strict=True):
-        if length == 0:
-            rows.append(ops.zeros((width,)))
-            continue
-        row = ops.cast(ops.reshape(tensor, (-1,))[::step], "float32")
-        rows.append(row if length == width else ops.pad(row, [[0, width - length]]))
-    return ops.stack(rows), np.arange(width)[None, :] < np.array(lengths)[:, None]
+    rows = _backend.strided_rows(tensors, steps, lengths, width)
+    return rows, np.arange(width)[None, :] < np.array(lengths)[:, None]
 
 
 def even_step(shape: Sequence[int], entries: int) -> int:
