@@ -1,6 +1,5 @@
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -135,22 +134,31 @@ def grown_to(path, size):
     return path.exists() and path.stat().st_size > size
 
 
-@pytest.fixture
-def small_disk():
-    """A limit on file size, which fails a write as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+# A limit on the size of files fails a write as a full disk does. It holds for the whole process,
+# its output included, so that the test gets a process of its own.
+WRITE_UNTIL_FULL = """
+import pathlib, resource, signal, sys
+from kerasinit.experiments import Replica
+from kerasinit.experiments._directory import RunDirectory
+path, size, *lines = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with RunDirectory(pathlib.Path(path)).writer() as writer:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
+    try:
+        writer.append([Replica.from_line(line) for line in lines])
+    except OSError as error:
+        sys.exit(0 if "all earlier ones are kept" in str(error) else repr(error))
+sys.exit("the disk was not full")
+"""
 
 
-def test_a_full_disk_keeps_the_whole_records(directory, replica, small_disk):
-    line = len(replica().to_line()) + 1
-    with directory.writer() as writer:
-        small_disk(2 * line + line // 2)
-        with pytest.raises(OSError, match="all earlier ones are kept"):
-            writer.append([replica(seed=seed) for seed in range(4)])
+def test_a_full_disk_keeps_the_whole_records(directory, replica):
+    lines = [replica(seed=seed).to_line() for seed in range(4)]
+    line = len(lines[0]) + 1
+    size = str(2 * line + line // 2)
+    command = [sys.executable, "-c", WRITE_UNTIL_FULL, str(directory.path), size, *lines]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert directory.records_path.stat().st_size == 2 * line
     assert [record.seed for record in directory.replicas()] == [0, 1]
 
