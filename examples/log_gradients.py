@@ -1,6 +1,6 @@
 """Logs the real gradients of a training run, layer by layer, without a second backward pass.
 
-    python examples/log_gradients.py [FILE.jsonl]
+python examples/log_gradients.py [FILE.jsonl]
 """
 
 import sys

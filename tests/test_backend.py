@@ -1,4 +1,4 @@
-"""The private Keras API that `_backend.py` reads still means what it meant."""
+"""The private Keras API that `_backend` reads still means what it meant."""
 
 import keras
 import numpy as np

@@ -1,0 +1,114 @@
+"""The one room that asks which backend runs, or reads what Keras keeps private.
+
+Everything else is written with `keras.ops` and `keras.random`. Each function names the
+private attribute it reads; `tests/test_backend.py` fails the day Keras changes one of them.
+"""
+
+from kerasinit._backend._building import (
+    building_layer,
+    building_path,
+    deferred_variable,
+    in_stateless_scope,
+    is_graph_model,
+    layer_scope,
+    open_scopes,
+)
+from kerasinit._backend._gradients import gradient, gradients_of, spare_compiled_loss
+from kerasinit._backend._graphs import functional_ends, graph_calls
+from kerasinit._backend._layers import (
+    automatic_config,
+    build_shapes,
+    declared_initializers,
+    flat_layers,
+    has_keras_train_step,
+    output_spec,
+    own_variables,
+    seed_states,
+    synchronise,
+    without_traces,
+)
+from kerasinit._backend._mapped import (
+    epoch,
+    jitted,
+    mapping_errors,
+    maps_convolutions_well,
+    over_replicas,
+)
+from kerasinit._backend._name import name
+from kerasinit._backend._tracing import (
+    compiled,
+    copied,
+    evaluate,
+    is_concrete,
+    run_for_shapes,
+    run_once,
+    wait_for,
+    without_gradients,
+)
+from kerasinit._backend._training import (
+    accumulated_gradients,
+    accumulation_steps,
+    clipped_gradients,
+    compile_train_step,
+    gradient_values,
+    join_step,
+    loss_scaling,
+    observed_entry,
+    split_step,
+    step_batch,
+    step_state,
+    strided_rows,
+    sum_of_squares,
+)
+
+__all__ = [
+    "accumulated_gradients",
+    "accumulation_steps",
+    "automatic_config",
+    "build_shapes",
+    "building_layer",
+    "building_path",
+    "clipped_gradients",
+    "compile_train_step",
+    "compiled",
+    "copied",
+    "declared_initializers",
+    "deferred_variable",
+    "epoch",
+    "evaluate",
+    "flat_layers",
+    "functional_ends",
+    "gradient",
+    "gradient_values",
+    "gradients_of",
+    "graph_calls",
+    "has_keras_train_step",
+    "in_stateless_scope",
+    "is_concrete",
+    "is_graph_model",
+    "jitted",
+    "join_step",
+    "layer_scope",
+    "loss_scaling",
+    "mapping_errors",
+    "maps_convolutions_well",
+    "name",
+    "observed_entry",
+    "open_scopes",
+    "output_spec",
+    "over_replicas",
+    "own_variables",
+    "run_for_shapes",
+    "run_once",
+    "seed_states",
+    "spare_compiled_loss",
+    "split_step",
+    "step_batch",
+    "step_state",
+    "strided_rows",
+    "sum_of_squares",
+    "synchronise",
+    "wait_for",
+    "without_gradients",
+    "without_traces",
+]

@@ -1,0 +1,143 @@
+"""In and out of a trace: values at once, compiled functions, what is concrete."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasinit._backend._name import name
+
+
+def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
+    """Values of an elementwise `function`, computed at once even while a backend traces.
+
+    Args:
+        function: Takes and returns a tensor of the active backend (or a numpy array).
+        values: Points to evaluate at, any shape, kept in their own dtype.
+    """
+    with _eager_scope(), _double_scope():
+        return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values))))
+
+
+def _double_scope() -> contextlib.AbstractContextManager[Any]:
+    if name() == "jax":  # it turns float64 points into float32 otherwise
+        import jax
+
+        return jax.enable_x64(True)
+    return contextlib.nullcontext()
+
+
+def _eager_scope() -> contextlib.AbstractContextManager[Any]:
+    if name() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.init_scope()
+    if name() == "jax":
+        import jax
+
+        return jax.ensure_compile_time_eval()
+    return contextlib.nullcontext()
+
+
+@functools.cache
+def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`function` of one tensor, run with exact matrix products, in one piece where that pays.
+
+    JAX compiles every operation of a new shape by itself: one compilation of the whole is several
+    times faster on the first call, and faster later. On GPUs, JAX and TensorFlow round the factors
+    of float32 products to 10 bits (TF32), which would leave an orthogonal matrix with an error
+    of 1e-3; here they do not. (TensorFlow: except inside a `tf.function`, which keeps the setting
+    of the program that runs it.)
+
+    Args:
+        function: A pure function of one tensor, defined at the top of a module.
+    """
+    if name() == "jax":
+        import jax
+
+        exact = jax.jit(function)
+
+        def call(tensor: Any) -> Any:
+            with jax.default_matmul_precision("float32"):
+                return exact(tensor)
+
+    elif name() == "tensorflow":
+        import tensorflow as tf
+
+        def call(tensor: Any) -> Any:
+            before = tf.config.experimental.tensor_float_32_execution_enabled()
+            tf.config.experimental.enable_tensor_float_32_execution(False)
+            try:
+                return function(tensor)
+            finally:
+                tf.config.experimental.enable_tensor_float_32_execution(before)
+
+    else:  # torch multiplies float32 exactly unless its user asks otherwise
+        return function
+
+    return call
+
+
+def run_once(function: Callable[[], Any]) -> Any:
+    """What `function` returns, computed in the fastest way for a single call.
+
+    JAX would compile each of its operations by itself, the others run them as they are.
+    """
+    if name() == "jax":
+        return compiled_once(function)()
+    return function()
+
+
+def compiled_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` compiled by JAX for a single call: with little optimization on a CPU."""
+    import jax
+
+    on_cpu = jax.default_backend() == "cpu"
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    return jax.jit(function, compiler_options=options if on_cpu else None)
+
+
+def run_for_shapes(function: Callable[[], Any]) -> Any:
+    """What `function` returns, or on JAX only its shapes and dtypes, which are much cheaper."""
+    if name() == "jax":
+        import jax
+
+        return jax.eval_shape(function)
+    return function()
+
+
+def copied(tensor: Any) -> Any:
+    """`tensor`, safe from later changes: a torch tensor may share memory with a variable."""
+    return tensor.clone() if name() == "torch" else tensor
+
+
+def wait_for(tensors: Any) -> None:
+    """Returns once `tensors` (a structure) are computed, for a fair look at the clock."""
+    for tensor in keras.tree.flatten(tensors):
+        if keras.ops.is_tensor(tensor):
+            keras.ops.convert_to_numpy(tensor)
+
+
+def without_gradients() -> contextlib.AbstractContextManager[Any]:
+    """A scope in which torch records nothing for a backward pass; the others never do."""
+    if name() == "torch":
+        import torch
+
+        return torch.no_grad()
+    return contextlib.nullcontext()
+
+
+def is_concrete(tensor: Any) -> bool:
+    """Whether `tensor` holds numbers now, as against standing for them while a backend traces."""
+    if name() == "jax":
+        import jax
+
+        return not isinstance(tensor, jax.core.Tracer)
+    if name() == "tensorflow":
+        return hasattr(tensor, "numpy")
+    return tensor.device.type != "meta"

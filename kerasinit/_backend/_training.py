@@ -1,0 +1,243 @@
+"""The optimizer and the training step, watched from inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from kerasinit._backend._name import name
+
+
+def sum_of_squares(values: Any) -> Any:
+    """Sum of squares of a float32 tensor, read once and without a temporary copy."""
+    if name() == "tensorflow":
+        import tensorflow as tf
+
+        return 2.0 * tf.nn.l2_loss(values)
+    flat = keras.ops.reshape(values, (-1,))
+    if name() == "torch":
+        return flat.detach().dot(flat.detach())
+    import jax
+
+    # XLA's own sum over all entries is one slow loop on a processor, its dot product is not.
+    return jax.numpy.dot(flat, flat, precision=jax.lax.Precision.HIGHEST)
+
+
+def strided_rows(
+    tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], width: int
+) -> Any:
+    """Every `steps[i]`-th entry of each tensor in a row, float32, padded with 0: `(n, width)`."""
+    ops = keras.ops
+    parts = zip(tensors, steps, lengths, strict=True)
+    if name() == "torch":  # where each call of `keras.ops` costs more than what it does
+        rows = ops.zeros((len(tensors), width))
+        for row, (tensor, step, length) in zip(rows, parts, strict=True):
+            if length:
+                row[:length] = tensor.detach().reshape(-1)[::step]
+        return rows
+    filled = []
+    for tensor, step, length in parts:
+        if length == 0:
+            filled.append(ops.zeros((width,)))
+            continue
+        row = ops.cast(ops.reshape(tensor, (-1,))[::step], "float32")
+        filled.append(row if length == width else ops.pad(row, [[0, width - length]]))
+    return ops.stack(filled)
+
+
+def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles `train_step` as Keras would compile the model's own, and leaves the model alone.
+
+    `Trainer.make_train_function` reads `self.train_step` and leaves its result in
+    `self.train_function`; both are put back as they were. On torch, where `train_step` is looked
+    up at each call, the step runs without `torch.compile`.
+    """
+    if name() == "torch":
+        return lambda data: train_step(data[0])
+    kept = {key: model.__dict__[key] for key in _TRAIN_ATTRIBUTES if key in model.__dict__}
+    model.__dict__["train_step"] = train_step
+    try:
+        model.make_train_function(force=True)
+        return model.train_function
+    finally:
+        for key in _TRAIN_ATTRIBUTES:
+            model.__dict__.pop(key, None)
+        model.__dict__.update(kept)
+
+
+_TRAIN_ATTRIBUTES = ("train_step", "train_function")
+
+
+def split_step(result: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Logs and the rest of what a train step returns: `(logs, state)` on JAX, else `logs`."""
+    return (result[0], tuple(result[1:])) if name() == "jax" else (result, ())
+
+
+def join_step(logs: Any, rest: tuple[Any, ...]) -> Any:
+    """What a train step returns, with other logs: the inverse of `split_step`."""
+    return (logs, *rest) if name() == "jax" else logs
+
+
+def step_batch(arguments: tuple[Any, ...]) -> Any:
+    """The batch among the arguments of `train_step`: `(state, data)` on JAX, else `data`."""
+    return arguments[-1]
+
+
+def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
+    """Variables and their values among the arguments of `train_step`; empty but for JAX.
+
+    The state of `JAXTrainer.train_step` begins with the trainable and the other variables.
+    """
+    if name() != "jax":
+        return []
+    trainable, others = arguments[0][:2]
+    return [
+        *zip(model.trainable_variables, trainable, strict=True),
+        *zip(model.non_trainable_variables, others, strict=True),
+    ]
+
+
+def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
+    """Name and replacement of the method through which gradients enter `optimizer`.
+
+    The replacement passes everything on unchanged. It calls
+    `finish = observe(variables, gradients, values, scale)` before the update and `finish(values)`
+    after it; `values` are the weights, `scale` divides the gradients (None: nothing to divide).
+    Reads `Optimizer._trainable_variables`, `LossScaleOptimizer.dynamic_scale`.
+    """
+    if name() == "jax":
+        stateless_apply = optimizer.stateless_apply
+
+        def observed_stateless_apply(
+            optimizer_variables: Any, grads: Any, trainable_variables: Any
+        ) -> Any:
+            state = dict(
+                zip([id(v) for v in optimizer.variables], optimizer_variables, strict=True)
+            )
+            finish = observe(
+                optimizer._trainable_variables,
+                accumulated_gradients(optimizer, optimizer._trainable_variables, grads, state),
+                trainable_variables,
+                _gradient_scale(optimizer, state),
+            )
+            result = stateless_apply(optimizer_variables, grads, trainable_variables)
+            finish(result[0])
+            return result
+
+        return "stateless_apply", observed_stateless_apply
+
+    apply = optimizer.apply
+
+    def observed_apply(grads: Any, trainable_variables: Any = None) -> Any:
+        grads = list(grads)
+        variables = list(trainable_variables or optimizer._trainable_variables)
+        finish = observe(
+            variables,
+            accumulated_gradients(optimizer, variables, _over_replicas(grads), {}),
+            [variable.value for variable in variables],
+            _gradient_scale(optimizer, {}),
+        )
+        result = apply(grads, trainable_variables)
+        finish([variable.value for variable in variables])
+        return result
+
+    return "apply", observed_apply
+
+
+def loss_scaling(optimizer: Any) -> bool:
+    """Whether `optimizer` scales the loss and skips the steps that overflow."""
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def accumulation_steps(optimizer: Any) -> int:
+    """Number of steps whose gradients `optimizer` adds up before one update."""
+    return int(getattr(optimizer, "inner_optimizer", optimizer).gradient_accumulation_steps or 1)
+
+
+def accumulated_gradients(
+    optimizer: Any, variables: list[Any], gradients: list[Any], state: dict[int, Any]
+) -> list[Any]:
+    """The gradient of an update step: with accumulation, the mean over the steps added up.
+
+    Reads `Optimizer._accumulated_gradients`, which an optimizer keeps in its own gradient's scale:
+    under `LossScaleOptimizer` it is brought to the scale of `gradients`.
+    """
+    steps = accumulation_steps(optimizer)
+    if steps == 1:
+        return list(gradients)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    scale = _gradient_scale(optimizer, state)
+    means = []
+    for gradient, variable in zip(gradients, variables, strict=True):
+        kept = inner._accumulated_gradients[inner._get_variable_index(variable)]
+        if gradient is None or kept is None:
+            means.append(gradient)
+            continue
+        value = _current(kept, state)
+        value = value if scale is None else value * keras.ops.cast(scale, value.dtype)
+        means.append((gradient + value) / steps)
+    return means
+
+
+def clipped_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
+    """What `optimizer` makes of unscaled gradients before it uses them (`_clip_gradients`)."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    present = iter(inner._clip_gradients([g for g in gradients if g is not None]))
+    return [None if gradient is None else next(present) for gradient in gradients]
+
+
+def _gradient_scale(optimizer: Any, state: dict[int, Any]) -> Any | None:
+    if loss_scaling(optimizer):
+        if not optimizer.built:
+            return optimizer.initial_scale
+        return keras.ops.convert_to_tensor(_current(optimizer.dynamic_scale, state))
+    return optimizer.loss_scale_factor
+
+
+def _current(variable: Any, state: dict[int, Any]) -> Any:
+    # While `fit` runs on JAX, the variables themselves hold nothing.
+    return state[id(variable)] if id(variable) in state else variable.value
+
+
+def _over_replicas(gradients: list[Any]) -> list[Any]:
+    """Gradients added up over the replicas of `tf.distribute`, as the optimizer will do."""
+    if name() != "tensorflow":
+        return gradients
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    present = [gradient for gradient in gradients if gradient is not None]
+    reduced = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return [None if gradient is None else next(reduced) for gradient in gradients]
+
+
+def gradient_values(gradient: Any, rows: int) -> tuple[Any, bool]:
+    """A gradient's entries as one dense tensor, and whether entries that are 0 are left out.
+
+    A sparse gradient names some rows several times; each comes back once, with its sum.
+
+    Args:
+        gradient: A dense tensor, a `tf.IndexedSlices` or a sparse torch tensor.
+        rows: Length of the variable's first axis.
+    """
+    if name() == "tensorflow":
+        import tensorflow as tf
+
+        if not isinstance(gradient, tf.IndexedSlices):
+            return gradient, False
+        if gradient.values.shape[0] is not None and gradient.values.shape[0] >= rows:
+            return tf.convert_to_tensor(gradient), False
+        # `tf.unique` has no fixed shape, which XLA needs: sort, then number the runs of equals.
+        order = tf.argsort(gradient.indices)
+        indices = tf.gather(gradient.indices, order)
+        new = tf.cast(indices[1:] != indices[:-1], "int32")
+        run = tf.concat([tf.zeros_like(indices[:1], "int32"), tf.cumsum(new)], axis=0)
+        values = tf.cast(tf.gather(gradient.values, order), "float32")
+        return tf.math.unsorted_segment_sum(values, run, tf.shape(run)[0]), True
+    if name() == "torch" and gradient.is_sparse:
+        return gradient.coalesce().values(), True
+    return gradient, False
