@@ -15,7 +15,7 @@ def data():
     return x, y
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_model():
     def make(*, optimizer="adam", activation="tanh", seed=0, **options):
         keras.utils.set_random_seed(seed)
@@ -33,7 +33,7 @@ def make_model():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train(data):
     """Trains a model on the shared data, always in the same order."""
 

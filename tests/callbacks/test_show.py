@@ -5,7 +5,7 @@ import pytest
 from kerasinit.callbacks import GradientStats
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stats(make_model, train):
     found = GradientStats()
     train(make_model(), found)
