@@ -66,9 +66,9 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, tiny):
 
     def interrupt(event):
         if event.kind == "cell_end":
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("by hand")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="by hand"):
         run(spec, tmp_path / "run", on_event=interrupt)
     assert len(records(tmp_path / "run")) == 4
     assert trained_here(spec, tmp_path / "run") == 4
