@@ -7,6 +7,7 @@ Only the initial weights differ between the rows.
 """
 
 import keras
+import numpy as np
 from sklearn.datasets import load_digits
 
 import kerasinit
@@ -26,8 +27,10 @@ STRINGS = (
 
 
 def digits():
-    """Standardized 8x8 digits: `((train_x, train_y), (test_x, test_y))`."""
+    """Standardized 8x8 digits, shuffled: `((train_x, train_y), (test_x, test_y))`."""
     x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], y[order]
     x = ((x - x[:1400].mean()) / x[:1400].std()).astype("float32")
     return (x[:1400], y[:1400]), (x[1400:], y[1400:])
 
