@@ -7,5 +7,4 @@ Tensor: TypeAlias = Any  # a tensor of whichever backend is active
 Shape: TypeAlias = tuple[int, ...]
 Config: TypeAlias = dict[str, Any]
 InitializerLike: TypeAlias = str | Mapping[str, Any] | Callable[..., Tensor]
-ActivationLike: TypeAlias = str | Callable[..., Any] | None
 SeedLike: TypeAlias = Any  # int, numpy integer, keras.random.SeedGenerator or None

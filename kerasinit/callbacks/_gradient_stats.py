@@ -98,18 +98,11 @@ class GradientStats(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.async_safe = True  # else Keras waits for every step
-        self._every = _at_least_one("every", every)
-        self._activations_every = (
-            None
-            if activations_every is None
-            else _at_least_one("activations_every", activations_every)
-        )
         if budget is not None and not 0 < budget < 1:
             raise ValueError(
                 "`budget` must be a share of the training time between 0 and 1, such as 0.01, "
                 f"or None. Received: budget={budget!r}."
             )
-        self._budget = budget
         self._settings = Settings(
             every=_at_least_one("every", every),
             on_verdict=check_policy(on_verdict),

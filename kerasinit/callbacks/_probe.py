@@ -12,16 +12,22 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.signals import ActivationShape, Call, Watch, sites, watching
+from kerasinit.signals import (
+    FLAT_DERIVATIVE,
+    FLAT_SAMPLES,
+    HALF_SCALE,
+    ActivationShape,
+    Call,
+    Watch,
+    sites,
+    watching,
+)
 
 PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
 """Columns of `probe_step`: NaN stands for what the layer does not have."""
 
 SAMPLES = 64  # of the batch; a unit that is on for 5 % of samples is seen with p = 0.96
-FLAT = 0.01  # a derivative below this passes no gradient
-FLAT_SAMPLES = 0.95  # share of samples for which a saturated unit is flat
 STEP = 0.05  # half the distance of the two points behind a derivative
-HALF_SCALE = 2.0**12  # loss scale for float16, whose smallest number is 6e-8; divided out again
 
 
 def probe_step(
@@ -117,7 +123,7 @@ def _unit_shares(call: Call) -> tuple[Tensor | float, Tensor | float]:
     before = ops.cast(call.activation_input, "float32")
     step = STEP * (1.0 + 1e-3 * ops.abs(before))
     above, below = call.activation(before + step), call.activation(before - step)
-    flat = ops.abs((above - below) / (2.0 * step)) < FLAT
+    flat = ops.abs((above - below) / (2.0 * step)) < FLAT_DERIVATIVE
     axes = _all_but_units(call)
     if shape.has_off_state:
         off = ops.logical_and(flat, before < 0)

@@ -25,9 +25,6 @@ from kerasinit.signals import (
     unit_shares,
 )
 
-FLAT_DERIVATIVE = 0.01  # as in kerasinit.signals: below it a unit passes no gradient
-APART = 1e-3  # units whose projections differ by so much, relative to all, are no copies
-
 
 @dataclass(frozen=True)
 class Strengths:

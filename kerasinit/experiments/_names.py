@@ -9,8 +9,9 @@ from typing import Any
 import keras
 
 from kerasinit import initializers as _registered  # noqa: F401 - registers "kerasinit>..."
+from kerasinit.models import PRESETS
 
-RESIDUAL_RULES = ("deepnorm", "fixup", "gpt", "residual", "t-fixup", "vit")
+RESIDUAL_RULES = tuple(sorted(PRESETS))
 MODEL_RULES = ("initialize", "lsuv", *RESIDUAL_RULES)
 """Rules for a whole model: `kerasinit.initialize(model)`, the same with data, and its schemes
 for residual networks."""

@@ -18,7 +18,6 @@ CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
-CONV_LSTM = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
 CONV_LSTM_CELL = "ConvLSTMCell"  # not exported; see `is_conv_lstm_cell`
 LSTM_GATES = 4  # input, forget, cell, output, side by side on the last axis
 GRU_GATES = 3  # update, reset, candidate

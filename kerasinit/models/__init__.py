@@ -3,5 +3,6 @@
 from kerasinit.models._initialize import initialize, reset
 from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._portable import portable
+from kerasinit.models._presets import PRESETS
 
-__all__ = ["Plan", "PlanRow", "initialize", "portable", "reset"]
+__all__ = ["PRESETS", "Plan", "PlanRow", "initialize", "portable", "reset"]

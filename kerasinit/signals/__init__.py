@@ -3,7 +3,7 @@
 from kerasinit.signals._diagnosis import Diagnosis, diagnose
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
-from kerasinit.signals._probe import measure
+from kerasinit.signals._probe import HALF_SCALE, measure
 from kerasinit.signals._sites import sites
 from kerasinit.signals._statistics import (
     HISTOGRAM_EDGES,
@@ -16,12 +16,21 @@ from kerasinit.signals._statistics import (
 )
 from kerasinit.signals._taps import Call, Watch, watching
 from kerasinit.signals._training_steps import LayerStep, TrainingStep
-from kerasinit.signals._units import ActivationShape, duplicate_share, unit_shares
+from kerasinit.signals._units import (
+    FLAT_DERIVATIVE,
+    FLAT_SAMPLES,
+    ActivationShape,
+    duplicate_share,
+    unit_shares,
+)
 from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
 from kerasinit.signals._window import judge_window
 
 __all__ = [
     "CAUSES",
+    "FLAT_DERIVATIVE",
+    "FLAT_SAMPLES",
+    "HALF_SCALE",
     "HISTOGRAM_EDGES",
     "STATISTICS",
     "TRAINING_CAUSES",
