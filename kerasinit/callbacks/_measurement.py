@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def layer_of(path: str) -> str:
     return path.rpartition("/")[0] or path
 
 
+@np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
 def measure_step(
     variables: Sequence[Any],
     gradients: Sequence[Tensor | None],
@@ -81,7 +83,7 @@ def measure_step(
     """
     values = [ops.convert_to_tensor(value) for value in values]
     before, valid = sample_matrix(values, UPDATE_ENTRIES)
-    scale = None if scale is None else ops.cast(scale, "float32")
+    scale = None if scale is None else _backend.small_array(ops.cast(scale, "float32"))
     entries = None if exact else ENTRIES
     dense, counts = _dense(gradients, values)
     rows, samples = stack_statistics(dense, counts, scale=scale, entries=entries)
@@ -103,43 +105,45 @@ def measure_step(
         tuple(len(value.shape) for value in values),
     )
 
+    @np.errstate(all="ignore")
     def finish(after: Sequence[Tensor]) -> dict[str, Tensor]:
+        arrays = _backend.small_array_functions()
         moved, _ = sample_matrix([ops.convert_to_tensor(value) for value in after], UPDATE_ENTRIES)
         norms = (weight_norms, _row_norms(moved - before), _row_norms(before))
-        return {**found, "rows": ops.concatenate([rows, ops.stack(norms, axis=1)], axis=1)}
+        return {**found, "rows": arrays.concatenate([rows, arrays.stack(norms, axis=1)], axis=1)}
 
     return about, finish
 
 
+@np.errstate(all="ignore")
 def summarise(rows: Tensor, variables: Variables) -> dict[str, Tensor]:
     """The three numbers for the logs: global gradient norm, smallest and largest layer norm.
 
     Infinite if a gradient holds a NaN or an infinity.
     """
+    arrays = _backend.small_array_functions()
     norms = rows[:, STATISTICS.index("norm")]
-    unit = ops.max(norms)
-    unit = ops.where(unit > 0, unit, 1.0)
-    layers = list(dict.fromkeys(layer_of(path) for path in variables.paths))
-    members = [
-        [float(layer_of(path) == layer and ok) for path, ok in _pairs(variables)]
-        for layer in layers
-    ]
-    members = [row for row in members if any(row)] or [[0.0] * len(variables.paths)]
-    squares = ops.square(norms / unit)
-    by_layer = ops.sqrt(
-        ops.sum(ops.convert_to_tensor(np.array(members, "float32")) * squares, axis=1)
-    )
-    bad = ops.sum(rows[:, STATISTICS.index("non_finite")]) > 0
+    unit = arrays.max(norms)
+    unit = arrays.where(unit > 0, unit, 1.0)
+    squares = arrays.square(norms / unit)
+    by_layer = arrays.sqrt(arrays.sum(_members(variables) * squares, axis=1))
+    bad = arrays.sum(rows[:, STATISTICS.index("non_finite")]) > 0
     numbers = {
-        "grad_norm": ops.sqrt(ops.sum(squares)),
-        "grad_norm_min": ops.min(by_layer),
-        "grad_norm_max": ops.max(by_layer),
+        "grad_norm": arrays.sqrt(arrays.sum(squares)),
+        "grad_norm_min": arrays.min(by_layer),
+        "grad_norm_max": arrays.max(by_layer),
     }
-    return {name: ops.where(bad, math.inf, unit * value) for name, value in numbers.items()}
+    return {name: arrays.where(bad, math.inf, unit * value) for name, value in numbers.items()}
 
 
-def _pairs(variables: Variables) -> list[tuple[str, bool]]:
-    return list(zip(variables.paths, variables.connected, strict=True))
+@functools.lru_cache(maxsize=8)  # torch asks at each step
+def _members(variables: Variables) -> np.ndarray:
+    """Which variables with a gradient each layer has, `(layers, variables)`, of 0 and 1."""
+    owners = np.array([layer_of(path) for path in variables.paths])
+    layers = list(dict.fromkeys(owners))
+    rows = (owners == np.array(layers)[:, None]) & np.array(variables.connected)
+    rows = rows[rows.any(axis=1)] if rows.any() else rows[:1]
+    return rows.astype("float32")
 
 
 def _dense(
@@ -162,21 +166,22 @@ def _samples(tensors: Sequence[Tensor | None], scale: Tensor | None) -> Tensor |
     # The length of a sparse gradient may be unknown while tracing: it has no histogram then.
     known = [None if t is None or None in tuple(t.shape) else t for t in tensors]
     samples, valid = sample_matrix(known, ENTRIES)
-    return ops.where(
-        ops.convert_to_tensor(valid), samples if scale is None else samples / scale, math.nan
-    )
+    arrays = _backend.small_array_functions()
+    return arrays.where(valid, samples if scale is None else samples / scale, math.nan)
 
 
 def _weight_norms(
     values: Sequence[Tensor], samples: Tensor, valid: np.ndarray, exact: bool
 ) -> Tensor:
+    arrays = _backend.small_array_functions()
     if exact:
         squares = [_backend.sum_of_squares(ops.cast(value, "float32")) for value in values]
-        return ops.sqrt(ops.stack(squares))
+        return arrays.sqrt(arrays.stack(squares))
     sizes = np.array([math.prod(value.shape) for value in values])
     share = np.sqrt(sizes / np.maximum(valid.sum(axis=1), 1)).astype("float32")
-    return _row_norms(samples) * ops.convert_to_tensor(share)
+    return _row_norms(samples) * share
 
 
 def _row_norms(matrix: Tensor) -> Tensor:
-    return ops.sqrt(ops.sum(ops.square(matrix), axis=1))
+    arrays = _backend.small_array_functions()
+    return arrays.sqrt(arrays.sum(arrays.square(matrix), axis=1))

@@ -23,6 +23,7 @@ from kerasinit.signals import (
 FORMAT = 1  # of one row of `history`, of one line of the file
 Row = dict[str, Any]
 _SHORT = {"minimum": "min", "maximum": "max"}
+_BINS = len(HISTOGRAM_EDGES) - 1
 _COUNT, _NORM, _NON_FINITE = (STATISTICS.index(c) for c in ("count", "norm", "non_finite"))
 _WEIGHT, _UPDATE, _SAMPLED = range(len(STATISTICS), len(COLUMNS))
 
@@ -69,19 +70,33 @@ class Names:
             found.setdefault(layer, []).append(index)
         return {layer: tuple(indices) for layer, indices in found.items()}
 
-    def biases(self, indices: Sequence[int]) -> list[int]:
-        """Which rows of a layer are biases, if it has a kernel too."""
-        if not any(self.about.ranks[i] > 1 for i in indices):
-            return []
+    @cached_property
+    def kernels(self) -> Mapping[str, tuple[int, ...]]:
+        """Rows of the kernels of each layer that has one."""
+        ranks = self.about.ranks
+        kernels = {
+            layer: tuple(i for i in indices if ranks[i] > 1)
+            for layer, indices in self.members.items()
+        }
+        return {layer: indices for layer, indices in kernels.items() if indices}
+
+    @cached_property
+    def biases(self) -> Mapping[str, tuple[int, ...]]:
+        """Rows of the biases of each layer that has a kernel too."""
         connected = self.about.connected
-        return [i for i in indices if self.variables[i].endswith("/bias") and connected[i]]
+        return {
+            layer: tuple(
+                i
+                for i in self.members[layer]
+                if self.variables[i].endswith("/bias") and connected[i]
+            )
+            for layer in self.kernels
+        }
 
     @cached_property
     def all_biased(self) -> bool:
         """Whether each layer with a kernel has a bias."""
-        ranks = self.about.ranks
-        parts = [part for part in self.members.values() if any(ranks[i] > 1 for i in part)]
-        return all(self.biases(part) for part in parts)
+        return all(self.biases.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +155,10 @@ class Record:
             "grad_norm": _plain(self.grad_norm),
             "overflow": self.overflow,
             "variables": {name: self._part((i,)) for i, name in enumerate(self.names.variables)},
-            "layers": {layer: self._layer(indices) for layer, indices in members.items()},
+            "layers": {
+                layer: self._part(indices) | {"signal_gradient_rms": _plain(self._signal(layer))}
+                for layer, indices in members.items()
+            },
         }
         if self.activations is not None:
             row["activations"] = {key: dict(value) for key, value in self.activations.items()}
@@ -150,10 +168,8 @@ class Record:
         """What the rules of `kerasinit.signals.judge_window` need: the layers with a kernel."""
         layers = []
         by_probe = self._signals_by_probe()
-        for layer, indices in self.names.members.items():
-            kernels = self._kernels(indices)
-            if not kernels:
-                continue
+        for layer, kernels in self.names.kernels.items():
+            indices = self.names.members[layer]
             count = max(sum(self.cells[index][_COUNT] for index in kernels), 1.0)
             probed = (self.activations or {}).get(layer, {})
             bad = sum(self.cells[index][_NON_FINITE] for index in indices)
@@ -165,7 +181,7 @@ class Record:
                     / math.sqrt(count),
                     weight_rms=self._weight_norm(kernels) / math.sqrt(count),
                     update_ratio=self._update_ratio(kernels),
-                    signal_gradient_rms=by_probe.get(layer) if by_probe else self._signal(indices),
+                    signal_gradient_rms=by_probe.get(layer) if by_probe else self._signal(layer),
                     non_finite=round(bad),
                     dead_share=probed.get("dead_share"),
                     saturated_share=probed.get("saturated_share"),
@@ -182,14 +198,12 @@ class Record:
             return {}
         return {name: part.get("signal_gradient_rms") for name, part in self.activations.items()}
 
-    def _layer(self, indices: Sequence[int]) -> Row:
-        return self._part(indices) | {"signal_gradient_rms": _plain(self._signal(indices))}
-
     def _part(self, indices: Sequence[int]) -> Row:
         part = _shown(self._statistics(indices))
         part["connected"] = any(self.names.about.connected[index] for index in indices)
         part["weight_norm"] = _plain(self._weight_norm(indices))
-        part["update_ratio"] = _plain(self._update_ratio(self._kernels(indices) or indices))
+        kernels = [i for i in indices if self.names.about.ranks[i] > 1]
+        part["update_ratio"] = _plain(self._update_ratio(kernels or indices))
         if self.clipped is not None:
             rows = (TensorStatistics.from_row(self.clipped[index].tolist()) for index in indices)
             part["clipped"] = _shown(sum(rows, TensorStatistics()))
@@ -200,9 +214,6 @@ class Record:
     def _statistics(self, indices: Sequence[int]) -> TensorStatistics:
         rows = (TensorStatistics.from_row(self.cells[i][: len(STATISTICS)]) for i in indices)
         return sum(rows, TensorStatistics())
-
-    def _kernels(self, indices: Sequence[int]) -> list[int]:
-        return [i for i in indices if self.names.about.ranks[i] > 1]
 
     def _weight_norm(self, indices: Sequence[int]) -> float:
         return math.hypot(*(self.cells[index][_WEIGHT] for index in indices))
@@ -217,9 +228,9 @@ class Record:
         weight = self._weight_norm(indices)
         return math.sqrt(squares) / weight if weight else None
 
-    def _signal(self, indices: Sequence[int]) -> float | None:
+    def _signal(self, layer: str) -> float | None:
         """RMS of the bias gradient: the batch sum of the gradient of the pre-activations."""
-        biases = self.names.biases(indices)
+        biases = self.names.biases.get(layer)
         if not biases:
             return None
         count = sum(self.cells[index][_COUNT] for index in biases)
@@ -254,17 +265,27 @@ class History(Sequence[Row]):
 def histograms(samples: np.ndarray) -> np.ndarray:
     """Bin counts of each row of samples, `(variables, bins)`, NaN left out.
 
-    Equals `kerasinit.signals.magnitude_histogram` of each row, in one call.
+    Equals `kerasinit.signals.magnitude_histogram` of each row, in one call, but for numbers below
+    2**-126, which are in no bin.
     """
-    bins = len(HISTOGRAM_EDGES) - 1
-    magnitudes = np.abs(samples)
-    kept = np.isfinite(magnitudes) & (magnitudes > 0)
-    owner = np.broadcast_to(np.arange(len(samples))[:, None], samples.shape)[kept]
-    _, exponents = np.frexp(magnitudes[kept])
+    # The power of two of a float32 stands in its bits; of all else (0, NaN, too small) in no bin.
+    powers = (np.ascontiguousarray(samples, "float32").view("int32") >> 23) & 255
+    columns = _BIN_OF_POWER[powers]
+    columns += (_BINS + 1) * np.arange(len(samples))[:, None]
+    counts = np.bincount(columns.ravel(), minlength=len(samples) * (_BINS + 1))
+    return counts.reshape(len(samples), _BINS + 1)[:, :_BINS].astype("uint16")
+
+
+def _bins_of_powers() -> np.ndarray:
+    """Bin of each of the 256 biased exponents of a float32; the bin after the last for none."""
     lowest, highest = round(math.log2(HISTOGRAM_EDGES[0])), round(math.log2(HISTOGRAM_EDGES[-1]))
-    column = np.clip((exponents - 1 - lowest) * bins // (highest - lowest), 0, bins - 1)
-    counts = np.bincount(owner * bins + column, minlength=len(samples) * bins)
-    return counts.reshape(len(samples), bins).astype("uint16")
+    exponents = np.arange(256) - 127
+    bins = np.clip((exponents - lowest) * _BINS // (highest - lowest), 0, _BINS - 1)
+    bins[[0, 255]] = _BINS  # zero; infinite or NaN
+    return bins
+
+
+_BIN_OF_POWER = _bins_of_powers()
 
 
 def _shown(statistics: TensorStatistics) -> Row:

@@ -145,8 +145,11 @@ class Recorder:
             self._sinks = []
 
     def _record(self, pending: Pending) -> Record:
-        found = {name: np.asarray(ops.convert_to_numpy(a)) for name, a in pending.arrays.items()}
-        if self._names is None or self._names.about is not pending.variables:
+        found = {
+            name: np.asarray(ops.convert_to_numpy(array), "float32")
+            for name, array in pending.arrays.items()
+        }
+        if self._names is None or self._names.about != pending.variables:
             self._names = Names.of(pending.variables, self._model_name)
         if self._epoch != pending.epoch:
             self._epoch = pending.epoch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -153,6 +154,7 @@ def tensor_statistics(tensor: Tensor | None, count: int | None = None) -> Tensor
     return ops.stack([ops.cast(columns[name], "float32") for name in STATISTICS])
 
 
+@np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
 def stack_statistics(
     tensors: Sequence[Tensor | None],
     counts: Sequence[int | None] | None = None,
@@ -175,7 +177,8 @@ def stack_statistics(
 
     Returns:
         The statistics, and the entries behind them, `(len(tensors), width)`, padded with NaN; None
-        if all were read, or if the size of a sparse tensor is unknown while tracing.
+        if all were read, or if the size of a sparse tensor is unknown while tracing. Both are
+        small arrays (`_backend.small_array`).
     """
     counts = [None] * len(tensors) if counts is None else list(counts)
     shapes = [(0,) if tensor is None else tuple(tensor.shape) for tensor in tensors]
@@ -185,57 +188,63 @@ def stack_statistics(
             if not _is_empty(tensor) and scale is not None:
                 tensor = ops.cast(tensor, "float32") / scale
             rows.append(tensor_statistics(tensor, count))
-        return ops.stack(rows), None
+        return _backend.small_array(ops.stack(rows)), None
 
     samples, is_entry = sample_matrix(tensors, entries)
-    samples = samples if scale is None else samples / scale
     sizes = np.array([math.prod(shape) for shape in shapes], "float64")
     held = is_entry.sum(axis=1)
-    valid = ops.convert_to_tensor(is_entry)
-    share = _constant(np.where(held > 0, sizes / np.maximum(held, 1), 1.0))
-    finite = ops.logical_and(ops.isfinite(samples), valid)
-    clean = ops.where(finite, samples, 0.0)
-    largest = ops.max(ops.abs(clean), axis=1, keepdims=True)
-    unit = ops.where(largest > 0, largest, 1.0)
-    norms = unit[:, 0] * ops.sqrt(ops.sum(ops.square(clean / unit), axis=1) * share)
-    non_finite = _constant(held) - ops.sum(ops.cast(finite, "float32"), axis=1)
-    non_finite = non_finite * share
+    arrays = _backend.small_array_functions()
+    samples = samples if scale is None else samples / scale
+    share = _float32(np.where(held > 0, sizes / np.maximum(held, 1), 1.0))
+    finite = arrays.logical_and(arrays.isfinite(samples), is_entry)
+    clean = arrays.where(finite, samples, 0.0)
+    largest = arrays.max(arrays.abs(clean), axis=1, keepdims=True)
+    unit = arrays.where(largest > 0, largest, 1.0)
+    norms = unit[:, 0] * arrays.sqrt(arrays.sum(arrays.square(clean / unit), axis=1) * share)
+    non_finite = (_float32(held) - _count(arrays, finite)) * share
     if np.any(sizes > held):
-        zero = ops.zeros(())
-        squares = ops.stack(
+        zero = arrays.zeros(())
+        squares = arrays.stack(
             [
                 _backend.sum_of_squares(ops.cast(tensor, "float32")) if size > part else zero
                 for tensor, size, part in zip(tensors, sizes, held, strict=True)
             ]
         )
-        whole = ops.isfinite(squares)
+        whole = arrays.isfinite(squares)
         # Where squares underflow, the estimate is better than the sum.
-        used = ops.logical_and(whole, squares > _constant(SMALLEST_MEAN_SQUARE * sizes))
-        exact = ops.sqrt(squares)
-        norms = ops.where(used, exact if scale is None else exact / scale, norms)
-        non_finite = ops.where(whole, non_finite, ops.maximum(non_finite, 1.0))
+        used = arrays.logical_and(whole, squares > _float32(SMALLEST_MEAN_SQUARE * sizes))
+        exact = arrays.sqrt(squares)
+        norms = arrays.where(used, exact if scale is None else exact / scale, norms)
+        non_finite = arrays.where(whole, non_finite, arrays.maximum(non_finite, 1.0))
     # Padding is 0, so that it counts as no entry here.
-    filled = ops.sum(ops.cast(ops.not_equal(samples, 0.0), "float32"), axis=1)
-    zeros = (_constant(held) - filled) * share
-    minimum = ops.min(ops.where(finite, samples, math.inf), axis=1)
-    maximum = ops.max(ops.where(finite, samples, -math.inf), axis=1)
+    zeros = (_float32(held) - _count(arrays, arrays.not_equal(samples, 0.0))) * share
+    minimum = arrays.min(arrays.where(finite, samples, math.inf), axis=1)
+    maximum = arrays.max(arrays.where(finite, samples, -math.inf), axis=1)
     if any(count is not None for count in counts):
-        partial = ops.convert_to_tensor(np.array([count is not None for count in counts]))
-        minimum = ops.where(partial, ops.minimum(minimum, 0.0), minimum)
-        maximum = ops.where(partial, ops.maximum(maximum, 0.0), maximum)
+        partial = np.array([count is not None for count in counts])
+        minimum = arrays.where(partial, arrays.minimum(minimum, 0.0), minimum)
+        maximum = arrays.where(partial, arrays.maximum(maximum, 0.0), maximum)
         whole_sizes = np.array([c or n for c, n in zip(counts, sizes, strict=True)])
-        zeros, sizes = zeros + _constant(whole_sizes - sizes), whole_sizes
+        zeros, sizes = zeros + _float32(whole_sizes - sizes), whole_sizes
     columns = {
-        "count": _constant(sizes),
-        "total": ops.sum(clean, axis=1) * share,
+        "count": arrays.zeros(len(sizes)) + _float32(sizes),
+        "total": arrays.sum(clean, axis=1) * share,
         "norm": norms,
         "minimum": minimum,
         "maximum": maximum,
         "zeros": zeros,
         "non_finite": non_finite,
     }
-    stacked = ops.stack([columns[name] for name in STATISTICS], axis=1)
-    return stacked, ops.where(valid, samples, math.nan)
+    stacked = arrays.stack([columns[name] for name in STATISTICS], axis=1)
+    return stacked, arrays.where(is_entry, samples, math.nan)
+
+
+def _float32(values: np.ndarray) -> np.ndarray:
+    return values.astype("float32")
+
+
+def _count(arrays: Any, where: Tensor) -> Tensor:
+    return arrays.sum(arrays.where(where, 1.0, 0.0), axis=1)
 
 
 def sample_matrix(tensors: Sequence[Tensor | None], entries: int) -> tuple[Tensor, np.ndarray]:
@@ -265,10 +274,6 @@ def even_step(shape: Sequence[int], entries: int) -> int:
     while math.gcd(step, shape[-1] if shape else 1) > 1:
         step -= 1
     return step
-
-
-def _constant(values: np.ndarray) -> Tensor:
-    return ops.convert_to_tensor(values.astype("float32"))
 
 
 def _is_empty(tensor: Tensor | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 WARM_UP = 10  # first training steps, in which the size of updates means nothing
 IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
@@ -87,13 +88,18 @@ class Window:
 
     def series(self, name: str, field: str, count: int) -> list[float]:
         """Values of a field of one layer in the last `count` records that have it."""
-        values = []
+        found = (getattr(layer, field) for layer in self._by_name.get(name, ()))
+        values = [float(value) for value in found if value is not None]
+        return values[-count:] if len(values) >= count else []
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[LayerStep]]:
+        """Name of a layer -> what it did, oldest record first."""
+        found: dict[str, list[LayerStep]] = {}
         for step in self.steps:
             for layer in step.layers:
-                value = getattr(layer, field) if layer.name == name else None
-                if value is not None:
-                    values.append(float(value))
-        return values[-count:] if len(values) >= count else []
+                found.setdefault(layer.name, []).append(layer)
+        return found
 
     @property
     def names(self) -> list[str]:
