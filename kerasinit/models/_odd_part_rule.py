@@ -10,13 +10,9 @@ import keras
 
 from kerasinit import initializers, theory
 from kerasinit.models._draw import Choice
-from kerasinit.models._mirrors import Mirrors
+from kerasinit.models._mirrors import LARGE, Mirrors
 from kerasinit.models._stacks import Role
 from kerasinit.models._variables import Slot
-
-# Entries of a dense kernel above which its factorization would cost more than the model's build
-# (VGG16: 25,088 x 4,096). The columns of so many random numbers are orthogonal but for their noise.
-LARGE = 2**22
 
 
 def odd_part_choices(

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasinit import _backend
 from kerasinit.models._mirrors import Mirrors
 
 
@@ -31,3 +32,17 @@ def test_pairs_of_rows_lie_within_each_pixel(channels):
     pixels = values.reshape(3, channels, 2)
     np.testing.assert_array_equal(pixels[:, 2:4], -pixels[:, :2])
     assert not pixels[:, 4:].any()
+
+
+@pytest.mark.parametrize("rows", [True, False], ids=["mirrored", "drawn"])
+@pytest.mark.parametrize(("channels", "pixels"), [(4, 7), (5, 7), (6, 1), (7, 1)])
+def test_pieces_make_up_the_kernel_in_place(rows, channels, pixels):
+    mirrors = Mirrors(rows=rows, columns=True, pixels=pixels)
+    shape = (pixels * channels, 5)
+    draw = lambda size: keras.random.normal(size, seed=1)  # noqa: E731
+    variable = keras.Variable(keras.ops.full(shape, 7.0))
+    _backend.assign_rows(variable, mirrors.pieces(draw, shape, count=3))
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(variable),
+        keras.ops.convert_to_numpy(mirrors.kernel(draw, shape)),
+    )
