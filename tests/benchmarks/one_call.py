@@ -7,7 +7,9 @@ best validation accuracy over the epochs, as in the published tables this is com
     python tests/benchmarks/one_call.py grid --out runs/grid       # 12 activations x 4 depths
     python tests/benchmarks/one_call.py deep --out runs/deep       # 200 and 1,000 layers
     python tests/benchmarks/one_call.py other --out runs/other     # a second data set
+    python tests/benchmarks/one_call.py widths --out runs/widths   # layers of unequal widths
     python tests/benchmarks/one_call.py cnn --out runs/cnn         # plain CNNs
+    python tests/benchmarks/one_call.py easy --out runs/easy       # where most starts do
 
 A run that was interrupted goes on; the table is printed from the records.
 """
@@ -15,12 +17,15 @@ A run that was interrupted goes on; the table is printed from the records.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+from keras import layers
 
 from kerasinit.experiments import Event, Experiment, Replica, compare, run
 
@@ -107,19 +112,84 @@ def other(seeds: int) -> list[Experiment]:
     ]
 
 
-def cnn(seeds: int) -> list[Experiment]:
+def widths(seeds: int) -> list[Experiment]:
+    """Layers that widen and narrow, and layers of odd widths."""
+    return [
+        Experiment(
+            models=("one_call:hourglass", "one_call:odd_widths"),
+            initializers=("glorot_uniform", "he_normal", "orthogonal", OURS),
+            activations=("relu", "gelu", "tanh", "sigmoid"),
+            depths=(5, 30),
+            learning_rates=LEARNING_RATES,
+            epochs=20,
+            seeds=seeds,
+        )
+    ]
+
+
+def hourglass(input_shape: Any, classes: int, *, depth: int, activation: str) -> keras.Model:
+    """Hidden layers of 64-128-256-128-64 units, over and over."""
+    return stack(input_shape, classes, (64, 128, 256, 128, 64), depth, activation)
+
+
+def odd_widths(input_shape: Any, classes: int, *, depth: int, activation: str) -> keras.Model:
+    """Hidden layers of odd widths, over and over."""
+    return stack(input_shape, classes, (65, 97, 63, 81, 49), depth, activation)
+
+
+def stack(
+    input_shape: Any, classes: int, units: tuple[int, ...], depth: int, activation: str
+) -> keras.Model:
+    """A plain stack of `depth` hidden layers of the given widths in turn."""
+    hidden = [layers.Dense(n, activation) for n in itertools.islice(itertools.cycle(units), depth)]
+    return keras.Sequential([keras.Input(input_shape), *hidden, layers.Dense(classes)])
+
+
+def batch_norm(
+    input_shape: Any, classes: int, *, depth: int, width: int, activation: str
+) -> keras.Model:
+    """Hidden layers with batch normalization before the activation."""
+    model = keras.Sequential([keras.Input(input_shape)])
+    for _ in range(depth):
+        model.add(layers.Dense(width, use_bias=False))
+        model.add(layers.BatchNormalization())
+        model.add(layers.Activation(activation))
+    model.add(layers.Dense(classes))
+    return model
+
+
+def cnn(seeds: int, activations: tuple[str, ...], depths: tuple[int, ...]) -> list[Experiment]:
     """Plain convolutional stacks."""
     return [
         Experiment(
             models=("cnn",),
             widths=(16,),
-            initializers=("glorot_uniform", "he_normal", "delta_orthogonal", OURS),
-            activations=("relu", "gelu", "tanh"),
-            depths=(20, 40, 100),
+            initializers=("he_normal", "delta_orthogonal", OURS),
+            activations=activations,
+            depths=depths,
             learning_rates=(0.02, 0.004),
-            epochs=5,
+            epochs=8,
             seeds=seeds,
         )
+    ]
+
+
+def easy(seeds: int) -> list[Experiment]:
+    """Shallow nets, norms, residual nets and Adam: where a plain start is as good."""
+    starts = ("glorot_uniform", "he_normal", "orthogonal", OURS)
+    shared = {"initializers": starts, "epochs": 20, "seeds": seeds}
+    sgd = {"activations": ("relu", "tanh", "gelu"), "learning_rates": LEARNING_RATES, **shared}
+    return [
+        Experiment(depths=(1, 2, 3), **sgd),
+        Experiment(models=("one_call:batch_norm",), depths=(3, 10), **sgd),
+        Experiment(models=("resnet",), depths=(3,), widths=(16,), **{**sgd, "epochs": 8}),
+        Experiment(
+            depths=(3, 10, 30),
+            activations=("relu", "tanh", "gelu"),
+            optimizer="adam",
+            learning_rates=(0.003, 0.001, 0.0003),
+            **shared,
+        ),
     ]
 
 
@@ -149,6 +219,7 @@ def table(cells: dict[Cell, dict[str, np.ndarray]]) -> str:
         "|---" * (4 + len(labels)) + "|",
     ]
     for (model, data, activation, depth, _), starts in cells.items():
+        model = model.removeprefix("one_call:")
         entries = []
         for label in labels:
             seeds = starts.get(label)
@@ -180,23 +251,29 @@ def summary(cells: dict[Cell, dict[str, np.ndarray]]) -> str:
 def main() -> None:
     """Runs what was asked for and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("grid", "deep", "other", "cnn"))
+    parser.add_argument("what", choices=("grid", "deep", "other", "widths", "cnn", "easy"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--activations", nargs="*", default=ACTIVATIONS)
-    parser.add_argument("--depths", nargs="*", type=int, default=(3, 10, 30, 50))
+    parser.add_argument("--activations", nargs="*", help="of `grid` and `cnn`")
+    parser.add_argument("--depths", nargs="*", type=int, help="of `grid` and `cnn`")
     parser.add_argument("--ours-only", action="store_true", help="leave the other starts out")
     arguments = parser.parse_args()
     experiments = {
         "grid": lambda: grid(
-            tuple(arguments.activations),
-            tuple(arguments.depths),
+            tuple(arguments.activations or ACTIVATIONS),
+            tuple(arguments.depths or (3, 10, 30, 50)),
             arguments.seeds,
             not arguments.ours_only,
         ),
         "deep": lambda: deep(arguments.seeds),
         "other": lambda: other(arguments.seeds),
-        "cnn": lambda: cnn(arguments.seeds),
+        "widths": lambda: widths(arguments.seeds),
+        "cnn": lambda: cnn(
+            arguments.seeds,
+            tuple(arguments.activations or ("relu", "gelu", "tanh")),
+            tuple(arguments.depths or (20, 40, 100)),
+        ),
+        "easy": lambda: easy(arguments.seeds),
     }[arguments.what]()
 
     def tell(event: Event) -> None:
@@ -209,10 +286,10 @@ def main() -> None:
         label = experiment.activations[0] if arguments.what == "grid" else str(number)
         run(experiment, arguments.out / label, on_event=tell)
         baseline = "glorot_uniform" if "glorot_uniform" in experiment.initializers else OURS
-        replicas.extend(compare(arguments.out / label, baseline=baseline).replicas)
-    cells = best_accuracies(tuple(replicas))
-    print(table(cells))
-    print(summary(cells))
+        found = compare(arguments.out / label, baseline=baseline).replicas
+        replicas.extend(found)
+        print(table(best_accuracies(found)), flush=True)
+    print(summary(best_accuracies(tuple(replicas))))
     print(f"{len(replicas)} trainings, {time.perf_counter() - start:.0f} s in this call")
 
 
