@@ -233,17 +233,43 @@ def table(cells: dict[Cell, dict[str, np.ndarray]]) -> str:
     return "\n".join(lines)
 
 
+def by_depth(cells: dict[Cell, dict[str, np.ndarray]], entry: Any) -> str:
+    """Markdown: a row per activation, a column per depth, entries by a function of the starts."""
+    depths = sorted({cell[3] for cell in cells})
+    lines = [f"| activation | {' | '.join(map(str, depths))} |", "|---" * (1 + len(depths)) + "|"]
+    for activation in dict.fromkeys(cell[2] for cell in cells):
+        found = {cell[3]: starts for cell, starts in cells.items() if cell[2] == activation}
+        entries = [entry(found[depth]) if depth in found else "-" for depth in depths]
+        lines.append(f"| {activation} | {' | '.join(entries)} |")
+    return "\n".join(lines)
+
+
+def ours(starts: dict[str, np.ndarray]) -> str:
+    """Median [lowest, highest] of `initialize`."""
+    seeds = starts[OURS]
+    return f"{np.median(seeds):.3f} [{seeds.min():.3f}, {seeds.max():.3f}]"
+
+
+def best_other(starts: dict[str, np.ndarray]) -> str:
+    """Median of the best other start, and its name."""
+    medians = {name: float(np.median(seeds)) for name, seeds in starts.items() if name != OURS}
+    if not medians:
+        return "-"
+    best = max(medians, key=medians.__getitem__)
+    return f"{medians[best]:.3f} {best.removeprefix('kerasinit>')}"
+
+
 def summary(cells: dict[Cell, dict[str, np.ndarray]]) -> str:
     """Lowest median of ours, and the largest distance to the best other start."""
-    ours = {cell: float(np.median(starts[OURS])) for cell, starts in cells.items()}
+    own = {cell: float(np.median(starts[OURS])) for cell, starts in cells.items()}
     behind = {
         cell: max((float(np.median(v)) for n, v in starts.items() if n != OURS), default=0.0)
-        - ours[cell]
+        - own[cell]
         for cell, starts in cells.items()
     }
-    worst, furthest = min(ours, key=ours.__getitem__), max(behind, key=behind.__getitem__)
+    worst, furthest = min(own, key=own.__getitem__), max(behind, key=behind.__getitem__)
     return (
-        f"{len(cells)} cells; lowest median {ours[worst]:.3f} at {worst}; furthest behind the best "
+        f"{len(cells)} cells; lowest median {own[worst]:.3f} at {worst}; furthest behind the best "
         f"other start: {behind[furthest]:+.3f} at {furthest}"
     )
 
@@ -289,7 +315,10 @@ def main() -> None:
         found = compare(arguments.out / label, baseline=baseline).replicas
         replicas.extend(found)
         print(table(best_accuracies(found)), flush=True)
-    print(summary(best_accuracies(tuple(replicas))))
+    cells = best_accuracies(tuple(replicas))
+    if arguments.what == "grid":
+        print(by_depth(cells, ours), by_depth(cells, best_other), sep="\n\n")
+    print(summary(cells))
     print(f"{len(replicas)} trainings, {time.perf_counter() - start:.0f} s in this call")
 
 
