@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 import kerasinit
+from kerasinit.models import _draw, _odd_part_rule
 
 RNG = np.random.default_rng(0)
 
@@ -175,6 +176,21 @@ class TestPlainStacks:
         )
         kerasinit.initialize(model, seed=1)
         x = RNG.normal(size=(4, 6, 6, 3)).astype("float32")
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(model(x)),
+            -keras.ops.convert_to_numpy(model(-x)),
+            atol=1e-5,
+        )
+
+    def test_large_kernels_of_normal_blocks_keep_the_pairs(self, monkeypatch):
+        for module in (_draw, _odd_part_rule):
+            monkeypatch.setattr(module, "LARGE", 100)
+        convolutions = [layers.Conv2D(7, 3, padding="same", activation="gelu") for _ in range(3)]
+        parts = [*convolutions, layers.Flatten(), dense(40, "relu"), dense(30, "relu"), dense(4)]
+        model = chain(*parts, shape=(4, 4, 3))
+        plan = kerasinit.initialize(model, seed=1)
+        assert sum("so large that normal blocks" in row.reason for row in plan) == 3
+        x = RNG.normal(size=(4, 4, 4, 3)).astype("float32")
         np.testing.assert_allclose(
             keras.ops.convert_to_numpy(model(x)),
             -keras.ops.convert_to_numpy(model(-x)),

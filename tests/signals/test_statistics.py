@@ -118,7 +118,7 @@ def large(values):
     return TensorStatistics.from_row(keras.ops.convert_to_numpy(rows[0]))
 
 
-BIG = np.random.default_rng(1).normal(0.5, 1.0, (300, 200))
+BIG = np.random.default_rng(1).normal(0.5, 1.0, (400, 200))
 
 
 def test_the_norm_of_a_large_tensor_is_exact():
