@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit._typing import Tensor
+from kerasinit._typing import Shape, Tensor
 
 STATISTICS: tuple[str, ...] = (
     "count",
@@ -32,6 +33,7 @@ HISTOGRAM_EDGES: tuple[float, ...] = tuple(
 )
 """Edges of `magnitude_histogram`; the first and last bin also hold what lies beyond them."""
 
+RUN = 4  # neighbouring entries of a large tensor that are sampled together
 SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
 
 
@@ -198,9 +200,11 @@ def stack_statistics(
     share = _float32(np.where(held > 0, sizes / np.maximum(held, 1), 1.0))
     finite = arrays.logical_and(arrays.isfinite(samples), is_entry)
     clean = arrays.where(finite, samples, 0.0)
-    largest = arrays.max(arrays.abs(clean), axis=1, keepdims=True)
+    minimum = arrays.min(arrays.where(finite, samples, math.inf), axis=1)
+    maximum = arrays.max(arrays.where(finite, samples, -math.inf), axis=1)
+    largest = arrays.maximum(maximum, -minimum)
     unit = arrays.where(largest > 0, largest, 1.0)
-    norms = unit[:, 0] * arrays.sqrt(arrays.sum(arrays.square(clean / unit), axis=1) * share)
+    norms = unit * arrays.sqrt(arrays.sum(arrays.square(clean / unit[:, None]), axis=1) * share)
     non_finite = (_float32(held) - _count(arrays, finite)) * share
     if np.any(sizes > held):
         zero = arrays.zeros(())
@@ -218,8 +222,6 @@ def stack_statistics(
         non_finite = arrays.where(whole, non_finite, arrays.maximum(non_finite, 1.0))
     # Padding is 0, so that it counts as no entry here.
     zeros = (_float32(held) - _count(arrays, arrays.not_equal(samples, 0.0))) * share
-    minimum = arrays.min(arrays.where(finite, samples, math.inf), axis=1)
-    maximum = arrays.max(arrays.where(finite, samples, -math.inf), axis=1)
     if any(count is not None for count in counts):
         partial = np.array([count is not None for count in counts])
         minimum = arrays.where(partial, arrays.minimum(minimum, 0.0), minimum)
@@ -250,16 +252,37 @@ def _count(arrays: Any, where: Tensor) -> Tensor:
 def sample_matrix(tensors: Sequence[Tensor | None], entries: int) -> tuple[Tensor, np.ndarray]:
     """Evenly spaced entries of each tensor in a row, float32, and which of them are no padding.
 
+    Of large tensors, runs of `RUN` neighbours are evenly spaced.
+
     Args:
         tensors: Tensors of known shape; None gives a row of padding.
         entries: Entries to take of a tensor that has more; slightly more may be taken.
     """
-    shapes = [(0,) if tensor is None else tuple(tensor.shape) for tensor in tensors]
-    steps = [even_step(shape, entries) for shape in shapes]
-    lengths = [-(-math.prod(shape) // step) for shape, step in zip(shapes, steps, strict=True)]
-    width = max(*lengths, 1)
-    rows = _backend.strided_rows(tensors, steps, lengths, width)
-    return rows, np.arange(width)[None, :] < np.array(lengths)[:, None]
+    shapes = tuple((0,) if tensor is None else tuple(tensor.shape) for tensor in tensors)
+    runs, steps, lengths, is_entry = _sampling(shapes, entries)
+    return _backend.strided_rows(tensors, runs, steps, lengths, is_entry.shape[1]), is_entry
+
+
+@functools.lru_cache(maxsize=16)  # torch asks at each step
+def _sampling(
+    shapes: tuple[Shape, ...], entries: int
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], np.ndarray]:
+    """How each shape is sampled: runs of neighbours, their distance, entries; what is no padding.
+
+    Neighbours lie in one line of the processor's cache, whose lines are what sampling costs.
+    """
+    runs, steps, lengths = [], [], []
+    for shape in shapes:
+        size = math.prod(shape)
+        run = RUN if size > entries and shape[-1] % RUN == 0 else 1
+        step = even_step(
+            (size // shape[-1], shape[-1] // run) if run > 1 else shape, entries // run
+        )
+        runs.append(run)
+        steps.append(step)
+        lengths.append(-(-size // (run * step)) * run)
+    is_entry = np.arange(max(*lengths, 1))[None, :] < np.array(lengths)[:, None]
+    return tuple(runs), tuple(steps), tuple(lengths), is_entry
 
 
 def even_step(shape: Sequence[int], entries: int) -> int:
