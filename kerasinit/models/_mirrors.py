@@ -79,10 +79,8 @@ class Mirrors:
             pixels = min(size, self.pixels - first)
             start, stop = first * half, (first + pixels) * half
             upper = ops.reshape(values[start:stop], (pixels, half, -1))
-            if not self.rows:
-                lower = ops.reshape(values[end + start : end + stop], (pixels, half, -1))
-            else:
-                lower = -upper
+            second = values[end + start : end + stop]
+            lower = -upper if self.rows else ops.reshape(second, (pixels, half, -1))
             empty = [ops.zeros_like(upper[:, :1])] * (channels % 2)
             piece = self._wide(ops.concatenate([upper, lower, *empty], axis=1), outputs)
             yield first * channels, ops.reshape(piece, (pixels * channels, outputs))

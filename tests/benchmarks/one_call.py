@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -284,6 +285,7 @@ def main() -> None:
     parser.add_argument("--depths", nargs="*", type=int, help="of `grid` and `cnn`")
     parser.add_argument("--ours-only", action="store_true", help="leave the other starts out")
     arguments = parser.parse_args()
+    sys.setrecursionlimit(20_000)  # Keras builds a functional model of 1,000 layers by recursion
     experiments = {
         "grid": lambda: grid(
             tuple(arguments.activations or ACTIVATIONS),
