@@ -43,6 +43,11 @@ RIVALS = (
     "lsuv",
 )
 OURS = "initialize"
+DELTA = {  # at the gain of the activation
+    "label": "delta_orthogonal",
+    "class_name": "kerasinit>DeltaOrthogonal",
+    "config": {"gain": "auto"},
+}
 LEARNING_RATES = (0.1, 0.02, 0.004)
 
 Cell = tuple[Any, ...]
@@ -165,7 +170,7 @@ def cnn(seeds: int, activations: tuple[str, ...], depths: tuple[int, ...]) -> li
         Experiment(
             models=("cnn",),
             widths=(16,),
-            initializers=("he_normal", "delta_orthogonal", OURS),
+            initializers=("he_normal", DELTA, OURS),
             activations=activations,
             depths=depths,
             learning_rates=(0.02, 0.004),
