@@ -49,35 +49,30 @@ def sum_of_squares(values: Any) -> Any:
 
 
 def strided_rows(
-    tensors: Sequence[Any],
-    runs: Sequence[int],
-    steps: Sequence[int],
-    lengths: Sequence[int],
-    width: int,
+    tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], width: int
 ) -> Any:
-    """Entries of each tensor in a row, float32, padded with 0: a small array, `(n, width)`.
+    """Every `steps[i]`-th entry of each tensor in a row, float32, padded with 0: `(n, width)`.
 
-    Of tensor `i`, every `steps[i]`-th of its runs of `runs[i]` entries.
+    The result is a small array.
     """
     ops = keras.ops
-    parts = zip(tensors, runs, steps, lengths, strict=True)
+    parts = zip(tensors, steps, lengths, strict=True)
     if name() == "torch":
         rows = np.zeros((len(tensors), width), "float32")
-        for row, (tensor, run, step, length) in zip(rows, parts, strict=True):
+        for row, (tensor, step, length) in zip(rows, parts, strict=True):
             if not length:
                 continue
             if tensor.device.type == "cpu" and str(tensor.dtype) == "torch.float32":
-                found = small_array(tensor).reshape(-1, run)[::step]
+                row[:length] = small_array(tensor).reshape(-1)[::step]
             else:  # sliced where it lies; numpy has no bfloat16
-                found = small_array(tensor.detach().reshape(-1, run)[::step].float())
-            row[:length].reshape(-1, run)[:] = found
+                row[:length] = small_array(tensor.detach().reshape(-1)[::step].float())
         return rows
     filled = []
-    for tensor, run, step, length in parts:
+    for tensor, step, length in parts:
         if length == 0:
             filled.append(ops.zeros((width,)))
             continue
-        row = ops.cast(ops.reshape(ops.reshape(tensor, (-1, run))[::step], (length,)), "float32")
+        row = ops.cast(ops.reshape(tensor, (-1,))[::step], "float32")
         filled.append(row if length == width else ops.pad(row, [[0, width - length]]))
     return ops.stack(filled)
 

@@ -23,8 +23,8 @@ change in this step and of its value before it: their ratio is the update-to-wei
 """
 
 # Entries of a variable that are looked at, if it has more; all are read for the gradient's norm.
-ENTRIES = 1024  # for the other statistics of its gradient
-UPDATE_ENTRIES = 512  # for its update ratio and its weight norm, which is then 3 % off
+ENTRIES = 2048  # for the other statistics of its gradient
+UPDATE_ENTRIES = 1024  # for its update ratio and its weight norm, which is then 2 % off
 HISTOGRAM_ENTRIES = 256
 
 

@@ -33,7 +33,6 @@ HISTOGRAM_EDGES: tuple[float, ...] = tuple(
 )
 """Edges of `magnitude_histogram`; the first and last bin also hold what lies beyond them."""
 
-RUN = 4  # neighbouring entries of a large tensor that are sampled together
 SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
 
 
@@ -252,37 +251,21 @@ def _count(arrays: Any, where: Tensor) -> Tensor:
 def sample_matrix(tensors: Sequence[Tensor | None], entries: int) -> tuple[Tensor, np.ndarray]:
     """Evenly spaced entries of each tensor in a row, float32, and which of them are no padding.
 
-    Of large tensors, runs of `RUN` neighbours are evenly spaced.
-
     Args:
         tensors: Tensors of known shape; None gives a row of padding.
         entries: Entries to take of a tensor that has more; slightly more may be taken.
     """
     shapes = tuple((0,) if tensor is None else tuple(tensor.shape) for tensor in tensors)
-    runs, steps, lengths, is_entry = _sampling(shapes, entries)
-    return _backend.strided_rows(tensors, runs, steps, lengths, is_entry.shape[1]), is_entry
+    steps, lengths, is_entry = _sampling(shapes, entries)
+    return _backend.strided_rows(tensors, steps, lengths, is_entry.shape[1]), is_entry
 
 
 @functools.lru_cache(maxsize=16)  # torch asks at each step
-def _sampling(
-    shapes: tuple[Shape, ...], entries: int
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], np.ndarray]:
-    """How each shape is sampled: runs of neighbours, their distance, entries; what is no padding.
-
-    Neighbours lie in one line of the processor's cache, whose lines are what sampling costs.
-    """
-    runs, steps, lengths = [], [], []
-    for shape in shapes:
-        size = math.prod(shape)
-        run = RUN if size > entries and shape[-1] % RUN == 0 else 1
-        step = even_step(
-            (size // shape[-1], shape[-1] // run) if run > 1 else shape, entries // run
-        )
-        runs.append(run)
-        steps.append(step)
-        lengths.append(-(-size // (run * step)) * run)
-    is_entry = np.arange(max(*lengths, 1))[None, :] < np.array(lengths)[:, None]
-    return tuple(runs), tuple(steps), tuple(lengths), is_entry
+def _sampling(shapes: tuple[Shape, ...], entries: int) -> tuple[list[int], list[int], np.ndarray]:
+    """Per shape, the distance between sampled entries and their number; which are no padding."""
+    steps = [even_step(shape, entries) for shape in shapes]
+    lengths = [-(-math.prod(shape) // step) for shape, step in zip(shapes, steps, strict=True)]
+    return steps, lengths, np.arange(max(*lengths, 1))[None, :] < np.array(lengths)[:, None]
 
 
 def even_step(shape: Sequence[int], entries: int) -> int:
