@@ -29,7 +29,11 @@ def small_array_functions() -> Any:
 
 
 def sum_of_squares(values: Any) -> Any:
-    """Sum of squares of a float32 tensor, as a small array of shape `()`."""
+    """Sum of squares of a tensor, in float32, as a small array of shape `()`."""
+    if name() == "torch":
+        flat = values.detach().reshape(-1).float()
+        return small_array(flat.dot(flat))
+    values = keras.ops.cast(values, "float32")
     if name() == "tensorflow":
         import tensorflow as tf
 
@@ -39,10 +43,9 @@ def sum_of_squares(values: Any) -> Any:
         # cores, ten times as fast.
         rows = tf.square(tf.reshape(values, (-1, values.shape[-1])))
         return tf.reduce_sum(tf.linalg.matvec(rows, tf.ones((values.shape[-1],))))
-    flat = keras.ops.reshape(values, (-1,))
-    if name() == "torch":
-        return small_array(flat.detach().dot(flat.detach()))
     import jax
+
+    flat = keras.ops.reshape(values, (-1,))
 
     # XLA's own sum over all entries is one slow loop on a processor, its dot product is not.
     return jax.numpy.dot(flat, flat, precision=jax.lax.Precision.HIGHEST)
@@ -58,12 +61,14 @@ def strided_rows(
     ops = keras.ops
     parts = zip(tensors, steps, lengths, strict=True)
     if name() == "torch":
+        import torch
+
         rows = np.zeros((len(tensors), width), "float32")
         for row, (tensor, step, length) in zip(rows, parts, strict=True):
             if not length:
                 continue
-            if tensor.device.type == "cpu" and str(tensor.dtype) == "torch.float32":
-                row[:length] = small_array(tensor).reshape(-1)[::step]
+            if tensor.dtype is torch.float32 and tensor.is_cpu:
+                row[:length] = tensor.detach().numpy().reshape(-1)[::step]
             else:  # sliced where it lies; numpy has no bfloat16
                 row[:length] = small_array(tensor.detach().reshape(-1)[::step].float())
         return rows
@@ -166,14 +171,21 @@ def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Ca
         finish = observe(
             variables,
             accumulated_gradients(optimizer, variables, _over_replicas(grads), {}),
-            [variable.value for variable in variables],
+            _values(variables),
             _gradient_scale(optimizer, {}),
         )
         result = apply(grads, trainable_variables)
-        finish([variable.value for variable in variables])
+        finish(_values(variables))
         return result
 
     return "apply", observed_apply
+
+
+def _values(variables: Sequence[Any]) -> list[Any]:
+    """The tensors that Keras variables hold now."""
+    if name() == "torch":  # where a conversion that changes nothing takes its time
+        return [variable.value for variable in variables]
+    return [keras.ops.convert_to_tensor(variable.value) for variable in variables]
 
 
 def loss_scaling(optimizer: Any) -> bool:

@@ -13,7 +13,14 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.signals import STATISTICS, sample_matrix, stack_statistics
+from kerasinit.signals import (
+    STATISTICS,
+    Samples,
+    by_row,
+    sample,
+    some_entries,
+    stack_statistics,
+)
 
 COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "sampled_update", "sampled_weight")
 """Columns of `Measurement.rows`: of the gradient, then norms of the weights.
@@ -81,8 +88,7 @@ def measure_step(
         histogram: Whether entries of the gradients are kept for a histogram.
         exact: Whether all entries of large variables are read.
     """
-    values = [ops.convert_to_tensor(value) for value in values]
-    before, valid = sample_matrix(values, UPDATE_ENTRIES)
+    before = sample(values, UPDATE_ENTRIES)
     scale = None if scale is None else _backend.small_array(ops.cast(scale, "float32"))
     entries = None if exact else ENTRIES
     dense, counts = _dense(gradients, values)
@@ -95,10 +101,10 @@ def measure_step(
         found["clipped"], _ = stack_statistics(*_dense(clip(whole), values), entries=entries)
     if histogram:
         if samples is None:
-            samples = _samples(dense, scale)
-        if samples is not None:
-            found["samples"] = samples[:, :: max(samples.shape[1] // HISTOGRAM_ENTRIES, 1)]
-    weight_norms = _weight_norms(values, before, valid, exact)
+            samples = sample(_of_known_shape(dense, scale), ENTRIES)
+        found["samples"] = some_entries(samples, HISTOGRAM_ENTRIES)
+    sampled = by_row(_norms, before)
+    weight_norms = _weight_norms(values, before, sampled, exact)
     about = Variables(
         tuple(variable.path for variable in variables),
         tuple(gradient is not None for gradient in gradients),
@@ -108,9 +114,10 @@ def measure_step(
     @np.errstate(all="ignore")
     def finish(after: Sequence[Tensor]) -> dict[str, Tensor]:
         arrays = _backend.small_array_functions()
-        moved, _ = sample_matrix([ops.convert_to_tensor(value) for value in after], UPDATE_ENTRIES)
-        norms = (weight_norms, _row_norms(moved - before), _row_norms(before))
-        return {**found, "rows": arrays.concatenate([rows, arrays.stack(norms, axis=1)], axis=1)}
+        moved = sample(after, UPDATE_ENTRIES)
+        updates = by_row(lambda new, old, held: _norms(new - old, held), moved, before)
+        norms = arrays.stack((weight_norms, updates, sampled), axis=1)
+        return {**found, "rows": arrays.concatenate([rows, norms], axis=1)}
 
     return about, finish
 
@@ -162,26 +169,26 @@ def _dense(
     return tensors, counts
 
 
-def _samples(tensors: Sequence[Tensor | None], scale: Tensor | None) -> Tensor | None:
+def _of_known_shape(tensors: Sequence[Tensor | None], scale: Tensor | None) -> list[Tensor | None]:
     # The length of a sparse gradient may be unknown while tracing: it has no histogram then.
     known = [None if t is None or None in tuple(t.shape) else t for t in tensors]
-    samples, valid = sample_matrix(known, ENTRIES)
-    arrays = _backend.small_array_functions()
-    return arrays.where(valid, samples if scale is None else samples / scale, math.nan)
+    if scale is None:
+        return known
+    return [None if t is None else ops.cast(t, "float32") / scale for t in known]
 
 
 def _weight_norms(
-    values: Sequence[Tensor], samples: Tensor, valid: np.ndarray, exact: bool
+    values: Sequence[Tensor], samples: Samples, sampled: Tensor, exact: bool
 ) -> Tensor:
     arrays = _backend.small_array_functions()
     if exact:
-        squares = [_backend.sum_of_squares(ops.cast(value, "float32")) for value in values]
+        squares = [_backend.sum_of_squares(value) for value in values]
         return arrays.sqrt(arrays.stack(squares))
-    sizes = np.array([math.prod(value.shape) for value in values])
-    share = np.sqrt(sizes / np.maximum(valid.sum(axis=1), 1)).astype("float32")
-    return _row_norms(samples) * share
+    return sampled * np.sqrt(samples.layout.share)
 
 
-def _row_norms(matrix: Tensor) -> Tensor:
-    arrays = _backend.small_array_functions()
-    return arrays.sqrt(arrays.sum(arrays.square(matrix), axis=1))
+def _norms(matrix: Tensor, held: np.ndarray) -> Tensor:
+    """Norms of the rows; padding is 0."""
+    if isinstance(matrix, np.ndarray):
+        return np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
+    return ops.sqrt(ops.sum(ops.square(matrix), axis=1))

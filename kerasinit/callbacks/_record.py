@@ -11,7 +11,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from kerasinit.callbacks._measurement import COLUMNS, Variables, layer_of
+from kerasinit.callbacks._measurement import COLUMNS
+from kerasinit.callbacks._names import Groups, Names
 from kerasinit.signals import (
     HISTOGRAM_EDGES,
     STATISTICS,
@@ -26,77 +27,6 @@ _SHORT = {"minimum": "min", "maximum": "max"}
 _BINS = len(HISTOGRAM_EDGES) - 1
 _COUNT, _NORM, _NON_FINITE = (STATISTICS.index(c) for c in ("count", "norm", "non_finite"))
 _WEIGHT, _UPDATE, _SAMPLED = range(len(STATISTICS), len(COLUMNS))
-
-
-@dataclass(frozen=True)
-class Names:
-    """Names of the rows: unique variable names, and the layer of each.
-
-    Args:
-        variables: Path of each variable without the model's own name.
-        layers: Path of each variable's layer.
-        about: The variables as the step saw them.
-    """
-
-    variables: tuple[str, ...]
-    layers: tuple[str, ...]
-    about: Variables
-
-    @classmethod
-    def of(cls, about: Variables, model_name: str) -> Names:
-        """Names of the traced variables of a model.
-
-        >>> about = Variables(("m/a/kernel", "m/a/kernel"), (True, True), (2, 2))
-        >>> Names.of(about, "m").variables
-        ('a/kernel', 'a#2/kernel')
-        """
-        prefix = f"{model_name}/"
-        seen: dict[str, int] = {}
-        variables = []
-        for path in about.paths:
-            short = path.removeprefix(prefix)
-            seen[short] = seen.get(short, 0) + 1
-            if seen[short] > 1:
-                layer, _, last = short.rpartition("/")
-                short = f"{layer}#{seen[short]}/{last}" if layer else f"{short}#{seen[short]}"
-            variables.append(short)
-        return cls(tuple(variables), tuple(layer_of(path) for path in variables), about)
-
-    @cached_property
-    def members(self) -> Mapping[str, tuple[int, ...]]:
-        """Rows of each layer, layers in the order of the variables."""
-        found: dict[str, list[int]] = {}
-        for index, layer in enumerate(self.layers):
-            found.setdefault(layer, []).append(index)
-        return {layer: tuple(indices) for layer, indices in found.items()}
-
-    @cached_property
-    def kernels(self) -> Mapping[str, tuple[int, ...]]:
-        """Rows of the kernels of each layer that has one."""
-        ranks = self.about.ranks
-        kernels = {
-            layer: tuple(i for i in indices if ranks[i] > 1)
-            for layer, indices in self.members.items()
-        }
-        return {layer: indices for layer, indices in kernels.items() if indices}
-
-    @cached_property
-    def biases(self) -> Mapping[str, tuple[int, ...]]:
-        """Rows of the biases of each layer that has a kernel too."""
-        connected = self.about.connected
-        return {
-            layer: tuple(
-                i
-                for i in self.members[layer]
-                if self.variables[i].endswith("/bias") and connected[i]
-            )
-            for layer in self.kernels
-        }
-
-    @cached_property
-    def all_biased(self) -> bool:
-        """Whether each layer with a kernel has a bias."""
-        return all(self.biases.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,25 +58,25 @@ class Record:
     activations: Mapping[str, Mapping[str, float | None]] | None = None
 
     @cached_property
-    def cells(self) -> list[list[float]]:
-        """The rows as plain numbers."""
-        return self.rows.tolist()
+    def columns(self) -> np.ndarray:
+        """The rows' columns, `(columns, variables)`, float64: squares of float32 numbers fit."""
+        return self.rows.T.astype("float64")
 
     @cached_property
     def grad_norm(self) -> float:
         """Norm of the whole gradient; infinite if an entry is not finite."""
-        if not self.finite:
-            return math.inf
-        return math.hypot(*(cells[_NORM] for cells in self.cells))
+        return math.hypot(*self.columns[_NORM].tolist()) if self.finite else math.inf
 
     @cached_property
     def finite(self) -> bool:
         """Whether all gradients and weights are finite."""
-        return all(c[_NON_FINITE] == 0 and math.isfinite(c[_WEIGHT]) for c in self.cells)
+        columns = self.columns
+        return not columns[_NON_FINITE].any() and bool(np.isfinite(columns[_WEIGHT]).all())
 
     def to_dict(self) -> Row:
         """The record as plain values, ready for JSON; what is not a finite number is None."""
-        members = self.names.members
+        names = self.names
+        signals = self._signals()
         row: Row = {
             "format": FORMAT,
             "step": self.step,
@@ -154,35 +84,54 @@ class Record:
             "loss": _plain(self.loss),
             "grad_norm": _plain(self.grad_norm),
             "overflow": self.overflow,
-            "variables": {name: self._part((i,)) for i, name in enumerate(self.names.variables)},
+            "variables": {
+                name: self._part((index,), *moves)
+                for index, (name, *moves) in enumerate(
+                    zip(names.variables, *self._moves(names.each, names.each), strict=True)
+                )
+            },
             "layers": {
-                layer: self._part(indices) | {"signal_gradient_rms": _plain(self._signal(layer))}
-                for layer, indices in members.items()
+                layer: self._part(indices, *moves)
+                | {"signal_gradient_rms": _plain(signals.get(layer))}
+                for (layer, indices), *moves in zip(
+                    names.members.items(),
+                    *self._moves(names.by_layer, names.moving_by_layer),
+                    strict=True,
+                )
             },
         }
         if self.activations is not None:
             row["activations"] = {key: dict(value) for key, value in self.activations.items()}
         return row
 
+    @np.errstate(all="ignore")
     def to_step(self) -> TrainingStep:
         """What the rules of `kerasinit.signals.judge_window` need: the layers with a kernel."""
+        names, columns = self.names, self.columns
+        kernels = names.kernels_by_layer
+        roots = np.sqrt(np.maximum(kernels.sums(columns[_COUNT]), 1.0))
+        weight_norms, ratios = self._moves(kernels, kernels)
+        bad = columns[_NON_FINITE] + ~np.isfinite(columns[_WEIGHT])
+        signals = self._signals_by_probe() or self._signals()
+        parts = zip(
+            names.kernels,
+            (kernels.norms(columns[_NORM]) / roots).tolist(),
+            (weight_norms / roots).tolist(),
+            ratios,
+            names.layers_with_kernel.sums(bad).tolist(),
+            strict=True,
+        )
         layers = []
-        by_probe = self._signals_by_probe()
-        for layer, kernels in self.names.kernels.items():
-            indices = self.names.members[layer]
-            count = max(sum(self.cells[index][_COUNT] for index in kernels), 1.0)
+        for layer, gradient_rms, weight_rms, ratio, non_finite in parts:
             probed = (self.activations or {}).get(layer, {})
-            bad = sum(self.cells[index][_NON_FINITE] for index in indices)
-            bad += sum(not math.isfinite(self.cells[index][_WEIGHT]) for index in indices)
             layers.append(
                 LayerStep(
                     name=layer,
-                    gradient_rms=math.hypot(*(self.cells[index][_NORM] for index in kernels))
-                    / math.sqrt(count),
-                    weight_rms=self._weight_norm(kernels) / math.sqrt(count),
-                    update_ratio=self._update_ratio(kernels),
-                    signal_gradient_rms=by_probe.get(layer) if by_probe else self._signal(layer),
-                    non_finite=round(bad),
+                    gradient_rms=gradient_rms,
+                    weight_rms=weight_rms,
+                    update_ratio=ratio,
+                    signal_gradient_rms=signals.get(layer),
+                    non_finite=round(non_finite),
                     dead_share=probed.get("dead_share"),
                     saturated_share=probed.get("saturated_share"),
                 )
@@ -198,43 +147,38 @@ class Record:
             return {}
         return {name: part.get("signal_gradient_rms") for name, part in self.activations.items()}
 
-    def _part(self, indices: Sequence[int]) -> Row:
-        part = _shown(self._statistics(indices))
+    @np.errstate(all="ignore")
+    def _signals(self) -> dict[str, float]:
+        """RMS of the bias gradient: the batch sum of the gradient of the pre-activations."""
+        biases = self.names.biases_by_layer
+        roots = np.sqrt(biases.sums(self.columns[_COUNT]))
+        layers = [layer for layer, rows in self.names.biases.items() if rows]
+        rms = biases.norms(self.columns[_NORM]) / roots
+        return dict(zip(layers, rms.tolist(), strict=True))
+
+    @np.errstate(all="ignore")
+    def _moves(self, groups: Groups, moving: Groups) -> tuple[np.ndarray, list[float | None]]:
+        """Norm of the weights of each group; update-to-weight ratio of those in `moving`."""
+        weight, update, sampled = self.columns[[_WEIGHT, _UPDATE, _SAMPLED]]
+        norms = groups.norms(weight)
+        if not self.updated or self.overflow:
+            return norms, [None] * len(norms)
+        whole_update = np.where(sampled != 0, update / sampled * weight, 0.0)
+        weights = norms if groups is moving else moving.norms(weight)
+        ratios = (moving.norms(whole_update) / weights).tolist()
+        known = (weights != 0).tolist()
+        return norms, [r if is_known else None for r, is_known in zip(ratios, known, strict=True)]
+
+    def _part(self, indices: Sequence[int], weight_norm: float, update_ratio: float | None) -> Row:
+        part = _shown(_statistics(self.rows, indices))
         part["connected"] = any(self.names.about.connected[index] for index in indices)
-        part["weight_norm"] = _plain(self._weight_norm(indices))
-        kernels = [i for i in indices if self.names.about.ranks[i] > 1]
-        part["update_ratio"] = _plain(self._update_ratio(kernels or indices))
+        part["weight_norm"] = _plain(float(weight_norm))
+        part["update_ratio"] = _plain(update_ratio)
         if self.clipped is not None:
-            rows = (TensorStatistics.from_row(self.clipped[index].tolist()) for index in indices)
-            part["clipped"] = _shown(sum(rows, TensorStatistics()))
+            part["clipped"] = _shown(_statistics(self.clipped, indices))
         if self.histogram is not None:
             part["histogram"] = self.histogram[list(indices)].sum(axis=0).tolist()
         return part
-
-    def _statistics(self, indices: Sequence[int]) -> TensorStatistics:
-        rows = (TensorStatistics.from_row(self.cells[i][: len(STATISTICS)]) for i in indices)
-        return sum(rows, TensorStatistics())
-
-    def _weight_norm(self, indices: Sequence[int]) -> float:
-        return math.hypot(*(self.cells[index][_WEIGHT] for index in indices))
-
-    def _update_ratio(self, indices: Sequence[int]) -> float | None:
-        if not self.updated or self.overflow:
-            return None
-        squares = 0.0
-        for index in indices:
-            update, sampled = self.cells[index][_UPDATE], self.cells[index][_SAMPLED]
-            squares += (update / sampled * self.cells[index][_WEIGHT]) ** 2 if sampled else 0
-        weight = self._weight_norm(indices)
-        return math.sqrt(squares) / weight if weight else None
-
-    def _signal(self, layer: str) -> float | None:
-        """RMS of the bias gradient: the batch sum of the gradient of the pre-activations."""
-        biases = self.names.biases.get(layer)
-        if not biases:
-            return None
-        count = sum(self.cells[index][_COUNT] for index in biases)
-        return math.hypot(*(self.cells[index][_NORM] for index in biases)) / math.sqrt(count)
 
 
 class History(Sequence[Row]):
@@ -286,6 +230,11 @@ def _bins_of_powers() -> np.ndarray:
 
 
 _BIN_OF_POWER = _bins_of_powers()
+
+
+def _statistics(rows: np.ndarray, indices: Sequence[int]) -> TensorStatistics:
+    cells = rows[list(indices), : len(STATISTICS)].tolist()
+    return sum((TensorStatistics.from_row(row) for row in cells), TensorStatistics())
 
 
 def _shown(statistics: TensorStatistics) -> Row:

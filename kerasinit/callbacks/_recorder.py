@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from keras import ops
 from kerasinit.callbacks._files import Sink
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measurement import Variables
+from kerasinit.callbacks._names import Names
 from kerasinit.callbacks._probe import PROBED
-from kerasinit.callbacks._record import History, Names, Record, histograms
+from kerasinit.callbacks._record import History, Record, histograms
 from kerasinit.signals import STATISTICS, TrainingStep, Verdict, judge_window
 
 WINDOW = 20  # records that are judged together
@@ -212,12 +214,12 @@ class Recorder:
 
     def _usual(self) -> float:
         norms = [r.grad_norm for r in self._window if not r.overflow and r.finite]
-        return float(np.median(norms)) if norms else math.inf
+        return median(norms) if norms else math.inf
 
     def _onset(self) -> int | None:
         first = list(self._window)[: max(len(self._window) // 2, 1)]
         norms = [r.grad_norm for r in first if r.finite]
-        usual = float(np.median(norms)) if norms else 0.0
+        usual = median(norms) if norms else 0.0
         for record in self._window:
             if record.overflow:
                 continue

@@ -4,14 +4,14 @@ from kerasinit.signals._diagnosis import Diagnosis, diagnose
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
 from kerasinit.signals._probe import HALF_SCALE, measure
+from kerasinit.signals._samples import Samples, by_row, sample, some_entries
 from kerasinit.signals._sites import sites
+from kerasinit.signals._stacked import stack_statistics
 from kerasinit.signals._statistics import (
     HISTOGRAM_EDGES,
     STATISTICS,
     TensorStatistics,
     magnitude_histogram,
-    sample_matrix,
-    stack_statistics,
     tensor_statistics,
 )
 from kerasinit.signals._taps import Call, Watch, watching
@@ -39,11 +39,13 @@ __all__ = [
     "Diagnosis",
     "LayerSignals",
     "LayerStep",
+    "Samples",
     "Signals",
     "TensorStatistics",
     "TrainingStep",
     "Verdict",
     "Watch",
+    "by_row",
     "diagnose",
     "duplicate_share",
     "judge",
@@ -51,8 +53,9 @@ __all__ = [
     "layer_signals",
     "magnitude_histogram",
     "measure",
-    "sample_matrix",
+    "sample",
     "sites",
+    "some_entries",
     "stack_statistics",
     "tensor_statistics",
     "unit_shares",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from keras import ops
 
-from kerasinit import _backend
-from kerasinit._typing import Shape, Tensor
+from kerasinit._typing import Tensor
 
 STATISTICS: tuple[str, ...] = (
     "count",
@@ -32,8 +29,6 @@ HISTOGRAM_EDGES: tuple[float, ...] = tuple(
     2.0 ** (HISTOGRAM_LOWEST + HISTOGRAM_OCTAVES * k) for k in range(HISTOGRAM_BINS + 1)
 )
 """Edges of `magnitude_histogram`; the first and last bin also hold what lies beyond them."""
-
-SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
 
 
 @dataclass(frozen=True)
@@ -129,7 +124,7 @@ def tensor_statistics(tensor: Tensor | None, count: int | None = None) -> Tensor
     >>> TensorStatistics.from_row(ops.convert_to_numpy(row)).norm
     5.0
     """
-    if _is_empty(tensor):
+    if is_empty(tensor):
         return ops.convert_to_tensor([0.0, 0.0, 0.0, math.inf, -math.inf, 0.0, 0.0], "float32")
     values = ops.cast(tensor, "float32")
     finite = ops.isfinite(values)
@@ -155,134 +150,8 @@ def tensor_statistics(tensor: Tensor | None, count: int | None = None) -> Tensor
     return ops.stack([ops.cast(columns[name], "float32") for name in STATISTICS])
 
 
-@np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
-def stack_statistics(
-    tensors: Sequence[Tensor | None],
-    counts: Sequence[int | None] | None = None,
-    *,
-    scale: Tensor | None = None,
-    entries: int | None = None,
-) -> tuple[Tensor, Tensor | None]:
-    """`tensor_statistics` of several tensors, `(len(tensors), len(STATISTICS))`.
-
-    With `entries`, tensors of more entries than that are read once, for their norm; the rest is
-    estimated from about `entries` of them at even distances, which costs next to nothing: mean
-    and shares of zeros, minimum and maximum of those, and at least 1 non-finite entry if the norm
-    is not finite (or too large for float32 to square).
-
-    Args:
-        tensors: Floating-point tensors of any shape; None has no entries.
-        counts: As `count` of `tensor_statistics`, for each tensor.
-        scale: What the tensors are to be divided by; None for 1.
-        entries: Entries of a large tensor to look at; None for all.
-
-    Returns:
-        The statistics, and the entries behind them, `(len(tensors), width)`, padded with NaN; None
-        if all were read, or if the size of a sparse tensor is unknown while tracing. Both are
-        small arrays (`_backend.small_array`).
-    """
-    counts = [None] * len(tensors) if counts is None else list(counts)
-    shapes = [(0,) if tensor is None else tuple(tensor.shape) for tensor in tensors]
-    if entries is None or any(None in shape for shape in shapes) or not any(map(math.prod, shapes)):
-        rows = []
-        for tensor, count in zip(tensors, counts, strict=True):
-            if not _is_empty(tensor) and scale is not None:
-                tensor = ops.cast(tensor, "float32") / scale
-            rows.append(tensor_statistics(tensor, count))
-        return _backend.small_array(ops.stack(rows)), None
-
-    samples, is_entry = sample_matrix(tensors, entries)
-    sizes = np.array([math.prod(shape) for shape in shapes], "float64")
-    held = is_entry.sum(axis=1)
-    arrays = _backend.small_array_functions()
-    samples = samples if scale is None else samples / scale
-    share = _float32(np.where(held > 0, sizes / np.maximum(held, 1), 1.0))
-    finite = arrays.logical_and(arrays.isfinite(samples), is_entry)
-    clean = arrays.where(finite, samples, 0.0)
-    minimum = arrays.min(arrays.where(finite, samples, math.inf), axis=1)
-    maximum = arrays.max(arrays.where(finite, samples, -math.inf), axis=1)
-    largest = arrays.maximum(maximum, -minimum)
-    unit = arrays.where(largest > 0, largest, 1.0)
-    norms = unit * arrays.sqrt(arrays.sum(arrays.square(clean / unit[:, None]), axis=1) * share)
-    non_finite = (_float32(held) - _count(arrays, finite)) * share
-    if np.any(sizes > held):
-        zero = arrays.zeros(())
-        squares = arrays.stack(
-            [
-                _backend.sum_of_squares(ops.cast(tensor, "float32")) if size > part else zero
-                for tensor, size, part in zip(tensors, sizes, held, strict=True)
-            ]
-        )
-        whole = arrays.isfinite(squares)
-        # Where squares underflow, the estimate is better than the sum.
-        used = arrays.logical_and(whole, squares > _float32(SMALLEST_MEAN_SQUARE * sizes))
-        exact = arrays.sqrt(squares)
-        norms = arrays.where(used, exact if scale is None else exact / scale, norms)
-        non_finite = arrays.where(whole, non_finite, arrays.maximum(non_finite, 1.0))
-    # Padding is 0, so that it counts as no entry here.
-    zeros = (_float32(held) - _count(arrays, arrays.not_equal(samples, 0.0))) * share
-    if any(count is not None for count in counts):
-        partial = np.array([count is not None for count in counts])
-        minimum = arrays.where(partial, arrays.minimum(minimum, 0.0), minimum)
-        maximum = arrays.where(partial, arrays.maximum(maximum, 0.0), maximum)
-        whole_sizes = np.array([c or n for c, n in zip(counts, sizes, strict=True)])
-        zeros, sizes = zeros + _float32(whole_sizes - sizes), whole_sizes
-    columns = {
-        "count": arrays.zeros(len(sizes)) + _float32(sizes),
-        "total": arrays.sum(clean, axis=1) * share,
-        "norm": norms,
-        "minimum": minimum,
-        "maximum": maximum,
-        "zeros": zeros,
-        "non_finite": non_finite,
-    }
-    stacked = arrays.stack([columns[name] for name in STATISTICS], axis=1)
-    return stacked, arrays.where(is_entry, samples, math.nan)
-
-
-def _float32(values: np.ndarray) -> np.ndarray:
-    return values.astype("float32")
-
-
-def _count(arrays: Any, where: Tensor) -> Tensor:
-    return arrays.sum(arrays.where(where, 1.0, 0.0), axis=1)
-
-
-def sample_matrix(tensors: Sequence[Tensor | None], entries: int) -> tuple[Tensor, np.ndarray]:
-    """Evenly spaced entries of each tensor in a row, float32, and which of them are no padding.
-
-    Args:
-        tensors: Tensors of known shape; None gives a row of padding.
-        entries: Entries to take of a tensor that has more; slightly more may be taken.
-    """
-    shapes = tuple((0,) if tensor is None else tuple(tensor.shape) for tensor in tensors)
-    steps, lengths, is_entry = _sampling(shapes, entries)
-    return _backend.strided_rows(tensors, steps, lengths, is_entry.shape[1]), is_entry
-
-
-@functools.lru_cache(maxsize=16)  # torch asks at each step
-def _sampling(shapes: tuple[Shape, ...], entries: int) -> tuple[list[int], list[int], np.ndarray]:
-    """Per shape, the distance between sampled entries and their number; which are no padding."""
-    steps = [even_step(shape, entries) for shape in shapes]
-    lengths = [-(-math.prod(shape) // step) for shape, step in zip(shapes, steps, strict=True)]
-    return steps, lengths, np.arange(max(*lengths, 1))[None, :] < np.array(lengths)[:, None]
-
-
-def even_step(shape: Sequence[int], entries: int) -> int:
-    """Distance between evenly spaced entries of a flattened tensor, to get `entries` or more.
-
-    It shares no divisor with the last axis, so that every column is met, not a few.
-
-    >>> even_step((512, 512), 1024)
-    255
-    """
-    step = max(math.prod(shape) // entries, 1)
-    while math.gcd(step, shape[-1] if shape else 1) > 1:
-        step -= 1
-    return step
-
-
-def _is_empty(tensor: Tensor | None) -> bool:
+def is_empty(tensor: Tensor | None) -> bool:
+    """Whether there is no entry."""
     # The length of a sparse gradient may be unknown (None) while tracing: it is not empty then.
     return tensor is None or 0 in tuple(tensor.shape)
 

@@ -88,9 +88,14 @@ class Window:
 
     def series(self, name: str, field: str, count: int) -> list[float]:
         """Values of a field of one layer in the last `count` records that have it."""
-        found = (getattr(layer, field) for layer in self._by_name.get(name, ()))
-        values = [float(value) for value in found if value is not None]
-        return values[-count:] if len(values) >= count else []
+        values: list[float] = []
+        for layer in reversed(self._by_name.get(name, ())):
+            value = getattr(layer, field)
+            if value is not None:
+                values.append(float(value))
+                if len(values) == count:
+                    return values[::-1]
+        return []
 
     @cached_property
     def _by_name(self) -> dict[str, list[LayerStep]]:

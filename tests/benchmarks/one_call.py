@@ -82,7 +82,7 @@ def critical(activation: str) -> tuple[dict[str, Any], ...]:
     return ({"label": "critical", "class_name": "kerasinit>Critical", "config": config},)
 
 
-def deep(seeds: int) -> list[Experiment]:
+def deep(seeds: int, depths: tuple[int, ...]) -> list[Experiment]:
     """200 and 1,000 layers, at rates of about 1/depth."""
     two_hundred = Experiment(
         initializers=(OURS,),
@@ -100,7 +100,7 @@ def deep(seeds: int) -> list[Experiment]:
         epochs=20,
         seeds=seeds,
     )
-    return [two_hundred, thousand]
+    return [e for e in (two_hundred, thousand) if e.depths[0] in depths]
 
 
 def other(seeds: int) -> list[Experiment]:
@@ -287,7 +287,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--activations", nargs="*", help="of `grid` and `cnn`")
-    parser.add_argument("--depths", nargs="*", type=int, help="of `grid` and `cnn`")
+    parser.add_argument("--depths", nargs="*", type=int, help="of `grid`, `deep` and `cnn`")
     parser.add_argument("--ours-only", action="store_true", help="leave the other starts out")
     arguments = parser.parse_args()
     sys.setrecursionlimit(20_000)  # Keras builds a functional model of 1,000 layers by recursion
@@ -298,7 +298,7 @@ def main() -> None:
             arguments.seeds,
             not arguments.ours_only,
         ),
-        "deep": lambda: deep(arguments.seeds),
+        "deep": lambda: deep(arguments.seeds, tuple(arguments.depths or (200, 1000))),
         "other": lambda: other(arguments.seeds),
         "widths": lambda: widths(arguments.seeds),
         "cnn": lambda: cnn(

@@ -13,6 +13,7 @@ from kerasinit.signals import (
     STATISTICS,
     TensorStatistics,
     magnitude_histogram,
+    some_entries,
     stack_statistics,
     tensor_statistics,
 )
@@ -99,6 +100,20 @@ def test_a_stack_of_small_tensors_equals_the_rows(arrays, entries):
     actual = keras.ops.convert_to_numpy(stack_statistics(tensors, entries=entries)[0])
     expected = np.stack([keras.ops.convert_to_numpy(tensor_statistics(t)) for t in tensors])
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-30)
+
+
+def test_tensors_small_and_large_keep_their_order():
+    sizes = (700, 3, 900, 0, 512, 513)
+    values = [np.random.default_rng(n).normal(n, 1.0, n).astype("float32") for n in sizes]
+    values[2][5] = np.nan
+    tensors = [keras.ops.convert_to_tensor(v) for v in values]
+    rows, samples = stack_statistics(tensors, entries=1000)
+    expected = np.stack([keras.ops.convert_to_numpy(tensor_statistics(t)) for t in tensors])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(rows), expected, rtol=1e-5)
+    kept = keras.ops.convert_to_numpy(some_entries(samples, 600))
+    for row, entries in zip(kept, values, strict=True):
+        np.testing.assert_array_equal(row[: len(entries)], entries)
+        assert not row[len(entries) :].any()
 
 
 @pytest.mark.parametrize("entries", [None, 100])

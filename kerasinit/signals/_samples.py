@@ -1,0 +1,144 @@
+"""Evenly spaced entries of tensors, few enough to be looked at in each training step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from kerasinit import _backend
+from kerasinit._typing import Shape, Tensor
+
+NARROW = 512  # entries, up to which tensors share a matrix of their own
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the sampled entries of tensors of given shapes lie.
+
+    Args:
+        sizes: Entries of each tensor, float64.
+        held: Entries sampled of each, float64.
+        steps: Distance between the sampled entries of each.
+        groups: Tensors of each matrix, by number: the small ones, so that they are not padded to
+            the width of the large, and the others.
+    """
+
+    sizes: np.ndarray
+    held: np.ndarray
+    steps: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def share(self) -> np.ndarray:
+        """How many entries of a tensor each of its sampled ones stands for, float32."""
+        return np.where(self.held > 0, self.sizes / np.maximum(self.held, 1), 1.0).astype("float32")
+
+    @cached_property
+    def in_order(self) -> np.ndarray:
+        """For each tensor, its row if the matrices are put below each other."""
+        return np.argsort([index for group in self.groups for index in group])
+
+    @cached_property
+    def is_partial(self) -> np.ndarray:
+        """Whether a tensor has entries that are not sampled."""
+        return self.sizes > self.held
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Evenly spaced entries of several tensors.
+
+    Args:
+        matrices: One for each group, `(tensors, width)`, float32, padded with 0; small arrays
+            (`_backend.small_array`).
+        layout: Which tensors these are.
+    """
+
+    matrices: tuple[Tensor, ...]
+    layout: Layout
+
+
+def sample(tensors: Sequence[Tensor | None], entries: int) -> Samples:
+    """Evenly spaced entries of each tensor.
+
+    Args:
+        tensors: Tensors of known shape, at least one; None has no entries.
+        entries: Entries to take of a tensor that has more; slightly more may be taken.
+    """
+    shapes = tuple((0,) if tensor is None else tuple(tensor.shape) for tensor in tensors)
+    layout = _layout(shapes, entries)
+    matrices = []
+    for group in layout.groups:
+        lengths = [int(layout.held[i]) for i in group]
+        matrices.append(
+            _backend.strided_rows(
+                [tensors[i] for i in group],
+                [layout.steps[i] for i in group],
+                lengths,
+                max(*lengths, 1),
+            )
+        )
+    return Samples(tuple(matrices), layout)
+
+
+def by_row(function: Callable[..., Tensor], *samples: Samples) -> Tensor:
+    """`function(*matrices, held)` of each group, with a row for each tensor, in their order.
+
+    Args:
+        function: Gets a matrix of each of the samples, and the number of entries in each row.
+        samples: Samples of one layout.
+    """
+    layout = samples[0].layout
+    parts = [
+        function(*matrices, layout.held[list(group)])
+        for group, *matrices in zip(layout.groups, *(s.matrices for s in samples), strict=True)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    arrays = _backend.small_array_functions()
+    return arrays.take(arrays.concatenate(parts, axis=0), layout.in_order, axis=0)
+
+
+def some_entries(samples: Samples, entries: int) -> Tensor:
+    """About `entries` of the entries of each tensor, `(tensors, width)`, padded with 0."""
+    arrays = _backend.small_array_functions()
+    thin = [matrix[:, :: max(matrix.shape[1] // entries, 1)] for matrix in samples.matrices]
+    width = max(matrix.shape[1] for matrix in thin)
+
+    def padded(matrix: Tensor, _: Any) -> Tensor:
+        missing = width - matrix.shape[1]
+        if missing == 0:
+            return matrix
+        return arrays.concatenate([matrix, arrays.zeros((matrix.shape[0], missing))], axis=1)
+
+    return by_row(padded, Samples(tuple(thin), samples.layout))
+
+
+@lru_cache(maxsize=16)  # torch asks at each step
+def _layout(shapes: tuple[Shape, ...], entries: int) -> Layout:
+    steps = tuple(even_step(shape, entries) for shape in shapes)
+    sizes = [math.prod(shape) for shape in shapes]
+    held = [-(-size // step) for size, step in zip(sizes, steps, strict=True)]
+    narrow = tuple(i for i, length in enumerate(held) if length <= NARROW)
+    wide = tuple(i for i, length in enumerate(held) if length > NARROW)
+    groups = tuple(group for group in (narrow, wide) if group)
+    return Layout(np.array(sizes, "float64"), np.array(held, "float64"), steps, groups)
+
+
+def even_step(shape: Sequence[int], entries: int) -> int:
+    """Distance between evenly spaced entries of a flattened tensor, to get `entries` or more.
+
+    It shares no divisor with the last axis, so that every column is met, not a few.
+
+    >>> even_step((512, 512), 1024)
+    255
+    """
+    step = max(math.prod(shape) // entries, 1)
+    while math.gcd(step, shape[-1] if shape else 1) > 1:
+        step -= 1
+    return step
