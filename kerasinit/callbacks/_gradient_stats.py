@@ -97,7 +97,6 @@ class GradientStats(keras.callbacks.Callback):
         history_size: int = 1000,
     ) -> None:
         super().__init__()
-        self.async_safe = True  # else Keras waits for every step
         if budget is not None and not 0 < budget < 1:
             raise ValueError(
                 "`budget` must be a share of the training time between 0 and 1, such as 0.01, "
@@ -152,11 +151,6 @@ class GradientStats(keras.callbacks.Callback):
         if self._session is not None:
             self._react(self._session)
             self._session.arm(self._epoch, batch)
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Records what was measured, perhaps in a thread of its own; called by Keras."""
-        if self._session is not None:
-            self._session.recorder.drain()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds the number of verdicts to the logs of the epoch; called by Keras."""
@@ -255,6 +249,7 @@ class GradientStats(keras.callbacks.Callback):
         self._session = Session(model, settings, recorder, self._watch)
 
     def _react(self, session: Session) -> None:
+        session.catch_up()
         new = [found.verdict for found in list(session.recorder.found)]
         self.verdicts.extend(new)
         self.overflows = session.recorder.overflows

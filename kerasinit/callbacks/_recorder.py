@@ -7,6 +7,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -108,11 +109,17 @@ class Recorder:
         self._unjudged = 0
         self._pending: deque[Pending] = deque()
         self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kerasinit")
+        self._latest: Future[None] | None = None
         self._epoch: int | None = None
 
     def add(self, pending: Pending) -> None:
         """Takes a measurement without waiting for it."""
         self._pending.append(pending)
+
+    def drain_soon(self) -> None:
+        """Records what was added in a thread of its own, while training goes on."""
+        self._latest = self._thread.submit(self.drain)
 
     def drain(self) -> None:
         """Records what was added, waiting for the device; safe to call from any thread."""
@@ -136,11 +143,14 @@ class Recorder:
     def flush(self) -> None:
         """Records what is left and hands the files to the operating system."""
         self.drain()
+        if self._latest is not None:
+            self._latest.result()  # raises what nobody expected in the thread
         with self._lock:
             self._each_sink(lambda sink: sink.flush())
 
     def close(self) -> None:
         """Records what is left and closes the files."""
+        self._thread.shutdown()
         self.drain()
         with self._lock:
             self._each_sink(lambda sink: sink.close())

@@ -63,6 +63,7 @@ class Session:
             settings.every, budget=settings.budget, accumulation=self._accumulation
         )
         self._probes = settings.activations_every and Schedule(settings.activations_every)
+        self._waits = settings.on_verdict != "warn"
         self._snapshots = Snapshots(model) if _may_stop(settings.on_verdict) else None
         self._records = 0
         self._step: int | None = None
@@ -130,6 +131,11 @@ class Session:
         self._logs = {**logs, **self._latest} if show and isinstance(logs, dict) else logs
         return _backend.join_step(self._logs, rest)
 
+    def catch_up(self) -> None:
+        """Waits for the verdict on the steps before, if more than a warning may follow."""
+        if self._waits:
+            self.recorder.drain()
+
     def react(self) -> None:
         """Does what new verdicts ask for; called from the thread that trains.
 
@@ -166,6 +172,8 @@ class Session:
                 loss_scaling=self._loss_scaling,
             )
         )
+        if not self._waits:
+            self.recorder.drain_soon()
 
     def _show(self, latest: dict[str, Any]) -> None:
         if self._loss_scaling and self._latest:
