@@ -35,8 +35,13 @@ from kerasinit._backend._mapped import (
     over_replicas,
 )
 from kerasinit._backend._name import name
+from kerasinit._backend._small_arrays import (
+    small_array,
+    small_array_functions,
+    strided_rows,
+    sum_of_squares,
+)
 from kerasinit._backend._tracing import (
-    assign_rows,
     compiled,
     copied,
     evaluate,
@@ -55,14 +60,11 @@ from kerasinit._backend._training import (
     join_step,
     loss_scaling,
     observed_entry,
-    small_array,
-    small_array_functions,
     split_step,
     step_batch,
     step_state,
-    strided_rows,
-    sum_of_squares,
 )
+from kerasinit._backend._variables import assign_rows
 
 __all__ = [
     "accumulated_gradients",
