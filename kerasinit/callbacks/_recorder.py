@@ -26,8 +26,10 @@ from kerasinit.signals import STATISTICS, TrainingStep, Verdict, judge_window
 WINDOW = 20  # records that are judged together
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
 JUMP = 10.0  # times the window's median gradient norm
-# What a full disk, a closed file or a row that nobody expected may raise.
-FAILURES = (OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+# What a full disk, a closed file, a backend or a row that nobody expected may raise.
+FAILURES = (
+    OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RuntimeError
+)  # fmt: skip
 
 Judge = Callable[[Sequence[TrainingStep]], tuple[Verdict, ...]]
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kerasinit.callbacks import GradientError, GradientStats, GradientWarning
+from kerasinit.callbacks._recorder import Recorder
 
 
 def fingerprint(model):
@@ -54,6 +55,31 @@ def test_an_exception_leaves_nothing_behind(make_model, train, hook, error, ours
         train(model, *callbacks, epochs=3)
     assert fingerprint(model) == before
     assert "grad_norm" not in train(model).history
+
+
+def test_a_training_that_may_stop_knows_of_each_step_before_the_next(
+    make_model, train, monkeypatch
+):
+    events = []
+    record, note = Recorder._record, keras.callbacks.Callback()
+    monkeypatch.setattr(
+        Recorder,
+        "_record",
+        lambda self, pending: (events.append(("recorded", pending.step)), record(self, pending))[1],
+    )
+    note.on_train_batch_begin = lambda batch, logs=None: events.append(("begins", batch))
+    train(make_model(), GradientStats(on_verdict="stop"), note)
+    steps = [step for _, step in events[::2]]
+    assert events == [(what, step) for step in steps for what in ("begins", "recorded")]
+
+
+def test_what_goes_wrong_beside_the_training_becomes_a_warning(make_model, train, monkeypatch):
+    def broken(self, pending):
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(Recorder, "_record", broken)
+    with pytest.warns(GradientWarning, match="nobody expected this"):
+        train(make_model(), GradientStats(every=2))
 
 
 def test_an_exception_right_before_the_step_heals_with_the_next_step(make_model, train):
