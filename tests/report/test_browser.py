@@ -234,6 +234,18 @@ def test_charts_follow_a_change_of_the_colour_scheme(fresh):
     )
 
 
+@pytest.mark.parametrize("width", [390, 900, 1200])
+def test_no_figure_runs_into_the_next_column(fresh, width):
+    opened = fresh(viewport={"width": width, "height": 900})
+    overlapping = opened.run("""[...document.querySelectorAll('.ranked td')].filter(cell => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return range.getBoundingClientRect().left < cell.getBoundingClientRect().left - 1
+            || cell.scrollWidth > cell.clientWidth + 1;
+    }).map(cell => cell.innerText)""")
+    assert overlapping == []
+
+
 def test_print_shows_every_table_in_light_colours(fresh, tmp_path):
     opened = fresh(color_scheme="dark")
     opened.page.pdf(path=tmp_path / "page.pdf", format="A4")
