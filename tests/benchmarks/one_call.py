@@ -167,18 +167,19 @@ def batch_norm(
 
 
 def cnn(seeds: int, activations: tuple[str, ...], depths: tuple[int, ...]) -> list[Experiment]:
-    """Plain convolutional stacks."""
+    """Plain convolutional stacks; 100 layers, as all deep nets, at rates of about 1/depth."""
     return [
         Experiment(
             models=("cnn",),
             widths=(16,),
             initializers=("he_normal", DELTA, OURS),
             activations=activations,
-            depths=depths,
-            learning_rates=(0.02, 0.004),
+            depths=(depth,),
+            learning_rates=(0.02, 0.004) if depth < 100 else (0.004, 0.001),
             epochs=8,
             seeds=seeds,
         )
+        for depth in depths
     ]
 
 
