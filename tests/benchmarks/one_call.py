@@ -191,7 +191,7 @@ def easy(seeds: int) -> list[Experiment]:
     return [
         Experiment(depths=(1, 2, 3), **sgd),
         Experiment(models=("one_call:batch_norm",), depths=(3, 10), **sgd),
-        Experiment(models=("resnet",), depths=(3,), widths=(16,), **{**sgd, "epochs": 8}),
+        Experiment(models=("resnet",), depths=(3,), widths=(16,), **sgd),
         Experiment(
             depths=(3, 10, 30),
             activations=("relu", "tanh", "gelu"),
