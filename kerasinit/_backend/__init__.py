@@ -48,6 +48,7 @@ from kerasinit._backend._tracing import (
     is_concrete,
     run_for_shapes,
     run_once,
+    seed_tensor,
     wait_for,
     without_gradients,
 )
@@ -64,7 +65,7 @@ from kerasinit._backend._training import (
     step_batch,
     step_state,
 )
-from kerasinit._backend._variables import assign_rows
+from kerasinit._backend._variables import assign_rows, takes_rows
 
 __all__ = [
     "accumulated_gradients",
@@ -107,6 +108,7 @@ __all__ = [
     "run_for_shapes",
     "run_once",
     "seed_states",
+    "seed_tensor",
     "small_array",
     "small_array_functions",
     "spare_compiled_loss",
@@ -116,6 +118,7 @@ __all__ = [
     "strided_rows",
     "sum_of_squares",
     "synchronise",
+    "takes_rows",
     "wait_for",
     "without_gradients",
     "without_traces",

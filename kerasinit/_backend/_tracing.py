@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.random.seed_generator import draw_seed
 
 from kerasinit._backend._name import name
 
@@ -45,8 +46,8 @@ def _eager_scope() -> contextlib.AbstractContextManager[Any]:
 
 
 @functools.cache
-def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`function` of one tensor, run with exact matrix products, in one piece where that pays.
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of a tensor, run with exact matrix products, in one piece where that pays.
 
     JAX compiles every operation of a new shape by itself: one compilation of the whole is several
     times faster on the first call, and faster later. On GPUs, JAX and TensorFlow round the factors
@@ -55,25 +56,26 @@ def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     of the program that runs it.)
 
     Args:
-        function: A pure function of one tensor, defined at the top of a module.
+        function: A pure function of one tensor, or of what `seed_tensor` gives, and of plain
+            values that can be hashed, such as shapes; defined at the top of a module.
     """
     if name() == "jax":
         import jax
 
-        exact = jax.jit(function)
+        exact = jax.jit(lambda plain, tensor: function(tensor, *plain), static_argnums=0)
 
-        def call(tensor: Any) -> Any:
+        def call(tensor: Any, *plain: Any) -> Any:
             with jax.default_matmul_precision("float32"):
-                return exact(tensor)
+                return exact(plain, tensor)
 
     elif name() == "tensorflow":
         import tensorflow as tf
 
-        def call(tensor: Any) -> Any:
+        def call(tensor: Any, *plain: Any) -> Any:
             before = tf.config.experimental.tensor_float_32_execution_enabled()
             tf.config.experimental.enable_tensor_float_32_execution(False)
             try:
-                return function(tensor)
+                return function(tensor, *plain)
             finally:
                 tf.config.experimental.enable_tensor_float_32_execution(before)
 
@@ -81,6 +83,19 @@ def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return function
 
     return call
+
+
+def seed_tensor(seed: Any) -> Any:
+    """`seed` in the form in which it can enter `compiled`: a key of JAX; else as it is.
+
+    Keras' generators take both. Reads `keras.src.random.seed_generator.draw_seed`.
+
+    Args:
+        seed: An int, or a `SeedGenerator`, which moves on, or already in that form.
+    """
+    if name() != "jax" or keras.ops.is_tensor(seed):
+        return seed
+    return draw_seed(seed)
 
 
 def run_once(function: Callable[[], Any]) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from keras import ops, random
 
@@ -42,16 +44,24 @@ def haar(shape: Shape, *, seed: SeedLike, dtype: str = "float32") -> Tensor:
     >>> [[round(abs(float(x)), 4) for x in row] for row in ops.matmul(ops.transpose(q), q)]
     [[1.0, 0.0], [0.0, 1.0]]
     """
+    draw = _small if math.prod(shape) <= SMALL_DRAW else _large
+    return _backend.compiled(draw)(_backend.seed_tensor(seed), shape, dtype)
+
+
+def _small(seed: Any, shape: Shape, dtype: str) -> Tensor:
+    return _shaped(_small_high, seed, shape, dtype)
+
+
+def _large(seed: Any, shape: Shape, dtype: str) -> Tensor:
+    return _shaped(_high, seed, shape, dtype)
+
+
+def _shaped(factor: Callable[[Tensor], Tensor], seed: Any, shape: Shape, dtype: str) -> Tensor:
+    """Factors normal numbers as a high matrix; a wide one is the transpose of that."""
     *batch, rows, columns = shape
-    shape = (*batch, max(rows, columns), min(rows, columns))
-    gaussian = random.normal(shape, dtype=dtype, seed=seed)
-    if math.prod(shape) <= SMALL_DRAW:
-        return _backend.compiled(_small_wide if rows < columns else _small_high)(gaussian)
-    return _backend.compiled(_wide if rows < columns else _high)(gaussian)
-
-
-def _small_wide(gaussian: Tensor) -> Tensor:
-    return ops.swapaxes(_small_high(gaussian), -1, -2)
+    high = (*batch, max(rows, columns), min(rows, columns))
+    orthogonal = factor(random.normal(high, dtype=dtype, seed=seed))
+    return ops.swapaxes(orthogonal, -1, -2) if rows < columns else orthogonal
 
 
 def _small_high(gaussian: Tensor) -> Tensor:
@@ -59,10 +69,6 @@ def _small_high(gaussian: Tensor) -> Tensor:
     orthogonal, triangle = ops.qr(gaussian)
     signs = ops.sign(ops.diagonal(triangle, axis1=-2, axis2=-1) + TINY)
     return orthogonal * ops.expand_dims(signs, -2)
-
-
-def _wide(gaussian: Tensor) -> Tensor:
-    return ops.swapaxes(_high(gaussian), -1, -2)
 
 
 def _high(gaussian: Tensor) -> Tensor:

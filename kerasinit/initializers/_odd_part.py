@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 from keras import ops
 
-from kerasinit import theory
+from kerasinit import _backend, theory
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._kernel import (
@@ -99,19 +99,12 @@ class OddPart(KernelInitializer):
             # No activation follows before the pointwise kernel, which has the rule.
             return view.kernel(ops.ones(view.stack, dtype=dtype), taps=taps)
         self._refuse(view, site)
-        *stack, rows, columns = view.stack
-        mirror_rows = self.paired_inputs and self.point.kind == "mirror"
-        mirror_columns = self.paired_outputs and self.point.kind == "mirror"
-        block = (*stack, rows // (1 + mirror_rows), columns // (1 + mirror_columns))
-        values = self.scale * semi_orthogonal(block, seed=seed, dtype=dtype)
-        if mirror_columns:
-            # A leftover unit copies unit 0, so that the net stays linear where it should be.
-            leftover = values[..., : columns % 2]
-            values = ops.concatenate([values, -values, leftover], axis=-1)
-        if mirror_rows:
-            leftover = ops.zeros((*stack, rows % 2, columns), dtype=dtype)
-            values = ops.concatenate([values, -values, leftover], axis=-2)
-        return view.kernel(values, taps=taps)
+        mirrored = (
+            self.paired_inputs and self.point.kind == "mirror",
+            self.paired_outputs and self.point.kind == "mirror",
+        )
+        seed_and_scale = (_backend.seed_tensor(seed), self.scale)
+        return _backend.compiled(_kernel)(seed_and_scale, view, *mirrored, _nested(taps), dtype)
 
     @property
     def scale(self) -> float:
@@ -156,6 +149,33 @@ class OddPart(KernelInitializer):
             "zeta": self.zeta,
             "input_mean_square": self.input_mean_square,
         }
+
+
+def _kernel(
+    seed_and_scale: tuple[Any, Any],
+    view: Matrices,
+    mirror_rows: bool,
+    mirror_columns: bool,
+    taps: Any,
+    dtype: str,
+) -> Tensor:
+    """Scaled orthogonal blocks, mirrored where the rule wants pairs."""
+    seed, scale = seed_and_scale
+    *stack, rows, columns = view.stack
+    block = (*stack, rows // (1 + mirror_rows), columns // (1 + mirror_columns))
+    values = scale * semi_orthogonal(block, seed=seed, dtype=dtype)
+    if mirror_columns:
+        # A leftover unit copies unit 0, so that the net stays linear where it should be.
+        values = ops.concatenate([values, -values, values[..., : columns % 2]], axis=-1)
+    if mirror_rows:
+        leftover = ops.zeros((*stack, rows % 2, columns), dtype=dtype)
+        values = ops.concatenate([values, -values, leftover], axis=-2)
+    return view.kernel(values, taps=np.array(taps))
+
+
+def _nested(taps: Any) -> Any:
+    """An array as nested tuples, which can be hashed."""
+    return tuple(map(_nested, taps)) if np.ndim(taps) else float(taps)
 
 
 def _checked_mean_square(value: Any) -> float:

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import itertools
 import math
 import random
 import re
@@ -27,10 +28,10 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import SeedLike, Shape, Tensor
-from kerasinit.models._mirrors import LARGE, Mirrors
+from kerasinit.models._mirrors import Mirrors
 from kerasinit.models._variables import Slot, with_einsum_axes
 
-PIECES = 8  # of a large mirrored kernel
+PIECES = 64  # draws of a kernel that is drawn in pieces
 MAX_SEED = 2**31 - 2  # TensorFlow seeds are int32
 _NUMBER = re.compile(r"_\d+(?=/|$)")
 _FOR_ANY_SHAPE = (
@@ -54,6 +55,8 @@ class Choice:
         reason: Why, in one line.
         scale: Factor on the drawn values, dimensionless.
         mirrors: How the kernel is put together from a smaller draw; None for a plain draw.
+        in_pieces: Whether the mirrored kernel may be drawn and assigned piece by piece: all its
+            entries are independent and alike.
     """
 
     slot: Slot
@@ -61,6 +64,7 @@ class Choice:
     reason: str
     scale: float = 1.0
     mirrors: Mirrors | None = None
+    in_pieces: bool = False
 
     @property
     def changes(self) -> bool:
@@ -132,23 +136,29 @@ def _filler(choice: Choice, seed: int) -> Callable[[Shape], Tensor]:
     """Gives values of a shape for the variable of `choice`."""
     slot = choice.slot
     dtype = keras.backend.standardize_dtype(slot.variable.dtype)
+    drawn = "float32" if choice.in_pieces and dtype != "float64" else dtype
     initializer = reseeded(choice.initializer, seed)
     if slot.role == "kernel":
         initializer = with_einsum_axes(initializer, slot.layer)
 
     def fill(shape: Shape) -> Tensor:
         with _backend.layer_scope(slot.layer, slot.layer_path):
-            values = initializer(shape, dtype=dtype)
-        return values if choice.scale == 1.0 else ops.cast(choice.scale * values, dtype)
+            values = initializer(shape, dtype=drawn)
+        if choice.scale == 1.0 and drawn == dtype:
+            return values
+        return ops.cast(choice.scale * values, dtype)
 
     return fill
 
 
 def _assign(choice: Choice, seed: int) -> None:
-    """Draws and assigns; a large mirrored kernel in pieces."""
+    """Draws and assigns, in pieces where the choice and the variable allow it."""
     slot, mirrors = choice.slot, choice.mirrors
-    if mirrors is not None and len(slot.shape) == 2 and math.prod(slot.shape) > LARGE:
-        pieces = mirrors.pieces(_filler(choice, seed), slot.shape, count=PIECES)
+    if mirrors is not None and choice.in_pieces and _backend.takes_rows(slot.variable):
+        seeds = itertools.count(seed)
+        pieces = mirrors.pieces(
+            lambda shape: _filler(choice, next(seeds) % MAX_SEED)(shape), slot.shape, count=PIECES
+        )
         _backend.assign_rows(slot.variable, pieces)
         return
     values = draw(choice, seed)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keras import ops
 
+from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
-
-# Entries of a dense kernel above which its factorization would cost more than the model's build
-# (VGG16: 25,088 x 4,096), and holding it twice too much memory. The columns of so many random
-# numbers are orthogonal but for their noise.
-LARGE = 2**22
 
 
 @dataclass(frozen=True)
@@ -34,59 +30,71 @@ class Mirrors:
         """A kernel of `shape` `(*window, inputs, outputs)`.
 
         Args:
-            draw: Gives values of a shape.
+            draw: Gives values of a shape; called once, for the part that is not mirrored.
             shape: Shape of the kernel.
 
         >>> kernel = Mirrors(columns=True).kernel(ops.ones, (1, 3))
         >>> [float(weight) for weight in kernel[0]]
         [1.0, -1.0, 1.0]
         """
-        pieces = [piece for _, piece in self.pieces(draw, shape, count=1)]
-        return pieces[0] if len(pieces) == 1 else ops.concatenate(pieces, axis=-2)
+        return _backend.compiled(_whole)(draw(self.drawn(shape)), self, shape)
+
+    def drawn(self, shape: Shape) -> Shape:
+        """Shape of the part that is drawn."""
+        *window, inputs, outputs = shape
+        rows, columns = 1 + self.rows, 1 + self.columns
+        if self.pixels == 1:
+            return (*window, inputs // rows, outputs // columns)
+        pairs = self.pixels * (inputs // self.pixels // 2)
+        return (pairs * (2 // rows), outputs // columns)
 
     def pieces(
         self, draw: Callable[[Shape], Tensor], shape: Shape, *, count: int
     ) -> Iterator[tuple[int, Tensor]]:
-        """The kernel in parts, each with its first row: the whole is never held at once.
+        """A dense kernel in parts, each with its first row: the whole is never held at once.
 
         Args:
-            draw: Gives values of a shape; called once, for the part that is not mirrored.
-            shape: Shape of the kernel.
-            count: Number of parts that are wanted; there are fewer with fewer pixels, and two
-                without pixels.
+            draw: Gives new values of a shape; called once for each part or pair of parts.
+            shape: Shape of the kernel, `(inputs, outputs)`.
+            count: Number of draws that are wanted; there are fewer with fewer pixels or rows.
         """
-        *window, inputs, outputs = shape
+        inputs, outputs = shape
         if self.pixels > 1:
-            yield from self._dealt_out(draw, inputs, outputs, count)
+            channels = inputs // self.pixels
+            for first, pixels in _chunks(self.pixels, count):
+                part = replace(self, pixels=pixels)
+                yield first * channels, part.kernel(draw, (pixels * channels, outputs))
             return
-        values = draw((*window, inputs // (1 + self.rows), outputs // (1 + self.columns)))
-        values = self._wide(values, outputs)
-        yield 0, values
-        if self.rows:  # a leftover channel feeds nothing
-            empty = [ops.zeros_like(values[..., :1, :])] * (inputs % 2)
-            yield inputs // 2, ops.concatenate([-values, *empty], axis=-2) if empty else -values
+        half = inputs // (1 + self.rows)
+        for first, rows in _chunks(half, count):
+            values = replace(self, rows=False).kernel(draw, (rows, outputs))
+            yield first, values
+            if self.rows:
+                yield half + first, -values
+        if inputs > 2 * half and self.rows:  # a leftover channel feeds nothing
+            yield inputs - 1, ops.zeros_like(values[:1])
 
-    def _dealt_out(
-        self, draw: Callable[[Shape], Tensor], inputs: int, outputs: int, count: int
-    ) -> Iterator[tuple[int, Tensor]]:
-        """Pieces of some pixels each; without `rows` the draw has the second halves too."""
-        channels = inputs // self.pixels
-        half = channels // 2
-        end = self.pixels * half
-        values = draw((end * (2 - self.rows), outputs // (1 + self.columns)))
-        size = -(-self.pixels // count)
-        for first in range(0, self.pixels, size):
-            pixels = min(size, self.pixels - first)
-            start, stop = first * half, (first + pixels) * half
-            upper = ops.reshape(values[start:stop], (pixels, half, -1))
-            second = values[end + start : end + stop]
-            lower = -upper if self.rows else ops.reshape(second, (pixels, half, -1))
-            empty = [ops.zeros_like(upper[:, :1])] * (channels % 2)
-            piece = self._wide(ops.concatenate([upper, lower, *empty], axis=1), outputs)
-            yield first * channels, ops.reshape(piece, (pixels * channels, outputs))
 
-    def _wide(self, values: Tensor, outputs: int) -> Tensor:
-        """`values` with the mirrored columns; a leftover unit copies unit 0."""
-        if not self.columns:
-            return values
-        return ops.concatenate([values, -values, values[..., : outputs % 2]], axis=-1)
+def _chunks(total: int, count: int) -> Iterator[tuple[int, int]]:
+    """Starts and sizes of at most `count` chunks, as equal as can be."""
+    size = -(-total // count)
+    for start in range(0, total, size):
+        yield start, min(size, total - start)
+
+
+def _whole(values: Tensor, mirrors: Mirrors, shape: Shape) -> Tensor:
+    """The whole kernel from the part that is drawn."""
+    *_, inputs, outputs = shape
+    if mirrors.columns:  # a leftover unit copies unit 0
+        values = ops.concatenate([values, -values, values[..., : outputs % 2]], axis=-1)
+    if mirrors.pixels == 1:
+        upper, lower = values, -values
+    else:  # without mirrored rows, the draw holds the second halves too
+        half = inputs // mirrors.pixels // 2
+        end = mirrors.pixels * half
+        upper = ops.reshape(values[:end], (mirrors.pixels, half, outputs))
+        lower = -upper if mirrors.rows else ops.reshape(values[end:], upper.shape)
+    if mirrors.pixels == 1 and not mirrors.rows:
+        return upper
+    leftover = [ops.zeros_like(upper[..., :1, :])] * (inputs // mirrors.pixels % 2)
+    return ops.reshape(ops.concatenate([upper, lower, *leftover], axis=-2), shape)

@@ -10,9 +10,14 @@ import keras
 
 from kerasinit import initializers, theory
 from kerasinit.models._draw import Choice
-from kerasinit.models._mirrors import LARGE, Mirrors
+from kerasinit.models._mirrors import Mirrors
 from kerasinit.models._stacks import Role
 from kerasinit.models._variables import Slot
+
+# Entries of a dense kernel above which its factorization would cost more than the model's build
+# (VGG16: 25,088 x 4,096), and holding it twice too much memory. The columns of so many random
+# numbers are orthogonal but for their noise.
+LARGE = 2**22
 
 
 def odd_part_choices(
@@ -62,10 +67,11 @@ def _hidden_kernel(role: Role, slot: Slot) -> Choice:
     rows, columns = _is_paired(role.before, role), _is_paired(role.after, role)
     reason = _reason(role)
     if len(slot.shape) == 2 and math.prod(slot.shape) > LARGE:
-        gain = initializer.scale * scale
-        reason += "; so large that normal blocks are as good as orthogonal ones, and quick"
         blocks = Mirrors(rows, columns, role.pixels if rows else 1)
-        return Choice(slot, initializers.LecunNormal(gain=gain), reason, mirrors=blocks)
+        std = initializer.scale * scale / math.sqrt(blocks.drawn(slot.shape)[0])
+        normal = keras.initializers.RandomNormal(stddev=std)
+        reason += "; so large that normal blocks are as good as orthogonal ones, and quick"
+        return Choice(slot, normal, reason, mirrors=blocks, in_pieces=True)
     mirrors = Mirrors(pixels=role.pixels) if rows and role.pixels > 1 else None
     return Choice(slot, initializer, reason, scale=scale, mirrors=mirrors)
 

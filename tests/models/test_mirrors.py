@@ -37,12 +37,28 @@ def test_pairs_of_rows_lie_within_each_pixel(channels):
 @pytest.mark.parametrize("rows", [True, False], ids=["mirrored", "drawn"])
 @pytest.mark.parametrize(("channels", "pixels"), [(4, 7), (5, 7), (6, 1), (7, 1)])
 def test_pieces_make_up_the_kernel_in_place(rows, channels, pixels):
-    mirrors = Mirrors(rows=rows, columns=True, pixels=pixels)
+    """Drawn in consecutive rows, the pieces are the kernel that is drawn at once."""
+    mirrors = Mirrors(rows=rows, columns=True, pixels=pixels if rows else 1)
     shape = (pixels * channels, 5)
-    draw = lambda size: keras.random.normal(size, seed=1)  # noqa: E731
-    variable = keras.Variable(keras.ops.full(shape, 7.0))
-    _backend.assign_rows(variable, mirrors.pieces(draw, shape, count=3))
-    np.testing.assert_array_equal(
-        keras.ops.convert_to_numpy(variable),
-        keras.ops.convert_to_numpy(mirrors.kernel(draw, shape)),
+    values = np.random.default_rng(1).normal(size=mirrors.drawn(shape)).astype("float32")
+    whole = keras.ops.convert_to_numpy(
+        mirrors.kernel(lambda _: keras.ops.convert_to_tensor(values), shape)
     )
+    left = iter(values)
+
+    def draw(size):
+        return keras.ops.convert_to_tensor(np.stack([next(left) for _ in range(size[0])]))
+
+    variable = keras.Variable(keras.ops.full(shape, 7.0))
+    assert _backend.takes_rows(variable)
+    _backend.assign_rows(variable, mirrors.pieces(draw, shape, count=3))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), whole)
+    assert not list(left)
+
+
+def test_pixels_that_are_not_mirrored_take_the_second_halves_of_the_draw():
+    values = np.arange(12.0, dtype="float32").reshape(12, 1)
+    mirrors = Mirrors(pixels=3)
+    whole = mirrors.kernel(lambda _: keras.ops.convert_to_tensor(values), (12, 1))
+    expected = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]
+    assert keras.ops.convert_to_numpy(whole)[:, 0].tolist() == expected
