@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -52,13 +52,17 @@ def sum_of_squares(values: Any) -> Any:
 
 
 def strided_rows(
-    tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], width: int
+    tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], *, run: int, width: int
 ) -> Any:
-    """Every `steps[i]`-th entry of each tensor in a row, float32, padded with 0: `(n, width)`.
+    """Runs of entries of each tensor in a row, float32, padded with 0: `(len(tensors), width)`.
 
-    The result is a small array.
+    Args:
+        tensors: What to read, of any shape.
+        steps: Distance between the starts of the runs of each; 1 for all entries.
+        lengths: Entries to take of each, a multiple of `run` where not all are taken.
+        run: Entries of a run.
+        width: Columns of the result, a small array.
     """
-    ops = keras.ops
     parts = zip(tensors, steps, lengths, strict=True)
     if name() == "torch":
         import torch
@@ -67,16 +71,28 @@ def strided_rows(
         for row, (tensor, step, length) in zip(rows, parts, strict=True):
             if not length:
                 continue
+            flat = tensor.detach().reshape(-1)
             if tensor.dtype is torch.float32 and tensor.is_cpu:
-                row[:length] = tensor.detach().numpy().reshape(-1)[::step]
-            else:  # sliced where it lies; numpy has no bfloat16
-                row[:length] = small_array(tensor.detach().reshape(-1)[::step].float())
+                taken = _runs(flat.numpy(), step, length, run, np.reshape)
+            else:  # taken where it lies; numpy has no bfloat16
+                taken = small_array(_runs(flat, step, length, run, torch.reshape).float())
+            row[:length].reshape(taken.shape)[:] = taken
         return rows
+    ops = keras.ops
     filled = []
     for tensor, step, length in parts:
         if length == 0:
             filled.append(ops.zeros((width,)))
             continue
-        row = ops.cast(ops.reshape(tensor, (-1,))[::step], "float32")
+        taken = _runs(ops.reshape(tensor, (-1,)), step, length, run, ops.reshape)
+        row = ops.cast(ops.reshape(taken, (length,)), "float32")
         filled.append(row if length == width else ops.pad(row, [[0, width - length]]))
     return ops.stack(filled)
+
+
+def _runs(flat: Any, step: int, length: int, run: int, reshape: Callable[..., Any]) -> Any:
+    """`length` entries of a flat tensor: `(length // run, run)`, or all of them if `step` is 1."""
+    if step == 1:
+        return flat
+    count = length // run
+    return reshape(flat[: count * step], (count, step))[:, :run]

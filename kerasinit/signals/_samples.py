@@ -14,6 +14,7 @@ from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
 
 NARROW = 512  # entries, up to which tensors share a matrix of their own
+RUN = 4  # neighbours taken together: as many entries for a quarter of the reads from memory
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Layout:
     Args:
         sizes: Entries of each tensor, float64.
         held: Entries sampled of each, float64.
-        steps: Distance between the sampled entries of each.
+        steps: Distance between the starts of the sampled runs of each; 1 if all are taken.
         groups: Tensors of each matrix, by number: the small ones, so that they are not padded to
             the width of the large, and the others.
     """
@@ -51,7 +52,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Samples:
-    """Evenly spaced entries of several tensors.
+    """Evenly spaced runs of entries of several tensors.
 
     Args:
         matrices: One for each group, `(tensors, width)`, float32, padded with 0; small arrays
@@ -64,7 +65,7 @@ class Samples:
 
 
 def sample(tensors: Sequence[Tensor | None], entries: int) -> Samples:
-    """Evenly spaced entries of each tensor.
+    """Evenly spaced runs of `RUN` entries of each tensor.
 
     Args:
         tensors: Tensors of known shape, at least one; None has no entries.
@@ -80,7 +81,8 @@ def sample(tensors: Sequence[Tensor | None], entries: int) -> Samples:
                 [tensors[i] for i in group],
                 [layout.steps[i] for i in group],
                 lengths,
-                max(*lengths, 1),
+                run=RUN,
+                width=max(*lengths, 1),
             )
         )
     return Samples(tuple(matrices), layout)
@@ -123,7 +125,9 @@ def some_entries(samples: Samples, entries: int) -> Tensor:
 def _layout(shapes: tuple[Shape, ...], entries: int) -> Layout:
     steps = tuple(even_step(shape, entries) for shape in shapes)
     sizes = [math.prod(shape) for shape in shapes]
-    held = [-(-size // step) for size, step in zip(sizes, steps, strict=True)]
+    held = [
+        size if step == 1 else size // step * RUN for size, step in zip(sizes, steps, strict=True)
+    ]
     narrow = tuple(i for i, length in enumerate(held) if length <= NARROW)
     wide = tuple(i for i, length in enumerate(held) if length > NARROW)
     groups = tuple(group for group in (narrow, wide) if group)
@@ -131,14 +135,14 @@ def _layout(shapes: tuple[Shape, ...], entries: int) -> Layout:
 
 
 def even_step(shape: Sequence[int], entries: int) -> int:
-    """Distance between evenly spaced entries of a flattened tensor, to get `entries` or more.
+    """Distance between the starts of evenly spaced runs, to get `entries` or more; 1 for all.
 
     It shares no divisor with the last axis, so that every column is met, not a few.
 
     >>> even_step((512, 512), 1024)
-    255
+    1023
     """
-    step = max(math.prod(shape) // entries, 1)
-    while math.gcd(step, shape[-1] if shape else 1) > 1:
+    step = RUN * math.prod(shape) // entries
+    while step > 1 and math.gcd(step, shape[-1]) > 1:
         step -= 1
-    return step
+    return step if step > RUN else 1
