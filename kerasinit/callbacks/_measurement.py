@@ -162,7 +162,7 @@ def _dense(
         tensor, partial = gradient, False
         if gradient is not None:
             tensor, partial = _backend.gradient_values(
-                gradient, value.shape[0] if value.shape else 1
+                gradient, value.shape[0] if len(value.shape) else 1
             )
         tensors.append(tensor)
         counts.append(math.prod(value.shape) if partial else None)

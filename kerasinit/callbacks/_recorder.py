@@ -131,11 +131,15 @@ class Recorder:
                 try:
                     record = self._record(pending)
                 except FAILURES as error:
-                    self._complain(f"One training step could not be recorded: {error!r}.")
+                    self.complain(f"One training step could not be recorded: {error!r}.")
                     continue
                 self._history.records.append(record)
                 self._write(record)
                 self._consider(record)
+
+    def complain(self, message: str) -> None:
+        """Leaves a sentence for `take_complaints`."""
+        self.complaints.append(message)
 
     def take_complaints(self) -> list[str]:
         """What went wrong since the last call, one sentence each."""
@@ -195,7 +199,7 @@ class Recorder:
                 self._sinks.remove(sink)
                 with contextlib.suppress(*FAILURES):
                     sink.close()
-                self._complain(
+                self.complain(
                     f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
                 )
 
@@ -212,7 +216,7 @@ class Recorder:
             verdicts = self._judge(tuple(self._steps))
         except FAILURES as error:
             self._judge = None
-            self._complain(f"Training is no longer judged: {error!r}.")
+            self.complain(f"Training is no longer judged: {error!r}.")
             return
         for verdict in verdicts:
             if (verdict.cause, verdict.where) not in self._given:
@@ -238,9 +242,6 @@ class Recorder:
             if not record.finite or record.grad_norm > JUMP * usual:
                 return record.step
         return None
-
-    def _complain(self, message: str) -> None:
-        self.complaints.append(message)
 
 
 def _finite_gradient(rows: np.ndarray) -> bool:

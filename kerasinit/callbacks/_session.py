@@ -66,6 +66,7 @@ class Session:
         self._waits = settings.on_verdict != "warn"
         self._snapshots = Snapshots(model) if _may_stop(settings.on_verdict) else None
         self._records = 0
+        self._told_failure = False
         self._step: int | None = None
         self._latest: dict[str, Any] = {}
         self._logs: Any = {}
@@ -112,7 +113,8 @@ class Session:
         executed = self.model.steps_per_execution or 1
         step = self._begin_step()
         probing = bool(self._probes and self._probes.due(step))
-        recording = self.schedule.due(step) or probing
+        due = self.schedule.due(step) or probing
+        recording = due and self.watch.failure is None
         began = self._clock()
         if recording:
             result, measurement = self.watch.call(arguments, probing=probing)
@@ -124,6 +126,11 @@ class Session:
             if not probing:
                 self.schedule.observe(recording, time.perf_counter() - began)
         self._step = step + executed
+        if due and self.watch.failure is not None and not self._told_failure:
+            self._told_failure = True
+            self.recorder.complain(
+                f"Steps cannot be measured here, training goes on: {self.watch.failure!r}."
+            )
         if measurement:
             self._records += 1
             self._show({key: measurement.pop(key) for key in LOG_KEYS})

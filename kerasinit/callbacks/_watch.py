@@ -14,6 +14,7 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._measurement import Variables, measure_step, summarise
 from kerasinit.callbacks._probe import probe_step
+from kerasinit.callbacks._recorder import FAILURES
 
 Measurement = dict[str, Tensor]
 
@@ -37,6 +38,7 @@ class Watch:
         self.model = model
         self.variables: Variables | None = None
         self.probed: tuple[str, ...] = ()
+        self.failure: Exception | None = None  # of a measurement; training went on without it
         self._plain = model.__dict__["train_function"]
         self._clipped = clipped
         self._histogram = histogram
@@ -63,7 +65,7 @@ class Watch:
     def call(self, arguments: tuple[Any, ...], *, probing: bool = False) -> tuple[Any, Measurement]:
         """Runs one train function call; returns what it returns, and what it measured.
 
-        The measurement is empty if no gradient entered an optimizer.
+        The measurement is empty if no gradient entered an optimizer, or if it failed.
 
         Args:
             arguments: Of the train function.
@@ -91,19 +93,27 @@ class Watch:
             variables: Any, gradients: Any, values: Any, scale: Any
         ) -> Callable[[Any], None]:
             parts = getattr(self._trace, "parts", None)
-            about, finish = measure_step(
-                variables,
-                gradients,
-                values,
-                scale,
-                clip=clip,
-                histogram=self._histogram,
-                exact=self._exact,
-            )
+            try:
+                about, finish = measure_step(
+                    variables,
+                    gradients,
+                    values,
+                    scale,
+                    clip=clip,
+                    histogram=self._histogram,
+                    exact=self._exact,
+                )
+            except FAILURES as error:
+                self.failure = error
+                return lambda _: None
 
             def finished(after: Any) -> None:
-                if parts is not None:
+                if parts is None:
+                    return
+                try:
                     parts.append((about, finish(after)))
+                except FAILURES as error:
+                    self.failure = error
 
             return finished
 
@@ -136,12 +146,16 @@ class Watch:
         return _backend.join_step({"logs": logs, "measurement": measurement}, rest)
 
     def _probe(self, inputs: tuple[Any, ...]) -> Measurement:
-        self.probed, rows = probe_step(
-            self.model,
-            _backend.step_batch(inputs),
-            _backend.step_state(self.model, inputs),
-            with_loss=_backend.has_keras_train_step(self.model),
-        )
+        try:
+            self.probed, rows = probe_step(
+                self.model,
+                _backend.step_batch(inputs),
+                _backend.step_state(self.model, inputs),
+                with_loss=_backend.has_keras_train_step(self.model),
+            )
+        except FAILURES as error:
+            self.failure = error
+            return {}
         return {"activations": rows}
 
 

@@ -27,7 +27,7 @@ def projection(outputs: Any) -> Tensor:
         # The same numbers for each call: nothing is drawn from a global generator.
         direction = np.random.default_rng(0).standard_normal(tuple(output.shape))
         output = ops.cast(output, "float32")
-        batch = max(output.shape[0] if output.shape else 1, 1)
+        batch = max(output.shape[0] if len(output.shape) else 1, 1)
         total = total + ops.sum(output * ops.convert_to_tensor(direction, "float32")) / batch
     return ops.convert_to_tensor(total)
 

@@ -106,6 +106,21 @@ def test_moving_averages_of_the_weights_do_not_matter():
     assert_norms(stats.history[0], {p: before[p] - seen[p] for p in before}, model)
 
 
+def test_weights_without_axes():
+    """A ReZero factor, a temperature: their gradient is one number."""
+
+    class Factor(layers.Layer):
+        def build(self, input_shape):
+            self.factor = self.add_weight(shape=(), initializer="ones", name="factor")
+
+        def call(self, inputs):
+            return self.factor * inputs
+
+    model = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(CLASSES), Factor()])
+    moves, stats = step_and_rows(model)
+    assert_norms(stats.history[0], moves, model)
+
+
 @pytest.mark.parametrize("steps", [2, 3])
 def test_accumulated_gradients_are_recorded_when_they_are_used(steps):
     x, y = np.tile(X, (3, 1)), np.random.default_rng(3).normal(size=(96, 3)).astype("float32")

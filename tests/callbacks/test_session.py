@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasinit.callbacks import GradientError, GradientStats, GradientWarning
+from kerasinit.callbacks import GradientError, GradientStats, GradientWarning, _watch
 from kerasinit.callbacks._recorder import Recorder
 
 
@@ -80,6 +80,25 @@ def test_what_goes_wrong_beside_the_training_becomes_a_warning(make_model, train
     monkeypatch.setattr(Recorder, "_record", broken)
     with pytest.warns(GradientWarning, match="nobody expected this"):
         train(make_model(), GradientStats(every=2))
+
+
+@pytest.mark.parametrize("part", ["measure_step", "finish", "probe_step"])
+def test_a_step_that_cannot_be_measured_is_one_warning(make_model, train, monkeypatch, part):
+    def broken(*_, **__):
+        raise IndexError("an odd gradient")
+
+    real = _watch.measure_step
+    if part == "finish":
+        monkeypatch.setattr(_watch, "measure_step", lambda *a, **k: (real(*a, **k)[0], broken))
+    else:
+        monkeypatch.setattr(_watch, part, broken)
+    plain, watched = make_model(), make_model()
+    train(plain, epochs=2)
+    with pytest.warns(GradientWarning, match="cannot be measured.*an odd gradient") as seen:
+        train(watched, GradientStats(activations_every=1), epochs=2)
+    assert len([w for w in seen if w.category is GradientWarning]) == 1
+    for expected, actual in zip(plain.get_weights(), watched.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
 def test_an_exception_right_before_the_step_heals_with_the_next_step(make_model, train):
