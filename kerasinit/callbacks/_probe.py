@@ -122,7 +122,9 @@ def _unit_shares(call: Call) -> tuple[Tensor | float, Tensor | float]:
         return math.nan, math.nan
     before = ops.cast(call.activation_input, "float32")
     step = STEP * (1.0 + 1e-3 * ops.abs(before))
-    above, below = call.activation(before + step), call.activation(before - step)
+    # A layer casts to its own dtype first.
+    above = ops.cast(call.activation(before + step), "float32")
+    below = ops.cast(call.activation(before - step), "float32")
     flat = ops.abs((above - below) / (2.0 * step)) < FLAT_DERIVATIVE
     axes = _all_but_units(call)
     if shape.has_off_state:

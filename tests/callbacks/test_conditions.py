@@ -144,6 +144,22 @@ def test_mixed_precision_records_unscaled_gradients(precision):
     assert_norms(stats.history[0], moves, model, rtol=1e-3)
 
 
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("activation", ["tanh", layers.LeakyReLU], ids=["function", "layer"])
+def test_mixed_precision_probes_activations(precision, activation):
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        own = activation if isinstance(activation, str) else activation(0.1)
+        model = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(3, own, name="only")])
+        _, stats = step_and_rows(model, stats=GradientStats(activations_every=1))
+    finally:
+        keras.config.set_dtype_policy(kept)
+    row = stats.history[0]["activations"]["only"]
+    assert row["dead_share"] == row["saturated_share"] == 0
+    assert row["signal_gradient_rms"] > 0
+
+
 def test_overflow_steps_are_counted_and_not_judged():
     inner = keras.optimizers.SGD(0.01)
     optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**127)
