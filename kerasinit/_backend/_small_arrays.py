@@ -46,7 +46,6 @@ def sum_of_squares(values: Any) -> Any:
     import jax
 
     flat = keras.ops.reshape(values, (-1,))
-
     # XLA's own sum over all entries is one slow loop on a processor, its dot product is not.
     return jax.numpy.dot(flat, flat, precision=jax.lax.Precision.HIGHEST)
 

@@ -119,9 +119,16 @@ class Recorder:
         """Takes a measurement without waiting for it."""
         self._pending.append(pending)
 
-    def drain_soon(self) -> None:
-        """Records what was added in a thread of its own, while training goes on."""
-        self._latest = self._thread.submit(self.drain)
+    def drain_soon(self, *, every: int) -> None:
+        """Records what was added in a thread of its own, while training goes on.
+
+        Some steps together, as many as are judged together: the threads change over less often.
+
+        Args:
+            every: Steps between two measurements; those that are far apart do not wait.
+        """
+        if len(self._pending) * every >= JUDGE_EVERY:
+            self._latest = self._thread.submit(self.drain)
 
     def drain(self) -> None:
         """Records what was added, waiting for the device; safe to call from any thread."""

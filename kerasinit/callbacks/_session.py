@@ -180,7 +180,7 @@ class Session:
             )
         )
         if not self._waits:
-            self.recorder.drain_soon()
+            self.recorder.drain_soon(every=self.schedule.every)
 
     def _show(self, latest: dict[str, Any]) -> None:
         if self._loss_scaling and self._latest:
