@@ -30,7 +30,6 @@ from kerasinit._backend._layers import (
 from kerasinit._backend._mapped import (
     epoch,
     jitted,
-    mapping_errors,
     maps_convolutions_well,
     over_replicas,
 )
@@ -44,6 +43,7 @@ from kerasinit._backend._small_arrays import (
 from kerasinit._backend._tracing import (
     compiled,
     copied,
+    errors,
     evaluate,
     is_concrete,
     run_for_shapes,
@@ -82,6 +82,7 @@ __all__ = [
     "declared_initializers",
     "deferred_variable",
     "epoch",
+    "errors",
     "evaluate",
     "flat_layers",
     "functional_ends",
@@ -97,7 +98,6 @@ __all__ = [
     "join_step",
     "layer_scope",
     "loss_scaling",
-    "mapping_errors",
     "maps_convolutions_well",
     "name",
     "observed_entry",

@@ -169,16 +169,6 @@ def maps_convolutions_well() -> bool:
     return name() == "tensorflow"
 
 
-def mapping_errors() -> tuple[type[Exception], ...]:
-    """What a backend raises when it cannot map or trace a model."""
-    errors = (ValueError, TypeError, NotImplementedError, RuntimeError, AttributeError)
-    if name() == "tensorflow":
-        import tensorflow as tf
-
-        return (*errors, tf.errors.OpError)
-    return errors
-
-
 def _has_gpu() -> bool:
     import tensorflow as tf
 

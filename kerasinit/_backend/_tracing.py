@@ -25,6 +25,17 @@ def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
         return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values))))
 
 
+@functools.cache
+def errors() -> tuple[type[Exception], ...]:
+    """What running, tracing or mapping somebody's function may raise on the active backend."""
+    of_python = (ValueError, TypeError, RuntimeError, AttributeError, LookupError, ArithmeticError)
+    if name() == "tensorflow":
+        import tensorflow as tf
+
+        return (*of_python, tf.errors.OpError)
+    return of_python
+
+
 def _double_scope() -> contextlib.AbstractContextManager[Any]:
     if name() == "jax":  # it turns float64 points into float32 otherwise
         import jax

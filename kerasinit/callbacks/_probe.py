@@ -157,5 +157,5 @@ def _shape(function: Callable[[Tensor], Tensor] | None) -> ActivationShape | Non
         if not np.allclose(together, alone[:, 0], rtol=1e-3, atol=1e-5):
             return None
         return ActivationShape.of(lambda values: _backend.evaluate(function, values))
-    except (ValueError, TypeError, RuntimeError, IndexError):
+    except _backend.errors():
         return None  # it needs the layer's own shape, as PReLU does

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kerasinit import _backend
 from kerasinit.callbacks._files import Sink
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measurement import Variables
@@ -27,9 +28,7 @@ WINDOW = 20  # records that are judged together
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
 JUMP = 10.0  # times the window's median gradient norm
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.
-FAILURES = (
-    OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RuntimeError
-)  # fmt: skip
+FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
 
 Judge = Callable[[Sequence[TrainingStep]], tuple[Verdict, ...]]
 

@@ -71,7 +71,7 @@ def train(cell: Cell, tell: Tell, drawer: Drawer | None = None) -> Iterator[list
         for group in _train_groups(cell, model, dataset, size, drawer, tell):
             yield group
             done += len(group)
-    except _backend.mapping_errors() as error:
+    except _backend.errors() as error:
         if done:
             raise
         first_line = str(error).strip().split("\n")[0]

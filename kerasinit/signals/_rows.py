@@ -98,7 +98,7 @@ def _derivative(call: Call) -> tuple[ActivationShape | None, Tensor | None]:
         if not _is_elementwise(function, before):
             return None, None
         shape = ActivationShape.of(lambda points: _backend.evaluate(function, points))
-    except (ValueError, TypeError, RuntimeError, IndexError):
+    except _backend.errors():
         return None, None  # it needs the layer's own shape (PReLU) or keyword arguments
 
     def total(inputs: list[Tensor]) -> tuple[Tensor, None]:

@@ -160,6 +160,18 @@ def test_mixed_precision_probes_activations(precision, activation):
     assert row["signal_gradient_rms"] > 0
 
 
+def test_an_activation_with_weights_of_the_layers_shape_is_probed_without_shares():
+    model = keras.Sequential([keras.Input((FEATURES,)), layers.Reshape((1, 2, 3))])
+    model.add(layers.Conv2D(5, 1, name="convolution"))
+    model.add(layers.PReLU(shared_axes=[1, 2]))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(CLASSES))
+    _, stats = step_and_rows(model, stats=GradientStats(activations_every=1))
+    row = stats.history[0]["activations"]["convolution"]
+    assert row["rms"] > 0
+    assert row["signal_gradient_rms"] > 0
+
+
 def test_overflow_steps_are_counted_and_not_judged():
     inner = keras.optimizers.SGD(0.01)
     optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**127)
