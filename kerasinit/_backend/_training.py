@@ -51,14 +51,16 @@ def step_batch(arguments: tuple[Any, ...]) -> Any:
 def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
     """Variables and their values among the arguments of `train_step`; empty but for JAX.
 
-    The state of `JAXTrainer.train_step` begins with the trainable and the other variables.
+    The state of `JAXTrainer.train_step` is the trainable and the other variables, the
+    optimizer's, and those of the metrics, which a loss of several outputs keeps.
     """
     if name() != "jax":
         return []
-    trainable, others = arguments[0][:2]
+    trainable, others, _, metrics = arguments[0]
     return [
         *zip(model.trainable_variables, trainable, strict=True),
         *zip(model.non_trainable_variables, others, strict=True),
+        *zip(model.metrics_variables, metrics, strict=True),
     ]
 
 

@@ -172,6 +172,24 @@ def test_an_activation_with_weights_of_the_layers_shape_is_probed_without_shares
     assert row["signal_gradient_rms"] > 0
 
 
+def test_several_outputs_are_probed_and_their_losses_stay_as_they_are():
+    def fit(*callbacks):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((FEATURES,))
+        hidden = layers.Dense(4, "tanh", name="hidden")(inputs)
+        outputs = {name: layers.Dense(CLASSES, name=name)(hidden) for name in ("one", "two")}
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", {"one": "mse", "two": "mae"}, metrics={"one": ["mae"]})
+        y = {"one": Y, "two": -Y}
+        return model.fit(X, y, batch_size=BATCH, shuffle=False, verbose=0, callbacks=callbacks)
+
+    stats = GradientStats(activations_every=1)
+    history = fit(stats).history
+    assert stats.history[0]["activations"]["hidden"]["signal_gradient_rms"] > 0
+    for name, values in fit().history.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-6)
+
+
 def test_overflow_steps_are_counted_and_not_judged():
     inner = keras.optimizers.SGD(0.01)
     optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**127)
