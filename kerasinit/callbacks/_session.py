@@ -112,9 +112,8 @@ class Session:
             return _backend.join_step(self._logs, arguments[:1])
         executed = self.model.steps_per_execution or 1
         step = self._begin_step()
-        probing = bool(self._probes and self._probes.due(step))
-        due = self.schedule.due(step) or probing
-        recording = due and self.watch.failure is None
+        probing = bool(self._probes and self._probes.due(step)) and self.watch.failure is None
+        recording = self.schedule.due(step) or probing
         began = self._clock()
         if recording:
             result, measurement = self.watch.call(arguments, probing=probing)
@@ -126,10 +125,10 @@ class Session:
             if not probing:
                 self.schedule.observe(recording, time.perf_counter() - began)
         self._step = step + executed
-        if due and self.watch.failure is not None and not self._told_failure:
+        if self.watch.failure is not None and not self._told_failure:
             self._told_failure = True
             self.recorder.complain(
-                f"Steps cannot be measured here, training goes on: {self.watch.failure!r}."
+                f"Steps cannot be measured in full, training goes on: {self.watch.failure!r}."
             )
         if measurement:
             self._records += 1

@@ -168,6 +168,7 @@ def test_an_activation_with_weights_of_the_layers_shape_is_probed_without_shares
     model.add(layers.Dense(CLASSES))
     _, stats = step_and_rows(model, stats=GradientStats(activations_every=1))
     row = stats.history[0]["activations"]["convolution"]
+    assert row["dead_share"] is None
     assert row["rms"] > 0
     assert row["signal_gradient_rms"] > 0
 

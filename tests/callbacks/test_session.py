@@ -94,9 +94,11 @@ def test_a_step_that_cannot_be_measured_is_one_warning(make_model, train, monkey
         monkeypatch.setattr(_watch, part, broken)
     plain, watched = make_model(), make_model()
     train(plain, epochs=2)
+    stats = GradientStats(activations_every=1)
     with pytest.warns(GradientWarning, match="cannot be measured.*an odd gradient") as seen:
-        train(watched, GradientStats(activations_every=1), epochs=2)
+        train(watched, stats, epochs=2)
     assert len([w for w in seen if w.category is GradientWarning]) == 1
+    assert len(stats.history) == (6 if part == "probe_step" else 0)
     for expected, actual in zip(plain.get_weights(), watched.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
 
