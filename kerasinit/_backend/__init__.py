@@ -28,10 +28,12 @@ from kerasinit._backend._layers import (
     without_traces,
 )
 from kerasinit._backend._mapped import (
+    Part,
     epoch,
     jitted,
     maps_convolutions_well,
     over_replicas,
+    parts_of,
 )
 from kerasinit._backend._name import name
 from kerasinit._backend._small_arrays import (
@@ -68,6 +70,7 @@ from kerasinit._backend._training import (
 from kerasinit._backend._variables import assign_rows, takes_rows
 
 __all__ = [
+    "Part",
     "accumulated_gradients",
     "accumulation_steps",
     "assign_rows",
@@ -105,6 +108,7 @@ __all__ = [
     "output_spec",
     "over_replicas",
     "own_variables",
+    "parts_of",
     "run_for_shapes",
     "run_once",
     "seed_states",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,93 +79,131 @@ class Trainer:
         self.shuffle_seed = shuffle_seed
         self.probe_x = dataset.x[:PROBE_EXAMPLES]
         self.calls, self._tap_shapes = find_calls(model, self.probe_x)
-        lead = () if replicas is None else (replicas,)
-        self._weights = [
-            keras.Variable(np.zeros((*lead, *v.shape), "float32"), dtype=v.dtype, name=f"w{i}")
-            for i, v in enumerate(model.trainable_variables)
+        count, size = (1, None) if replicas is None else _backend.parts_of(replicas)
+        self._lead: tuple[int, ...] = () if size is None else (size,)
+        self._parts = [self._new_part(optimizer) for _ in range(count)]
+        self._fresh = [
+            np.array(ops.convert_to_numpy(v)) for v in self._parts[0].optimizer.variables
         ]
-        self._states = [
-            keras.Variable(
-                np.zeros((*lead, *v.shape), v.dtype), dtype=v.dtype, trainable=False, name=f"s{i}"
-            )
-            for i, v in enumerate(model.non_trainable_variables)
-        ]
-        self._optimizer = keras.optimizers.get(optimizer)
-        self._optimizer.build(self._weights)
-        self._fresh = [np.array(ops.convert_to_numpy(v)) for v in self._optimizer.variables]
-        every = _backend.over_replicas if replicas is not None else _unmapped
+        self._labels = np.eye(dataset.classes, dtype="float32")
+        every = _unmapped if replicas is None else _backend.over_replicas
         self._epoch = _backend.epoch(
             lambda weights, states, x, y: every(self._step)((weights, states), x, y),
-            self._weights,
-            self._states,
-            self._optimizer,
-            row_shape=(*lead, 2),
+            self._parts,
+            example=self._batches(0),
+            row_shape=(*self._lead, 2),
         )
-        self._evaluate = _backend.jitted(every(self._score))
+        first = next(self._validation())
+        self._evaluate = _backend.jitted(every(self._score), (self._parts[0].values, *first))
         self._measure = _backend.jitted(every(self._signals))
-        self._labels = np.eye(dataset.classes, dtype="float32")
 
     def load(self, weights: Weights, learning_rate: float) -> None:
         """Starts anew: from `weights`, with an optimizer that has seen nothing."""
-        for variable, value in zip(self._weights, weights.trainable, strict=True):
-            variable.assign(value)
-        for variable, value in zip(self._states, weights.states, strict=True):
-            variable.assign(value)
-        for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
-            variable.assign(value)
-        self._optimizer.learning_rate = learning_rate
+        for index, part in enumerate(self._parts):
+            for variable, value in zip(part.weights, weights.trainable, strict=True):
+                variable.assign(self._rows_of(value, index))
+            for variable, value in zip(part.states, weights.states, strict=True):
+                variable.assign(self._rows_of(value, index))
+            for variable, value in zip(part.optimizer.variables, self._fresh, strict=True):
+                variable.assign(value)
+            part.optimizer.learning_rate = learning_rate
 
     def weights(self) -> Weights:
         """A copy of the current weights, with a replica axis."""
         return Weights(
-            [self._rows(v) for v in self._weights], [self._rows(v) for v in self._states]
+            self._joined([part.weights for part in self._parts]),
+            self._joined([part.states for part in self._parts]),
         )
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Trains for one epoch; mean loss and accuracy over its steps, `(replicas, 2)`."""
-        order = batch_order(len(self.dataset.x), self.batch_size, self.shuffle_seed, epoch)
-        xs = ops.convert_to_tensor(self.dataset.x[order])
-        ys = ops.convert_to_tensor(self._labels[self.dataset.y[order]])
-        total = self._epoch(xs, ys)
-        return self._rows(total) / len(order)
+        xs, ys = self._batches(epoch)
+        return self._join(self._epoch(xs, ys)) / len(xs)
 
     def evaluate(self) -> np.ndarray:
         """Loss and accuracy on the validation part, `(replicas, 2)`."""
-        x, y = self.dataset.x_val, self.dataset.y_val
         total = np.zeros((self.replicas or 1, 2))
-        for start in range(0, len(x), EVALUATION_EXAMPLES):
-            part = slice(start, start + EVALUATION_EXAMPLES)
-            targets = self._labels[y[part]]
-            row = self._evaluate(self._values(), *map(ops.convert_to_tensor, (x[part], targets)))
-            total = total + self._rows(row) * len(targets)
-        return total / len(x)
+        for x, targets in self._validation():
+            total = total + self._join(self._evaluate(self._values(), x, targets)) * len(x)
+        return total / len(self.dataset.x_val)
 
     def probe(self) -> Probe:
         """What the first training examples show at the current weights."""
         targets = self._labels[self.dataset.y[: len(self.probe_x)]]
         taps = [ops.zeros(shape) for shape in self._tap_shapes]
         tensors = map(ops.convert_to_tensor, (self.probe_x, targets))
-        (gradients, slopes), seen = self._measure(self._values(), *tensors, taps)
-        loss, values, outputs, before, input_rms = seen
+        found = self._measure(self._values(), *tensors, taps)
+        derivatives, seen = zip(*found, strict=True)
+        gradients, slopes = (self._joined(group) for group in zip(*derivatives, strict=True))
+        loss, *lists = zip(*seen, strict=True)
+        values, outputs, before, input_rms = map(self._joined, lists)
         separate = [_is_separate(call) for call in self.calls]
         floating = [call.layer_input is not None for call in self.calls]
         return Probe(
-            loss=self._rows(loss),
-            gradients=[self._rows(g) for g in gradients],
-            taps=[self._rows(slope) for slope in slopes],
-            values=[self._rows(value) for value in values],
-            outputs=[self._rows(output) for output in outputs],
-            activation_inputs=_spread([self._rows(value) for value in before], separate),
-            input_rms=_spread([self._rows(value) for value in input_rms], floating),
+            loss=self._join(loss),
+            gradients=gradients,
+            taps=slopes,
+            values=values,
+            outputs=outputs,
+            activation_inputs=_spread(before, separate),
+            input_rms=_spread(input_rms, floating),
         )
 
-    def _values(self) -> tuple[list[Tensor], list[Tensor]]:
-        return [v.value for v in self._weights], [v.value for v in self._states]
+    def _new_part(self, optimizer: Config) -> _backend.Part:
+        weights = [
+            keras.Variable(
+                np.zeros((*self._lead, *v.shape), "float32"), dtype=v.dtype, name=f"w{i}"
+            )
+            for i, v in enumerate(self.model.trainable_variables)
+        ]
+        states = [
+            keras.Variable(
+                np.zeros((*self._lead, *v.shape), v.dtype),
+                dtype=v.dtype,
+                trainable=False,
+                name=f"s{i}",
+            )
+            for i, v in enumerate(self.model.non_trainable_variables)
+        ]
+        built = keras.optimizers.get(optimizer)
+        built.build(weights)
+        return _backend.Part(weights, states, built)
 
-    def _rows(self, tensor: Tensor) -> np.ndarray:
-        """A numpy array with a replica axis."""
-        array = np.array(ops.convert_to_numpy(tensor))
-        return array if self.replicas is not None else array[None]
+    def _batches(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """All batches of an epoch: inputs and one-hot targets, `(steps, batch, ...)`."""
+        order = batch_order(len(self.dataset.x), self.batch_size, self.shuffle_seed, epoch)
+        targets = self._labels[self.dataset.y[order]]
+        return ops.convert_to_tensor(self.dataset.x[order]), ops.convert_to_tensor(targets)
+
+    def _validation(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The validation part, a batch at a time."""
+        x, targets = self.dataset.x_val, self._labels[self.dataset.y_val]
+        for start in range(0, len(x), EVALUATION_EXAMPLES):
+            part = slice(start, start + EVALUATION_EXAMPLES)
+            yield ops.convert_to_tensor(x[part]), ops.convert_to_tensor(targets[part])
+
+    def _values(self) -> list[tuple[list[Tensor], list[Tensor]]]:
+        return [part.values for part in self._parts]
+
+    def _rows_of(self, value: np.ndarray, index: int) -> np.ndarray:
+        """The rows of a stacked array that a part holds; the last one is filled up."""
+        if self.replicas is None:
+            return value
+        (size,) = self._lead
+        if size == self.replicas:
+            return value
+        return value[np.minimum(index * size + np.arange(size), self.replicas - 1)]
+
+    def _join(self, tensors: Sequence[Tensor]) -> np.ndarray:
+        """One array with a replica axis, from what each part holds of it."""
+        arrays = [np.array(ops.convert_to_numpy(tensor)) for tensor in tensors]
+        if self.replicas is None:
+            return arrays[0][None]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)[: self.replicas]
+
+    def _joined(self, parts: Iterable[Sequence[Tensor]]) -> list[np.ndarray]:
+        """Lists of tensors of each part, as one list of arrays."""
+        return [self._join(tensors) for tensors in zip(*parts, strict=True)]
 
     # One replica, as the backend maps it.
 
