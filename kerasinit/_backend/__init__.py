@@ -13,6 +13,7 @@ from kerasinit._backend._building import (
     layer_scope,
     open_scopes,
 )
+from kerasinit._backend._epochs import Training, training
 from kerasinit._backend._gradients import gradient, gradients_of, spare_compiled_loss
 from kerasinit._backend._graphs import functional_ends, graph_calls
 from kerasinit._backend._layers import (
@@ -28,8 +29,6 @@ from kerasinit._backend._layers import (
     without_traces,
 )
 from kerasinit._backend._mapped import (
-    Part,
-    epoch,
     jitted,
     maps_convolutions_well,
     over_replicas,
@@ -70,7 +69,7 @@ from kerasinit._backend._training import (
 from kerasinit._backend._variables import assign_rows, takes_rows
 
 __all__ = [
-    "Part",
+    "Training",
     "accumulated_gradients",
     "accumulation_steps",
     "assign_rows",
@@ -84,7 +83,6 @@ __all__ = [
     "copied",
     "declared_initializers",
     "deferred_variable",
-    "epoch",
     "errors",
     "evaluate",
     "flat_layers",
@@ -123,6 +121,7 @@ __all__ = [
     "sum_of_squares",
     "synchronise",
     "takes_rows",
+    "training",
     "wait_for",
     "without_gradients",
     "without_traces",

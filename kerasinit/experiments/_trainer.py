@@ -79,52 +79,41 @@ class Trainer:
         self.shuffle_seed = shuffle_seed
         self.probe_x = dataset.x[:PROBE_EXAMPLES]
         self.calls, self._tap_shapes = find_calls(model, self.probe_x)
-        count, size = (1, None) if replicas is None else _backend.parts_of(replicas)
+        self._count, size = (1, None) if replicas is None else _backend.parts_of(replicas)
         self._lead: tuple[int, ...] = () if size is None else (size,)
-        self._parts = [self._new_part(optimizer) for _ in range(count)]
-        self._fresh = [
-            np.array(ops.convert_to_numpy(v)) for v in self._parts[0].optimizer.variables
-        ]
         self._labels = np.eye(dataset.classes, dtype="float32")
         every = _unmapped if replicas is None else _backend.over_replicas
-        self._epoch = _backend.epoch(
-            lambda weights, states, x, y: every(self._step)((weights, states), x, y),
-            self._parts,
-            example=self._batches(0),
-            row_shape=(*self._lead, 2),
-        )
-        first = next(self._validation())
-        self._evaluate = _backend.jitted(every(self._score), (self._parts[0].values, *first))
+        self._training = self._new_training(every(self._step), keras.optimizers.get(optimizer))
+        example = (self._training.values()[0], *next(self._validation()))
+        self._evaluate = _backend.jitted(every(self._score), example)
         self._measure = _backend.jitted(every(self._signals))
 
     def load(self, weights: Weights, learning_rate: float) -> None:
         """Starts anew: from `weights`, with an optimizer that has seen nothing."""
-        for index, part in enumerate(self._parts):
-            for variable, value in zip(part.weights, weights.trainable, strict=True):
-                variable.assign(self._rows_of(value, index))
-            for variable, value in zip(part.states, weights.states, strict=True):
-                variable.assign(self._rows_of(value, index))
-            for variable, value in zip(part.optimizer.variables, self._fresh, strict=True):
-                variable.assign(value)
-            part.optimizer.learning_rate = learning_rate
+        rows_of = self._rows_of
+        parts = [
+            (
+                [rows_of(value, index) for value in weights.trainable],
+                [rows_of(value, index) for value in weights.states],
+            )
+            for index in range(self._count)
+        ]
+        self._training.load(parts, learning_rate)
 
     def weights(self) -> Weights:
         """A copy of the current weights, with a replica axis."""
-        return Weights(
-            self._joined([part.weights for part in self._parts]),
-            self._joined([part.states for part in self._parts]),
-        )
+        return Weights(*map(self._joined, zip(*self._training.values(), strict=True)))
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Trains for one epoch; mean loss and accuracy over its steps, `(replicas, 2)`."""
         xs, ys = self._batches(epoch)
-        return self._join(self._epoch(xs, ys)) / len(xs)
+        return self._join(self._training.epoch(xs, ys)) / len(xs)
 
     def evaluate(self) -> np.ndarray:
         """Loss and accuracy on the validation part, `(replicas, 2)`."""
         total = np.zeros((self.replicas or 1, 2))
         for x, targets in self._validation():
-            total = total + self._join(self._evaluate(self._values(), x, targets)) * len(x)
+            total = total + self._join(self._evaluate(self._training.values(), x, targets)) * len(x)
         return total / len(self.dataset.x_val)
 
     def probe(self) -> Probe:
@@ -132,7 +121,7 @@ class Trainer:
         targets = self._labels[self.dataset.y[: len(self.probe_x)]]
         taps = [ops.zeros(shape) for shape in self._tap_shapes]
         tensors = map(ops.convert_to_tensor, (self.probe_x, targets))
-        found = self._measure(self._values(), *tensors, taps)
+        found = self._measure(self._training.values(), *tensors, taps)
         derivatives, seen = zip(*found, strict=True)
         gradients, slopes = (self._joined(group) for group in zip(*derivatives, strict=True))
         loss, *lists = zip(*seen, strict=True)
@@ -149,25 +138,24 @@ class Trainer:
             input_rms=_spread(input_rms, floating),
         )
 
-    def _new_part(self, optimizer: Config) -> _backend.Part:
-        weights = [
-            keras.Variable(
-                np.zeros((*self._lead, *v.shape), "float32"), dtype=v.dtype, name=f"w{i}"
-            )
-            for i, v in enumerate(self.model.trainable_variables)
-        ]
+    def _new_training(self, step: Any, optimizer: Any) -> _backend.Training:
+        def stacked(variable: Any, trainable: bool, name: str) -> Any:
+            values = np.zeros((*self._lead, *variable.shape), variable.dtype)
+            return keras.Variable(values, dtype=variable.dtype, trainable=trainable, name=name)
+
+        weights = [stacked(v, True, f"w{i}") for i, v in enumerate(self.model.trainable_variables)]
         states = [
-            keras.Variable(
-                np.zeros((*self._lead, *v.shape), v.dtype),
-                dtype=v.dtype,
-                trainable=False,
-                name=f"s{i}",
-            )
-            for i, v in enumerate(self.model.non_trainable_variables)
+            stacked(v, False, f"s{i}") for i, v in enumerate(self.model.non_trainable_variables)
         ]
-        built = keras.optimizers.get(optimizer)
-        built.build(weights)
-        return _backend.Part(weights, states, built)
+        optimizer.build(weights)
+        return _backend.training(
+            lambda weights, states, x, y: step((weights, states), x, y),
+            weights,
+            states,
+            optimizer,
+            example=self._batches(0),
+            row_shape=(*self._lead, 2),
+        )
 
     def _batches(self, epoch: int) -> tuple[Tensor, Tensor]:
         """All batches of an epoch: inputs and one-hot targets, `(steps, batch, ...)`."""
@@ -181,9 +169,6 @@ class Trainer:
         for start in range(0, len(x), EVALUATION_EXAMPLES):
             part = slice(start, start + EVALUATION_EXAMPLES)
             yield ops.convert_to_tensor(x[part]), ops.convert_to_tensor(targets[part])
-
-    def _values(self) -> list[tuple[list[Tensor], list[Tensor]]]:
-        return [part.values for part in self._parts]
 
     def _rows_of(self, value: np.ndarray, index: int) -> np.ndarray:
         """The rows of a stacked array that a part holds; the last one is filled up."""

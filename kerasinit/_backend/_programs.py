@@ -1,0 +1,62 @@
+"""JAX functions compiled ahead and run on several threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+
+class Program:
+    """A JAX function, compiled once for all threads.
+
+    It is traced in the thread that asks and compiled in another, so that who gives an example can
+    do something else meanwhile.
+
+    Args:
+        function: Of (nested lists of) tensors.
+        example: Arguments as they will come; None to compile when they do.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], example: tuple[Any, ...] | None = None
+    ) -> None:
+        import jax
+
+        self._jitted = jax.jit(function)
+        self._compiled: dict[Hashable, Future[Any]] = {}
+        if example is not None:
+            self._begin(example)
+
+    def compiled(self, *arguments: Any) -> Callable[..., Any]:
+        """The function for arguments of these shapes; waits until it is compiled."""
+        return self._begin(arguments).result()
+
+    def _begin(self, arguments: tuple[Any, ...]) -> Future[Any]:
+        import jax
+
+        key = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(arguments))
+        if key not in self._compiled:
+            traced = self._jitted.lower(*arguments)
+            thread = ThreadPoolExecutor(1)
+            self._compiled[key] = thread.submit(traced.compile)
+            thread.shutdown(wait=False)
+        return self._compiled[key]
+
+
+def side_by_side(function: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
+    """`function` of each part, on as many threads as there are cores."""
+    import jax
+
+    if len(parts) == 1:
+        return [function(parts[0])]
+    with ThreadPoolExecutor(min(cores(), len(parts))) as pool:
+        return list(pool.map(lambda part: jax.block_until_ready(function(part)), parts))
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
