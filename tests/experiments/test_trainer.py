@@ -3,6 +3,9 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from kerasinit import _backend
+from kerasinit._backend import _mapped
+from kerasinit.experiments import _trainer
 from kerasinit.experiments._data import load
 from kerasinit.experiments._objective import accuracy, batch_order, cross_entropy
 from kerasinit.experiments._stacking import ELEMENTWISE, Weights, why_not_mapped
@@ -197,3 +200,38 @@ def test_many_replicas_are_split_into_equal_groups(dataset, monkeypatch):
     size = replicas_per_call(model, dataset.x, BATCH, 100)
     assert 1 <= size < 100
     assert -(-100 // size) * size < 100 + size
+
+
+@pytest.mark.skipif(keras.config.backend() != "jax", reason="elsewhere there is one part")
+@pytest.mark.parametrize("make", [dense_model, normalized_model])
+def test_parts_side_by_side_give_what_one_part_gives(make, dataset, monkeypatch):
+    model = make()
+    starts = Weights.stack([drawn(model, seed) for seed in range(5)])
+    results = []
+    for parts in ((1, 5), (3, 2)):  # the third is filled up
+        monkeypatch.setattr(_trainer._backend, "parts_of", lambda _, parts=parts: parts)
+        trainer = Trainer(model, dataset, optimizer=ADAM, batch_size=BATCH, replicas=5)
+        trainer.load(starts, RATE)
+        rows = trainer.train_epoch(0)
+        probe, weights = trainer.probe(), trainer.weights()
+        results.append(
+            [rows, trainer.evaluate(), probe.loss, *probe.taps, *probe.outputs, *probe.gradients,
+             *weights.trainable, *weights.states]
+        )  # fmt: skip
+    for one, several in zip(*results, strict=True):
+        assert one.shape == several.shape
+        np.testing.assert_allclose(one, several, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 64])
+@pytest.mark.parametrize("replicas", [1, 2, 3, 10, 40, 101])
+def test_parts_hold_all_replicas_and_busy_no_core_longer_than_needed(replicas, cores, monkeypatch):
+    monkeypatch.setattr(_mapped, "cores", lambda: cores)
+    count, size = _backend.parts_of(replicas)
+    assert 0 <= count * size - replicas < size
+    if keras.config.backend() != "jax":
+        assert (count, size) == (1, replicas)
+        return
+    assert size <= _mapped.MOST_PER_PART
+    fewest = -(-replicas // cores)  # replicas that some core must train
+    assert -(-count // cores) * size < fewest + _mapped.MOST_PER_PART
