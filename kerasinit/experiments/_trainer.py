@@ -181,10 +181,10 @@ class Trainer:
 
     def _join(self, tensors: Sequence[Tensor]) -> np.ndarray:
         """One array with a replica axis, from what each part holds of it."""
-        arrays = [np.array(ops.convert_to_numpy(tensor)) for tensor in tensors]
+        arrays = [ops.convert_to_numpy(tensor) for tensor in tensors]
         if self.replicas is None:
-            return arrays[0][None]
-        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)[: self.replicas]
+            return np.array(arrays[0])[None]
+        return np.concatenate(arrays)[: self.replicas]
 
     def _joined(self, parts: Iterable[Sequence[Tensor]]) -> list[np.ndarray]:
         """Lists of tensors of each part, as one list of arrays."""
