@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from kerasinit import _backend
@@ -16,9 +15,9 @@ from kerasinit.signals import (
     FLAT_DERIVATIVE,
     FLAT_SAMPLES,
     HALF_SCALE,
-    ActivationShape,
     Call,
     Watch,
+    elementwise_shape,
     sites,
     watching,
 )
@@ -117,7 +116,7 @@ def _rms(tensor: Tensor) -> Tensor:
 
 def _unit_shares(call: Call) -> tuple[Tensor | float, Tensor | float]:
     """Shares of dead and saturated units, as `kerasinit.signals.unit_shares` has them."""
-    shape = _shape(call.activation)
+    shape = elementwise_shape(call.activation)
     if shape is None or call.activation is None or call.activation_input is None:
         return math.nan, math.nan
     before = ops.cast(call.activation_input, "float32")
@@ -144,18 +143,3 @@ def _all_but_units(call: Call) -> tuple[int, ...]:
     channels_first = getattr(call.site.layer, "data_format", None) == "channels_first"
     units = 1 if channels_first and rank > 2 else rank - 1
     return tuple(axis for axis in range(rank) if axis != units)
-
-
-def _shape(function: Callable[[Tensor], Tensor] | None) -> ActivationShape | None:
-    """What an activation does far from zero; None if it does not act value by value."""
-    if function is None or function is keras.activations.linear:
-        return None
-    points = np.array([[-1.7, -0.3, 0.4, 2.0]], "float32")
-    try:
-        together = _backend.evaluate(function, points)[0]
-        alone = _backend.evaluate(function, points[0, :, None] * np.eye(1, 4, dtype="float32"))
-        if not np.allclose(together, alone[:, 0], rtol=1e-3, atol=1e-5):
-            return None
-        return ActivationShape.of(lambda values: _backend.evaluate(function, values))
-    except _backend.errors():
-        return None  # it needs the layer's own shape, as PReLU does

@@ -16,11 +16,11 @@ from kerasinit.experiments._records import HISTOGRAM_BINS, LOWEST_POWER
 from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Probe
 from kerasinit.signals import (
-    ActivationShape,
     Call,
     LayerSignals,
     Signals,
     duplicate_share,
+    elementwise_shape,
     judge,
     unit_shares,
 )
@@ -178,9 +178,9 @@ def _layer_rows(
 def _unit_shares(call: Call, before: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Shares of dead and of saturated units per replica; None where they make no sense."""
     function = call.activation
-    if function is None or function is keras.activations.linear or not _is_elementwise(function):
+    shape = elementwise_shape(function)
+    if shape is None or function is None:
         return None, None
-    shape = ActivationShape.of(lambda points: _backend.evaluate(function, points))
 
     def total(inputs: list[Any]) -> tuple[Any, None]:
         return ops.sum(function(inputs[0])), None
@@ -191,17 +191,6 @@ def _unit_shares(call: Call, before: np.ndarray) -> tuple[np.ndarray | None, np.
     shares = [unit_shares(z, d, shape) for z, d in zip(before, derivative, strict=True)]
     dead, saturated = np.array(shares).T
     return dead, saturated
-
-
-def _is_elementwise(function: Callable[..., Any]) -> bool:
-    """Whether each output depends on its own input alone (a softmax's does not)."""
-    points = np.array([[-1.0, 0.5], [2.0, 0.25]], "float32")
-    try:
-        whole = _backend.evaluate(function, points)
-        parts = [_backend.evaluate(function, points[:, i : i + 1]) for i in range(2)]
-    except _backend.errors():
-        return False  # it needs the layer's own shape, as PReLU does
-    return whole.shape == points.shape and np.allclose(whole, np.concatenate(parts, axis=1))
 
 
 def _duplicate_shares(

@@ -1,6 +1,7 @@
 """Tensors to statistics to verdicts."""
 
 from kerasinit.signals._diagnosis import Diagnosis, diagnose
+from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
 from kerasinit.signals._probe import HALF_SCALE, measure
@@ -48,6 +49,7 @@ __all__ = [
     "by_row",
     "diagnose",
     "duplicate_share",
+    "elementwise_shape",
     "judge",
     "judge_window",
     "layer_signals",

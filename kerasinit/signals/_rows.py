@@ -12,6 +12,7 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.signals._batch import to_numpy
+from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._layer_signals import LayerSignals, layer_signals
 from kerasinit.signals._sites import Site
 from kerasinit.signals._taps import Call
@@ -92,27 +93,14 @@ def _weights(site: Site, gradients: dict[int, np.ndarray]) -> dict[str, Any]:
 def _derivative(call: Call) -> tuple[ActivationShape | None, Tensor | None]:
     """Shape and derivative of the activation, if it acts value by value."""
     function, before = call.activation, call.activation_input
-    if function is None or before is None or function is keras.activations.linear:
+    shape = None if before is None else elementwise_shape(function)
+    if shape is None or function is None:
         return None, None
-    try:
-        if not _is_elementwise(function, before):
-            return None, None
-        shape = ActivationShape.of(lambda points: _backend.evaluate(function, points))
-    except _backend.errors():
-        return None, None  # it needs the layer's own shape (PReLU) or keyword arguments
 
     def total(inputs: list[Tensor]) -> tuple[Tensor, None]:
         return ops.sum(ops.cast(function(inputs[0]), "float32")), None
 
     return shape, _backend.gradient(total, [before])[2][0]
-
-
-def _is_elementwise(function: Callable[[Tensor], Tensor], before: Tensor) -> bool:
-    """Whether each output depends on its own input alone; a softmax changes among zeros."""
-    part = ops.reshape(before[:2], (-1,))[:256]
-    whole = ops.reshape(function(before[:2]), (-1,))[:256]
-    alone = function(ops.stack([part, ops.zeros_like(part), ops.zeros_like(part)], axis=-1))[:, 0]
-    return bool(np.allclose(to_numpy(whole), to_numpy(alone), rtol=1e-3, atol=1e-5, equal_nan=True))
 
 
 def _units_last(site: Site, tensor: Any) -> np.ndarray:

@@ -1,0 +1,43 @@
+"""Which activations act on each value by itself, and what they do far from zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasinit import _backend
+from kerasinit.signals._units import ActivationShape
+
+POINTS = (-1.7, -0.3, 0.4, 2.0)  # on either side of zero, none of them special
+
+
+def elementwise_shape(function: Callable[[Any], Any] | None) -> ActivationShape | None:
+    """What an activation does far from zero; None if it does not act value by value.
+
+    None too for the linear activation, and for one that needs its layer's own shape or keyword
+    arguments (PReLU): nothing can be said of single values there. May be asked while a backend
+    traces.
+
+    Args:
+        function: Of a tensor.
+
+    >>> elementwise_shape(keras.activations.relu)
+    ActivationShape(has_off_state=True, bounded=False)
+    >>> elementwise_shape(keras.activations.softmax) is None
+    True
+    """
+    if function is None or function is keras.activations.linear:
+        return None
+    points = np.array([POINTS], "float32")
+    among_zeros = points.T * np.eye(1, len(POINTS), dtype="float32")
+    try:
+        together = _backend.evaluate(function, points)[0]
+        alone = _backend.evaluate(function, among_zeros)[:, 0]
+        if not np.allclose(together, alone, rtol=1e-3, atol=1e-5):
+            return None
+        return ActivationShape.of(lambda values: _backend.evaluate(function, values))
+    except _backend.errors():
+        return None
