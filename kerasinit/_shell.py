@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 SILENT = "3"  # TF_CPP_MIN_LOG_LEVEL: without it a machine without GPU gets an error line
 
@@ -49,17 +50,33 @@ def quiet() -> Iterator[None]:
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         kept = os.dup(2)
-        with os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as python:
-            before, sys.stderr = sys.stderr, python
-            os.dup2(held.fileno(), 2)
-            failed = True
-            try:
-                yield
-                failed = False
-            finally:
-                os.dup2(kept, 2)
-                os.close(kept)
-                sys.stderr = before
-                if failed:
-                    held.seek(0)
-                    os.write(2, held.read())
+        before = sys.stderr
+        stream = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+        python = _Forward(stream)
+        sys.stderr = python
+        os.dup2(held.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            sys.stderr = python.to = before
+            stream.close()
+            if failed:
+                held.seek(0)
+                os.write(2, held.read())
+
+
+class _Forward:
+    """A text stream that passes everything on.
+
+    Who keeps `sys.stderr` of now, as loggers do, writes to what comes after it.
+    """
+
+    def __init__(self, to: TextIO) -> None:
+        self.to = to
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.to, name)

@@ -1,5 +1,6 @@
 """The command `kerasinit` as it is installed: fast help, no noise."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -63,3 +64,14 @@ def test_what_was_held_back_is_dropped_otherwise(capfd):
     with _shell.quiet():
         os.write(2, b"compiled noise\n")
     assert capfd.readouterr().err == ""
+
+
+def test_a_logger_set_up_while_quiet_still_writes_afterwards(capsys):
+    logger = logging.getLogger("test_shell")
+    with _shell.quiet():
+        logger.addHandler(handler := logging.StreamHandler(sys.stderr))
+    try:
+        logger.warning("later")
+    finally:
+        logger.removeHandler(handler)
+    assert capsys.readouterr().err == "later\n"

@@ -26,6 +26,7 @@ from kerasinit._backend._layers import (
     own_variables,
     seed_states,
     synchronise,
+    training_argument,
     without_traces,
 )
 from kerasinit._backend._mapped import (
@@ -122,6 +123,7 @@ __all__ = [
     "synchronise",
     "takes_rows",
     "training",
+    "training_argument",
     "wait_for",
     "without_gradients",
     "without_traces",

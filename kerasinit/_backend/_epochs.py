@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias, final
 import keras
 import numpy as np
 
-from kerasinit._backend._mapped import has_gpu
+from kerasinit._backend._mapped import has_gpu, quietly
 from kerasinit._backend._name import name
 from kerasinit._backend._programs import Program, side_by_side
 
@@ -118,7 +118,7 @@ def _tensorflow_epoch(update: Callable[[Any, Any], Any], row_shape: tuple[int, .
         steps = tf.shape(xs)[0]
         return tf.while_loop(lambda index, _: index < steps, body, (0, tf.zeros(row_shape)))[1]
 
-    return run
+    return quietly(run)
 
 
 def _torch_epoch(update: Callable[[Any, Any], Any]) -> Any:

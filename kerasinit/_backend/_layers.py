@@ -93,6 +93,14 @@ def synchronise(model: Any) -> None:
         model.jax_state_sync()
 
 
+def training_argument(model: Any, training: bool) -> dict[str, bool]:
+    """The keyword argument `training` if the model's `call` takes it, as Keras' trainers ask.
+
+    Reads `Layer._call_has_training_arg`.
+    """
+    return {"training": training} if model._call_has_training_arg else {}
+
+
 def has_keras_train_step(model: Any) -> bool:
     """Whether `model` trains by Keras' own `train_step`, whose logs hold running means."""
     step = getattr(model, "train_step", None)

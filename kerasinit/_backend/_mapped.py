@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ def jitted(
     else:
         import tensorflow as tf
 
-        run = tf.function(function, jit_compile=has_gpu(), autograph=False)
+        run = quietly(tf.function(function, jit_compile=has_gpu(), autograph=False))
     return lambda parts, *shared: [run(values, *shared) for values in parts]
 
 
@@ -90,6 +91,25 @@ def maps_convolutions_well() -> bool:
     times slower than a product of patches; torch cannot map Keras' padding at all.
     """
     return name() == "tensorflow"
+
+
+def quietly(run: Callable[..., Any]) -> Callable[..., Any]:
+    """`run` without TensorFlow's warnings on how it was traced.
+
+    It warns of operations that it maps one replica at a time (random ones), and of functions that
+    were traced anew: each architecture has its own.
+    """
+    logger = logging.getLogger("tensorflow")
+
+    def called(*arguments: Any) -> Any:
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            return run(*arguments)
+        finally:
+            logger.setLevel(level)
+
+    return called
 
 
 def has_gpu() -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from kerasinit import _backend
 from kerasinit.experiments import _builders, _data, _measures
@@ -81,7 +82,7 @@ def train(cell: Cell, tell: Tell, drawer: Drawer | None = None) -> Iterator[list
 
 
 def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
-    """Builds the model of an architecture.
+    """Builds the model of an architecture; one that builds when called is called once.
 
     Raises:
         ValueError: If its outputs are not one logit per class.
@@ -93,11 +94,12 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
         width=architecture.width,
         activation=architecture.activation,
     )
-    found = tuple(model.output_shape)
-    if found[1:] != (dataset.classes,):
+    logits = model(ops.convert_to_tensor(dataset.x[:1]), training=False)
+    found = tuple(logits.shape) if ops.is_tensor(logits) else type(logits).__name__
+    if found != (1, dataset.classes):
         raise ValueError(
-            f"The model {architecture.model!r} must end in one logit per class, shape "
-            f"(batch, {dataset.classes}). Received: {found}."
+            f"The model {architecture.model!r} must end in one logit per class: of one example, "
+            f"an output of shape (1, {dataset.classes}). Received: {found}."
         )
     return model
 

@@ -77,6 +77,7 @@ class Trainer:
         self.batch_size = min(batch_size, len(dataset.x))
         self.replicas = replicas
         self.shuffle_seed = shuffle_seed
+        self._inference = _backend.training_argument(model, False)
         self.probe_x = dataset.x[:PROBE_EXAMPLES]
         self.calls, self._tap_shapes = find_calls(model, self.probe_x)
         self._count, size = (1, None) if replicas is None else _backend.parts_of(replicas)
@@ -199,11 +200,12 @@ class Trainer:
 
     def _step(self, replica: Any, x: Tensor, y: Tensor) -> Any:
         weights, states = replica
+        training = _backend.training_argument(self.model, True)
 
         def objective(own: Any) -> tuple[Tensor, Any]:
             with self._mappable():
                 logits, new, losses = self.model.stateless_call(
-                    own, states, x, training=True, return_losses=True
+                    own, states, x, return_losses=True, **training
                 )
             loss = sum(losses, cross_entropy(logits, y))
             return loss, (new, ops.stack([loss, accuracy(logits, y)]))
@@ -214,7 +216,7 @@ class Trainer:
     def _score(self, replica: Any, x: Tensor, y: Tensor) -> Tensor:
         weights, states = replica
         with self._mappable():
-            logits, _ = self.model.stateless_call(weights, states, x, training=False)
+            logits, _ = self.model.stateless_call(weights, states, x, **self._inference)
         return ops.stack([cross_entropy(logits, y), accuracy(logits, y)])
 
     def _signals(self, replica: Any, x: Tensor, y: Tensor, taps: list[Tensor]) -> Any:
@@ -226,15 +228,15 @@ class Trainer:
             hooks = watching(sites(self.model), batch_statistics=True)
             with hooks as report_to, self._mappable():
                 report_to(watch)
-                logits, _ = self.model.stateless_call(own, states, x, training=False)
+                logits, _ = self.model.stateless_call(own, states, x, **self._inference)
             loss = cross_entropy(logits, y)
             inward = [call.layer_input for call in watch.calls if call.layer_input is not None]
             return loss, (
                 loss,
-                [call.value for call in watch.calls],
-                [call.output for call in watch.calls],
-                [call.activation_input for call in watch.calls if _is_separate(call)],
-                [ops.sqrt(ops.mean(ops.square(value))) for value in inward],
+                [_wide(call.value) for call in watch.calls],
+                [_wide(call.output) for call in watch.calls],
+                [_wide(call.activation_input) for call in watch.calls if _is_separate(call)],
+                [ops.sqrt(ops.mean(ops.square(_wide(value)))) for value in inward],
             )
 
         return _backend.gradients_of(objective)((weights, taps))
@@ -249,6 +251,11 @@ def find_calls(model: Any, x: np.ndarray) -> tuple[list[Call], list[tuple[int, .
     if watch.calls and not any(call.is_output for call in watch.calls):
         watch.calls[-1].is_output = True  # reshaped or scaled on its way out
     return watch.calls, [shape for shape, _ in watch.shapes]
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """In float32, for layers that compute in half precision."""
+    return ops.cast(tensor, "float32")
 
 
 def _is_separate(call: Call) -> bool:

@@ -70,7 +70,9 @@ class Watch:
         """`value` plus its zero tensor, whose gradient is the gradient by `value`."""
         position = len(self.shapes)
         self.shapes.append((tuple(value.shape), keras.backend.standardize_dtype(value.dtype)))
-        return value if self._taps is None else value + self._taps[position]
+        if self._taps is None:
+            return value
+        return value + ops.cast(self._taps[position], value.dtype)
 
     def muted(self) -> bool:
         """Whether the pass is inside of a layer that nothing can be read from."""

@@ -1,3 +1,5 @@
+import sys
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -192,6 +194,34 @@ def test_every_named_model_is_trained_mapped(tmp_path, model):
     for record in records(tmp_path / "run"):
         assert record.mapped
         assert np.isfinite(record.final["loss"])
+
+
+def test_a_subclassed_model_that_builds_when_called_is_trained(tmp_path, tiny, monkeypatch):
+    class Plain(keras.Model):
+        def __init__(self, classes, width):
+            super().__init__()
+            self.hidden = keras.layers.Dense(width, activation="tanh")
+            self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+            self.out = keras.layers.Dense(classes)
+
+        def call(self, inputs):
+            return self.out(self.scale * self.hidden(inputs))
+
+    module = types.ModuleType("my_models")
+    module.plain = lambda input_shape, classes, *, depth, width, activation: Plain(classes, width)
+    monkeypatch.setitem(sys.modules, "my_models", module)
+    run(tiny(models="my_models:plain", epochs=1), tmp_path / "run")
+    assert all(record.mapped for record in records(tmp_path / "run"))
+
+
+def test_a_model_without_one_logit_per_class_is_refused(tmp_path, tiny, monkeypatch):
+    module = types.ModuleType("my_models")
+    module.wide = lambda input_shape, classes, *, depth, width, activation: keras.Sequential(
+        [keras.Input(input_shape), keras.layers.Dense(classes + 1)]
+    )
+    monkeypatch.setitem(sys.modules, "my_models", module)
+    with pytest.raises(ValueError, match=r"one logit per class.*Received: \(1, 3\)"):
+        run(tiny(models="my_models:wide", epochs=1), tmp_path / "run")
 
 
 def test_a_model_rule_of_each_kind_draws(tmp_path, tiny):

@@ -235,3 +235,18 @@ def test_parts_hold_all_replicas_and_busy_no_core_longer_than_needed(replicas, c
     assert size <= _mapped.MOST_PER_PART
     fewest = -(-replicas // cores)  # replicas that some core must train
     assert -(-count // cores) * size < fewest + _mapped.MOST_PER_PART
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
+def test_layers_in_half_precision_train_and_are_probed(replicas, dataset):
+    x = inputs = keras.Input((2,))
+    x = layers.Dense(8, "tanh", dtype="mixed_bfloat16")(x)
+    model = keras.Model(inputs, layers.Dense(2, dtype="float32")(x))
+    start = drawn(model, 1)
+    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=replicas)
+    trainer.load(start if replicas is None else Weights.stack([start] * replicas), RATE)
+    before = trainer.probe()
+    for epoch in range(10):
+        trainer.train_epoch(epoch)
+    assert all(array.dtype == "float32" for array in (*before.outputs, *before.taps))
+    assert np.all(trainer.probe().loss < before.loss)
