@@ -320,6 +320,20 @@ def test_the_scale_and_the_accumulators_of_an_optimizer_are_found():
     assert float(optimizer.dynamic_scale) > 0
 
 
+@pytest.mark.parametrize("takes", [True, False], ids=["with", "without"])
+def test_training_is_handed_to_models_whose_call_takes_it(takes):
+    class Takes(keras.Model):
+        def call(self, inputs, training=None):
+            return inputs
+
+    class DoesNot(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    found = _backend.training_argument((Takes if takes else DoesNot)(), True)
+    assert found == ({"training": True} if takes else {})
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_keras_own_train_step_is_told_apart(own):
     class Own(keras.Sequential):

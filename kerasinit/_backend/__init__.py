@@ -33,9 +33,9 @@ from kerasinit._backend._mapped import (
     jitted,
     maps_convolutions_well,
     over_replicas,
-    parts_of,
 )
 from kerasinit._backend._name import name
+from kerasinit._backend._programs import parts_of
 from kerasinit._backend._small_arrays import (
     small_array,
     small_array_functions,

@@ -42,7 +42,7 @@ def training(
     """A training by `step` and `optimizer`.
 
     Args:
-        step: `(weights, states, x, y) -> (gradients, new states, row)`, all of them tensors.
+        step: `((weights, states), x, y) -> (gradients, new states, row)`, all of them tensors.
         weights: Trainable Keras variables of the shapes of a part.
         states: Non-trainable Keras variables likewise.
         optimizer: A Keras optimizer, built for `weights`.
@@ -51,14 +51,7 @@ def training(
     """
     if name() == "jax":
         return _OfParts(step, weights, states, optimizer, example)
-    if name() == "torch":
-        return _InPlace(_detached(step), weights, states, optimizer, row_shape)
     return _InPlace(step, weights, states, optimizer, row_shape)
-
-
-def _detached(step: Step) -> Step:
-    """`step` on torch, where it takes tensors, not parameters."""
-    return lambda weights, *rest: step([value.detach() for value in weights], *rest)
 
 
 @final
@@ -75,17 +68,15 @@ class _InPlace:
     ) -> None:
         self._weights, self._states, self._optimizer = weights, states, optimizer
         self._reset = _resetting(optimizer)
-        update = self._update(step)
-        self._run = (
-            _torch_epoch(update) if name() == "torch" else _tensorflow_epoch(update, row_shape)
-        )
+        if name() == "torch":
+            self._run = _torch_epoch(self._update(_detached(step)))
+        else:
+            self._run = _tensorflow_epoch(self._update(step), row_shape)
 
     def load(self, parts: Sequence[tuple[Arrays, Arrays]], learning_rate: float) -> None:
         ((weights, states),) = parts
-        for variable, value in zip(self._weights, weights, strict=True):
-            variable.assign(value)
-        for variable, value in zip(self._states, states, strict=True):
-            variable.assign(value)
+        _assign(self._weights, weights)
+        _assign(self._states, states)
         self._reset(learning_rate)
 
     def epoch(self, xs: Any, ys: Any) -> list[Any]:
@@ -96,11 +87,10 @@ class _InPlace:
 
     def _update(self, step: Step) -> Callable[[Any, Any], Any]:
         def update(x: Any, y: Any) -> Any:
-            ((weights, states),) = self.values()
-            gradients, new, row = step(weights, states, x, y)
+            (values,) = self.values()
+            gradients, new, row = step(values, x, y)
             self._optimizer.apply(gradients, self._weights)
-            for variable, value in zip(self._states, new, strict=True):
-                variable.assign(value)
+            _assign(self._states, new)
             return row
 
         return update
@@ -119,6 +109,16 @@ def _tensorflow_epoch(update: Callable[[Any, Any], Any], row_shape: tuple[int, .
         return tf.while_loop(lambda index, _: index < steps, body, (0, tf.zeros(row_shape)))[1]
 
     return quietly(run)
+
+
+def _detached(step: Step) -> Step:
+    """`step` on torch, where it takes tensors, not parameters."""
+
+    def detached(values: Values, x: Any, y: Any) -> tuple[Any, Any, Any]:
+        weights, states = values
+        return step(([weight.detach() for weight in weights], states), x, y)
+
+    return detached
 
 
 def _torch_epoch(update: Callable[[Any, Any], Any]) -> Any:
@@ -148,7 +148,7 @@ class _OfParts:
         def run(carry: Any, batches: Any) -> Any:
             def body(carry: Any, batch: Any) -> Any:
                 own, state, slots = carry
-                gradients, state, row = step(own, state, *batch)
+                gradients, state, row = step((own, state), *batch)
                 own, slots = optimizer.stateless_apply(slots, gradients, own)
                 return (own, state, slots), row
 
@@ -184,8 +184,12 @@ def _resetting(optimizer: Any) -> Callable[[float], None]:
     fresh = [np.array(keras.ops.convert_to_numpy(v)) for v in optimizer.variables]
 
     def reset(learning_rate: float) -> None:
-        for variable, value in zip(optimizer.variables, fresh, strict=True):
-            variable.assign(value)
+        _assign(optimizer.variables, fresh)
         optimizer.learning_rate = learning_rate
 
     return reset
+
+
+def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,35 +1,14 @@
-"""Functions mapped over replicas and compiled, and how many replicas go into one call."""
+"""Functions mapped over replicas, in one compiled call."""
 
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from kerasinit._backend._name import name
-from kerasinit._backend._programs import Program, cores, side_by_side
-
-MOST_PER_PART = 4  # replicas; with more, their weights leave a processor's cache
-
-
-def parts_of(replicas: int) -> tuple[int, int]:
-    """Into how many parts of which size replicas are best divided; the last may be filled up.
-
-    On a processor, XLA runs a mapped matrix product on one thread. Small parts, one at a time on
-    each core, take half to two thirds of the time of one large part, measured on two cores.
-    Everywhere else, one part.
-    """
-    if not _runs_parts():
-        return 1, replicas
-    workers = cores()
-
-    def busy(size: int) -> int:  # replicas that the busiest worker trains
-        return math.ceil(math.ceil(replicas / size) / workers) * size
-
-    size = min(range(1, min(MOST_PER_PART, replicas) + 1), key=lambda size: (busy(size), -size))
-    return math.ceil(replicas / size), size
+from kerasinit._backend._programs import Program, side_by_side
 
 
 def over_replicas(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,11 +96,3 @@ def has_gpu() -> bool:
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
-
-
-def _runs_parts() -> bool:
-    if name() != "jax":
-        return False
-    import jax
-
-    return bool(jax.default_backend() == "cpu")

@@ -1,11 +1,34 @@
-"""JAX functions compiled ahead and run on several threads."""
+"""Parts of a computation that run side by side, on JAX."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+
+from kerasinit._backend._name import name
+
+MOST_PER_PART = 4  # replicas; with more, their weights leave a processor's cache
+
+
+def parts_of(replicas: int) -> tuple[int, int]:
+    """Into how many parts of which size replicas are best divided; the last may be filled up.
+
+    On a processor, XLA runs a mapped matrix product on one thread. Small parts, one at a time on
+    each core, take half to two thirds of the time of one large part, measured on two cores.
+    Everywhere else, one part.
+    """
+    if not _on_processor():
+        return 1, replicas
+    workers = cores()
+
+    def busy(size: int) -> int:  # replicas that the busiest worker trains
+        return math.ceil(math.ceil(replicas / size) / workers) * size
+
+    size = min(range(1, min(MOST_PER_PART, replicas) + 1), key=lambda size: (busy(size), -size))
+    return math.ceil(replicas / size), size
 
 
 class Program:
@@ -60,3 +83,11 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _on_processor() -> bool:
+    if name() != "jax":
+        return False
+    import jax
+
+    return bool(jax.default_backend() == "cpu")

@@ -77,7 +77,6 @@ class Trainer:
         self.batch_size = min(batch_size, len(dataset.x))
         self.replicas = replicas
         self.shuffle_seed = shuffle_seed
-        self._inference = _backend.training_argument(model, False)
         self.probe_x = dataset.x[:PROBE_EXAMPLES]
         self.calls, self._tap_shapes = find_calls(model, self.probe_x)
         self._count, size = (1, None) if replicas is None else _backend.parts_of(replicas)
@@ -150,7 +149,7 @@ class Trainer:
         ]
         optimizer.build(weights)
         return _backend.training(
-            lambda weights, states, x, y: step((weights, states), x, y),
+            step,
             weights,
             states,
             optimizer,
@@ -193,20 +192,18 @@ class Trainer:
 
     # One replica, as the backend maps it.
 
-    def _mappable(self) -> contextlib.AbstractContextManager[None]:
-        if self.replicas is None or _backend.maps_convolutions_well():
-            return contextlib.nullcontext()
-        return as_matrix_products(self.model)
+    def _call(self, replica: Any, x: Tensor, *, training: bool, **options: Any) -> Any:
+        """`stateless_call` of the model at the weights and states of `replica`."""
+        options |= _backend.training_argument(self.model, training)
+        as_it_is = self.replicas is None or _backend.maps_convolutions_well()
+        with contextlib.nullcontext() if as_it_is else as_matrix_products(self.model):
+            return self.model.stateless_call(*replica, x, **options)
 
     def _step(self, replica: Any, x: Tensor, y: Tensor) -> Any:
         weights, states = replica
-        training = _backend.training_argument(self.model, True)
 
         def objective(own: Any) -> tuple[Tensor, Any]:
-            with self._mappable():
-                logits, new, losses = self.model.stateless_call(
-                    own, states, x, return_losses=True, **training
-                )
+            logits, new, losses = self._call((own, states), x, training=True, return_losses=True)
             loss = sum(losses, cross_entropy(logits, y))
             return loss, (new, ops.stack([loss, accuracy(logits, y)]))
 
@@ -214,9 +211,7 @@ class Trainer:
         return gradients, new, row
 
     def _score(self, replica: Any, x: Tensor, y: Tensor) -> Tensor:
-        weights, states = replica
-        with self._mappable():
-            logits, _ = self.model.stateless_call(weights, states, x, **self._inference)
+        logits, _ = self._call(replica, x, training=False)
         return ops.stack([cross_entropy(logits, y), accuracy(logits, y)])
 
     def _signals(self, replica: Any, x: Tensor, y: Tensor, taps: list[Tensor]) -> Any:
@@ -226,9 +221,9 @@ class Trainer:
             own, shifts = inputs
             watch = Watch(taps=shifts)
             hooks = watching(sites(self.model), batch_statistics=True)
-            with hooks as report_to, self._mappable():
+            with hooks as report_to:
                 report_to(watch)
-                logits, _ = self.model.stateless_call(own, states, x, **self._inference)
+                logits, _ = self._call((own, states), x, training=False)
             loss = cross_entropy(logits, y)
             inward = [call.layer_input for call in watch.calls if call.layer_input is not None]
             return loss, (

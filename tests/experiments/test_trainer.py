@@ -4,7 +4,7 @@ import pytest
 from keras import layers, ops
 
 from kerasinit import _backend
-from kerasinit._backend import _mapped
+from kerasinit._backend import _programs
 from kerasinit.experiments import _trainer
 from kerasinit.experiments._data import load
 from kerasinit.experiments._objective import accuracy, batch_order, cross_entropy
@@ -226,15 +226,15 @@ def test_parts_side_by_side_give_what_one_part_gives(make, dataset, monkeypatch)
 @pytest.mark.parametrize("cores", [1, 2, 3, 64])
 @pytest.mark.parametrize("replicas", [1, 2, 3, 10, 40, 101])
 def test_parts_hold_all_replicas_and_busy_no_core_longer_than_needed(replicas, cores, monkeypatch):
-    monkeypatch.setattr(_mapped, "cores", lambda: cores)
+    monkeypatch.setattr(_programs, "cores", lambda: cores)
     count, size = _backend.parts_of(replicas)
     assert 0 <= count * size - replicas < size
     if keras.config.backend() != "jax":
         assert (count, size) == (1, replicas)
         return
-    assert size <= _mapped.MOST_PER_PART
+    assert size <= _programs.MOST_PER_PART
     fewest = -(-replicas // cores)  # replicas that some core must train
-    assert -(-count // cores) * size < fewest + _mapped.MOST_PER_PART
+    assert -(-count // cores) * size < fewest + _programs.MOST_PER_PART
 
 
 @pytest.mark.parametrize("replicas", [None, 2])
