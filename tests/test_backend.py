@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kerasinit import _backend
+from kerasinit._backend import _tracing
 
 SEEN = []
 
@@ -214,6 +215,30 @@ def test_compiled_leaves_the_precision_of_tensorflow_as_it_was():
     _backend.compiled(remember_precision)(keras.ops.ones((2, 2)))
     assert seen == [False]
     assert tf.config.experimental.tensor_float_32_execution_enabled() == before
+
+
+@pytest.mark.skipif(keras.config.backend() != "jax", reason="the others compile nothing here")
+def test_on_a_gpu_compiled_tries_no_kernels_except_where_jax_traces(monkeypatch):
+    import jax
+
+    seen = []
+
+    def jit(function, compiler_options=None, **options):
+        def call(*arguments):
+            seen.append(compiler_options)
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with monkeypatch.context() as patch:
+        patch.setattr(jax, "jit", jit)
+        double = _backend.compiled(lambda tensor: 2 * tensor)
+    assert float(double(3.0)) == 6
+    assert float(jax.jit(double)(3.0)) == 6
+    assert float(jax.jit(lambda: double(3.0))()) == 6
+    assert seen == [_tracing.ONCE["gpu"], None, None]
+    assert float(jax.jit(lambda x: x @ x, compiler_options=seen[0])(np.ones((1, 1)))[0, 0]) == 1
 
 
 @pytest.mark.skipif(keras.config.backend() != "jax", reason="a setting of JAX")

@@ -13,6 +13,13 @@ from keras.src.random.seed_generator import draw_seed
 
 from kerasinit._backend._name import name
 
+# XLA's options for a program that runs once, by JAX's name of the device. On a processor: little
+# optimization. On a GPU: no search for the fastest kernel of each matrix product.
+ONCE = {
+    "cpu": {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
+    "gpu": {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False},
+}
+
 
 def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
     """Values of an elementwise `function`, computed at once even while a backend traces.
@@ -64,7 +71,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     times faster on the first call, and faster later. On GPUs, JAX and TensorFlow round the factors
     of float32 products to 10 bits (TF32), which would leave an orthogonal matrix with an error
     of 1e-3; here they do not. (TensorFlow: except inside a `tf.function`, which keeps the setting
-    of the program that runs it.)
+    of the program that runs it.) Nor does JAX try out kernels on a GPU, which takes a minute for
+    few orthogonal matrices and gains milliseconds (except inside a trace, which has its own say).
 
     Args:
         function: A pure function of one tensor, or of what `seed_tensor` gives, and of plain
@@ -73,11 +81,18 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     if name() == "jax":
         import jax
 
-        exact = jax.jit(lambda plain, tensor: function(tensor, *plain), static_argnums=0)
+        def run(plain: tuple[Any, ...], tensor: Any) -> Any:
+            return function(tensor, *plain)
+
+        options = ONCE["gpu"] if jax.default_backend() == "gpu" else None
+        nested = jax.jit(run, static_argnums=0)
+        alone = jax.jit(run, static_argnums=0, compiler_options=options)
 
         def call(tensor: Any, *plain: Any) -> Any:
+            # JAX takes compiler options only where nothing else is being traced.
+            at_once = options is not None and is_concrete(keras.ops.zeros(()))
             with jax.default_matmul_precision("float32"):
-                return exact(plain, tensor)
+                return (alone if at_once else nested)(plain, tensor)
 
     elif name() == "tensorflow":
         import tensorflow as tf
@@ -120,12 +135,10 @@ def run_once(function: Callable[[], Any]) -> Any:
 
 
 def compiled_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` compiled by JAX for a single call: with little optimization on a CPU."""
+    """`function` compiled by JAX for a single call: in a hurry."""
     import jax
 
-    on_cpu = jax.default_backend() == "cpu"
-    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    return jax.jit(function, compiler_options=options if on_cpu else None)
+    return jax.jit(function, compiler_options=ONCE.get(jax.default_backend()))
 
 
 def run_for_shapes(function: Callable[[], Any]) -> Any:
