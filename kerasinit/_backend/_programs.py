@@ -10,24 +10,30 @@ from typing import Any
 
 from kerasinit._backend._name import name
 
-MOST_PER_PART = 4  # replicas; with more, their weights leave a processor's cache
+MOST_PER_PART = 4  # replicas; fewer, but not less than two, if they take more bytes than
+PART_BYTES = 2**22  # which stay in a processor's cache
 
 
-def parts_of(replicas: int) -> tuple[int, int]:
+def parts_of(replicas: int, replica_bytes: int) -> tuple[int, int]:
     """Into how many parts of which size replicas are best divided; the last may be filled up.
 
     On a processor, XLA runs a mapped matrix product on one thread. Small parts, one at a time on
     each core, take half to two thirds of the time of one large part, measured on two cores.
     Everywhere else, one part.
+
+    Args:
+        replicas: How many there are.
+        replica_bytes: What one of them needs for a step.
     """
     if not _on_processor():
         return 1, replicas
     workers = cores()
+    most = min(max(PART_BYTES // replica_bytes, 2), MOST_PER_PART, replicas)
 
     def busy(size: int) -> int:  # replicas that the busiest worker trains
         return math.ceil(math.ceil(replicas / size) / workers) * size
 
-    size = min(range(1, min(MOST_PER_PART, replicas) + 1), key=lambda size: (busy(size), -size))
+    size = min(range(1, most + 1), key=lambda size: (busy(size), -size))
     return math.ceil(replicas / size), size
 
 

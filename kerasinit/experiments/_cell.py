@@ -19,7 +19,7 @@ from kerasinit.experiments._draws import Draw, Drawer
 from kerasinit.experiments._records import Replica
 from kerasinit.experiments._spec import Architecture, Experiment
 from kerasinit.experiments._stacking import Weights, why_not_mapped
-from kerasinit.experiments._trainer import Trainer, replicas_per_call
+from kerasinit.experiments._trainer import PROBE_EXAMPLES, Trainer, replicas_per_call
 
 MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
@@ -94,12 +94,15 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
         width=architecture.width,
         activation=architecture.activation,
     )
-    logits = model(ops.convert_to_tensor(dataset.x[:1]), training=False)
+    # As many examples as the trainer will look at: JAX compiles their operations once.
+    examples = ops.convert_to_tensor(dataset.x[:PROBE_EXAMPLES])
+    logits = model(examples, training=False)
     found = tuple(logits.shape) if ops.is_tensor(logits) else type(logits).__name__
-    if found != (1, dataset.classes):
+    if found != (len(examples), dataset.classes):
         raise ValueError(
-            f"The model {architecture.model!r} must end in one logit per class: of one example, "
-            f"an output of shape (1, {dataset.classes}). Received: {found}."
+            f"The model {architecture.model!r} must end in one logit per class: of "
+            f"{len(examples)} examples, an output of shape ({len(examples)}, {dataset.classes}). "
+            f"Received: {found}."
         )
     return model
 

@@ -79,7 +79,10 @@ class Trainer:
         self.shuffle_seed = shuffle_seed
         self.probe_x = dataset.x[:PROBE_EXAMPLES]
         self.calls, self._tap_shapes = find_calls(model, self.probe_x)
-        self._count, size = (1, None) if replicas is None else _backend.parts_of(replicas)
+        self._count, size = 1, None
+        if replicas is not None:
+            needed = _bytes_of(model, self._tap_shapes, self.batch_size)
+            self._count, size = _backend.parts_of(replicas, needed)
         self._lead: tuple[int, ...] = () if size is None else (size,)
         self._labels = np.eye(dataset.classes, dtype="float32")
         every = _unmapped if replicas is None else _backend.over_replicas
@@ -265,18 +268,22 @@ def _spread(found: Sequence[np.ndarray], where: Sequence[bool]) -> list[np.ndarr
 
 
 def replicas_per_call(model: Any, x: np.ndarray, batch_size: int, wanted: int) -> int:
-    """How many of `wanted` replicas fit into `MEMORY` at once, in groups of equal size.
+    """How many of `wanted` replicas fit into `MEMORY` at once, in groups of equal size."""
+    _, shapes = find_calls(model, x[:PROBE_EXAMPLES])
+    groups = -(-wanted * _bytes_of(model, shapes, batch_size) // MEMORY)
+    return -(-wanted // max(groups, 1))
+
+
+def _bytes_of(model: Any, tap_shapes: Sequence[tuple[int, ...]], batch_size: int) -> int:
+    """Bytes that one replica needs for a step.
 
     Counted are weights, gradients, two optimizer slots and a copy of the weights, and the
     activations of a batch forward and backward, twice for what lies between the taps.
     """
     weights = sum(int(np.prod(v.shape)) for v in model.variables)
-    _, shapes = find_calls(model, x[:2])
-    activations = sum(int(np.prod(shape[1:])) for shape in shapes)
+    activations = sum(int(np.prod(shape[1:])) for shape in tap_shapes)
     examples = max(batch_size, PROBE_EXAMPLES)
-    per_replica = 4 * (5 * weights + 4 * activations * examples)
-    groups = -(-wanted * per_replica // MEMORY)
-    return -(-wanted // max(groups, 1))
+    return 4 * (5 * weights + 4 * activations * examples)
 
 
 def _unmapped(function: Any) -> Any:

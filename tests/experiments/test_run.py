@@ -220,7 +220,7 @@ def test_a_model_without_one_logit_per_class_is_refused(tmp_path, tiny, monkeypa
         [keras.Input(input_shape), keras.layers.Dense(classes + 1)]
     )
     monkeypatch.setitem(sys.modules, "my_models", module)
-    with pytest.raises(ValueError, match=r"one logit per class.*Received: \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"one logit per class.*Received: \(64, 3\)"):
         run(tiny(models="my_models:wide", epochs=1), tmp_path / "run")
 
 

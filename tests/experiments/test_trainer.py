@@ -209,7 +209,7 @@ def test_parts_side_by_side_give_what_one_part_gives(make, dataset, monkeypatch)
     starts = Weights.stack([drawn(model, seed) for seed in range(5)])
     results = []
     for parts in ((1, 5), (3, 2)):  # the third is filled up
-        monkeypatch.setattr(_trainer._backend, "parts_of", lambda _, parts=parts: parts)
+        monkeypatch.setattr(_trainer._backend, "parts_of", lambda *_, parts=parts: parts)
         trainer = Trainer(model, dataset, optimizer=ADAM, batch_size=BATCH, replicas=5)
         trainer.load(starts, RATE)
         rows = trainer.train_epoch(0)
@@ -225,17 +225,20 @@ def test_parts_side_by_side_give_what_one_part_gives(make, dataset, monkeypatch)
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 64])
 @pytest.mark.parametrize("replicas", [1, 2, 3, 10, 40, 101])
-def test_parts_hold_all_replicas_and_busy_no_core_longer_than_needed(replicas, cores, monkeypatch):
+@pytest.mark.parametrize(("bytes_of_one", "most"), [(1, 4), (2**20, 4), (2**21, 2), (2**30, 2)])
+def test_parts_hold_all_replicas_and_busy_no_core_longer_than_needed(
+    replicas, cores, bytes_of_one, most, monkeypatch
+):
     monkeypatch.setattr(_programs, "cores", lambda: cores)
     monkeypatch.setattr(_programs, "_on_processor", lambda: keras.config.backend() == "jax")
-    count, size = _backend.parts_of(replicas)
+    count, size = _backend.parts_of(replicas, bytes_of_one)
     assert 0 <= count * size - replicas < size
     if keras.config.backend() != "jax":
         assert (count, size) == (1, replicas)
         return
-    assert size <= _programs.MOST_PER_PART
+    assert size <= most
     fewest = -(-replicas // cores)  # replicas that some core must train
-    assert -(-count // cores) * size < fewest + _programs.MOST_PER_PART
+    assert -(-count // cores) * size < fewest + most
 
 
 @pytest.mark.parametrize("replicas", [None, 2])
