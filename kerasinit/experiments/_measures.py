@@ -215,7 +215,8 @@ def _duplicate_shares(
             if bias.shape == (matrix.shape[1],):
                 matrix = np.vstack([matrix, bias])
                 gradient = np.vstack([gradient, probe.gradients[index][replica]])
-        shares.append(duplicate_share(matrix, gradient))
+        largest = max(float(rms(g[replica][None])[0]) for g in probe.gradients)
+        shares.append(duplicate_share(matrix, gradient, largest))
     return np.array(shares)
 
 

@@ -15,7 +15,7 @@ from kerasinit import _backend
 from kerasinit._typing import Config, Tensor
 from kerasinit.experiments._convolution import as_matrix_products
 from kerasinit.experiments._data import Dataset
-from kerasinit.experiments._objective import accuracy, batch_order, cross_entropy
+from kerasinit.experiments._objective import batch_order, loss_and_accuracy
 from kerasinit.experiments._stacking import Weights
 from kerasinit.signals import Call, Watch, sites, watching
 
@@ -207,15 +207,16 @@ class Trainer:
 
         def objective(own: Any) -> tuple[Tensor, Any]:
             logits, new, losses = self._call((own, states), x, training=True, return_losses=True)
-            loss = sum(losses, cross_entropy(logits, y))
-            return loss, (new, ops.stack([loss, accuracy(logits, y)]))
+            loss, accuracy = loss_and_accuracy(logits, y)
+            loss = sum(losses, loss)
+            return loss, (new, ops.stack([loss, accuracy]))
 
         gradients, (new, row) = _backend.gradients_of(objective)(weights)
         return gradients, new, row
 
     def _score(self, replica: Any, x: Tensor, y: Tensor) -> Tensor:
         logits, _ = self._call(replica, x, training=False)
-        return ops.stack([cross_entropy(logits, y), accuracy(logits, y)])
+        return ops.stack(loss_and_accuracy(logits, y))
 
     def _signals(self, replica: Any, x: Tensor, y: Tensor, taps: list[Tensor]) -> Any:
         weights, states = replica
@@ -227,7 +228,7 @@ class Trainer:
             with hooks as report_to:
                 report_to(watch)
                 logits, _ = self._call((own, states), x, training=False)
-            loss = cross_entropy(logits, y)
+            loss, _ = loss_and_accuracy(logits, y)
             inward = [call.layer_input for call in watch.calls if call.layer_input is not None]
             return loss, (
                 loss,

@@ -114,6 +114,7 @@ def layer_signals(
     weight_gradients: Mapping[str, np.ndarray] | None = None,
     kernel: np.ndarray | None = None,
     kernel_gradient: np.ndarray | None = None,
+    largest_gradient: float = 0.0,
     derivative: np.ndarray | None = None,
     activation_input: np.ndarray | None = None,
     shape: _units.ActivationShape | None = None,
@@ -132,6 +133,7 @@ def layer_signals(
         kernel: The main weight with (bias and) all inputs in the rows, shape `(inputs, units)`;
             None if no units can be told apart.
         kernel_gradient: Gradient by `kernel`, same shape.
+        largest_gradient: Largest RMS of a weight gradient in the model.
         derivative: Derivative of the activation at `activation_input`; None if unknown.
         activation_input: What the activation received; None if that is `preactivation` (a
             normalization may lie between them).
@@ -156,7 +158,7 @@ def layer_signals(
         dead, saturated = _units.unit_shares(before, derivative, shape)
     duplicates = None
     if kernel is not None and kernel_gradient is not None:
-        duplicates = _units.duplicate_share(kernel, kernel_gradient)
+        duplicates = _units.duplicate_share(kernel, kernel_gradient, largest_gradient)
     return LayerSignals(
         name=name,
         units=int(output.shape[-1]),

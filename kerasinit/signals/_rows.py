@@ -13,7 +13,7 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._elementwise import elementwise_shape
-from kerasinit.signals._layer_signals import LayerSignals, layer_signals
+from kerasinit.signals._layer_signals import LayerSignals, layer_signals, rms
 from kerasinit.signals._sites import Site
 from kerasinit.signals._taps import Call
 from kerasinit.signals._units import ActivationShape
@@ -36,6 +36,7 @@ def rows_of(
     times: dict[str, int] = {}
     rows = []
     # A last layer whose output is reshaped or scaled on its way out is an output all the same.
+    largest = max(map(rms, weight_gradients.values()), default=0.0)
     last = calls[-1] if calls and not any(call.is_output for call in calls) else None
     for call in calls:
         name = (call.site.layer.path or call.site.layer.name).removeprefix(f"{model_name}/")
@@ -43,7 +44,8 @@ def rows_of(
         if times[name] > 1:
             name = f"{name} (call {times[name]})"
         is_output = call.is_output or call is last
-        rows.append(_row(name, call, tap_gradients[call.tap], weight_gradients, is_output))
+        given = _weights(call.site, weight_gradients, largest)
+        rows.append(_row(name, call, tap_gradients[call.tap], given, is_output))
     return tuple(rows)
 
 
@@ -51,7 +53,7 @@ def _row(
     name: str,
     call: Call,
     gradient: np.ndarray,
-    weight_gradients: dict[int, np.ndarray],
+    weights: dict[str, Any],
     is_output: bool,
 ) -> LayerSignals:
     site = call.site
@@ -69,11 +71,11 @@ def _row(
         layer_input=None if call.layer_input is None else to_numpy(call.layer_input),
         normalized=call.normalized,
         is_output=is_output,
-        **_weights(site, weight_gradients),
+        **weights,
     )
 
 
-def _weights(site: Site, gradients: dict[int, np.ndarray]) -> dict[str, Any]:
+def _weights(site: Site, gradients: dict[int, np.ndarray], largest: float) -> dict[str, Any]:
     """The arguments of `layer_signals` that tell of the layer's weights."""
     arrays = {str(i): to_numpy(ops.convert_to_tensor(w)) for i, w in enumerate(site.weights)}
     found = {str(i): gradients[id(w)] for i, w in enumerate(site.weights) if id(w) in gradients}
@@ -86,7 +88,7 @@ def _weights(site: Site, gradients: dict[int, np.ndarray]) -> dict[str, Any]:
             if vector.shape == (kernel.shape[1],) and index in found:  # the bias
                 kernel = np.vstack([kernel, vector])
                 kernel_gradient = np.vstack([kernel_gradient, found[index]])
-        given.update(kernel=kernel, kernel_gradient=kernel_gradient)
+        given.update(kernel=kernel, kernel_gradient=kernel_gradient, largest_gradient=largest)
     return given
 
 

@@ -10,6 +10,7 @@ import numpy as np
 FLAT_DERIVATIVE = 0.01  # |act'| below this passes no gradient; covers sigmoid, tanh, softsign
 FLAT_SAMPLES = 0.95  # share of samples for which a saturated unit is flat
 EQUAL = 1e-6  # relative difference below which two columns are the same
+CANCELLED = 1e-2  # of the largest gradient in the model; of less, rounding may be a part too
 FAR = 1e3  # a pre-activation far outside of every activation's working range
 
 
@@ -68,15 +69,19 @@ def unit_shares(
     return dead, float(np.mean(np.mean(flat & ~off, axis=0) > FLAT_SAMPLES))
 
 
-def duplicate_share(kernel: np.ndarray, kernel_gradient: np.ndarray) -> float:
+def duplicate_share(
+    kernel: np.ndarray, kernel_gradient: np.ndarray, largest_gradient: float = 0.0
+) -> float:
     """Share of units that have the weights and the weight gradient of another unit.
 
     Such units compute the same and stay the same for ever: together they are one unit. Dead units
-    share a zero gradient, but not their weights, and are no duplicates.
+    share a zero gradient, but not their weights, and are no duplicates. Where units are copies,
+    their gradients often cancel to nothing but rounding, which differs from unit to unit.
 
     Args:
         kernel: Weights with the inputs in the rows, shape `(inputs, units)`.
         kernel_gradient: Gradient by `kernel`, same shape.
+        largest_gradient: Largest RMS of a gradient in the model, for what counts as rounding.
 
     >>> import numpy as np
     >>> duplicate_share(np.array([[1.0, 1.0, 2.0]]), np.array([[3.0, 3.0, 3.0]]))
@@ -85,7 +90,8 @@ def duplicate_share(kernel: np.ndarray, kernel_gradient: np.ndarray) -> float:
     units = kernel.shape[1]
     if units < 2 or not (np.isfinite(kernel).all() and np.isfinite(kernel_gradient).all()):
         return 0.0
-    columns = [_relative(kernel), _relative(kernel_gradient)]
+    floor = CANCELLED * largest_gradient if np.isfinite(largest_gradient) else 0.0
+    columns = [_relative(kernel), _relative(kernel_gradient, floor)]
     # Equal columns have equal projections: after sorting by them, copies are neighbours.
     direction = np.random.default_rng(0).standard_normal(kernel.shape[0])
     keys = [np.round(direction @ c / np.sqrt(kernel.shape[0]), 4) for c in columns]
@@ -98,7 +104,7 @@ def duplicate_share(kernel: np.ndarray, kernel_gradient: np.ndarray) -> float:
     return float(np.mean(copies))
 
 
-def _relative(columns: np.ndarray) -> np.ndarray:
+def _relative(columns: np.ndarray, floor: float = 0.0) -> np.ndarray:
     columns = columns.astype("float64")
-    scale = float(np.sqrt(np.mean(np.square(columns))))
+    scale = max(float(np.sqrt(np.mean(np.square(columns)))), floor)
     return columns / scale if scale > 0 else columns

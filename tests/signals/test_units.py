@@ -98,3 +98,15 @@ def test_rounding_in_the_gradient_does_not_hide_copies():
     rng = np.random.default_rng(0)
     gradient = np.ones((20, 10)) * (1 + 1e-7 * rng.standard_normal((20, 10)))
     assert duplicate_share(np.ones((20, 10)), gradient) == 1.0
+
+
+def test_gradients_that_are_nothing_but_rounding_do_not_hide_copies():
+    noise = 1e-8 * np.random.default_rng(0).standard_normal((20, 10))
+    assert duplicate_share(np.ones((20, 10)), noise, largest_gradient=1.0) == 1.0
+    assert duplicate_share(np.ones((20, 10)), noise, largest_gradient=1e-8) == 0.0
+    assert duplicate_share(np.ones((20, 10)), noise, largest_gradient=float("inf")) == 0.0
+
+
+def test_small_gradients_that_differ_are_no_copies():
+    gradient = 1e-5 * np.random.default_rng(0).standard_normal((20, 10))
+    assert duplicate_share(np.ones((20, 10)), gradient, largest_gradient=1.0) == 0.0
