@@ -36,10 +36,13 @@ class Schedule:
         self._plain: deque[float] = deque(maxlen=PAIRS)
         self._calls = 0
 
-    @property
-    def measures(self) -> bool:
-        """Whether `observe` is to be told how long steps take."""
-        return self._budget is not None
+    def measures(self, step: int) -> bool:
+        """Whether `observe` is to be told how long `step` takes; asked before `due`.
+
+        To know, one waits for the device, which could otherwise be busy with one step while the
+        next is prepared: so, once the cost is known, only around the steps that are recorded.
+        """
+        return self._budget is not None and (not self._is_known or step >= self._next - 1)
 
     def due(self, step: int) -> bool:
         """Whether `step` is to be recorded; asked once for each step, in order."""
@@ -54,8 +57,13 @@ class Schedule:
         if self._calls <= 4:  # the first calls of either kind compile
             return
         (self._recorded if recorded else self._plain).append(seconds)
-        if self._budget is None or min(len(self._recorded), len(self._plain)) < 3:
+        if self._budget is None or not self._is_known:
             return
         plain = float(np.median(self._plain))
         cost = max(float(np.median(self._recorded)) - plain, 0.0)
         self.every = min(max(math.ceil(cost / (self._budget * plain)), 1), LONGEST)
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether there are steps of both kinds to compare."""
+        return min(len(self._recorded), len(self._plain)) >= 3

@@ -113,8 +113,9 @@ class Session:
         executed = self.model.steps_per_execution or 1
         step = self._begin_step()
         probing = bool(self._probes and self._probes.due(step)) and self.watch.failure is None
+        measures = self.schedule.measures(step + executed - 1)
         recording = self.schedule.due(step) or probing
-        began = self._clock()
+        began = self._clock() if measures else None
         if recording:
             result, measurement = self.watch.call(arguments, probing=probing)
         else:
@@ -208,9 +209,7 @@ class Session:
             self._step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
         return self._step
 
-    def _clock(self) -> float | None:
-        if not self.schedule.measures:
-            return None
+    def _clock(self) -> float:
         _backend.wait_for(self._logs)
         return time.perf_counter()
 

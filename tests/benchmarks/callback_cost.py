@@ -155,10 +155,11 @@ CASES = {
     "every=1, no histogram": lambda side: [GradientStats(1, histogram=False)],
     "every=1, may stop": lambda side: [GradientStats(1, on_verdict="stop")],
     "every=10": lambda side: [GradientStats(10)],
+    "budget=0.01": lambda side: [GradientStats(budget=0.01)],
     "every=100 + probe": lambda side: [GradientStats(100, activations_every=100)],
     "second pass": lambda side: [SecondPass(side.x[: side.batch], side.y[: side.batch])],
 }
-LONG = {"every=100 + probe": 100, "every=10": 20}
+LONG = {"every=100 + probe": 100, "every=10": 20, "budget=0.01": 200}
 
 
 def measure(make, case, pairs, steps):

@@ -8,10 +8,11 @@ from kerasinit.callbacks._schedule import Schedule
 def recorded(schedule, steps, seconds=None):
     found = []
     for step in range(steps):
+        measures = schedule.measures(step)
         due = schedule.due(step)
         if due:
             found.append(step)
-        if seconds:
+        if seconds and measures:
             schedule.observe(due, seconds[due])
     return found
 
@@ -56,3 +57,18 @@ def test_a_recording_that_is_free_is_done_at_each_step():
     schedule = Schedule(budget=0.01)
     recorded(schedule, 100, seconds={False: 1.0, True: 0.9})
     assert schedule.every == 1
+
+
+def test_few_steps_are_timed_once_the_cost_is_known():
+    schedule = Schedule(budget=0.01)
+    recorded(schedule, 200, seconds={False: 1.0, True: 1.5})
+    assert schedule.every == 50
+    timed, due = [], []
+    for step in range(200, 300):
+        timed += [step] if schedule.measures(step) else []
+        due += [step] if schedule.due(step) else []
+    assert timed == [step for record in due for step in (record - 1, record)]
+
+
+def test_without_a_budget_no_step_is_timed():
+    assert not any(Schedule(2).measures(step) for step in range(10))
