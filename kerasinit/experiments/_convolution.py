@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -12,97 +14,109 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 
+PLAIN = (keras.layers.Conv1D, keras.layers.Conv2D)
+DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+
 
 @contextlib.contextmanager
 def as_matrix_products(model: Any) -> Iterator[None]:
-    """Lets the plain convolutions of `model` multiply patches by the kernel while this is open.
+    """Lets the convolutions of `model` multiply patches by the kernel while this is open.
 
     The result is the same to float tolerance. Where it pays, and why:
-    `_backend.maps_convolutions_well`.
+    `_backend.maps_convolutions_well`. Whoever hooks the layers' `call` must do so inside.
 
     Args:
         model: A Keras model; its layers are as before on leaving.
     """
-    layers = [layer for layer in _backend.flat_layers(model) if _is_plain(layer)]
-    for layer in layers:
-        layer.__dict__["convolution_op"] = _product_of(layer)
+    replaced = [
+        (layer, *entry) for layer in _backend.flat_layers(model) if (entry := _replacement(layer))
+    ]
+    for layer, name, function in replaced:
+        layer.__dict__[name] = function
     try:
         yield
     finally:
-        for layer in layers:
-            del layer.__dict__["convolution_op"]
+        for layer, name, _ in replaced:
+            del layer.__dict__[name]
 
 
-def _is_plain(layer: Any) -> bool:
-    return (
-        isinstance(layer, keras.layers.Conv1D | keras.layers.Conv2D)
-        and layer.groups == 1
-        and layer.data_format == "channels_last"
-        and layer.padding in ("same", "valid", "causal")
-    )
+def _replacement(layer: Any) -> tuple[str, Callable[..., Tensor]] | None:
+    """The method of a layer that convolves, and what to do instead; None to leave it alone."""
+    if getattr(layer, "data_format", None) != "channels_last":
+        return None
+    if _inherits(layer, "call", SEPARABLE):
+        return "call", lambda inputs: _finished(layer, _separable(layer, inputs))
+    if _inherits(layer, "call", DEPTHWISE):
+        return "call", lambda inputs: _finished(layer, _depthwise(layer, inputs, layer.kernel))
+    if _inherits(layer, "convolution_op", PLAIN) and layer.groups == 1:
+        return "convolution_op", lambda inputs, kernel: _plain(layer, inputs, kernel)
+    return None
 
 
-def _product_of(layer: Any) -> Callable[[Tensor, Tensor], Tensor]:
-    def product(inputs: Tensor, kernel: Tensor) -> Tensor:
-        gathered = patches(
-            inputs, layer.kernel_size, layer.strides, layer.dilation_rate, layer.padding
-        )
-        shape = tuple(gathered.shape)
-        rows = ops.reshape(gathered, (-1, shape[-1]))
-        columns = ops.reshape(kernel, (shape[-1], kernel.shape[-1]))
-        return ops.reshape(ops.matmul(rows, columns), (-1, *shape[1:-1], kernel.shape[-1]))
-
-    return product
+def _inherits(layer: Any, method: str, classes: tuple[type, ...]) -> bool:
+    """Whether `method` of the layer is that of one of Keras' `classes`, not its own."""
+    own = getattr(type(layer), method, None)
+    return isinstance(layer, classes) and any(own is getattr(c, method) for c in classes)
 
 
-def patches(
-    inputs: Tensor,
-    window: Sequence[int],
-    strides: Sequence[int],
-    dilation: Sequence[int],
-    padding: str,
-) -> Tensor:
-    """What a convolution multiplies by its kernel, at every position of its output.
+def _plain(layer: Any, inputs: Tensor, kernel: Tensor) -> Tensor:
+    gathered = ops.concatenate(list(_views(layer, inputs)), axis=-1)
+    return _product(gathered, ops.reshape(kernel, (gathered.shape[-1], kernel.shape[-1])))
+
+
+def _depthwise(layer: Any, inputs: Tensor, kernel: Tensor) -> Tensor:
+    """Each channel by its own kernels: a sum of as many products as the window has elements."""
+    *window, channels, multiplier = kernel.shape
+    factors = ops.reshape(kernel, (math.prod(window), channels, multiplier))
+    views = _views(layer, inputs)
+    total = sum(ops.expand_dims(view, -1) * factors[i] for i, view in enumerate(views))
+    return ops.reshape(total, (-1, *total.shape[1:-2], channels * multiplier))
+
+
+def _separable(layer: Any, inputs: Tensor) -> Tensor:
+    between = _depthwise(layer, inputs, layer.depthwise_kernel)
+    return _product(between, ops.reshape(layer.pointwise_kernel, (between.shape[-1], -1)))
+
+
+def _product(rows: Tensor, columns: Tensor) -> Tensor:
+    flat = ops.matmul(ops.reshape(rows, (-1, rows.shape[-1])), columns)
+    return ops.reshape(flat, (-1, *rows.shape[1:-1], columns.shape[-1]))
+
+
+def _finished(layer: Any, outputs: Tensor) -> Tensor:
+    """What Keras adds after a depthwise or separable convolution."""
+    outputs = outputs if layer.bias is None else outputs + layer.bias
+    return outputs if layer.activation is None else layer.activation(outputs)
+
+
+def _views(layer: Any, inputs: Tensor) -> Iterator[Tensor]:
+    """What each element of the window is multiplied by, at every position of the output.
 
     Args:
+        layer: For its window, strides, dilation and padding ("same", "valid" or "causal").
         inputs: Shape `(batch, *space, channels)`.
-        window: Size of the kernel in each axis of space.
-        strides: Steps between positions.
-        dilation: Steps between the kernel's rows and columns.
-        padding: "same", "valid" or "causal" (one axis of space).
 
-    Returns:
-        Shape `(batch, *positions, prod(window) * channels)`, in the order of the kernel's rows.
+    Yields:
+        Tensors of shape `(batch, *positions, channels)`, in the order of the kernel's rows.
     """
+    window, strides, dilation = layer.kernel_size, layer.strides, layer.dilation_rate
     before, after, sizes = [], [], []
     for size, length, step, gap in zip(inputs.shape[1:-1], window, strides, dilation, strict=True):
         reach = (length - 1) * gap
-        count = -(-size // step) if padding == "same" else (size - reach - 1) // step + 1
-        missing = max((count - 1) * step + reach + 1 - size, 0) if padding == "same" else 0
-        if padding == "causal":
-            missing, count = reach, -(-size // step)
+        count = (size - reach - 1) // step + 1 if layer.padding == "valid" else -(-size // step)
+        missing = max((count - 1) * step + reach + 1 - size, 0) if layer.padding == "same" else 0
+        if layer.padding == "causal":
+            missing = reach
         sizes.append(count)
-        before.append(reach if padding == "causal" else missing // 2)
+        before.append(reach if layer.padding == "causal" else missing // 2)
         after.append(missing - before[-1])
     widths = [(0, 0), *zip(before, after, strict=True), (0, 0)]
     padded = ops.pad(inputs, widths) if any(map(any, widths)) else inputs
-    return ops.concatenate(list(_shifted(padded, 0, (), window, strides, dilation, sizes)), axis=-1)
-
-
-def _shifted(
-    padded: Tensor,
-    axis: int,
-    slices: tuple[slice, ...],
-    window: Sequence[int],
-    strides: Sequence[int],
-    dilation: Sequence[int],
-    sizes: Sequence[int],
-) -> Iterator[Tensor]:
-    """The input seen by each element of the window, row by row."""
-    if axis == len(window):
-        yield padded[(slice(None), *slices, slice(None))]
-        return
-    for offset in range(window[axis]):
-        start = offset * dilation[axis]
-        part = slice(start, start + (sizes[axis] - 1) * strides[axis] + 1, strides[axis])
-        yield from _shifted(padded, axis + 1, (*slices, part), window, strides, dilation, sizes)
+    for offsets in itertools.product(*map(range, window)):
+        spans = zip(offsets, dilation, strides, sizes, strict=True)
+        parts = [
+            slice(offset * gap, offset * gap + (size - 1) * step + 1, step)
+            for offset, gap, step, size in spans
+        ]
+        yield padded[(slice(None), *parts)]

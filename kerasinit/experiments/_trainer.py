@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,11 +84,11 @@ class Trainer:
             self._count, size = _backend.parts_of(replicas, needed)
         self._lead: tuple[int, ...] = () if size is None else (size,)
         self._labels = np.eye(dataset.classes, dtype="float32")
-        every = _unmapped if replicas is None else _backend.over_replicas
-        self._training = self._new_training(every(self._step), keras.optimizers.get(optimizer))
+        step, score, signals = map(self._over_replicas, (self._step, self._score, self._signals))
+        self._training = self._new_training(step, keras.optimizers.get(optimizer))
         example = (self._training.values()[0], *next(self._validation()))
-        self._evaluate = _backend.jitted(every(self._score), example)
-        self._measure = _backend.jitted(every(self._signals))
+        self._evaluate = _backend.jitted(score, example)
+        self._measure = _backend.jitted(signals)
 
     def load(self, weights: Weights, learning_rate: float) -> None:
         """Starts anew: from `weights`, with an optimizer that has seen nothing."""
@@ -193,14 +192,25 @@ class Trainer:
         """Lists of tensors of each part, as one list of arrays."""
         return [self._join(tensors) for tensors in zip(*parts, strict=True)]
 
+    def _over_replicas(self, function: Any) -> Any:
+        """`function` of one replica, mapped over the replicas of a part."""
+        if self.replicas is None:
+            return function
+        if _backend.maps_convolutions_well():
+            return _backend.over_replicas(function)
+
+        def with_products(*arguments: Any) -> Any:
+            with as_matrix_products(self.model):
+                return function(*arguments)
+
+        return _backend.over_replicas(with_products)
+
     # One replica, as the backend maps it.
 
     def _call(self, replica: Any, x: Tensor, *, training: bool, **options: Any) -> Any:
         """`stateless_call` of the model at the weights and states of `replica`."""
         options |= _backend.training_argument(self.model, training)
-        as_it_is = self.replicas is None or _backend.maps_convolutions_well()
-        with contextlib.nullcontext() if as_it_is else as_matrix_products(self.model):
-            return self.model.stateless_call(*replica, x, **options)
+        return self.model.stateless_call(*replica, x, **options)
 
     def _step(self, replica: Any, x: Tensor, y: Tensor) -> Any:
         weights, states = replica
@@ -285,7 +295,3 @@ def _bytes_of(model: Any, tap_shapes: Sequence[tuple[int, ...]], batch_size: int
     activations = sum(int(np.prod(shape[1:])) for shape in tap_shapes)
     examples = max(batch_size, PROBE_EXAMPLES)
     return 4 * (5 * weights + 4 * activations * examples)
-
-
-def _unmapped(function: Any) -> Any:
-    return function

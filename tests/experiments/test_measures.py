@@ -29,6 +29,14 @@ def normalized_model():
     return keras.Model(inputs, layers.Dense(2)(x))
 
 
+def convolved_model():
+    x = inputs = keras.Input((2,))
+    x = layers.Reshape((1, 2, 1))(x)
+    x = layers.DepthwiseConv2D((1, 2), depth_multiplier=4, padding="same", activation="tanh")(x)
+    x = layers.SeparableConv2D(4, (1, 2), padding="same", activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+
+
 def weights_of(model, kind):
     rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
@@ -44,7 +52,7 @@ def dataset():
     return load("circle")
 
 
-@pytest.mark.parametrize("make", [plain_model, normalized_model])
+@pytest.mark.parametrize("make", [plain_model, normalized_model, convolved_model])
 def test_every_replica_is_measured_as_diagnose_measures_it(make, dataset):
     model = make()
     kinds = ("random", "constant", "zeros")

@@ -37,6 +37,14 @@ def normalized_model():
     return keras.Model(inputs, layers.Dense(2)(x))
 
 
+def convolved_model():
+    x = inputs = keras.Input((2,))
+    x = layers.Reshape((1, 2, 1))(x)
+    x = layers.DepthwiseConv2D((1, 2), depth_multiplier=4, padding="same", activation="tanh")(x)
+    x = layers.SeparableConv2D(4, (1, 2), padding="same", activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+
+
 def drawn(model, seed):
     rng = np.random.default_rng(seed)
     for variable in model.trainable_variables:
@@ -63,7 +71,7 @@ def fit(model, weights, dataset, optimizer, epochs):
 
 
 @pytest.mark.parametrize("optimizer", [SGD, ADAM], ids=["sgd", "adam"])
-@pytest.mark.parametrize("make", [dense_model, normalized_model])
+@pytest.mark.parametrize("make", [dense_model, normalized_model, convolved_model])
 def test_every_replica_equals_its_own_fit(make, optimizer, dataset):
     model = make()
     starts = [drawn(model, seed) for seed in (1, 2, 3)]
