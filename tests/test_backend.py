@@ -192,6 +192,22 @@ def gram(tensor):
     return keras.ops.transpose(tensor) @ tensor
 
 
+@pytest.mark.parametrize("layer", [False, True])
+def test_the_cause_behind_what_keras_reports_is_found(layer):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="incompatible") as caught:
+        (model.layers[0] if layer else model)(np.ones((2, 5)))
+    cause = _backend.cause_of(caught.value)
+    assert "is incompatible with the layer: expected axis -1 of input shape" in cause
+    assert "\n" not in cause
+    assert "\x1b" not in cause
+
+
+def test_the_cause_of_a_plain_error_is_its_first_line():
+    assert _backend.cause_of(ValueError("Bad.\nMore.")) == "Bad."
+    assert _backend.cause_of(ValueError()) == ""
+
+
 def test_compiled_gives_the_same_values():
     tensor = keras.random.normal((5, 3), seed=1)
     np.testing.assert_allclose(

@@ -33,6 +33,7 @@ from kerasinit._backend._mapped import (
     jitted,
     maps_convolutions_well,
     over_replicas,
+    quietly,
 )
 from kerasinit._backend._name import name
 from kerasinit._backend._programs import parts_of
@@ -43,6 +44,7 @@ from kerasinit._backend._small_arrays import (
     sum_of_squares,
 )
 from kerasinit._backend._tracing import (
+    cause_of,
     compiled,
     copied,
     errors,
@@ -78,6 +80,7 @@ __all__ = [
     "build_shapes",
     "building_layer",
     "building_path",
+    "cause_of",
     "clipped_gradients",
     "compile_train_step",
     "compiled",
@@ -108,6 +111,7 @@ __all__ = [
     "over_replicas",
     "own_variables",
     "parts_of",
+    "quietly",
     "run_for_shapes",
     "run_once",
     "seed_states",

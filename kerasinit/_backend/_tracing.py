@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,17 @@ def errors() -> tuple[type[Exception], ...]:
 
         return (*of_python, tf.errors.OpError)
     return of_python
+
+
+def cause_of(error: Exception) -> str:
+    """One line on what went wrong: where Keras reports on a layer's call, with the cause it names.
+
+    Args:
+        error: Whatever was raised; Keras marks the cause with terminal codes for bold.
+    """
+    first, _, rest = str(error).strip().partition("\n")
+    bold = re.search(r"\x1b\[1m(?:\{\{.*?\}\})?\s*(.*)", rest)
+    return f"{first.rstrip('.')}: {bold[1]}".replace("\x1b[0m", "") if bold else first
 
 
 def _double_scope() -> contextlib.AbstractContextManager[Any]:

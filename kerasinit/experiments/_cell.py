@@ -75,9 +75,9 @@ def train(cell: Cell, tell: Tell, drawer: Drawer | None = None) -> Iterator[list
     except _backend.errors() as error:
         if done:
             raise
-        first_line = str(error).strip().split("\n")[0]
+        cause = _backend.cause_of(error)
         tell("note", {"message": f"One training after another: the model cannot be mapped "
-                                 f"({type(error).__name__}: {first_line[:200]})."})  # fmt: skip
+                                 f"({type(error).__name__}: {cause[:200]})."})  # fmt: skip
         yield from _train_groups(cell, model, dataset, None, drawer, tell)
 
 
@@ -96,7 +96,7 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
     )
     # As many examples as the trainer will look at: JAX compiles their operations once.
     examples = ops.convert_to_tensor(dataset.x[:PROBE_EXAMPLES])
-    logits = model(examples, training=False)
+    logits = _backend.quietly(model)(examples, training=False)
     found = tuple(logits.shape) if ops.is_tensor(logits) else type(logits).__name__
     if found != (len(examples), dataset.classes):
         raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from kerasinit import _backend
 from kerasinit._typing import Config
 from kerasinit.experiments import _builders, _data
 from kerasinit.experiments._names import (
@@ -116,7 +117,7 @@ def _parts(values: Config) -> Iterator[str]:
     try:
         keras.optimizers.get(values["optimizer"])
     except (ValueError, TypeError, KeyError) as error:
-        yield f"optimizer: {_first_line(error)}"
+        yield f"optimizer: {_backend.cause_of(error)}"
 
 
 def _initializers(entries: Sequence[Any]) -> Iterator[str]:
@@ -149,16 +150,12 @@ def _bad_initializer(rule: Any, error: Exception) -> str:
                 f"initializers: unknown class_name {rule['class_name']!r}. "
                 f"{near(rule['class_name'], known)}"
             )
-    return f"initializers: {rule!r} does not make an initializer: {_first_line(error)}"
+    return f"initializers: {rule!r} does not make an initializer: {_backend.cause_of(error)}"
 
 
 def _instance_label(name: str, config: Mapping[str, Any]) -> str:
     kept = [f"{key}={value}" for key, value in config.items() if value is not None]
     return f"{name}({', '.join(kept)})"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
 
 
 def _number(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasinit import models
+from kerasinit import _backend, models
 from kerasinit.experiments._data import Dataset
 from kerasinit.experiments._names import MODEL_RULES
 from kerasinit.experiments._spec import Architecture
@@ -88,12 +88,13 @@ def draw(model: Any, rule: Any, seed: int, dataset: Dataset) -> Weights:
         seed: Seed of the weights and of the model's own random layers.
         dataset: Data for rules that look at data.
     """
+    initialize = _backend.quietly(models.initialize)
     if rule == "initialize":
-        models.initialize(model, seed=seed)
+        initialize(model, seed=seed)
     elif rule == "lsuv":
-        models.initialize(model, seed=seed, data=dataset.x[:DATA_EXAMPLES])
+        initialize(model, seed=seed, data=dataset.x[:DATA_EXAMPLES])
     else:
-        models.initialize(model, rule, seed=seed)
+        initialize(model, rule, seed=seed)
     for variable in model.non_trainable_variables:
         if variable.path.endswith(SEED_STATE):
             variable.assign(np.array([seed, 0], variable.dtype))

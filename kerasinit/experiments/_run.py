@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kerasinit import _backend
 from kerasinit._typing import Config
 from kerasinit.experiments import _data
 from kerasinit.experiments._cell import Cell, build, train
@@ -207,16 +208,16 @@ def _cell_mistakes(cell: Cell, architecture: Architecture, drawer: Drawer) -> li
     try:
         model = build(architecture, dataset)
     except Exception as error:  # noqa: BLE001 - the code of any builder runs here
-        return [f"models: {architecture.model!r} on {architecture.data!r}: {_first_line(error)}"]
+        return [f"models: {architecture.model!r} on {architecture.data!r}: {_told(error)}"]
     mistakes = []
     seed = cell.spec.seed_list[0]
     for label, rule in cell.spec.rules.items():
         try:
             drawer.draw(model, rule, Draw(label, seed, 0.0), architecture, dataset)
         except Exception as error:  # noqa: BLE001 - the code of any initializer runs here
-            mistakes.append(f"initializers: {label!r}: {_first_line(error)}")
+            mistakes.append(f"initializers: {label!r}: {_told(error)}")
     return mistakes
 
 
-def _first_line(error: Exception) -> str:
-    return f"{str(error).strip().split(chr(10))[0]} ({type(error).__name__})"
+def _told(error: Exception) -> str:
+    return f"{_backend.cause_of(error)} ({type(error).__name__})"

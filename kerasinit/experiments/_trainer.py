@@ -256,7 +256,7 @@ def find_calls(model: Any, x: np.ndarray) -> tuple[list[Call], list[tuple[int, .
     watch = Watch()
     with watching(sites(model), batch_statistics=True) as report_to, keras.StatelessScope():
         report_to(watch)
-        watch.mark_outputs(model(ops.convert_to_tensor(x), training=False))
+        watch.mark_outputs(_backend.quietly(model)(ops.convert_to_tensor(x), training=False))
     if watch.calls and not any(call.is_output for call in watch.calls):
         watch.calls[-1].is_output = True  # reshaped or scaled on its way out
     return watch.calls, [shape for shape, _ in watch.shapes]

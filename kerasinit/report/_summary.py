@@ -26,8 +26,9 @@ def _compared(comparison: Comparison, found: Sequence[Setting]) -> str:
     rows, cells = comparison.rows, [setting.cell for setting in found]
     names = {row.initializer for row in rows}
     seeds = {replica.seed for replica in comparison.replicas}
-    models = " and ".join(sorted({str(cell.get("model")) for cell in cells}))
-    data = " and ".join(sorted({str(cell.get("data")) for cell in cells}))
+    models, data = (
+        joined(sorted({str(cell.get(name)) for cell in cells})) for name in ("model", "data")
+    )
     activations = list(dict.fromkeys(str(cell.get("activation")) for cell in cells))
     depths = [str(depth) for depth in sorted({int(cell.get("depth", 0)) for cell in cells})]
     return (
