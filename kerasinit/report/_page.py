@@ -19,7 +19,7 @@ from kerasinit.report._charts import charts_of
 from kerasinit.report._files import extra, write_whole
 from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked
 from kerasinit.report._series import cell_key, series_by_cell
-from kerasinit.report._settings import Setting, settings
+from kerasinit.report._settings import Setting, most_telling, settings
 from kerasinit.report._summary import summary
 from kerasinit.report._theory import predictor
 from kerasinit.report._toml import to_toml
@@ -82,6 +82,7 @@ def page(comparison: Comparison) -> str:
         "contents": [entry for entry in CONTENTS if entry[0] != "map" or depths["rows"]],
         "map": depths,
         "cells": views,
+        "chosen": most_telling(kept[: len(kept) - undrawn] or kept),
         "headings": HEADINGS,
         "confidence": CONFIDENCE,
         "baseline": comparison.baseline,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -31,3 +33,14 @@ def settings(comparison: Comparison) -> tuple[Setting, ...]:
     groups = [tuple(rows) for _, rows in groupby(comparison.rows, key=lambda r: cell_key(r.cell))]
     cells = [rows[0].cell for rows in groups]
     return tuple(map(Setting, cell_labels(cells), cells, groups))
+
+
+def most_telling(found: Sequence[Setting]) -> int:
+    """The place of the setting whose initializers differ most in validation accuracy."""
+    spreads = [_spread([row.val_accuracy.value for row in setting.rows]) for setting in found]
+    return max(range(len(found)), key=spreads.__getitem__)
+
+
+def _spread(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return max(finite) - min(finite) if finite else 0.0

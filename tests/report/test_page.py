@@ -150,3 +150,15 @@ def test_settings_beyond_the_limit_are_counted(comparison, monkeypatch):
     page = _page.page(comparison)
     assert "1 setting more are in the records" in page
     assert page.count('class="cell"') == 1
+
+
+@pytest.mark.parametrize(("flat", "chosen"), [("relu", 1), ("tanh", 0)])
+def test_page_opens_on_the_setting_whose_initializers_differ_most(comparison, flat, chosen):
+    rows = tuple(
+        dataclasses.replace(row, val_accuracy=dataclasses.replace(row.val_accuracy, value=0.5))
+        if row.cell["activation"] == flat
+        else row
+        for row in comparison.rows
+    )
+    text = _page.page(dataclasses.replace(comparison, rows=rows))
+    assert re.findall(r'<option value="(\d)" selected>', text) == [str(chosen)]
