@@ -1,5 +1,9 @@
 """The private Keras API that `_backend` reads still means what it meant."""
 
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -190,6 +194,34 @@ def test_numbers_are_told_from_what_a_backend_traces():
 
 def gram(tensor):
     return keras.ops.transpose(tensor) @ tensor
+
+
+def test_quiet_calls_that_overlap_leave_the_log_of_tensorflow_as_it_was(caplog):
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    before = logger.level, list(logger.filters)
+    first_is_in, second_is_in = threading.Event(), threading.Event()
+
+    def first():
+        first_is_in.set()
+        assert second_is_in.wait(10)
+        logger.error("first")
+
+    def second():
+        second_is_in.set()
+        outer.result(10)
+        logger.error("second")
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            outer = pool.submit(_backend.quietly(first))
+            assert first_is_in.wait(10)
+            pool.submit(_backend.quietly(second)).result(10)
+        logger.error("after")
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert (logger.level, logger.filters) == before
+    assert {record.message for record in caplog.records} == {"after"}
 
 
 @pytest.mark.parametrize("layer", [False, True])

@@ -82,12 +82,15 @@ def quietly(run: Callable[..., Any]) -> Callable[..., Any]:
     logger = logging.getLogger("tensorflow")
 
     def called(*arguments: Any, **options: Any) -> Any:
-        level = logger.level
-        logger.setLevel(logging.CRITICAL)
+        def is_critical(record: logging.LogRecord) -> bool:
+            return record.levelno >= logging.CRITICAL
+
+        # A filter of each call's own: with the level, threads would put back each other's.
+        logger.addFilter(is_critical)
         try:
             return run(*arguments, **options)
         finally:
-            logger.setLevel(level)
+            logger.removeFilter(is_critical)
 
     return called
 

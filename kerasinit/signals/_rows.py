@@ -35,8 +35,8 @@ def rows_of(
     """
     times: dict[str, int] = {}
     rows = []
-    # A last layer whose output is reshaped or scaled on its way out is an output all the same.
     largest = max(map(rms, weight_gradients.values()), default=0.0)
+    # A last layer whose output is reshaped or scaled on its way out is an output all the same.
     last = calls[-1] if calls and not any(call.is_output for call in calls) else None
     for call in calls:
         name = (call.site.layer.path or call.site.layer.name).removeprefix(f"{model_name}/")
