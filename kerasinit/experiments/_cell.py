@@ -15,7 +15,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit.experiments import _builders, _data, _measures
-from kerasinit.experiments._draws import Draw, Drawer
+from kerasinit.experiments._draws import Draw, Drawer, KeptDraws
 from kerasinit.experiments._records import Replica
 from kerasinit.experiments._spec import Architecture, Experiment
 from kerasinit.experiments._stacking import Weights, why_not_mapped
@@ -45,31 +45,31 @@ class Cell:
     draws: tuple[Draw, ...]
 
 
-def train(cell: Cell, tell: Tell, drawer: Drawer | None = None) -> Iterator[list[Replica]]:
+def train(cell: Cell, tell: Tell, kept: KeptDraws | None = None) -> Iterator[list[Replica]]:
     """Trains the replicas of a cell, as many together as can be.
 
     Args:
         cell: What to train.
         tell: Is called with the kind and the values of every event: `"note"` with a `message`,
             `"epoch"` with `epoch` and `replicas`.
-        drawer: Keeps draws for other cells; a new one by default.
+        kept: Draws of other cells, and for them.
 
     Yields:
         The records of a group of replicas, as soon as the group is finished.
     """
-    drawer = drawer or Drawer()
+    kept = kept or KeptDraws()
     spec, architecture = cell.spec, cell.architecture
     dataset = _data.load(architecture.data)
     model = build(architecture, dataset)
     reason = why_not_mapped(spec.optimizer_config)
     if reason:
         tell("note", {"message": f"One training after another: {reason}."})
-        yield from _train_groups(cell, model, dataset, None, drawer, tell)
+        yield from _train_groups(cell, model, dataset, None, kept, tell)
         return
     done = 0
     size = replicas_per_call(model, dataset.x, spec.batch_size, len(cell.draws))
     try:
-        for group in _train_groups(cell, model, dataset, size, drawer, tell):
+        for group in _train_groups(cell, model, dataset, size, kept, tell):
             yield group
             done += len(group)
     except _backend.errors() as error:
@@ -78,7 +78,7 @@ def train(cell: Cell, tell: Tell, drawer: Drawer | None = None) -> Iterator[list
         cause = _backend.cause_of(error)
         tell("note", {"message": f"One training after another: the model cannot be mapped "
                                  f"({type(error).__name__}: {cause[:200]})."})  # fmt: skip
-        yield from _train_groups(cell, model, dataset, None, drawer, tell)
+        yield from _train_groups(cell, model, dataset, None, kept, tell)
 
 
 def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
@@ -112,7 +112,7 @@ def _train_groups(
     model: Any,
     dataset: _data.Dataset,
     size: int | None,
-    drawer: Drawer,
+    kept: KeptDraws,
     tell: Tell,
 ) -> Iterator[list[Replica]]:
     """Trains groups of `size` replicas at one learning rate; the last group is filled up."""
@@ -125,6 +125,7 @@ def _train_groups(
         replicas=size,
         shuffle_seed=spec.shuffle_seed,
     )
+    drawer = Drawer(model, dataset)
     drawn: dict[tuple[str, int], Weights] = {}
     for rate in dict.fromkeys(entry.learning_rate for entry in cell.draws):
         wanted = [entry for entry in cell.draws if entry.learning_rate == rate]
@@ -135,7 +136,7 @@ def _train_groups(
                 key = (entry.initializer, entry.seed)
                 if key not in drawn:
                     rule = spec.rules[entry.initializer]
-                    drawn[key] = drawer.draw(model, rule, entry, cell.architecture, dataset)
+                    drawn[key] = kept.draw(drawer, cell.architecture, key[0], rule, key[1])
             single = [drawn[entry.initializer, entry.seed] for entry in group]
             if size is None:
                 trainer.load(single[0], rate)

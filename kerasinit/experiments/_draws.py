@@ -1,8 +1,8 @@
-"""Initial weights of replicas, drawn in place on one model."""
+"""Initial weights of replicas, drawn from one model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -34,31 +34,76 @@ class Draw:
     learning_rate: float
 
 
-@dataclass
 class Drawer:
-    """Draws weights, and keeps those that do not depend on the activation for the next cell."""
+    """Draws the weights of the replicas of one model.
 
-    _kept: dict[tuple[Any, ...], Weights] = field(default_factory=dict)
-    _bytes: int = 0
+    Args:
+        model: The built model; its weights change.
+        dataset: For rules that look at data.
+    """
 
-    def draw(
-        self, model: Any, rule: Any, entry: Draw, architecture: Architecture, dataset: Dataset
-    ) -> Weights:
-        """The weights of one replica; those of `model` change.
+    def __init__(self, model: Any, dataset: Dataset) -> None:
+        self._model = model
+        self._data = dataset.x[:DATA_EXAMPLES]
+        self._variables = model.variables
+        self._trainable = model.trainable_variables
+        self._others = model.non_trainable_variables
+        self._redraws: dict[str, models.Redraw] = {}
+
+    def draw(self, label: str, rule: Any, seed: int) -> Weights:
+        """The weights of one replica.
 
         Args:
-            model: The built model.
-            rule: What the label of `entry` stands for.
-            entry: Label and seed.
-            architecture: What `model` was built from.
-            dataset: For rules that look at data.
+            label: Label of the initializer.
+            rule: What it stands for: what `kerasinit.initialize` takes, or one of `MODEL_RULES`.
+            seed: Seed of the weights and of the model's own random layers.
+        """
+        if rule == "lsuv":
+            _backend.quietly(models.initialize)(self._model, seed=seed, data=self._data)
+            weights = Weights.of(self._model)
+        else:
+            weights = self._without_data(label, None if rule == "initialize" else rule, seed)
+        for position, variable in enumerate(self._others):
+            if variable.path.endswith(SEED_STATE):
+                weights.states[position] = np.array([seed, 0], variable.dtype)
+        return weights
+
+    def _without_data(self, label: str, rules: Any, seed: int) -> Weights:
+        if label not in self._redraws:
+            self._redraws[label] = _backend.quietly(models.Redraw)(self._model, rules)
+        arrays = _backend.quietly(self._redraws[label])(seed)
+        drawn = dict(zip(map(id, self._variables), arrays, strict=True))
+        return Weights(
+            [drawn[id(variable)] for variable in self._trainable],
+            [drawn[id(variable)] for variable in self._others],
+        )
+
+
+class KeptDraws:
+    """Draws that do not depend on the activation, kept for the cells with another one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], Weights] = {}
+        self._bytes = 0
+
+    def draw(
+        self, drawer: Drawer, architecture: Architecture, label: str, rule: Any, seed: int
+    ) -> Weights:
+        """What `drawer` draws, or drew before for another activation.
+
+        Args:
+            drawer: Of a model of `architecture`.
+            architecture: What is drawn.
+            label: See `Drawer.draw`.
+            rule: See `Drawer.draw`.
+            seed: See `Drawer.draw`.
         """
         if not is_blind(rule):
-            return draw(model, rule, entry.seed, dataset)
+            return drawer.draw(label, rule, seed)
         where = {**vars(architecture), "activation": None}
-        key = (*where.values(), entry.initializer, entry.seed)
+        key = (*where.values(), label, seed)
         if key not in self._kept:
-            weights = draw(model, rule, entry.seed, dataset)
+            weights = drawer.draw(label, rule, seed)
             self._bytes += weights.nbytes
             if self._bytes > KEPT_BYTES:
                 self._kept.clear()
@@ -77,25 +122,3 @@ def is_blind(rule: Any) -> bool:
     if rule in MODEL_RULES:
         return False
     return type(keras.initializers.get(rule)).__module__.partition(".")[0] == "keras"
-
-
-def draw(model: Any, rule: Any, seed: int, dataset: Dataset) -> Weights:
-    """Draws a model's weights by a rule and returns a copy of them.
-
-    Args:
-        model: A built model; its weights change.
-        rule: What `kerasinit.initialize` takes, or one of `MODEL_RULES`.
-        seed: Seed of the weights and of the model's own random layers.
-        dataset: Data for rules that look at data.
-    """
-    initialize = _backend.quietly(models.initialize)
-    if rule == "initialize":
-        initialize(model, seed=seed)
-    elif rule == "lsuv":
-        initialize(model, seed=seed, data=dataset.x[:DATA_EXAMPLES])
-    else:
-        initialize(model, rule, seed=seed)
-    for variable in model.non_trainable_variables:
-        if variable.path.endswith(SEED_STATE):
-            variable.assign(np.array([seed, 0], variable.dtype))
-    return Weights.of(model)

@@ -14,7 +14,7 @@ from kerasinit.experiments import _data
 from kerasinit.experiments._cell import Cell, build, train
 from kerasinit.experiments._checks import message
 from kerasinit.experiments._directory import RecordWriter, RunDirectory
-from kerasinit.experiments._draws import Draw, Drawer
+from kerasinit.experiments._draws import Draw, Drawer, KeptDraws
 from kerasinit.experiments._records import Replica, replica_key
 from kerasinit.experiments._spec import Architecture, Experiment
 
@@ -75,15 +75,15 @@ def run(
     with directory.writer() as writer:
         finished = {replica.key for replica in directory.replicas()}
         cells = pending_cells(spec, finished)
-        drawer = Drawer()
-        _check(cells, drawer)
+        kept = KeptDraws()
+        _check(cells, kept)
         listener = on_event or (lambda event: None)
         total = len(spec.architectures) * spec.replicas_per_architecture
         progress = _Progress(spec, writer, listener, total - _missing(cells), total)
         progress.tell("start")
         if executor is None:
             for cell in cells:
-                progress.train_here(cell, drawer)
+                progress.train_here(cell, kept)
         else:
             progress.train_with(executor, cells)
         progress.tell("end")
@@ -149,9 +149,9 @@ class _Progress:
         self.writer.append(records)
         self.done += len(records)
 
-    def train_here(self, cell: Cell, drawer: Drawer) -> None:
+    def train_here(self, cell: Cell, kept: KeptDraws) -> None:
         self.tell("cell_start", cell, replicas=len(cell.draws))
-        for group in train(cell, lambda kind, values: self.tell(kind, cell, **values), drawer):
+        for group in train(cell, lambda kind, values: self.tell(kind, cell, **values), kept):
             self.keep(group)
         self.tell("cell_end", cell)
 
@@ -181,7 +181,7 @@ def _missing(cells: list[Cell]) -> int:
     return sum(len(cell.draws) for cell in cells)
 
 
-def _check(cells: list[Cell], drawer: Drawer) -> None:
+def _check(cells: list[Cell], kept: KeptDraws) -> None:
     """Loads all data, builds the smallest model of each kind and draws it once by every rule.
 
     Raises:
@@ -195,12 +195,12 @@ def _check(cells: list[Cell], drawer: Drawer) -> None:
             smallest[key] = cell
     mistakes: list[str] = []
     for cell in smallest.values():
-        mistakes += _cell_mistakes(cell, cell.architecture, drawer)
+        mistakes += _cell_mistakes(cell, cell.architecture, kept)
     if mistakes:
         raise ValueError(message(list(dict.fromkeys(mistakes))))
 
 
-def _cell_mistakes(cell: Cell, architecture: Architecture, drawer: Drawer) -> list[str]:
+def _cell_mistakes(cell: Cell, architecture: Architecture, kept: KeptDraws) -> list[str]:
     try:
         dataset = _data.load(architecture.data)
     except (ValueError, OSError, ImportError) as error:
@@ -210,10 +210,10 @@ def _cell_mistakes(cell: Cell, architecture: Architecture, drawer: Drawer) -> li
     except Exception as error:  # noqa: BLE001 - the code of any builder runs here
         return [f"models: {architecture.model!r} on {architecture.data!r}: {_told(error)}"]
     mistakes = []
-    seed = cell.spec.seed_list[0]
+    drawer, seed = Drawer(model, dataset), cell.spec.seed_list[0]
     for label, rule in cell.spec.rules.items():
         try:
-            drawer.draw(model, rule, Draw(label, seed, 0.0), architecture, dataset)
+            kept.draw(drawer, architecture, label, rule, seed)
         except Exception as error:  # noqa: BLE001 - the code of any initializer runs here
             mistakes.append(f"initializers: {label!r}: {_told(error)}")
     return mistakes

@@ -126,6 +126,25 @@ def _with_seed(config: Any, seed: int) -> Any:
     return config
 
 
+def depends_on_seed(choice: Choice) -> bool:
+    """Whether another seed may give the variable of `choice` other values.
+
+    >>> from kerasinit.models._variables import slots
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> [depends_on_seed(Choice(slot, slot.initializer, "")) for slot in slots(model)]
+    [True, False]
+    """
+    if not is_known(choice):
+        return True
+    return choice.initializer is not None and _has_seed(choice.initializer.get_config())
+
+
+def _has_seed(config: Any) -> bool:
+    if isinstance(config, dict):
+        return "seed" in config or any(map(_has_seed, config.values()))
+    return False
+
+
 def draw(choice: Choice, seed: int) -> Tensor:
     """New values for the variable of `choice`, drawn as if its layer were being built."""
     shape, fill = choice.slot.shape, _filler(choice, seed)
@@ -151,20 +170,35 @@ def _filler(choice: Choice, seed: int) -> Callable[[Shape], Tensor]:
     return fill
 
 
-def _assign(choice: Choice, seed: int) -> None:
+def assign(choice: Choice, seed: int) -> None:
     """Draws and assigns, in pieces where the choice and the variable allow it."""
     slot, mirrors = choice.slot, choice.mirrors
-    if mirrors is not None and choice.in_pieces and _backend.takes_rows(slot.variable):
+    if mirrors is not None and comes_in_pieces(choice):
         seeds = itertools.count(seed)
         pieces = mirrors.pieces(
             lambda shape: _filler(choice, next(seeds) % MAX_SEED)(shape), slot.shape, count=PIECES
         )
         _backend.assign_rows(slot.variable, pieces)
         return
+    slot.variable.assign(finite_draw(choice, seed))
+
+
+def comes_in_pieces(choice: Choice) -> bool:
+    """Whether `assign` draws the pieces of a kernel, each with a seed of its own."""
+    wanted = choice.mirrors is not None and choice.in_pieces
+    return wanted and _backend.takes_rows(choice.slot.variable)
+
+
+def finite_draw(choice: Choice, seed: int) -> Tensor:
+    """`draw`, which a user's initializer may fail.
+
+    Raises:
+        ValueError: If it drew a value that is not finite.
+    """
     values = draw(choice, seed)
-    if not _is_known(choice):
+    if not is_known(choice):
         _require_finite(choice, values)
-    slot.variable.assign(values)
+    return values
 
 
 def apply(choices: list[Choice], seed: int) -> None:
@@ -176,11 +210,11 @@ def apply(choices: list[Choice], seed: int) -> None:
     seeds = variable_seeds(choices, seed)
     pairs = [(choice, own) for choice, own in zip(choices, seeds, strict=True) if choice.changes]
     check(choice for choice, _ in pairs)
-    unknown = [choice.slot.variable for choice, _ in pairs if not _is_known(choice)]
+    unknown = [choice.slot.variable for choice, _ in pairs if not is_known(choice)]
     every = [choice.slot.variable for choice, _ in pairs]
     with journal(every) if unknown else contextlib.nullcontext():
         for choice, own in pairs:
-            _assign(choice, own)
+            assign(choice, own)
 
 
 def check(choices: Iterable[Choice]) -> None:
@@ -216,7 +250,7 @@ _checked: set[tuple[Any, ...]] = set()  # (initializer, layer kind, shape) seen 
 
 
 def _check_key(choice: Choice) -> tuple[Any, ...] | None:
-    if choice.initializer is None or not _is_known(choice):
+    if choice.initializer is None or not is_known(choice):
         return None
     config = repr(_with_seed(choice.initializer.get_config(), 0))
     return (type(choice.initializer), config, type(choice.slot.layer), choice.slot.shape)
@@ -226,7 +260,7 @@ def _cannot_fail(initializer: Any) -> bool:
     return isinstance(initializer, _FOR_ANY_SHAPE) and _is_ours(initializer, ("keras",))
 
 
-def _is_known(choice: Choice) -> bool:
+def is_known(choice: Choice) -> bool:
     """Whether the draw is Keras' or ours, which cannot return anything but finite numbers."""
     return choice.initializer is None or _is_ours(choice.initializer, ("keras", "kerasinit"))
 

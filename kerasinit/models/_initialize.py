@@ -14,7 +14,7 @@ from kerasinit.models._draw import Choice, apply, check, describe, journal, reso
 from kerasinit.models._lsuv import Target, scale_to_unit_variance
 from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._presets import PRESETS, preset_choices
-from kerasinit.models._variables import slots
+from kerasinit.models._variables import Slot, slots
 
 
 def initialize(
@@ -59,14 +59,8 @@ def initialize(
     found = slots(model)
     if rules is None and data is not None:
         choices = orthogonal_choices(scene_of(model, found))
-    elif rules is None:
-        choices = best_choices(scene_of(model, found))
-    elif isinstance(rules, str) and rules in PRESETS:
-        choices = preset_choices(rules, scene_of(model, found))
-    elif _rules.is_rule_list(rules):
-        choices = _rules.choose(found, rules)
     else:
-        choices = _rules.choose_one(found, rules)
+        choices = choose(model, found, rules)
     if data is None or dry_run:
         plan = carry_out(model, choices, seed=seed, dry_run=dry_run)
     else:
@@ -76,6 +70,23 @@ def initialize(
     if reset_optimizer and not dry_run:
         restart_optimizer(model)
     return plan
+
+
+def choose(model: Any, found: tuple[Slot, ...], rules: Any) -> list[Choice]:
+    """One choice for each variable.
+
+    Args:
+        model: A built Keras model.
+        found: Its variables.
+        rules: See `initialize`.
+    """
+    if rules is None:
+        return best_choices(scene_of(model, found))
+    if isinstance(rules, str) and rules in PRESETS:
+        return preset_choices(rules, scene_of(model, found))
+    if _rules.is_rule_list(rules):
+        return _rules.choose(found, rules)
+    return _rules.choose_one(found, rules)
 
 
 def reset(model: Any, *, seed: SeedLike = None, dry_run: bool = False) -> Plan:

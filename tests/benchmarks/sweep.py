@@ -23,9 +23,10 @@ import time
 import keras
 import numpy as np
 
+from kerasinit import initialize
 from kerasinit.experiments._builders import find
 from kerasinit.experiments._data import load
-from kerasinit.experiments._draws import draw
+from kerasinit.experiments._draws import Drawer
 from kerasinit.experiments._objective import batch_order
 from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Trainer, replicas_per_call
@@ -53,7 +54,7 @@ def loop(name, options, dataset, seeds, epochs, compile_options, factor=1.0):
     losses = []
     for seed in seeds:
         model = build(name, options, dataset)
-        draw(model, "he_normal", seed, dataset)
+        initialize(model, "he_normal", seed=seed)
         if factor != 1.0:
             for variable in model.trainable_variables:
                 variable.assign(variable.value * factor)
@@ -87,9 +88,11 @@ def mapped(name, options, dataset, seeds, epochs):
     model = build(name, options, dataset)
     size = replicas_per_call(model, dataset.x, BATCH, len(seeds))
     trainer = Trainer(model, dataset, optimizer=OPTIMIZER, batch_size=BATCH, replicas=size)
+    drawer = Drawer(model, dataset)
     losses = []
     for start in range(0, len(seeds), size):
-        group = [draw(model, "he_normal", s, dataset) for s in seeds[start : start + size]]
+        drawn = seeds[start : start + size]
+        group = [drawer.draw("he_normal", "he_normal", seed) for seed in drawn]
         filled = [*group, *[group[-1]] * (size - len(group))]
         trainer.load(Weights.stack(filled), RATE)
         for epoch in range(epochs):
