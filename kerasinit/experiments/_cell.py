@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -67,7 +68,8 @@ def train(cell: Cell, tell: Tell, kept: KeptDraws | None = None) -> Iterator[lis
         yield from _train_groups(cell, model, dataset, None, kept, tell)
         return
     done = 0
-    size = replicas_per_call(model, dataset.x, spec.batch_size, len(cell.draws))
+    together = max(Counter(entry.learning_rate for entry in cell.draws).values())
+    size = replicas_per_call(model, dataset.x, spec.batch_size, together)
     try:
         for group in _train_groups(cell, model, dataset, size, kept, tell):
             yield group
