@@ -12,6 +12,7 @@ from kerasinit._backend._name import name
 
 MOST_PER_PART = 4  # replicas; fewer, but not less than two, if they take more bytes than
 PART_BYTES = 2**22  # which stay in a processor's cache
+ALONE = 1.15  # time of a replica that is a part by itself, relative to one among several: measured
 
 
 def parts_of(replicas: int, replica_bytes: int) -> tuple[int, int]:
@@ -30,8 +31,9 @@ def parts_of(replicas: int, replica_bytes: int) -> tuple[int, int]:
     workers = cores()
     most = min(max(PART_BYTES // replica_bytes, 2), MOST_PER_PART, replicas)
 
-    def busy(size: int) -> int:  # replicas that the busiest worker trains
-        return math.ceil(math.ceil(replicas / size) / workers) * size
+    def busy(size: int) -> float:  # replicas that the busiest worker trains
+        trained = math.ceil(math.ceil(replicas / size) / workers) * size
+        return trained * ALONE if size == 1 else trained
 
     size = min(range(1, most + 1), key=lambda size: (busy(size), -size))
     return math.ceil(replicas / size), size

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasinit.experiments import Experiment, compare, run
+from kerasinit.experiments import Experiment, _trainer, compare, run
 from kerasinit.experiments._directory import RunDirectory
 from kerasinit.experiments._names import RESIDUAL_RULES
 
@@ -143,7 +143,6 @@ def test_an_optimizer_that_cannot_be_stacked_trains_one_after_another(tmp_path, 
 
 
 def test_a_model_that_cannot_be_mapped_trains_one_after_another(tmp_path, tiny, monkeypatch):
-    from kerasinit.experiments import _trainer
 
     def refuse(function):
         raise NotImplementedError("no rule for this operation")
@@ -170,6 +169,19 @@ def test_every_learning_rate_is_trained(tmp_path, tiny):
     (row,) = compare(tmp_path / "run").rows
     assert row.learning_rate == 0.1
     assert len(records(tmp_path / "run")) == 4
+
+
+def test_the_replicas_of_one_learning_rate_fill_a_group(tmp_path, tiny, monkeypatch):
+    trained = []
+    load = _trainer.Trainer.load
+
+    def counting(trainer, weights, learning_rate):
+        trained.append((learning_rate, len(weights.trainable[0])))
+        load(trainer, weights, learning_rate)
+
+    monkeypatch.setattr(_trainer.Trainer, "load", counting)
+    run(tiny(initializers="he_normal", learning_rates=(0.1, 0.01), epochs=1), tmp_path / "run")
+    assert trained == [(0.1, 2), (0.01, 2)]
 
 
 @pytest.mark.parametrize("model", ["cnn", "resnet", "lstm", "transformer"])

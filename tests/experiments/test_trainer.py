@@ -255,6 +255,14 @@ def test_parts_hold_all_replicas_and_busy_no_core_longer_than_needed(
     assert -(-count // cores) * size < fewest + most
 
 
+@pytest.mark.skipif(keras.config.backend() != "jax", reason="elsewhere there is one part")
+@pytest.mark.parametrize(("replicas", "size"), [(2, 1), (3, 2), (102, 2)])
+def test_a_part_of_one_replica_must_gain_more_than_it_costs(replicas, size, monkeypatch):
+    monkeypatch.setattr(_programs, "cores", lambda: 2)
+    monkeypatch.setattr(_programs, "_on_processor", lambda: True)
+    assert _backend.parts_of(replicas, 2**21)[1] == size
+
+
 @pytest.mark.parametrize("replicas", [None, 2])
 def test_layers_in_half_precision_train_and_are_probed(replicas, dataset):
     x = inputs = keras.Input((2,))
