@@ -28,13 +28,13 @@ class Groups:
         self._starts = np.cumsum([0, *sizes[:-1]])
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sum over the rows of each group."""
+        """Sum over the rows of each group: `(..., rows)` to `(..., groups)`."""
         if not self._rows.size:
-            return np.zeros(0)
-        return np.add.reduceat(values[self._rows], self._starts)
+            return np.zeros((*values.shape[:-1], 0))
+        return np.add.reduceat(values[..., self._rows], self._starts, axis=-1)
 
     def norms(self, values: np.ndarray) -> np.ndarray:
-        """Root of the sum of squares over the rows of each group."""
+        """Root of the sum of squares over the rows of each group, likewise."""
         return np.sqrt(self.sums(np.square(values)))
 
 
@@ -104,6 +104,11 @@ class Names:
         }
 
     @cached_property
+    def biased(self) -> tuple[str, ...]:
+        """The layers in `biases` that have one."""
+        return tuple(layer for layer, rows in self.biases.items() if rows)
+
+    @cached_property
     def all_biased(self) -> bool:
         """Whether each layer with a kernel has a bias."""
         return all(self.biases.values())
@@ -135,5 +140,5 @@ class Names:
 
     @cached_property
     def biases_by_layer(self) -> Groups:
-        """The biases of each layer in `biases` that has one."""
-        return Groups([rows for rows in self.biases.values() if rows])
+        """The biases of each layer in `biased`."""
+        return Groups([self.biases[layer] for layer in self.biased])

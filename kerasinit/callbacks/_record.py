@@ -16,17 +16,15 @@ from kerasinit.callbacks._names import Groups, Names
 from kerasinit.signals import (
     HISTOGRAM_EDGES,
     STATISTICS,
-    LayerStep,
     TensorStatistics,
-    TrainingStep,
 )
 
 FORMAT = 1  # of one row of `history`, of one line of the file
 Row = dict[str, Any]
 _SHORT = {"minimum": "min", "maximum": "max"}
 _BINS = len(HISTOGRAM_EDGES) - 1
-_COUNT, _NORM, _NON_FINITE = (STATISTICS.index(c) for c in ("count", "norm", "non_finite"))
-_WEIGHT, _UPDATE, _SAMPLED = range(len(STATISTICS), len(COLUMNS))
+COUNT, NORM, NON_FINITE = (STATISTICS.index(c) for c in ("count", "norm", "non_finite"))
+WEIGHT, UPDATE, SAMPLED = range(len(STATISTICS), len(COLUMNS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +63,18 @@ class Record:
     @cached_property
     def grad_norm(self) -> float:
         """Norm of the whole gradient; infinite if an entry is not finite."""
-        return math.hypot(*self.columns[_NORM].tolist()) if self.finite else math.inf
+        return math.hypot(*self.columns[NORM].tolist()) if self.finite else math.inf
 
     @cached_property
     def finite(self) -> bool:
         """Whether all gradients and weights are finite."""
         columns = self.columns
-        return not columns[_NON_FINITE].any() and bool(np.isfinite(columns[_WEIGHT]).all())
+        return not columns[NON_FINITE].any() and bool(np.isfinite(columns[WEIGHT]).all())
 
     def to_dict(self) -> Row:
         """The record as plain values, ready for JSON; what is not a finite number is None."""
         names = self.names
-        signals = self._signals()
+        signals = dict(zip(names.biased, bias_gradients(names, self.columns).tolist(), strict=True))
         row: Row = {
             "format": FORMAT,
             "step": self.step,
@@ -85,15 +83,15 @@ class Record:
             "grad_norm": _plain(self.grad_norm),
             "overflow": self.overflow,
             "variables": {
-                name: self._part((index,), *moves)
-                for index, (name, *moves) in enumerate(
+                name: self._part((index,), weight_norm, ratio)
+                for index, (name, weight_norm, ratio) in enumerate(
                     zip(names.variables, *self._moves(names.each, names.each), strict=True)
                 )
             },
             "layers": {
-                layer: self._part(indices, *moves)
+                layer: self._part(indices, weight_norm, ratio)
                 | {"signal_gradient_rms": _plain(signals.get(layer))}
-                for (layer, indices), *moves in zip(
+                for (layer, indices), weight_norm, ratio in zip(
                     names.members.items(),
                     *self._moves(names.by_layer, names.moving_by_layer),
                     strict=True,
@@ -104,81 +102,57 @@ class Record:
             row["activations"] = {key: dict(value) for key, value in self.activations.items()}
         return row
 
-    @np.errstate(all="ignore")
-    def to_step(self) -> TrainingStep:
-        """What the rules of `kerasinit.signals.judge_window` need: the layers with a kernel."""
-        names, columns = self.names, self.columns
-        kernels = names.kernels_by_layer
-        roots = np.sqrt(np.maximum(kernels.sums(columns[_COUNT]), 1.0))
-        weight_norms, ratios = self._moves(kernels, kernels)
-        bad = columns[_NON_FINITE] + ~np.isfinite(columns[_WEIGHT])
-        signals = self._signals_by_probe() or self._signals()
-        parts = zip(
-            names.kernels,
-            (kernels.norms(columns[_NORM]) / roots).tolist(),
-            (weight_norms / roots).tolist(),
-            ratios,
-            names.layers_with_kernel.sums(bad).tolist(),
-            strict=True,
-        )
-        layers = []
-        for layer, gradient_rms, weight_rms, ratio, non_finite in parts:
-            probed = (self.activations or {}).get(layer, {})
-            layers.append(
-                LayerStep(
-                    name=layer,
-                    gradient_rms=gradient_rms,
-                    weight_rms=weight_rms,
-                    update_ratio=ratio,
-                    signal_gradient_rms=signals.get(layer),
-                    non_finite=round(non_finite),
-                    dead_share=probed.get("dead_share"),
-                    saturated_share=probed.get("saturated_share"),
-                )
-            )
-        return TrainingStep(self.step, self.loss, tuple(layers), self.overflow)
-
-    def _signals_by_probe(self) -> dict[str, float | None]:
-        """RMS of the pre-activation gradient by layer, if there are layers without a bias.
-
-        A bias gradient is a sum over the batch: the two are not compared with each other.
-        """
-        if self.activations is None or self.names.all_biased:
-            return {}
-        return {name: part.get("signal_gradient_rms") for name, part in self.activations.items()}
-
-    @np.errstate(all="ignore")
-    def _signals(self) -> dict[str, float]:
-        """RMS of the bias gradient: the batch sum of the gradient of the pre-activations."""
-        biases = self.names.biases_by_layer
-        roots = np.sqrt(biases.sums(self.columns[_COUNT]))
-        layers = [layer for layer, rows in self.names.biases.items() if rows]
-        rms = biases.norms(self.columns[_NORM]) / roots
-        return dict(zip(layers, rms.tolist(), strict=True))
-
-    @np.errstate(all="ignore")
-    def _moves(self, groups: Groups, moving: Groups) -> tuple[np.ndarray, list[float | None]]:
+    def _moves(self, groups: Groups, moving: Groups) -> tuple[list[float], list[float | None]]:
         """Norm of the weights of each group; update-to-weight ratio of those in `moving`."""
-        weight, update, sampled = self.columns[[_WEIGHT, _UPDATE, _SAMPLED]]
-        norms = groups.norms(weight)
+        norms = groups.norms(self.columns[WEIGHT]).tolist()
         if not self.updated or self.overflow:
             return norms, [None] * len(norms)
-        whole_update = np.where(sampled != 0, update / sampled * weight, 0.0)
-        weights = norms if groups is moving else moving.norms(weight)
-        ratios = (moving.norms(whole_update) / weights).tolist()
-        known = (weights != 0).tolist()
-        return norms, [r if is_known else None for r, is_known in zip(ratios, known, strict=True)]
+        return norms, known_ratios(*update_ratios(self.columns, moving))
 
     def _part(self, indices: Sequence[int], weight_norm: float, update_ratio: float | None) -> Row:
         part = _shown(_statistics(self.rows, indices))
         part["connected"] = any(self.names.about.connected[index] for index in indices)
-        part["weight_norm"] = _plain(float(weight_norm))
+        part["weight_norm"] = _plain(weight_norm)
         part["update_ratio"] = _plain(update_ratio)
         if self.clipped is not None:
             part["clipped"] = _shown(_statistics(self.clipped, indices))
         if self.histogram is not None:
             part["histogram"] = self.histogram[list(indices)].sum(axis=0).tolist()
         return part
+
+
+@np.errstate(all="ignore")
+def bias_gradients(names: Names, columns: np.ndarray) -> np.ndarray:
+    """RMS of the bias gradient of each layer in `names.biased`, `(..., layers)`.
+
+    It is the batch sum of the gradient of the pre-activations.
+
+    Args:
+        names: Names of the rows.
+        columns: Columns as in `COLUMNS`, float64, `(columns, ..., variables)`.
+    """
+    biases = names.biases_by_layer
+    return biases.norms(columns[NORM]) / np.sqrt(biases.sums(columns[COUNT]))
+
+
+@np.errstate(all="ignore")
+def update_ratios(columns: np.ndarray, moving: Groups) -> tuple[np.ndarray, np.ndarray]:
+    """Update-to-weight ratio of each group, and whether it has weights to compare with.
+
+    Args:
+        columns: See `bias_gradients`.
+        moving: The groups.
+    """
+    weight, update, sampled = columns[[WEIGHT, UPDATE, SAMPLED]]
+    whole_update = np.where(sampled != 0, update / sampled * weight, 0.0)
+    weights = moving.norms(weight)
+    return moving.norms(whole_update) / weights, weights != 0
+
+
+def known_ratios(ratios: np.ndarray, known: np.ndarray) -> list[float | None]:
+    """Ratios as plain numbers; None where there is nothing to compare with."""
+    pairs = zip(ratios.tolist(), known.tolist(), strict=True)
+    return [ratio if is_known else None for ratio, is_known in pairs]
 
 
 class History(Sequence[Row]):
@@ -207,17 +181,18 @@ class History(Sequence[Row]):
 
 
 def histograms(samples: np.ndarray) -> np.ndarray:
-    """Bin counts of each row of samples, `(variables, bins)`, NaN left out.
+    """Bin counts of each row of samples, `(..., samples)` to `(..., bins)`, NaN left out.
 
     Equals `kerasinit.signals.magnitude_histogram` of each row, in one call, but for numbers below
     2**-126, which are in no bin.
     """
+    rows = np.ascontiguousarray(samples, "float32").reshape(-1, samples.shape[-1])
     # The power of two of a float32 stands in its bits; of all else (0, NaN, too small) in no bin.
-    powers = (np.ascontiguousarray(samples, "float32").view("int32") >> 23) & 255
-    columns = _BIN_OF_POWER[powers]
-    columns += (_BINS + 1) * np.arange(len(samples))[:, None]
-    counts = np.bincount(columns.ravel(), minlength=len(samples) * (_BINS + 1))
-    return counts.reshape(len(samples), _BINS + 1)[:, :_BINS].astype("uint16")
+    columns = _BIN_OF_POWER[(rows.view("int32") >> 23) & 255]
+    columns += (_BINS + 1) * np.arange(len(rows))[:, None]
+    counts = np.bincount(columns.ravel(), minlength=len(rows) * (_BINS + 1))
+    counts = counts.reshape(*samples.shape[:-1], _BINS + 1)
+    return counts[..., :_BINS].astype("uint16")
 
 
 def _bins_of_powers() -> np.ndarray:

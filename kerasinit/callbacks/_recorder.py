@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import threading
 from collections import deque
@@ -17,6 +18,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit.callbacks._files import Sink
+from kerasinit.callbacks._judged import Pulse, judged
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measurement import Variables
 from kerasinit.callbacks._names import Names
@@ -105,7 +107,7 @@ class Recorder:
         self._judge: Judge | None = judge
         self._names: Names | None = None
         self._given: set[tuple[str, str]] = set()
-        self._window: deque[Record] = deque(maxlen=WINDOW)
+        self._pulses: deque[Pulse] = deque(maxlen=WINDOW)
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._unjudged = 0
         self._pending: deque[Pending] = deque()
@@ -133,15 +135,12 @@ class Recorder:
         """Records what was added, waiting for the device; safe to call from any thread."""
         with self._lock:
             while self._pending:
-                pending = self._pending.popleft()
-                try:
-                    record = self._record(pending)
-                except FAILURES as error:
-                    self.complain(f"One training step could not be recorded: {error!r}.")
-                    continue
-                self._history.records.append(record)
-                self._write(record)
-                self._consider(record)
+                waiting = [self._pending.popleft() for _ in range(len(self._pending))]
+                records = self._recorded(waiting)
+                self._history.records.extend(records)
+                for record in records:
+                    self._write(record)
+                self._consider(records)
 
     def complain(self, message: str) -> None:
         """Leaves a sentence for `take_complaints`."""
@@ -168,17 +167,41 @@ class Recorder:
             self._each_sink(lambda sink: sink.close())
             self._sinks = []
 
-    def _record(self, pending: Pending) -> Record:
-        found = {
-            name: np.asarray(ops.convert_to_numpy(array), "float32")
-            for name, array in pending.arrays.items()
-        }
+    def _recorded(self, waiting: Sequence[Pending]) -> list[Record]:
+        """A record of each, but for those that cannot be read."""
+        try:
+            return self._records(waiting)
+        except FAILURES as error:
+            if len(waiting) == 1:
+                self.complain(f"One training step could not be recorded: {error!r}.")
+                return []
+        return [record for pending in waiting for record in self._recorded([pending])]
+
+    def _records(self, waiting: Sequence[Pending]) -> list[Record]:
+        found = [
+            {
+                name: np.asarray(ops.convert_to_numpy(array), "float32")
+                for name, array in pending.arrays.items()
+            }
+            for pending in waiting
+        ]
+        losses = [None if p.loss is None else float(ops.convert_to_numpy(p.loss)) for p in waiting]
+        bins = _histograms([arrays.get("samples") for arrays in found])
+        parts = zip(waiting, found, losses, bins, strict=True)
+        return [self._record(*part) for part in parts]
+
+    def _record(
+        self,
+        pending: Pending,
+        found: dict[str, np.ndarray],
+        loss: float | None,
+        bins: np.ndarray | None,
+    ) -> Record:
         if self._names is None or self._names.about != pending.variables:
             self._names = Names.of(pending.variables, self._model_name)
         if self._epoch != pending.epoch:
             self._epoch = pending.epoch
             self._recent.restart()
-        loss = None if pending.loss is None else float(ops.convert_to_numpy(pending.loss))
         record = Record(
             names=self._names,
             rows=found["rows"],
@@ -187,7 +210,7 @@ class Recorder:
             loss=self._recent.since(loss, steps=pending.steps_in_epoch),
             updated=pending.updated,
             clipped=found.get("clipped"),
-            histogram=histograms(found["samples"]) if "samples" in found else None,
+            histogram=bins,
             activations=_activations(pending.probed, found.get("activations")),
             overflow=pending.loss_scaling and not _finite_gradient(found["rows"]),
         )
@@ -209,49 +232,57 @@ class Recorder:
                     f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
                 )
 
-    def _consider(self, record: Record) -> None:
-        self._window.append(record)
-        self._unjudged += 1
+    def _consider(self, records: Sequence[Record]) -> None:
         if self._judge is None:
             return
         try:
-            self._steps.append(record.to_step())
-            if self._unjudged < JUDGE_EVERY and not self._jumped(record):
-                return
-            self._unjudged = 0
-            verdicts = self._judge(tuple(self._steps))
+            for _, same in itertools.groupby(records, key=lambda record: id(record.names)):
+                for pulse, step in judged(list(same)):
+                    self._consider_step(self._judge, pulse, step)
         except FAILURES as error:
             self._judge = None
             self.complain(f"Training is no longer judged: {error!r}.")
+
+    def _consider_step(self, judge: Judge, pulse: Pulse, step: TrainingStep) -> None:
+        self._pulses.append(pulse)
+        self._steps.append(step)
+        self._unjudged += 1
+        if self._unjudged < JUDGE_EVERY and not self._jumped(pulse):
             return
-        for verdict in verdicts:
+        self._unjudged = 0
+        for verdict in judge(tuple(self._steps)):
             if (verdict.cause, verdict.where) not in self._given:
                 self._given.add((verdict.cause, verdict.where))
-                self.found.append(Found(verdict, record.step, self._onset()))
+                self.found.append(Found(verdict, pulse.step, self._onset()))
 
-    def _jumped(self, record: Record) -> bool:
-        if record.overflow:
+    def _jumped(self, pulse: Pulse) -> bool:
+        if pulse.overflow:
             return False
-        return not record.finite or record.grad_norm > JUMP * self._usual()
-
-    def _usual(self) -> float:
-        norms = [r.grad_norm for r in self._window if not r.overflow and r.finite]
-        return median(norms) if norms else math.inf
+        norms = [p.grad_norm for p in self._pulses if not p.overflow and p.finite]
+        return not pulse.finite or (bool(norms) and pulse.grad_norm > JUMP * median(norms))
 
     def _onset(self) -> int | None:
-        first = list(self._window)[: max(len(self._window) // 2, 1)]
-        norms = [r.grad_norm for r in first if r.finite]
+        first = list(self._pulses)[: max(len(self._pulses) // 2, 1)]
+        norms = [pulse.grad_norm for pulse in first if pulse.finite]
         usual = median(norms) if norms else 0.0
-        for record in self._window:
-            if record.overflow:
+        for pulse in self._pulses:
+            if pulse.overflow:
                 continue
-            if not record.finite or record.grad_norm > JUMP * usual:
-                return record.step
+            if not pulse.finite or pulse.grad_norm > JUMP * usual:
+                return pulse.step
         return None
 
 
 def _finite_gradient(rows: np.ndarray) -> bool:
     return not rows[:, STATISTICS.index("non_finite")].sum() > 0
+
+
+def _histograms(samples: Sequence[np.ndarray | None]) -> list[np.ndarray | None]:
+    """`histograms` of each of the samples, in one go if they are of one shape."""
+    present = [array for array in samples if array is not None]
+    if len(present) == len(samples) and len({array.shape for array in present}) == 1:
+        return list(histograms(np.stack(present)))
+    return [None if array is None else histograms(array) for array in samples]
 
 
 def _activations(

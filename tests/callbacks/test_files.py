@@ -6,6 +6,7 @@ import json
 import pytest
 
 from kerasinit.callbacks import GradientStats, GradientWarning
+from kerasinit.callbacks._recorder import Recorder
 
 
 def test_json_lines_hold_the_rows_of_the_history(make_model, train, tmp_path):
@@ -77,6 +78,22 @@ def test_a_full_disk_is_one_warning(make_model, train, tmp_path, monkeypatch):
         train(make_model(), stats, epochs=2)
     assert len([w for w in seen if w.category is GradientWarning]) == 1
     assert len(stats.history) == 6
+
+
+def test_a_step_that_cannot_be_read_takes_no_other_with_it(make_model, train, monkeypatch):
+    records = Recorder._records
+
+    def broken(self, waiting):
+        if any(pending.step == 2 for pending in waiting):
+            raise IndexError("an odd step")
+        return records(self, waiting)
+
+    monkeypatch.setattr(Recorder, "_records", broken)
+    stats = GradientStats()
+    with pytest.warns(GradientWarning, match="could not be recorded.*an odd step") as seen:
+        train(make_model(), stats, epochs=2)
+    assert len([w for w in seen if w.category is GradientWarning]) == 1
+    assert [row["step"] for row in stats.history] == [0, 1, 3, 4, 5]
 
 
 def test_a_row_that_nobody_expected_is_a_warning(make_model, train, monkeypatch):

@@ -61,12 +61,13 @@ def test_a_training_that_may_stop_knows_of_each_step_before_the_next(
     make_model, train, monkeypatch
 ):
     events = []
-    record, note = Recorder._record, keras.callbacks.Callback()
-    monkeypatch.setattr(
-        Recorder,
-        "_record",
-        lambda self, pending: (events.append(("recorded", pending.step)), record(self, pending))[1],
-    )
+    records, note = Recorder._records, keras.callbacks.Callback()
+
+    def noted(self, waiting):
+        events.extend(("recorded", pending.step) for pending in waiting)
+        return records(self, waiting)
+
+    monkeypatch.setattr(Recorder, "_records", noted)
     note.on_train_batch_begin = lambda batch, logs=None: events.append(("begins", batch))
     train(make_model(), GradientStats(on_verdict="stop"), note)
     steps = [step for _, step in events[::2]]
@@ -74,10 +75,10 @@ def test_a_training_that_may_stop_knows_of_each_step_before_the_next(
 
 
 def test_what_goes_wrong_beside_the_training_becomes_a_warning(make_model, train, monkeypatch):
-    def broken(self, pending):
+    def broken(self, waiting):
         raise RuntimeError("nobody expected this")
 
-    monkeypatch.setattr(Recorder, "_record", broken)
+    monkeypatch.setattr(Recorder, "_records", broken)
     with pytest.warns(GradientWarning, match="nobody expected this"):
         train(make_model(), GradientStats(every=2))
 

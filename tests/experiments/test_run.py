@@ -143,7 +143,6 @@ def test_an_optimizer_that_cannot_be_stacked_trains_one_after_another(tmp_path, 
 
 
 def test_a_model_that_cannot_be_mapped_trains_one_after_another(tmp_path, tiny, monkeypatch):
-
     def refuse(function):
         raise NotImplementedError("no rule for this operation")
 
