@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from rich.console import Console
 from kerasinit import experiments
 from kerasinit.cli import main
 from kerasinit.cli._interrupt import polite
-from kerasinit.cli._progress import progress
+from kerasinit.cli._progress import _Lines, progress
 
 HANGING = 120  # seconds after which a child that does not end is killed
 COMMANDS = ("compare", "report", "diagnose", "gains", "list")
@@ -364,13 +365,15 @@ EVENTS = (
     experiments.Event(kind="start", done=0, total=4),
     experiments.Event(kind="cell_start", done=0, total=4, cell={"activation": "relu", "depth": 3}),
     experiments.Event(
-        kind="epoch", done=0, total=4, epoch=1, epochs=2, replicas=2,
+        kind="epoch", done=0, total=4, share=0.1, epoch=1, epochs=2, replicas=2,
         cell={"activation": "relu", "depth": 3},
     ),
     experiments.Event(kind="note", done=0, total=4, message="[b]not mapped[/b]"),
     experiments.Event(kind="note", done=0, total=4, message="[b]not mapped[/b]"),
-    experiments.Event(kind="cell_end", done=2, total=4, cell={"activation": "relu", "depth": 3}),
-    experiments.Event(kind="end", done=2, total=4),
+    experiments.Event(
+        kind="cell_end", done=2, total=4, share=0.2, cell={"activation": "relu", "depth": 3}
+    ),
+    experiments.Event(kind="end", done=2, total=4, share=0.2),
 )  # fmt: skip
 
 
@@ -397,6 +400,19 @@ def test_progress_in_a_file_estimates_what_is_left(tmp_path):
                 tracker(event)
         stream.seek(0)
         assert re.search(r"2 of 4 trainings done, about \d+ s left", stream.read())
+
+
+def test_what_is_left_is_estimated_from_the_work_that_is_done(tmp_path, monkeypatch):
+    clock = iter([100.0, 100.0, 100.0, 104.0, 104.0, 104.0, 105.0])
+    own = types.SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr("kerasinit.cli._progress.time", own)
+    with (tmp_path / "out.txt").open("w+", encoding="utf-8") as stream:
+        show = _Lines(Console(file=stream, width=100))
+        for event in EVENTS[:-1]:
+            show(event)
+        stream.seek(0)
+        # A fifth of the work took 5 s, though half of the trainings are done.
+        assert "5.0 s, 2 of 4 trainings done, about 20 s left" in stream.read()
 
 
 def test_first_control_c_waits_for_the_next_event():

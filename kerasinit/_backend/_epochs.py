@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias, final
 
 import keras
@@ -68,6 +69,7 @@ class _InPlace:
     ) -> None:
         self._weights, self._states, self._optimizer = weights, states, optimizer
         self._reset = _resetting(optimizer)
+        self._epochs = 0
         if name() == "torch":
             self._run = _torch_epoch(self._update(_detached(step)))
         else:
@@ -78,9 +80,12 @@ class _InPlace:
         _assign(self._weights, weights)
         _assign(self._states, states)
         self._reset(learning_rate)
+        self._epochs = 0
 
     def epoch(self, xs: Any, ys: Any) -> list[Any]:
-        return [self._run(xs, ys)]
+        self._epochs += 1
+        with _own_randomness(self._epochs):
+            return [self._run(xs, ys)]
 
     def values(self) -> list[Values]:
         return [([v.value for v in self._weights], [v.value for v in self._states])]
@@ -129,6 +134,22 @@ def _torch_epoch(update: Callable[[Any, Any], Any]) -> Any:
             return sum(update(x, y) for x, y in zip(xs, ys, strict=True))
 
     return run
+
+
+@contextlib.contextmanager
+def _own_randomness(seed: int) -> Iterator[None]:
+    """A scope whose random numbers only depend on `seed`, also those without a seed of their own.
+
+    On torch, Keras draws the masks of a `Dropout` from torch's global generator.
+    """
+    if name() != "torch":
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
 
 
 @final

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -73,8 +72,7 @@ def _bars(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}", style="dim"),
+        TextColumn("{task.fields[count]}", style="green"),
         TimeElapsedColumn(),
         TextColumn("left", style="dim"),
         TimeRemainingColumn(),
@@ -88,22 +86,21 @@ class _Bars:
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
-        self._all = bars.add_task("all settings", total=None, unit="trainings")
-        self._cell = bars.add_task("", total=None, unit="epochs", visible=False)
-        self._base = 0
+        self._all = bars.add_task("all settings", total=1.0, count="")
+        self._cell = bars.add_task("", total=None, count="", visible=False)
 
     def __call__(self, event: Event) -> None:
         bars = self._bars
         if event.kind == "note":
             bars.console.print(f"note: {event.message}", style="yellow")
         elif event.kind == "cell_start":
-            bars.reset(self._cell, total=None, visible=True, description=_name(event))
+            count = f"0/{counted(event.epochs, 'epoch')}"
+            bars.reset(self._cell, total=None, visible=True, description=_name(event), count=count)
         elif event.kind == "epoch":
-            bars.update(self._cell, completed=event.epoch, total=event.epochs)
-        share = event.epoch / event.epochs if event.kind == "epoch" and event.epochs else 0.0
-        bars.update(
-            self._all, completed=event.done + int(share * event.replicas), total=event.total
-        )
+            count = f"{event.epoch}/{counted(event.epochs, 'epoch')}"
+            bars.update(self._cell, completed=event.epoch, total=event.epochs, count=count)
+        count = f"{event.done}/{counted(event.total, 'training')}"
+        bars.update(self._all, completed=event.share, count=count)
 
 
 class _Lines:
@@ -113,12 +110,12 @@ class _Lines:
         self._console = console
         self._start = time.monotonic()
         self._cell_start: dict[str, float] = {}
-        self._before = 0
+        self._before = 0.0
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
         if event.kind == "start":
-            self._start, self._before = now, event.done
+            self._start, self._before = now, event.share
             kept = f"; {event.done} are kept from before" if event.done else ""
             self._say(f"{counted(event.total, 'training')}{kept}")
         elif event.kind == "cell_start":
@@ -132,10 +129,10 @@ class _Lines:
             )
 
     def _left(self, event: Event, now: float) -> str:
-        fresh = event.done - self._before
+        fresh = event.share - self._before
         if event.done >= event.total or fresh <= 0:
             return ""
-        seconds = (now - self._start) / fresh * (event.total - event.done)
+        seconds = (now - self._start) / fresh * (1 - event.share)
         return f", about {seconds:.0f} s left"
 
     def _say(self, text: str) -> None:

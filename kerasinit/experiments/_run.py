@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Event:
             With an executor there are no epochs.
         done: Replicas finished so far, those of earlier runs included.
         total: Replicas of the whole experiment.
+        share: Of the whole work, what is finished, 0..1: deep and wide models count for more.
         cell: The architecture at work; empty for "start" and "end".
         epoch: Epochs trained in this group of replicas.
         epochs: Epochs of the experiment.
@@ -38,6 +39,7 @@ class Event:
     kind: str
     done: int
     total: int
+    share: float = 0.0
     cell: Config = field(default_factory=dict)
     epoch: int = 0
     epochs: int = 0
@@ -78,8 +80,7 @@ def run(
         kept = KeptDraws()
         _check(cells, kept)
         listener = on_event or (lambda event: None)
-        total = len(spec.architectures) * spec.replicas_per_architecture
-        progress = _Progress(spec, writer, listener, total - _missing(cells), total)
+        progress = _Progress(spec, writer, listener, cells)
         progress.tell("start")
         if executor is None:
             for cell in cells:
@@ -129,30 +130,43 @@ class _Progress:
     spec: Experiment
     writer: RecordWriter
     listener: Listener
-    done: int
-    total: int
+    pending: InitVar[Sequence[Cell]]
+
+    def __post_init__(self, pending: Sequence[Cell]) -> None:
+        replicas, architectures = self.spec.replicas_per_architecture, self.spec.architectures
+        self.total = replicas * len(architectures)
+        self.all_work = replicas * sum(each.work for each in architectures)
+        self.done = self.total - sum(len(cell.draws) for cell in pending)
+        missing = sum(len(cell.draws) * cell.architecture.work for cell in pending)
+        self.work = self.all_work - missing
 
     def tell(self, kind: str, cell: Cell | None = None, **values: Any) -> None:
         architecture = {} if cell is None else dict(vars(cell.architecture))
+        work = self.work
+        if cell is not None and kind == "epoch":
+            part = values["epoch"] / self.spec.epochs
+            work += part * values["replicas"] * cell.architecture.work
         self.listener(
             Event(
                 kind=kind,
                 done=self.done,
                 total=self.total,
+                share=work / self.all_work,
                 cell=architecture,
                 epochs=self.spec.epochs,
                 **values,
             )
         )
 
-    def keep(self, records: list[Replica]) -> None:
+    def keep(self, cell: Cell, records: list[Replica]) -> None:
         self.writer.append(records)
         self.done += len(records)
+        self.work += len(records) * cell.architecture.work
 
     def train_here(self, cell: Cell, kept: KeptDraws) -> None:
         self.tell("cell_start", cell, replicas=len(cell.draws))
         for group in train(cell, lambda kind, values: self.tell(kind, cell, **values), kept):
-            self.keep(group)
+            self.keep(cell, group)
         self.tell("cell_end", cell)
 
     def train_with(self, executor: Executor, cells: list[Cell]) -> None:
@@ -166,7 +180,7 @@ class _Progress:
                 failed = future.exception() or failed
                 if future.exception() is None:
                     lines, notes = future.result()
-                    self.keep([Replica.from_line(line) for line in lines])
+                    self.keep(futures[future], [Replica.from_line(line) for line in lines])
                     for note in notes:
                         self.tell("note", futures[future], message=note)
                     self.tell("cell_end", futures[future])
@@ -175,10 +189,6 @@ class _Progress:
                 future.cancel()
         if failed is not None:
             raise failed
-
-
-def _missing(cells: list[Cell]) -> int:
-    return sum(len(cell.draws) for cell in cells)
 
 
 def _check(cells: list[Cell], kept: KeptDraws) -> None:

@@ -102,6 +102,27 @@ def test_events_count_up_to_the_total(tmp_path, tiny):
     assert [event.done for event in events] == [0, 0, 0, 0, 2, 2]
     assert {event.total for event in events} == {2}
     assert [event.epoch for event in events if event.kind == "epoch"] == [1, 2]
+    assert [event.share for event in events] == [0, 0, 0.5, 1, 1, 1]
+
+
+def test_deep_models_count_for_more_of_the_work(tmp_path, tiny):
+    shares = []
+    spec = tiny(initializers="zeros", depths=(2, 14), epochs=1)
+    run(spec, tmp_path / "run", on_event=lambda event: shares.append(event.share))
+    assert shares == [0, 0, 0.2, 0.2, 0.2, 1, 1, 1]
+
+
+def test_work_of_an_earlier_run_counts_as_done(finished, spec, tmp_path):
+    whole = records(finished)
+    directory = RunDirectory(tmp_path / "run")
+    directory.prepare(spec.to_dict())
+    with directory.writer() as writer:
+        writer.append(whole[:3])
+    events = []
+    run(spec, directory.path, on_event=events.append)
+    assert len(whole) == 6
+    assert (events[0].done, events[0].share) == (3, 0.5)
+    assert events[-1].share == 1
 
 
 def test_an_executor_gives_the_same_records(finished, spec, tmp_path):

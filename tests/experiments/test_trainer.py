@@ -264,6 +264,21 @@ def test_a_part_of_one_replica_must_gain_more_than_it_costs(replicas, size, monk
 
 
 @pytest.mark.parametrize("replicas", [None, 2])
+def test_random_layers_do_the_same_whenever_a_training_begins_anew(replicas, dataset):
+    x = inputs = keras.Input((2,))
+    x = layers.Dropout(0.5)(layers.Dense(16, "relu")(x))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    start = drawn(model, 1)
+    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=replicas)
+    found = []
+    for _ in range(2):
+        keras.random.uniform((3,))  # somebody draws from the generators of the process
+        trainer.load(start if replicas is None else Weights.stack([start] * replicas), RATE)
+        found.append([trainer.train_epoch(epoch) for epoch in range(3)])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
 def test_layers_in_half_precision_train_and_are_probed(replicas, dataset):
     x = inputs = keras.Input((2,))
     x = layers.Dense(8, "tanh", dtype="mixed_bfloat16")(x)
