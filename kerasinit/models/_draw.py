@@ -26,7 +26,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasinit import _backend
+from kerasinit import _backend, initializers
 from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.models._mirrors import Mirrors
 from kerasinit.models._variables import Slot, with_einsum_axes
@@ -137,6 +137,17 @@ def depends_on_seed(choice: Choice) -> bool:
     if not is_known(choice):
         return True
     return choice.initializer is not None and _has_seed(choice.initializer.get_config())
+
+
+def reads_weights(choice: Choice) -> bool:
+    """Whether the draw may look at other variables, which must have their new values by then.
+
+    An `OddPartBias` reads the kernel of its layer; what a user's initializer does is not known.
+    """
+    if not is_known(choice):
+        return True
+    inner = getattr(choice.initializer, "initializer", None)
+    return any(isinstance(own, initializers.OddPartBias) for own in (choice.initializer, inner))
 
 
 def _has_seed(config: Any) -> bool:

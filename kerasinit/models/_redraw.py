@@ -16,6 +16,7 @@ from kerasinit.models._draw import (
     comes_in_pieces,
     depends_on_seed,
     finite_draw,
+    reads_weights,
     variable_seeds,
 )
 from kerasinit.models._initialize import choose
@@ -26,7 +27,7 @@ class Redraw:
     """Draws what `initialize(model, rules, seed=seed)` assigns, for many seeds.
 
     The rule is looked up once, and what no seed changes is drawn once. The model's own weights
-    change only where a kernel is drawn in pieces.
+    change where that is needed: where one variable is computed from another, or drawn in pieces.
 
     Args:
         model: A built Keras model, whose layers stay as they are.
@@ -44,10 +45,11 @@ class Redraw:
     def __init__(self, model: Any, rules: Any = None) -> None:
         self._choices = choose(model, slots(model), rules)
         check(self._choices)
+        self._in_place = any(reads_weights(choice) for choice in self._choices if choice.changes)
         self._fixed = {
-            position: np.array(ops.convert_to_numpy(_values(choice, 0)))
+            position: np.array(ops.convert_to_numpy(self._values(choice, 0)))
             for position, choice in enumerate(self._choices)
-            if not (choice.changes and depends_on_seed(choice))
+            if not choice.changes or not (self._in_place or depends_on_seed(choice))
         }
 
     def __call__(self, seed: int) -> list[np.ndarray]:
@@ -58,7 +60,7 @@ class Redraw:
         """
         seeds = variable_seeds(self._choices, seed)
         values = [  # all of them, before the first is waited for
-            None if position in self._fixed else _values(choice, own)
+            None if position in self._fixed else self._values(choice, own)
             for position, (choice, own) in enumerate(zip(self._choices, seeds, strict=True))
         ]
         return [
@@ -66,16 +68,15 @@ class Redraw:
             for position, value in enumerate(values)
         ]
 
-
-def _values(choice: Choice, seed: int) -> Tensor:
-    """What the variable of `choice` gets; a variable left alone keeps what it holds."""
-    variable = choice.slot.variable
-    if comes_in_pieces(choice):
-        assign(choice, seed)
-        return ops.copy(variable)
-    if not choice.changes:
-        return ops.convert_to_tensor(variable)
-    values = finite_draw(choice, seed)
-    dtype = keras.backend.standardize_dtype(variable.dtype)
-    is_same = keras.backend.standardize_dtype(values.dtype) == dtype
-    return values if is_same else ops.cast(values, dtype)
+    def _values(self, choice: Choice, seed: int) -> Tensor:
+        """What the variable of `choice` gets; a variable left alone keeps what it holds."""
+        variable = choice.slot.variable
+        if not choice.changes:
+            return ops.convert_to_tensor(variable)
+        if self._in_place or comes_in_pieces(choice):
+            assign(choice, seed)
+            return ops.copy(variable)
+        values = finite_draw(choice, seed)
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        is_same = keras.backend.standardize_dtype(values.dtype) == dtype
+        return values if is_same else ops.cast(values, dtype)
