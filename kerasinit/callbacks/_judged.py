@@ -16,6 +16,7 @@ from kerasinit.callbacks._record import (
     WEIGHT,
     Record,
     bias_gradients,
+    gradient_norms,
     known_ratios,
     update_ratios,
 )
@@ -53,13 +54,11 @@ def judged(records: Sequence[Record]) -> list[tuple[Pulse, TrainingStep]]:
     rows = np.stack([record.rows for record in records])
     columns = rows.transpose(2, 0, 1).astype("float64")  # squares of float32 numbers fit
     bad = columns[NON_FINITE] + ~np.isfinite(columns[WEIGHT])
-    norms = np.sqrt(np.square(columns[NORM]).sum(axis=-1))
-    norms[bad.any(axis=-1)] = math.inf
     kernels = names.kernels_by_layer
     roots = np.sqrt(np.maximum(kernels.sums(columns[COUNT]), 1.0))
     by_record = zip(
         records,
-        norms.tolist(),
+        gradient_norms(columns).tolist(),
         bias_gradients(names, columns).tolist(),
         (kernels.norms(columns[NORM]) / roots).tolist(),
         (kernels.norms(columns[WEIGHT]) / roots).tolist(),

@@ -60,16 +60,10 @@ class Record:
         """The rows' columns, `(columns, variables)`, float64: squares of float32 numbers fit."""
         return self.rows.T.astype("float64")
 
-    @cached_property
+    @property
     def grad_norm(self) -> float:
         """Norm of the whole gradient; infinite if an entry is not finite."""
-        return math.hypot(*self.columns[NORM].tolist()) if self.finite else math.inf
-
-    @cached_property
-    def finite(self) -> bool:
-        """Whether all gradients and weights are finite."""
-        columns = self.columns
-        return not columns[NON_FINITE].any() and bool(np.isfinite(columns[WEIGHT]).all())
+        return float(gradient_norms(self.columns))
 
     def to_dict(self) -> Row:
         """The record as plain values, ready for JSON; what is not a finite number is None."""
@@ -119,6 +113,17 @@ class Record:
         if self.histogram is not None:
             part["histogram"] = self.histogram[list(indices)].sum(axis=0).tolist()
         return part
+
+
+@np.errstate(all="ignore")
+def gradient_norms(columns: np.ndarray) -> np.ndarray:
+    """Norm of the whole gradient, `(...)`; infinite if a gradient or a weight is not finite.
+
+    Args:
+        columns: See `bias_gradients`.
+    """
+    broken = columns[NON_FINITE].any(axis=-1) | ~np.isfinite(columns[WEIGHT]).all(axis=-1)
+    return np.where(broken, math.inf, np.sqrt(np.square(columns[NORM]).sum(axis=-1)))
 
 
 @np.errstate(all="ignore")

@@ -24,6 +24,8 @@ def test_several_records_are_judged_as_each_by_itself(records):
 def test_the_pulse_is_the_norm_of_the_whole_gradient(records):
     for record, (pulse, step) in zip(records, judged(records), strict=True):
         assert pulse.step == step.step == record.step
+        expected = math.hypot(*record.rows[:, COLUMNS.index("norm")].tolist())
+        assert pulse.grad_norm == pytest.approx(expected, rel=1e-12)
         assert pulse.grad_norm == pytest.approx(record.grad_norm, rel=1e-12)
         assert pulse.finite
 
