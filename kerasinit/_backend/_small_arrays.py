@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -28,11 +28,21 @@ def small_array_functions() -> Any:
     return np if name() == "torch" else keras.ops
 
 
-def sum_of_squares(values: Any) -> Any:
-    """Sum of squares of a tensor, in float32, as a small array of shape `()`."""
+def sums_of_squares(tensors: Sequence[Any | None]) -> Any:
+    """Sum of squares of each tensor, in float32, `(len(tensors),)`; 0 for None, not all are."""
     if name() == "torch":
-        flat = values.detach().reshape(-1).float()
-        return small_array(flat.dot(flat))
+        import torch
+
+        with torch.no_grad():
+            flat = [None if tensor is None else _flat(tensor).float() for tensor in tensors]
+            squares = [None if values is None else values.dot(values) for values in flat]
+            zero = next(square for square in squares if square is not None).new_zeros(())
+            return torch.stack([zero if square is None else square for square in squares])
+    zero = keras.ops.zeros(())
+    return keras.ops.stack([zero if t is None else _sum_of_squares(t) for t in tensors])
+
+
+def _sum_of_squares(values: Any) -> Any:
     values = keras.ops.cast(values, "float32")
     if name() == "tensorflow":
         import tensorflow as tf
@@ -50,48 +60,75 @@ def sum_of_squares(values: Any) -> Any:
     return jax.numpy.dot(flat, flat, precision=jax.lax.Precision.HIGHEST)
 
 
-def strided_rows(
-    tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], *, run: int, width: int
+def strided_entries(
+    tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], *, run: int
 ) -> Any:
-    """Runs of entries of each tensor in a row, float32, padded with 0: `(len(tensors), width)`.
+    """Runs of entries of each tensor, for `rows_of`: on torch in one tensor, else one for each.
 
     Args:
-        tensors: What to read, of any shape.
-        steps: Distance between the starts of the runs of each; 1 for all entries.
+        tensors: What to read, of any shape; None has no entries.
+        steps: Distance between the starts of the runs of each; 1 for all entries. Either all are
+            1 or none is.
         lengths: Entries to take of each, a multiple of `run` where not all are taken.
         run: Entries of a run.
-        width: Columns of the result, a small array.
     """
     parts = zip(tensors, steps, lengths, strict=True)
-    if name() == "torch":
+    if name() == "torch":  # where each call costs as much as what it does
         import torch
 
-        rows = np.zeros((len(tensors), width), "float32")
-        for row, (tensor, step, length) in zip(rows, parts, strict=True):
-            if not length:
-                continue
-            flat = tensor.detach().reshape(-1)
-            if tensor.dtype is torch.float32 and tensor.is_cpu:
-                taken = _runs(flat.numpy(), step, length, run, np.reshape)
-            else:  # taken where it lies; numpy has no bfloat16
-                taken = small_array(_runs(flat, step, length, run, torch.reshape).float())
-            row[:length].reshape(taken.shape)[:] = taken
-        return rows
+        with torch.no_grad():
+            runs = [
+                _flat(tensor) if step == 1 else _runs_of(tensor, (length // run, run), (step, 1))
+                for tensor, step, length in parts
+                if length
+            ]
+            return torch.cat(runs).reshape(-1).float() if runs else torch.zeros(0)
     ops = keras.ops
-    filled = []
+    taken = []
     for tensor, step, length in parts:
         if length == 0:
-            filled.append(ops.zeros((width,)))
+            taken.append(ops.zeros((0,)))
             continue
-        taken = _runs(ops.reshape(tensor, (-1,)), step, length, run, ops.reshape)
-        row = ops.cast(ops.reshape(taken, (length,)), "float32")
-        filled.append(row if length == width else ops.pad(row, [[0, width - length]]))
-    return ops.stack(filled)
+        flat = ops.reshape(tensor, (-1,))
+        if step > 1:
+            count = length // run
+            flat = ops.reshape(flat[: count * step], (count, step))[:, :run]
+        taken.append(ops.cast(ops.reshape(flat, (length,)), "float32"))
+    return taken
 
 
-def _runs(flat: Any, step: int, length: int, run: int, reshape: Callable[..., Any]) -> Any:
-    """`length` entries of a flat tensor: `(length // run, run)`, or all of them if `step` is 1."""
-    if step == 1:
-        return flat
-    count = length // run
-    return reshape(flat[: count * step], (count, step))[:, :run]
+def _flat(tensor: Any) -> Any:
+    return tensor if tensor.dim() == 1 else tensor.reshape(-1)
+
+
+def _runs_of(tensor: Any, shape: tuple[int, int], steps: tuple[int, int]) -> Any:
+    flat = tensor if tensor.is_contiguous() else tensor.reshape(-1)
+    return flat.as_strided(shape, steps)
+
+
+def rows_of(entries: Any, lengths: Sequence[int]) -> Any:
+    """Entries of several tensors as rows, padded with 0: a small array, `(..., tensors, width)`.
+
+    Args:
+        entries: From `strided_entries`; on torch as a small array, which may have more axes in
+            front.
+        lengths: Entries of each tensor.
+    """
+    width = max(*lengths, 1)
+    if name() == "torch":
+        if entries.shape[-1] == len(lengths) * width:
+            return entries.reshape(*entries.shape[:-1], len(lengths), width)
+        rows = np.zeros((*entries.shape[:-1], len(lengths), width), "float32")
+        start = 0
+        for row, length in enumerate(lengths):
+            rows[..., row, :length] = entries[..., start : start + length]
+            start += length
+        return rows
+    ops = keras.ops
+    missing = [width - length for length in lengths]
+    return ops.stack(
+        [
+            ops.pad(row, [[0, more]]) if more else row
+            for row, more in zip(entries, missing, strict=True)
+        ]
+    )

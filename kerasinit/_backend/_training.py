@@ -33,6 +33,23 @@ def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[.
 _TRAIN_ATTRIBUTES = ("train_step", "train_function")
 
 
+def compiles_steps() -> bool:
+    """Whether a train step is compiled as a whole, so that what it computes costs little."""
+    return name() != "torch"
+
+
+def runs_in_step() -> bool:
+    """Whether Python runs a train step operation by operation and each is done when it returns.
+
+    So it is on torch without an accelerator. Another thread then only takes turns with the step.
+    """
+    if name() != "torch":
+        return False
+    import torch
+
+    return not torch.accelerator.is_available()
+
+
 def split_step(result: Any) -> tuple[Any, tuple[Any, ...]]:
     """Logs and the rest of what a train step returns: `(logs, state)` on JAX, else `logs`."""
     return (result[0], tuple(result[1:])) if name() == "jax" else (result, ())
@@ -98,14 +115,16 @@ def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Ca
     def observed_apply(grads: Any, trainable_variables: Any = None) -> Any:
         grads = list(grads)
         variables = list(trainable_variables or optimizer._trainable_variables)
+        before = _values(variables)
         finish = observe(
             variables,
             accumulated_gradients(optimizer, variables, _over_replicas(grads), {}),
-            _values(variables),
+            before,
             _gradient_scale(optimizer, {}),
         )
         result = apply(grads, trainable_variables)
-        finish(_values(variables))
+        # Keras assigns to a variable on torch by writing into its tensor.
+        finish(before if name() == "torch" else _values(variables))
         return result
 
     return "apply", observed_apply

@@ -15,11 +15,14 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.signals import (
     STATISTICS,
-    Samples,
+    Layout,
+    Read,
+    Stack,
+    arranged,
     by_row,
-    sample,
+    layout_of,
     some_entries,
-    stack_statistics,
+    taken,
 )
 
 COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "sampled_update", "sampled_weight")
@@ -28,6 +31,9 @@ COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "sampled_update", "sampl
 `sampled_update` and `sampled_weight` are norms over the same evenly spaced entries of a variable's
 change in this step and of its value before it: their ratio is the update-to-weight ratio.
 """
+
+SUMMARY = ("grad_norm", "grad_norm_min", "grad_norm_max")
+"""Norm of the whole gradient, and the smallest and the largest of a layer."""
 
 # Entries of a variable that are looked at, if it has more; all are read for the gradient's norm.
 ENTRIES = 2048  # for the other statistics of its gradient
@@ -66,7 +72,113 @@ def layer_of(path: str) -> str:
     return path.rpartition("/")[0] or path
 
 
-@np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How what one optimizer's step read becomes rows; known once the step was traced.
+
+    Args:
+        variables: The variables behind the rows.
+        gradients: How their gradients were read.
+        clipped: How their gradients after clipping were read, if they were.
+        histogram: Entries of the gradients that are kept for a histogram: those that were looked
+            at, if not all were. None for no histogram.
+        weights: Entries of the weights that are looked at.
+    """
+
+    variables: Variables
+    gradients: Stack
+    clipped: Stack | None
+    histogram: Layout | None
+    weights: Layout
+
+    @np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
+    def work_out(self, read: Read) -> dict[str, Tensor]:
+        """The small arrays `rows` and, if they were read, `clipped` and `samples`."""
+        arrays = _backend.small_array_functions()
+        found: dict[str, Tensor] = {}
+        if self.clipped is not None:
+            found["clipped"] = self.clipped.statistics(read["clipped"])
+        if self.histogram is not None:
+            samples = self.gradients.samples(read["gradients"])
+            samples = samples or arranged(read["histogram"], self.histogram)
+            found["samples"] = some_entries(samples, HISTOGRAM_ENTRIES)
+        before, after = (arranged(read[when], self.weights) for when in ("before", "after"))
+        sampled = by_row(_norms, before)
+        updates = by_row(lambda new, old, held: _norms(new - old, held), after, before)
+        if "weights" in read:
+            weights = arrays.sqrt(read["weights"])[..., None]
+        else:
+            weights = sampled * np.sqrt(self.weights.share)[:, None]
+        rows = self.gradients.statistics(read["gradients"])
+        found["rows"] = arrays.concatenate([rows, weights, updates, sampled], axis=-1)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class StepPlan:
+    """How what a whole step read becomes small arrays.
+
+    Args:
+        parts: Of each optimizer that was used.
+    """
+
+    parts: tuple[Plan, ...]
+
+    @functools.cached_property
+    def variables(self) -> Variables:
+        """The variables behind the rows."""
+        return sum((part.variables for part in self.parts[1:]), self.parts[0].variables)
+
+    def work_out(self, read: Sequence[Read]) -> dict[str, Tensor]:
+        """`rows` and, if they were read, `clipped` and `samples`, of all parts."""
+        found = [part.work_out(own) for part, own in zip(self.parts, read, strict=True)]
+        names = dict.fromkeys(name for part in found for name in part)
+        return {name: _joined([part[name] for part in found if name in part]) for name in names}
+
+    @np.errstate(all="ignore")
+    def summary(self, rows: Tensor) -> Tensor:
+        """The numbers of `SUMMARY`; infinite if a gradient holds a NaN or an infinity."""
+        arrays = _backend.small_array_functions()
+        norms = rows[:, STATISTICS.index("norm")]
+        unit = arrays.max(norms)
+        unit = arrays.where(unit > 0, unit, 1.0)
+        squares = arrays.square(norms / unit)
+        by_layer = arrays.sqrt(arrays.sum(self._members * squares, axis=1))
+        numbers = [arrays.sqrt(arrays.sum(squares)), arrays.min(by_layer), arrays.max(by_layer)]
+        bad = arrays.sum(rows[:, STATISTICS.index("non_finite")]) > 0
+        return arrays.where(bad, math.inf, unit * arrays.stack(numbers))
+
+    def quick_summary(self, read: Sequence[Read]) -> list[float] | None:
+        """`summary` from what was read, in plain numbers; None if that takes the rows."""
+        squares: list[float] = []
+        for part, own in zip(self.parts, read, strict=True):
+            exact = part.gradients.exact_squares(own["gradients"])
+            if exact is None:
+                return None
+            squares.extend(exact)
+        by_layer = [sum(squares[row] for row in rows) for rows in self._rows_by_layer]
+        return [math.sqrt(value) for value in (sum(squares), min(by_layer), max(by_layer))]
+
+    @functools.cached_property
+    def _rows_by_layer(self) -> list[list[int]]:
+        """Rows with a gradient of each layer that has one; of the first layer if none has."""
+        layers: dict[str, list[int]] = {}
+        for row, path in enumerate(self.variables.paths):
+            layers.setdefault(layer_of(path), []).append(row)
+        connected = [
+            [row for row in rows if self.variables.connected[row]] for rows in layers.values()
+        ]
+        return [rows for rows in connected if rows] or connected[:1]
+
+    @functools.cached_property
+    def _members(self) -> np.ndarray:
+        """Which rows each layer has, `(layers, rows)`, of 0 and 1."""
+        members = np.zeros((len(self._rows_by_layer), len(self.variables.paths)), "float32")
+        for layer, rows in zip(members, self._rows_by_layer, strict=True):
+            layer[rows] = 1.0
+        return members
+
+
 def measure_step(
     variables: Sequence[Any],
     gradients: Sequence[Tensor | None],
@@ -76,8 +188,8 @@ def measure_step(
     clip: Callable[[list[Tensor | None]], list[Tensor | None]] | None = None,
     histogram: bool = True,
     exact: bool = False,
-) -> tuple[Variables, Callable[[Sequence[Tensor]], dict[str, Tensor]]]:
-    """Measures gradients and weights before an update; the returned function, the update.
+) -> tuple[Plan, Callable[[Sequence[Tensor]], Read]]:
+    """Reads gradients and weights before an update; the returned function, what it left.
 
     Args:
         variables: The trainable Keras variables.
@@ -87,70 +199,56 @@ def measure_step(
         clip: The optimizer's clipping, to measure gradients after it too.
         histogram: Whether entries of the gradients are kept for a histogram.
         exact: Whether all entries of large variables are read.
+
+    Returns:
+        What to make of it, and a function that takes the values after the update and returns
+        what was read, for `Plan.work_out`.
     """
-    before = sample(values, UPDATE_ENTRIES)
-    scale = None if scale is None else _backend.small_array(ops.cast(scale, "float32"))
+    scale = None if scale is None else ops.cast(scale, "float32")
     entries = None if exact else ENTRIES
     dense, counts = _dense(gradients, values)
-    rows, samples = stack_statistics(dense, counts, scale=scale, entries=entries)
-    found: dict[str, Tensor] = {}
+    stack = Stack.of(dense, counts, entries=entries)
+    weights = layout_of(values, UPDATE_ENTRIES)
+    read: Read = {"gradients": stack.read(dense, scale), "before": taken(values, weights)}
+    clipped = None
     if clip is not None:
         whole = [
             g if g is None or scale is None else g / ops.cast(scale, g.dtype) for g in gradients
         ]
-        found["clipped"], _ = stack_statistics(*_dense(clip(whole), values), entries=entries)
-    if histogram:
-        if samples is None:
-            samples = sample(_of_known_shape(dense, scale), ENTRIES)
-        found["samples"] = some_entries(samples, HISTOGRAM_ENTRIES)
-    sampled = by_row(_norms, before)
-    weight_norms = _weight_norms(values, before, sampled, exact)
+        dense_clipped, counts_clipped = _dense(clip(whole), values)
+        clipped = Stack.of(dense_clipped, counts_clipped, entries=entries)
+        read["clipped"] = clipped.read(dense_clipped)
+    kept = stack.layout if histogram else None
+    if histogram and kept is None:
+        known = _of_known_shape(dense, scale)
+        kept = layout_of(known, ENTRIES)
+        read["histogram"] = taken(known, kept)
+    if exact:
+        read["weights"] = _backend.sums_of_squares(values)
     about = Variables(
         tuple(variable.path for variable in variables),
         tuple(gradient is not None for gradient in gradients),
         tuple(len(value.shape) for value in values),
     )
-
-    @np.errstate(all="ignore")
-    def finish(after: Sequence[Tensor]) -> dict[str, Tensor]:
-        arrays = _backend.small_array_functions()
-        moved = sample(after, UPDATE_ENTRIES)
-        updates = by_row(lambda new, old, held: _norms(new - old, held), moved, before)
-        norms = arrays.stack((weight_norms, updates, sampled), axis=1)
-        return {**found, "rows": arrays.concatenate([rows, norms], axis=1)}
-
-    return about, finish
+    plan = _plan(about, stack, clipped, kept, weights)
+    return plan, lambda after: {**read, "after": taken(after, weights)}
 
 
-@np.errstate(all="ignore")
-def summarise(rows: Tensor, variables: Variables) -> dict[str, Tensor]:
-    """The three numbers for the logs: global gradient norm, smallest and largest layer norm.
-
-    Infinite if a gradient holds a NaN or an infinity.
-    """
-    arrays = _backend.small_array_functions()
-    norms = rows[:, STATISTICS.index("norm")]
-    unit = arrays.max(norms)
-    unit = arrays.where(unit > 0, unit, 1.0)
-    squares = arrays.square(norms / unit)
-    by_layer = arrays.sqrt(arrays.sum(_members(variables) * squares, axis=1))
-    bad = arrays.sum(rows[:, STATISTICS.index("non_finite")]) > 0
-    numbers = {
-        "grad_norm": arrays.sqrt(arrays.sum(squares)),
-        "grad_norm_min": arrays.min(by_layer),
-        "grad_norm_max": arrays.max(by_layer),
-    }
-    return {name: arrays.where(bad, math.inf, unit * value) for name, value in numbers.items()}
+@functools.lru_cache(maxsize=16)  # torch asks at each step
+def step_plan(*parts: Plan) -> StepPlan:
+    """The plan of a step from those of its parts; the same object for the same parts."""
+    return StepPlan(parts)
 
 
-@functools.lru_cache(maxsize=8)  # torch asks at each step
-def _members(variables: Variables) -> np.ndarray:
-    """Which variables with a gradient each layer has, `(layers, variables)`, of 0 and 1."""
-    owners = np.array([layer_of(path) for path in variables.paths])
-    layers = list(dict.fromkeys(owners))
-    rows = (owners == np.array(layers)[:, None]) & np.array(variables.connected)
-    rows = rows[rows.any(axis=1)] if rows.any() else rows[:1]
-    return rows.astype("float32")
+@functools.lru_cache(maxsize=16)
+def _plan(
+    variables: Variables,
+    gradients: Stack,
+    clipped: Stack | None,
+    histogram: Layout | None,
+    weights: Layout,
+) -> Plan:
+    return Plan(variables, gradients, clipped, histogram, weights)
 
 
 def _dense(
@@ -177,18 +275,21 @@ def _of_known_shape(tensors: Sequence[Tensor | None], scale: Tensor | None) -> l
     return [None if t is None else ops.cast(t, "float32") / scale for t in known]
 
 
-def _weight_norms(
-    values: Sequence[Tensor], samples: Samples, sampled: Tensor, exact: bool
-) -> Tensor:
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Rows of several optimizers below each other, as wide as the widest."""
+    if len(parts) == 1:
+        return parts[0]
     arrays = _backend.small_array_functions()
-    if exact:
-        squares = [_backend.sum_of_squares(value) for value in values]
-        return arrays.sqrt(arrays.stack(squares))
-    return sampled * np.sqrt(samples.layout.share)
+    width = max(part.shape[-1] for part in parts)
+    filled = []
+    for part in parts:
+        nothing = np.full((*part.shape[:-1], width - part.shape[-1]), math.nan, "float32")
+        filled.append(arrays.concatenate([part, nothing], axis=-1))
+    return arrays.concatenate(filled, axis=-2)
 
 
 def _norms(matrix: Tensor, held: np.ndarray) -> Tensor:
-    """Norms of the rows; padding is 0."""
+    """Norms of the rows, `(..., rows, 1)`; padding is 0."""
     if isinstance(matrix, np.ndarray):
-        return np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
-    return ops.sqrt(ops.sum(ops.square(matrix), axis=1))
+        return np.sqrt(np.einsum("...j,...j->...", matrix, matrix))[..., None]
+    return ops.sqrt(ops.sum(ops.square(matrix), axis=-1, keepdims=True))

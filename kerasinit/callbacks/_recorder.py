@@ -20,7 +20,7 @@ from kerasinit import _backend
 from kerasinit.callbacks._files import Sink
 from kerasinit.callbacks._judged import Pulse, judged
 from kerasinit.callbacks._loss import RecentLoss
-from kerasinit.callbacks._measurement import Variables
+from kerasinit.callbacks._measured import Measured, worked_out
 from kerasinit.callbacks._names import Names
 from kerasinit.callbacks._probe import PROBED
 from kerasinit.callbacks._record import History, Record, histograms
@@ -28,6 +28,7 @@ from kerasinit.signals import STATISTICS, TrainingStep, Verdict, judge_window
 
 WINDOW = 20  # records that are judged together
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
+TOGETHER = 10  # steps whose measurements wait for each other
 JUMP = 10.0  # times the window's median gradient norm
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.
 FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
@@ -40,10 +41,8 @@ class Pending:
     """A measurement that may still be on the device.
 
     Args:
-        arrays: What the step measured: `rows` and, if measured, `clipped`, `samples`,
-            `activations`.
-        variables: The variables behind the rows.
-        probed: Names of the layers behind `activations`.
+        measured: What the step measured.
+        probed: Names of the layers behind its `activations`.
         loss: Reported loss after the step; None if the logs have none.
         step: Steps before this one.
         epoch: Epoch, from 0.
@@ -52,8 +51,7 @@ class Pending:
         loss_scaling: Whether an overflow makes the optimizer skip the step.
     """
 
-    arrays: dict[str, Any]
-    variables: Variables
+    measured: Measured
     probed: tuple[str, ...]
     loss: Any
     step: int
@@ -121,15 +119,19 @@ class Recorder:
         self._pending.append(pending)
 
     def drain_soon(self, *, every: int) -> None:
-        """Records what was added in a thread of its own, while training goes on.
+        """Records what was added, in a thread of its own where training can go on meanwhile.
 
-        Some steps together, as many as are judged together: the threads change over less often.
+        Some steps together, which costs less, and has the threads change over less often.
 
         Args:
             every: Steps between two measurements; those that are far apart do not wait.
         """
-        if len(self._pending) * every >= JUDGE_EVERY:
+        if len(self._pending) * every < TOGETHER:
+            return
+        if self._sinks or not _backend.runs_in_step():
             self._latest = self._thread.submit(self.drain)
+        else:
+            self.drain()
 
     def drain(self) -> None:
         """Records what was added, waiting for the device; safe to call from any thread."""
@@ -178,13 +180,7 @@ class Recorder:
         return [record for pending in waiting for record in self._recorded([pending])]
 
     def _records(self, waiting: Sequence[Pending]) -> list[Record]:
-        found = [
-            {
-                name: np.asarray(ops.convert_to_numpy(array), "float32")
-                for name, array in pending.arrays.items()
-            }
-            for pending in waiting
-        ]
+        found = worked_out([pending.measured for pending in waiting])
         losses = [None if p.loss is None else float(ops.convert_to_numpy(p.loss)) for p in waiting]
         bins = _histograms([arrays.get("samples") for arrays in found])
         parts = zip(waiting, found, losses, bins, strict=True)
@@ -197,8 +193,9 @@ class Recorder:
         loss: float | None,
         bins: np.ndarray | None,
     ) -> Record:
-        if self._names is None or self._names.about != pending.variables:
-            self._names = Names.of(pending.variables, self._model_name)
+        variables = pending.measured.plan.variables
+        if self._names is None or self._names.about != variables:
+            self._names = Names.of(variables, self._model_name)
         if self._epoch != pending.epoch:
             self._epoch = pending.epoch
             self._recent.restart()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._typing import Tensor
+from kerasinit.callbacks._measured import LogValue, Measured
+from kerasinit.callbacks._measurement import SUMMARY
 from kerasinit.callbacks._reaction import (
     GradientError,
     GradientWarning,
@@ -21,8 +26,6 @@ from kerasinit.callbacks._reaction import (
 from kerasinit.callbacks._recorder import WINDOW, Found, Pending, Recorder
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._watch import Watch
-
-LOG_KEYS = ("grad_norm", "grad_norm_min", "grad_norm_max")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Session:
         self._records = 0
         self._told_failure = False
         self._step: int | None = None
-        self._latest: dict[str, Any] = {}
+        self._latest: dict[str, LogValue] = {}
+        self._summary: Tensor | None = None  # of the last step that did not overflow
         self._logs: Any = {}
 
     def arm(self, epoch: int, batch: int) -> None:
@@ -117,9 +121,9 @@ class Session:
         recording = self.schedule.due(step) or probing
         began = self._clock() if measures else None
         if recording:
-            result, measurement = self.watch.call(arguments, probing=probing)
+            result, measured = self.watch.call(arguments, probing=probing)
         else:
-            result, measurement = plain(*arguments), {}
+            result, measured = plain(*arguments), None
         logs, rest = _backend.split_step(result)
         if began is not None:
             _backend.wait_for(logs)
@@ -131,10 +135,10 @@ class Session:
             self.recorder.complain(
                 f"Steps cannot be measured in full, training goes on: {self.watch.failure!r}."
             )
-        if measurement:
+        if measured is not None:
             self._records += 1
-            self._show({key: measurement.pop(key) for key in LOG_KEYS})
-            self._hand_over(measurement, logs, step + executed - 1, epoch, batch + executed)
+            self._show(measured)
+            self._hand_over(measured, logs, step + executed - 1, epoch, batch + executed)
         self._logs = {**logs, **self._latest} if show and isinstance(logs, dict) else logs
         return _backend.join_step(self._logs, rest)
 
@@ -161,15 +165,11 @@ class Session:
                 _warn(f"Step {found.step}: {found.verdict}{stopping}")
 
     def _hand_over(
-        self, measurement: dict[str, Any], logs: Any, step: int, epoch: int, steps_in_epoch: int
+        self, measured: Measured, logs: Any, step: int, epoch: int, steps_in_epoch: int
     ) -> None:
-        variables = self.watch.variables
-        if variables is None:
-            return
         self.recorder.add(
             Pending(
-                arrays=measurement,
-                variables=variables,
+                measured=measured,
                 probed=self.watch.probed,
                 loss=logs.get("loss") if isinstance(logs, dict) else None,
                 step=step,
@@ -182,14 +182,20 @@ class Session:
         if not self._waits:
             self.recorder.drain_soon(every=self.schedule.every)
 
-    def _show(self, latest: dict[str, Any]) -> None:
-        if self._loss_scaling and self._latest:
+    def _show(self, measured: Measured) -> None:
+        summary = measured.summary
+        if self._loss_scaling:
             # A step that overflowed was skipped: the logs keep the gradient of the one before.
-            latest = {
-                key: ops.where(ops.isfinite(value), value, self._latest[key])
-                for key, value in latest.items()
-            }
-        self._latest = latest
+            arrays = _backend.small_array_functions()
+            numbers = summary()
+            if self._summary is not None:
+                numbers = arrays.where(arrays.isfinite(numbers), numbers, self._summary)
+            self._summary = numbers
+            summary = lambda: numbers  # noqa: E731
+        numbers_of = functools.cache(lambda: np.asarray(ops.convert_to_numpy(summary())).tolist())
+        if _backend.runs_in_step():
+            numbers_of()
+        self._latest = {key: LogValue(numbers_of, index) for index, key in enumerate(SUMMARY)}
 
     def _stop(self, found: Found) -> str:
         if self.stopped:

@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.callbacks._measurement import Variables, measure_step, summarise
+from kerasinit.callbacks._measured import Measured
+from kerasinit.callbacks._measurement import StepPlan, measure_step, step_plan
 from kerasinit.callbacks._probe import probe_step
 from kerasinit.callbacks._recorder import FAILURES
-
-Measurement = dict[str, Tensor]
 
 
 class Watch:
@@ -36,9 +34,9 @@ class Watch:
         self, model: Any, *, clipped: bool = False, histogram: bool = True, exact: bool = False
     ) -> None:
         self.model = model
-        self.variables: Variables | None = None
         self.probed: tuple[str, ...] = ()
         self.failure: Exception | None = None  # of a measurement; training went on without it
+        self._plan: StepPlan | None = None  # known once the step was traced
         self._plain = model.__dict__["train_function"]
         self._clipped = clipped
         self._histogram = histogram
@@ -62,10 +60,12 @@ class Watch:
         found = [value for value in held if isinstance(value, keras.optimizers.Optimizer)]
         return list({id(optimizer): optimizer for optimizer in found}.values())
 
-    def call(self, arguments: tuple[Any, ...], *, probing: bool = False) -> tuple[Any, Measurement]:
+    def call(
+        self, arguments: tuple[Any, ...], *, probing: bool = False
+    ) -> tuple[Any, Measured | None]:
         """Runs one train function call; returns what it returns, and what it measured.
 
-        The measurement is empty if no gradient entered an optimizer, or if it failed.
+        The measurement is None if no gradient entered an optimizer, or if it failed.
 
         Args:
             arguments: Of the train function.
@@ -75,7 +75,10 @@ class Watch:
             for optimizer in self.optimizers():
                 stack.enter_context(self._observed(optimizer))
             outputs, rest = _backend.split_step(self._functions[probing](*arguments))
-        return _backend.join_step(outputs["logs"], rest), outputs["measurement"]
+        measured = None
+        if self._plan is not None and (outputs["read"] or outputs["arrays"]):
+            measured = Measured(self._plan, outputs["read"], outputs["arrays"])
+        return _backend.join_step(outputs["logs"], rest), measured
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
         step = self.model.train_step
@@ -94,7 +97,7 @@ class Watch:
         ) -> Callable[[Any], None]:
             parts = getattr(self._trace, "parts", None)
             try:
-                about, finish = measure_step(
+                plan, finish = measure_step(
                     variables,
                     gradients,
                     values,
@@ -111,7 +114,7 @@ class Watch:
                 if parts is None:
                     return
                 try:
-                    parts.append((about, finish(after)))
+                    parts.append((plan, finish(after)))
                 except FAILURES as error:
                     self.failure = error
 
@@ -132,20 +135,21 @@ class Watch:
         try:
             probed = self._probe(inputs) if probing else {}
             logs, rest = _backend.split_step(step(*inputs))
-            measurement: Measurement = {}
+            read: tuple[Any, ...] = ()
+            arrays: dict[str, Tensor] = {}
             if self._trace.parts:
-                abouts, found = zip(*self._trace.parts, strict=True)
-                self.variables = sum(abouts[1:], abouts[0])
-                names = dict.fromkeys(name for part in found for name in part)
-                measurement = {
-                    name: _joined([part[name] for part in found if name in part]) for name in names
-                }
-                measurement.update(summarise(measurement["rows"], self.variables), **probed)
+                plans, read = zip(*self._trace.parts, strict=True)
+                plan = self._plan = step_plan(*plans)
+                arrays = probed
+                if _backend.compiles_steps():
+                    found = plan.work_out(read)
+                    arrays = {**found, "summary": plan.summary(found["rows"]), **probed}
+                    read = ()
         finally:
             self._trace.parts = None
-        return _backend.join_step({"logs": logs, "measurement": measurement}, rest)
+        return _backend.join_step({"logs": logs, "read": read, "arrays": arrays}, rest)
 
-    def _probe(self, inputs: tuple[Any, ...]) -> Measurement:
+    def _probe(self, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
         try:
             self.probed, rows = probe_step(
                 self.model,
@@ -157,16 +161,3 @@ class Watch:
             self.failure = error
             return {}
         return {"activations": rows}
-
-
-def _joined(parts: list[Tensor]) -> Tensor:
-    """Rows of several optimizers below each other, as wide as the widest."""
-    if len(parts) == 1:
-        return parts[0]
-    width = max(part.shape[1] for part in parts)
-    return ops.concatenate(
-        [
-            ops.pad(part, [[0, 0], [0, width - part.shape[1]]], constant_values=float("nan"))
-            for part in parts
-        ]
-    )

@@ -5,9 +5,9 @@ from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
 from kerasinit.signals._probe import HALF_SCALE, measure
-from kerasinit.signals._samples import Samples, by_row, sample, some_entries
+from kerasinit.signals._samples import Layout, arranged, by_row, layout_of, some_entries, taken
 from kerasinit.signals._sites import sites
-from kerasinit.signals._stacked import stack_statistics
+from kerasinit.signals._stacked import Read, Stack
 from kerasinit.signals._statistics import (
     HISTOGRAM_EDGES,
     STATISTICS,
@@ -40,12 +40,15 @@ __all__ = [
     "Diagnosis",
     "LayerSignals",
     "LayerStep",
-    "Samples",
+    "Layout",
+    "Read",
     "Signals",
+    "Stack",
     "TensorStatistics",
     "TrainingStep",
     "Verdict",
     "Watch",
+    "arranged",
     "by_row",
     "diagnose",
     "duplicate_share",
@@ -53,12 +56,12 @@ __all__ = [
     "judge",
     "judge_window",
     "layer_signals",
+    "layout_of",
     "magnitude_histogram",
     "measure",
-    "sample",
     "sites",
     "some_entries",
-    "stack_statistics",
+    "taken",
     "tensor_statistics",
     "unit_shares",
     "watching",

@@ -14,10 +14,11 @@ from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
 
 NARROW = 512  # entries, up to which tensors share a matrix of their own
+SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
 RUN = 4  # neighbours taken together: as many entries for a quarter of the reads from memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """Where the sampled entries of tensors of given shapes lie.
 
@@ -26,7 +27,7 @@ class Layout:
         held: Entries sampled of each, float64.
         steps: Distance between the starts of the sampled runs of each; 1 if all are taken.
         groups: Tensors of each matrix, by number: the small ones, so that they are not padded to
-            the width of the large, and the others.
+            the width of the large; others that are taken whole; and those that are not.
     """
 
     sizes: np.ndarray
@@ -35,9 +36,19 @@ class Layout:
     groups: tuple[tuple[int, ...], ...]
 
     @cached_property
+    def lengths(self) -> tuple[tuple[int, ...], ...]:
+        """Entries sampled of each tensor of each group."""
+        return tuple(tuple(int(self.held[i]) for i in group) for group in self.groups)
+
+    @cached_property
     def share(self) -> np.ndarray:
         """How many entries of a tensor each of its sampled ones stands for, float32."""
         return np.where(self.held > 0, self.sizes / np.maximum(self.held, 1), 1.0).astype("float32")
+
+    @cached_property
+    def least_squares(self) -> list[float]:
+        """Sum of squares from which that of each tensor is exact in float32."""
+        return (SMALLEST_MEAN_SQUARE * self.sizes).tolist()
 
     @cached_property
     def in_order(self) -> np.ndarray:
@@ -55,8 +66,8 @@ class Samples:
     """Evenly spaced runs of entries of several tensors.
 
     Args:
-        matrices: One for each group, `(tensors, width)`, float32, padded with 0; small arrays
-            (`_backend.small_array`).
+        matrices: One for each group, `(..., tensors, width)`, float32, padded with 0; small arrays
+            (`_backend.small_array`), on torch of one step or of several.
         layout: Which tensors these are.
     """
 
@@ -64,35 +75,46 @@ class Samples:
     layout: Layout
 
 
-def sample(tensors: Sequence[Tensor | None], entries: int) -> Samples:
-    """Evenly spaced runs of `RUN` entries of each tensor.
+def layout_of(tensors: Sequence[Tensor | None], entries: int) -> Layout:
+    """Which entries `taken` takes.
 
     Args:
         tensors: Tensors of known shape, at least one; None has no entries.
         entries: Entries to take of a tensor that has more; slightly more may be taken.
     """
-    shapes = tuple((0,) if tensor is None else tuple(tensor.shape) for tensor in tensors)
-    layout = _layout(shapes, entries)
-    matrices = []
-    for group in layout.groups:
-        lengths = [int(layout.held[i]) for i in group]
-        matrices.append(
-            _backend.strided_rows(
-                [tensors[i] for i in group],
-                [layout.steps[i] for i in group],
-                lengths,
-                run=RUN,
-                width=max(*lengths, 1),
-            )
+    return layout_for(tuple((0,) if t is None else tuple(t.shape) for t in tensors), entries)
+
+
+def taken(tensors: Sequence[Tensor | None], layout: Layout) -> list[Any]:
+    """The sampled entries of each group, as they come: all that reads the tensors themselves."""
+    return [
+        _backend.strided_entries(
+            [tensors[i] for i in group],
+            [layout.steps[i] for i in group],
+            lengths,
+            run=RUN,
         )
-    return Samples(tuple(matrices), layout)
+        for group, lengths in zip(layout.groups, layout.lengths, strict=True)
+    ]
+
+
+def arranged(entries: Sequence[Any], layout: Layout) -> Samples:
+    """What was `taken`, in rows.
+
+    Args:
+        entries: Of each group; on torch small arrays, of one step or of several stacked.
+        layout: The layout they were taken with.
+    """
+    pairs = zip(entries, layout.lengths, strict=True)
+    return Samples(tuple(_backend.rows_of(part, lengths) for part, lengths in pairs), layout)
 
 
 def by_row(function: Callable[..., Tensor], *samples: Samples) -> Tensor:
     """`function(*matrices, held)` of each group, with a row for each tensor, in their order.
 
     Args:
-        function: Gets a matrix of each of the samples, and the number of entries in each row.
+        function: Gets a matrix of each of the samples, `(..., tensors, width)`, and the number of
+            entries in each row; returns `(..., tensors, columns)`.
         samples: Samples of one layout.
     """
     layout = samples[0].layout
@@ -103,34 +125,39 @@ def by_row(function: Callable[..., Tensor], *samples: Samples) -> Tensor:
     if len(parts) == 1:
         return parts[0]
     arrays = _backend.small_array_functions()
-    return arrays.take(arrays.concatenate(parts, axis=0), layout.in_order, axis=0)
+    return arrays.take(arrays.concatenate(parts, axis=-2), layout.in_order, axis=-2)
 
 
 def some_entries(samples: Samples, entries: int) -> Tensor:
-    """About `entries` of the entries of each tensor, `(tensors, width)`, padded with 0."""
+    """About `entries` of the entries of each tensor, `(..., tensors, width)`, padded with 0."""
     arrays = _backend.small_array_functions()
-    thin = [matrix[:, :: max(matrix.shape[1] // entries, 1)] for matrix in samples.matrices]
-    width = max(matrix.shape[1] for matrix in thin)
+    thin = [matrix[..., :: max(matrix.shape[-1] // entries, 1)] for matrix in samples.matrices]
+    width = max(matrix.shape[-1] for matrix in thin)
 
     def padded(matrix: Tensor, _: Any) -> Tensor:
-        missing = width - matrix.shape[1]
+        missing = width - matrix.shape[-1]
         if missing == 0:
             return matrix
-        return arrays.concatenate([matrix, arrays.zeros((matrix.shape[0], missing))], axis=1)
+        padding = arrays.zeros((*matrix.shape[:-1], missing), dtype="float32")
+        return arrays.concatenate([matrix, padding], axis=-1)
 
     return by_row(padded, Samples(tuple(thin), samples.layout))
 
 
 @lru_cache(maxsize=16)  # torch asks at each step
-def _layout(shapes: tuple[Shape, ...], entries: int) -> Layout:
+def layout_for(shapes: tuple[Shape, ...], entries: int) -> Layout:
+    """`layout_of` tensors of these shapes; the same object for the same shapes."""
     steps = tuple(even_step(shape, entries) for shape in shapes)
     sizes = [math.prod(shape) for shape in shapes]
     held = [
         size if step == 1 else size // step * RUN for size, step in zip(sizes, steps, strict=True)
     ]
-    narrow = tuple(i for i, length in enumerate(held) if length <= NARROW)
-    wide = tuple(i for i, length in enumerate(held) if length > NARROW)
-    groups = tuple(group for group in (narrow, wide) if group)
+    kinds = [
+        2 if step > 1 else int(length > NARROW) for step, length in zip(steps, held, strict=True)
+    ]
+    groups = tuple(
+        tuple(i for i, kind in enumerate(kinds) if kind == which) for which in sorted(set(kinds))
+    )
     return Layout(np.array(sizes, "float64"), np.array(held, "float64"), steps, groups)
 
 

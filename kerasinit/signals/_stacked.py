@@ -4,99 +4,179 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.signals._samples import Samples, by_row, sample
+from kerasinit.signals._samples import (
+    SMALLEST_MEAN_SQUARE,
+    Layout,
+    Samples,
+    arranged,
+    by_row,
+    layout_for,
+    taken,
+)
 from kerasinit.signals._statistics import STATISTICS, is_empty, tensor_statistics
 
-SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
+Read = dict[str, Any]  # what was read of tensors; see `Stack.read`
 
 
-@np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
-def stack_statistics(
-    tensors: Sequence[Tensor | None],
-    counts: Sequence[int | None] | None = None,
-    *,
-    scale: Tensor | None = None,
-    entries: int | None = None,
-) -> tuple[Tensor, Samples | None]:
-    """`tensor_statistics` of several tensors, `(len(tensors), len(STATISTICS))`.
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """`tensor_statistics` of several tensors in two parts: what reads them, and all the rest.
 
-    With `entries`, tensors of more entries than that are read once, for their norm; the rest is
-    estimated from about `entries` of them at even distances, which costs next to nothing: mean
-    and shares of zeros, minimum and maximum of those, and at least 1 non-finite entry if the norm
-    is not finite (or too large for float32 to square).
+    The rest, on torch, is done in numpy, later, and for several steps at a time.
 
     Args:
-        tensors: Floating-point tensors of any shape; None has no entries.
+        layout: The entries that are looked at; None for all.
         counts: As `count` of `tensor_statistics`, for each tensor.
-        scale: What the tensors are to be divided by; None for 1.
-        entries: Entries of a large tensor to look at; None for all.
-
-    Returns:
-        The statistics, a small array (`_backend.small_array`), and the entries behind them,
-        divided by `scale`; None if all were read, or if the size of a sparse tensor is unknown
-        while tracing.
     """
-    counts = [None] * len(tensors) if counts is None else list(counts)
-    shapes = [(0,) if tensor is None else tuple(tensor.shape) for tensor in tensors]
-    if entries is None or any(None in shape for shape in shapes) or not any(map(math.prod, shapes)):
-        rows = []
-        for tensor, count in zip(tensors, counts, strict=True):
-            if not is_empty(tensor) and scale is not None:
-                tensor = ops.cast(tensor, "float32") / scale
-            rows.append(tensor_statistics(tensor, count))
-        return _backend.small_array(ops.stack(rows)), None
 
-    samples = sample(tensors, entries)
-    layout = samples.layout
-    sizes, share = layout.sizes, layout.share
-    arrays = _backend.small_array_functions()
-    if scale is not None:  # first, as a sum of entries that fit may not
-        samples = replace(samples, matrices=tuple(m / scale for m in samples.matrices))
-    sums = by_row(_sums, samples)
-    total, norms, minimum, maximum, zeros, non_finite = (sums[:, k] for k in range(6))
-    norms = norms * np.sqrt(share)
-    zeros, non_finite = zeros * share, non_finite * share
-    if layout.is_partial.any():
-        zero = arrays.zeros(())
-        squares = arrays.stack(
-            [
-                _backend.sum_of_squares(tensor) if is_partial else zero
-                for tensor, is_partial in zip(tensors, layout.is_partial, strict=True)
-            ]
+    layout: Layout | None
+    counts: tuple[int | None, ...]
+
+    @classmethod
+    def of(
+        cls,
+        tensors: Sequence[Tensor | None],
+        counts: Sequence[int | None] | None = None,
+        *,
+        entries: int | None = None,
+    ) -> Stack:
+        """The stack for tensors of these shapes; the same object for the same shapes.
+
+        With `entries`, tensors of more entries than that are read once, for their norm; the rest
+        is estimated from about `entries` of them at even distances, which costs next to nothing:
+        mean and shares of zeros, minimum and maximum of those, and at least 1 non-finite entry if
+        the norm is not finite (or too large for float32 to square).
+
+        Args:
+            tensors: Floating-point tensors of any shape; None has no entries.
+            counts: See `Stack`; None for what the tensors hold.
+            entries: Entries of a large tensor to look at; None for all. All are looked at too
+                if the size of a sparse tensor is unknown while tracing.
+        """
+        shapes = tuple((0,) if tensor is None else tuple(tensor.shape) for tensor in tensors)
+        return _stack(shapes, entries, tuple(counts or [None] * len(shapes)))
+
+    def read(self, tensors: Sequence[Tensor | None], scale: Tensor | None = None) -> Read:
+        """What `statistics` needs of the tensors.
+
+        Args:
+            tensors: As given to `of`.
+            scale: What the tensors are to be divided by; None for 1.
+        """
+        if self.layout is None:
+            rows = []
+            for tensor, count in zip(tensors, self.counts, strict=True):
+                if not is_empty(tensor) and scale is not None:
+                    tensor = ops.cast(tensor, "float32") / scale
+                rows.append(tensor_statistics(tensor, count))
+            return {"rows": ops.stack(rows)}
+        read: Read = {"entries": taken(tensors, self.layout)}
+        if any(self._squared):
+            read["squares"] = _backend.sums_of_squares(
+                [
+                    tensor if is_squared else None
+                    for tensor, is_squared in zip(tensors, self._squared, strict=True)
+                ]
+            )
+        if scale is not None:
+            read["scale"] = scale
+        return read
+
+    @cached_property
+    def _squared(self) -> list[bool]:
+        """Of which tensors the sum of squares is read.
+
+        Of those that are taken whole it follows from the entries; on torch it is read all the
+        same, as the rest is not at hand when the logs need it.
+        """
+        squared: list[bool] = [] if self.layout is None else self.layout.is_partial.tolist()
+        return squared if _backend.compiles_steps() else [True] * len(squared)
+
+    def samples(self, read: Read) -> Samples | None:
+        """The entries that were looked at, divided by the scale; None if all were."""
+        if self.layout is None:
+            return None
+        samples = arranged(read["entries"], self.layout)
+        if "scale" not in read:
+            return samples
+        # Here, as a sum of entries that fit may not.
+        scale = _scale(read)[..., None]
+        return replace(samples, matrices=tuple(matrix / scale for matrix in samples.matrices))
+
+    @np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
+    def statistics(self, read: Read) -> Tensor:
+        """Statistics of each tensor, a small array, `(..., tensors, len(STATISTICS))`."""
+        samples = self.samples(read)
+        if samples is None:
+            return read["rows"]
+        arrays = _backend.small_array_functions()
+        sizes, share = samples.layout.sizes, samples.layout.share
+        sums = by_row(_sums, samples)
+        total, norms, minimum, maximum, zeros, non_finite = (sums[..., k] for k in range(6))
+        norms = norms * np.sqrt(share)
+        zeros, non_finite = zeros * share, non_finite * share
+        if "squares" in read:
+            squares = read["squares"]
+            exact = arrays.sqrt(squares)
+            exact = exact / _scale(read) if "scale" in read else exact
+            whole = arrays.isfinite(squares)
+            # Where squares underflow, the estimate is better than the sum.
+            least = np.array(samples.layout.least_squares, "float32")
+            used = arrays.logical_and(whole, squares > least)
+            norms = arrays.where(used, exact, norms)
+            unseen = arrays.logical_and(arrays.logical_not(whole), samples.layout.is_partial)
+            non_finite = arrays.where(unseen, arrays.maximum(non_finite, 1.0), non_finite)
+        if any(count is not None for count in self.counts):
+            partial = np.array([count is not None for count in self.counts])
+            minimum = arrays.where(partial, arrays.minimum(minimum, 0.0), minimum)
+            maximum = arrays.where(partial, arrays.maximum(maximum, 0.0), maximum)
+            whole_sizes = np.array([c or n for c, n in zip(self.counts, sizes, strict=True)])
+            zeros, sizes = zeros + _float32(whole_sizes - sizes), whole_sizes
+        columns = {
+            "count": arrays.zeros_like(norms) + _float32(sizes),
+            "total": total * share,
+            "norm": norms,
+            "minimum": minimum,
+            "maximum": maximum,
+            "zeros": zeros,
+            "non_finite": non_finite,
+        }
+        return arrays.stack([columns[name] for name in STATISTICS], axis=-1)
+
+    def exact_squares(self, read: Read) -> list[float] | None:
+        """Sum of squares of each tensor, where all were read and none needs a closer look."""
+        if self.layout is None or "scale" in read or "squares" not in read:
+            return None
+        squares: list[float] = read["squares"].tolist()
+        fit = all(
+            least < square < math.inf
+            for least, square in zip(self.layout.least_squares, squares, strict=True)
         )
-        whole = arrays.isfinite(squares)
-        # Where squares underflow, the estimate is better than the sum.
-        used = arrays.logical_and(whole, squares > _float32(SMALLEST_MEAN_SQUARE * sizes))
-        exact = arrays.sqrt(squares)
-        norms = arrays.where(used, exact if scale is None else exact / scale, norms)
-        non_finite = arrays.where(whole, non_finite, arrays.maximum(non_finite, 1.0))
-    if any(count is not None for count in counts):
-        partial = np.array([count is not None for count in counts])
-        minimum = arrays.where(partial, arrays.minimum(minimum, 0.0), minimum)
-        maximum = arrays.where(partial, arrays.maximum(maximum, 0.0), maximum)
-        whole_sizes = np.array([c or n for c, n in zip(counts, sizes, strict=True)])
-        zeros, sizes = zeros + _float32(whole_sizes - sizes), whole_sizes
-    columns = {
-        "count": arrays.zeros(len(sizes)) + _float32(sizes),
-        "total": total * share,
-        "norm": norms,
-        "minimum": minimum,
-        "maximum": maximum,
-        "zeros": zeros,
-        "non_finite": non_finite,
-    }
-    return arrays.stack([columns[name] for name in STATISTICS], axis=1), samples
+        return squares if fit else None
+
+
+@lru_cache(maxsize=16)  # torch asks at each step
+def _stack(shapes: tuple[Any, ...], entries: int | None, counts: tuple[int | None, ...]) -> Stack:
+    known = not any(None in shape for shape in shapes) and any(map(math.prod, shapes))
+    return Stack(layout_for(shapes, entries) if entries is not None and known else None, counts)
+
+
+def _scale(read: Read) -> Tensor:
+    """The scale of each step, with an axis for the tensors."""
+    return _backend.small_array_functions().reshape(read["scale"], (*read["scale"].shape, 1))
 
 
 def _sums(matrix: Tensor, held: np.ndarray) -> Tensor:
-    """Sum, norm, minimum, maximum, zeros and non-finite entries of each row, `(rows, 6)`.
+    """Sum, norm, minimum, maximum, zeros and non-finite entries of each row, `(..., rows, 6)`.
 
     Args:
         matrix: Entries in rows, padded with 0.
@@ -107,41 +187,44 @@ def _sums(matrix: Tensor, held: np.ndarray) -> Tensor:
         if found is not None:
             return found
     arrays = _backend.small_array_functions()
-    is_entry = np.arange(matrix.shape[1]) < held[:, None]
+    is_entry = np.arange(matrix.shape[-1]) < held[:, None]
     finite = arrays.logical_and(arrays.isfinite(matrix), is_entry)
     clean = arrays.where(finite, matrix, 0.0)
-    minimum = arrays.min(arrays.where(finite, matrix, math.inf), axis=1)
-    maximum = arrays.max(arrays.where(finite, matrix, -math.inf), axis=1)
+    minimum = arrays.min(arrays.where(finite, matrix, math.inf), axis=-1)
+    maximum = arrays.max(arrays.where(finite, matrix, -math.inf), axis=-1)
     largest = arrays.maximum(maximum, -minimum)
     unit = arrays.where(largest > 0, largest, 1.0)
+    entries = arrays.where(arrays.not_equal(matrix, 0.0), 1.0, 0.0)
     columns = (
-        arrays.sum(clean, axis=1),
-        unit * arrays.sqrt(arrays.sum(arrays.square(clean / unit[:, None]), axis=1)),
+        arrays.sum(clean, axis=-1),
+        unit * arrays.sqrt(arrays.sum(arrays.square(clean / unit[..., None]), axis=-1)),
         minimum,
         maximum,
-        _float32(held) - arrays.sum(arrays.where(arrays.not_equal(matrix, 0.0), 1.0, 0.0), axis=1),
-        _float32(held) - arrays.sum(arrays.where(finite, 1.0, 0.0), axis=1),
+        _float32(held) - arrays.sum(entries, axis=-1),
+        _float32(held) - arrays.sum(arrays.where(finite, 1.0, 0.0), axis=-1),
     )
-    return arrays.stack(columns, axis=1)
+    return arrays.stack(columns, axis=-1)
 
 
 def _sums_of_ordinary_rows(matrix: np.ndarray, held: np.ndarray) -> np.ndarray | None:
     """`_sums` with a tenth of the passes; None if an entry or its square leaves float32."""
-    squares = np.einsum("ij,ij->i", matrix, matrix)
-    total = matrix.sum(axis=1)
+    rows = matrix.reshape(-1, matrix.shape[-1])
+    held = np.tile(held, len(rows) // len(held))
+    squares = np.einsum("ij,ij->i", rows, rows)
+    total = rows.sum(axis=1)
     # Each row's entries, then its padding, which every second result belongs to.
-    starts = np.arange(len(matrix)) * matrix.shape[1]
+    starts = np.arange(len(rows)) * rows.shape[1]
     bounds = np.stack([starts, starts + held.astype("int64")], axis=1).ravel()
-    bounds = bounds[:-1] if bounds[-1] == matrix.size else bounds
-    minimum = np.minimum.reduceat(matrix.ravel(), bounds)[::2]
-    maximum = np.maximum.reduceat(matrix.ravel(), bounds)[::2]
+    bounds = bounds[:-1] if bounds[-1] == rows.size else bounds
+    minimum = np.minimum.reduceat(rows.ravel(), bounds)[::2]
+    maximum = np.maximum.reduceat(rows.ravel(), bounds)[::2]
     is_zero = (minimum == 0) & (maximum == 0)
     fits = np.isfinite(squares) & ((squares > SMALLEST_MEAN_SQUARE * held) | is_zero) & (held > 0)
     if not fits.all():
         return None
-    zeros = held - (matrix != 0).sum(axis=1, dtype="int32")
-    columns = (total, np.sqrt(squares), minimum, maximum, zeros, np.zeros(len(matrix)))
-    return _float32(np.stack(columns, axis=1))
+    zeros = held - (rows != 0).sum(axis=1, dtype="int32")
+    columns = (total, np.sqrt(squares), minimum, maximum, zeros, np.zeros(len(rows)))
+    return _float32(np.stack(columns, axis=1)).reshape(*matrix.shape[:-1], len(columns))
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,56 @@
+"""What a step measured, worked out outside of it."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasinit.callbacks import GradientStats
+from kerasinit.callbacks._measured import LogValue
+
+
+def odd_model():
+    """Weights of many sizes: more than are looked at, fewer, and one that gets no gradient."""
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(300, activation="relu")(inputs)
+    x = keras.layers.Dense(40, activation="relu")(x)
+    x = keras.layers.Dense(700, activation="relu", use_bias=False)(x)
+    model = keras.Model(inputs, keras.layers.Dense(3)(x))
+    model.unused = model.add_weight(shape=(2, 2), name="unused")
+    model.compile("sgd", "mse")
+    return model
+
+
+# The weight without a gradient is a verdict, and on some backends a warning of Keras.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.mark.parametrize("options", [{}, {"exact": True}, {"clipped": True}])
+def test_several_steps_in_one_go_give_what_each_gives(train, options):
+    # A policy that may stop the training has each step recorded before the next; else some wait
+    # for each other.
+    histories = []
+    for policy in ("warn", lambda verdict: None):
+        keras.backend.clear_session()  # the same names again
+        keras.utils.set_random_seed(0)
+        stats = GradientStats(on_verdict=policy, **options)
+        train(odd_model(), stats, epochs=3)
+        histories.append(list(stats.history))
+    assert len(histories[0]) > 5
+    assert histories[0] == histories[1]
+
+
+def test_the_logs_hold_the_norms_of_the_record(train):
+    rows = []
+    note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: rows.append(logs))
+    stats = GradientStats()
+    train(odd_model(), stats, note)
+    for logs, record in zip(rows, stats.history, strict=True):
+        layers = [layer["norm"] for layer in record["layers"].values() if layer["connected"]]
+        expected = (record["grad_norm"], min(layers), max(layers))
+        actual = [logs[key] for key in ("grad_norm", "grad_norm_min", "grad_norm_max")]
+        np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+def test_a_log_value_is_worked_out_when_it_is_asked_for():
+    value = LogValue(lambda: [1.0, 2.5], 1)
+    assert float(value) == 2.5
