@@ -39,11 +39,26 @@ def sums_of_squares(tensors: Sequence[Any | None]) -> Any:
             zero = next(square for square in squares if square is not None).new_zeros(())
             return torch.stack([zero if square is None else square for square in squares])
     zero = keras.ops.zeros(())
-    return keras.ops.stack([zero if t is None else _sum_of_squares(t) for t in tensors])
+    if name() == "tensorflow" and not _in_xla():
+        import tensorflow as tf
+
+        return 2.0 * tf.stack([zero if t is None else tf.nn.l2_loss(_float32(t)) for t in tensors])
+    return keras.ops.stack([zero if t is None else _sum_of_squares(_float32(t)) for t in tensors])
+
+
+def _float32(tensor: Any) -> Any:
+    return keras.ops.cast(tensor, "float32")
+
+
+def _in_xla() -> bool:
+    """Whether what TensorFlow traces now is compiled by XLA: by default only on an accelerator."""
+    import tensorflow as tf
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+    return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
 def _sum_of_squares(values: Any) -> Any:
-    values = keras.ops.cast(values, "float32")
     if name() == "tensorflow":
         import tensorflow as tf
 
@@ -83,18 +98,33 @@ def strided_entries(
                 if length
             ]
             return torch.cat(runs).reshape(-1).float() if runs else torch.zeros(0)
+    one_by_one = name() == "tensorflow" and not _in_xla()
     ops = keras.ops
     taken = []
     for tensor, step, length in parts:
         if length == 0:
             taken.append(ops.zeros((0,)))
             continue
-        flat = ops.reshape(tensor, (-1,))
+        flat = tensor if len(tensor.shape) == 1 else ops.reshape(tensor, (-1,))
         if step > 1:
             count = length // run
-            flat = ops.reshape(flat[: count * step], (count, step))[:, :run]
-        taken.append(ops.cast(ops.reshape(flat, (length,)), "float32"))
+            if one_by_one:  # fewer operations, each of which is called by itself
+                flat = _gathered(flat, _positions(count, run, step))
+            else:
+                flat = ops.reshape(flat[: count * step], (count, step))[:, :run]
+                flat = ops.reshape(flat, (length,))
+        taken.append(_float32(flat))
     return taken
+
+
+def _gathered(flat: Any, positions: np.ndarray) -> Any:
+    import tensorflow as tf
+
+    return tf.gather(flat, positions)
+
+
+def _positions(count: int, run: int, step: int) -> np.ndarray:
+    return (step * np.arange(count)[:, None] + np.arange(run)).ravel().astype("int32")
 
 
 def _flat(tensor: Any) -> Any:
@@ -125,10 +155,7 @@ def rows_of(entries: Any, lengths: Sequence[int]) -> Any:
             start += length
         return rows
     ops = keras.ops
-    missing = [width - length for length in lengths]
-    return ops.stack(
-        [
-            ops.pad(row, [[0, more]]) if more else row
-            for row, more in zip(entries, missing, strict=True)
-        ]
-    )
+    parts = []
+    for row, length in zip(entries, lengths, strict=True):
+        parts += [row, ops.zeros((width - length,))] if length < width else [row]
+    return ops.reshape(ops.concatenate(parts), (len(lengths), width))
