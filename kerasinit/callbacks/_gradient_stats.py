@@ -18,6 +18,7 @@ from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._reaction import Policy, check_policy
 from kerasinit.callbacks._record import History
 from kerasinit.callbacks._recorder import Recorder
+from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._session import Session, Settings
 from kerasinit.callbacks._show import heat_map, to_dataframe
 from kerasinit.callbacks._tensorboard import require_tensorboard, tensorboard_sink
@@ -125,12 +126,13 @@ class GradientStats(keras.callbacks.Callback):
         self._subject: Any = None
         self._watch: Watch | None = None
         self._session: Session | None = None
+        self._schedule: Schedule | None = None
         self._epoch = 0
 
     @property
     def every(self) -> int:
         """Steps between recorded steps now."""
-        return self._settings.every if self._session is None else self._session.schedule.every
+        return self._settings.every if self._schedule is None else self._schedule.every
 
     def set_model(self, model: Any) -> None:
         """Notes the model; called by Keras."""
@@ -240,13 +242,15 @@ class GradientStats(keras.callbacks.Callback):
                 histogram=settings.histogram,
                 exact=settings.exact,
             )
+            self._schedule = None
         if self._session is not None:  # an exception ended the training before
             self._session.recorder.close()
         sinks: list[Sink] = [] if self._path is None else [file_sink(self._path)]
         if self._log_dir is not None:
             sinks.append(tensorboard_sink(self._log_dir))
         recorder = Recorder(model.name, self.history, sinks, RecentLoss(running_loss))
-        self._session = Session(model, settings, recorder, self._watch)
+        self._session = Session(model, settings, recorder, self._watch, self._schedule)
+        self._schedule = self._session.schedule
 
     def _react(self, session: Session) -> None:
         session.catch_up()

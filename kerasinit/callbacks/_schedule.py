@@ -63,6 +63,11 @@ class Schedule:
         cost = max(float(np.median(self._recorded)) - plain, 0.0)
         self.every = min(max(math.ceil(cost / (self._budget * plain)), 1), LONGEST)
 
+    def again(self) -> None:
+        """Begins another training of the same model; what a step costs is known already."""
+        self._next = 0
+        self._calls = 0
+
     @property
     def _is_known(self) -> bool:
         """Whether there are steps of both kinds to compare."""

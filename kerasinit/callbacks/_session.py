@@ -52,9 +52,17 @@ class Session:
         settings: What to measure.
         recorder: Where measurements go.
         watch: The train function that measures, from an earlier training of the model.
+        schedule: Which steps are measured, from that training; None for a new one.
     """
 
-    def __init__(self, model: Any, settings: Settings, recorder: Recorder, watch: Watch) -> None:
+    def __init__(
+        self,
+        model: Any,
+        settings: Settings,
+        recorder: Recorder,
+        watch: Watch,
+        schedule: Schedule | None = None,
+    ) -> None:
         self.model = model
         self.recorder = recorder
         self.watch = watch
@@ -62,9 +70,10 @@ class Session:
         self._settings = settings
         self._accumulation = _backend.accumulation_steps(model.optimizer)
         self._loss_scaling = _backend.loss_scaling(model.optimizer)
-        self.schedule = Schedule(
+        self.schedule = schedule or Schedule(
             settings.every, budget=settings.budget, accumulation=self._accumulation
         )
+        self.schedule.again()
         self._probes = settings.activations_every and Schedule(settings.activations_every)
         self._waits = settings.on_verdict != "warn"
         self._snapshots = Snapshots(model) if _may_stop(settings.on_verdict) else None

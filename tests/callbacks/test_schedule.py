@@ -70,5 +70,13 @@ def test_few_steps_are_timed_once_the_cost_is_known():
     assert timed == [step for record in due for step in (record - 1, record)]
 
 
+def test_another_training_knows_the_cost():
+    schedule = Schedule(budget=0.01)
+    seconds = {False: 1.0, True: 1.5}
+    recorded(schedule, 200, seconds)
+    schedule.again()
+    assert recorded(schedule, 120, seconds) == [0, 50, 100]
+
+
 def test_without_a_budget_no_step_is_timed():
     assert not any(Schedule(2).measures(step) for step in range(10))

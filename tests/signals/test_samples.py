@@ -4,7 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from kerasinit.signals._samples import RUN, sample
+from kerasinit import _backend
+from kerasinit.signals import Stack
+from kerasinit.signals._samples import RUN, arranged, layout_of, taken
+
+
+def sample(tensors, entries):
+    layout = layout_of(tensors, entries)
+    # In numpy on torch, where this is done outside of the step.
+    return arranged([_backend.small_array(part) for part in taken(tensors, layout)], layout)
 
 
 def positions(shape, entries):
@@ -49,3 +57,23 @@ def test_padding_is_zero_and_tensors_keep_their_rows():
     np.testing.assert_array_equal(narrow, [[1, 1, 1], [0, 0, 0]])
     assert wide.shape == (1, samples.layout.held[2])
     assert wide.all()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has two ways")
+def test_what_xla_compiles_gives_what_single_operations_give():
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    shapes = ((512, 300), (3, 3, 16, 32), (40,), (700,), (5120, 1))
+    tensors = [tf.constant(rng.normal(size=shape), "float32") for shape in shapes]
+    stack = Stack.of(tensors, entries=1024)
+
+    def statistics(*tensors):
+        read = stack.read(tensors)
+        return stack.statistics(read), stack.samples(read).matrices
+
+    expected, matrices = tf.function(statistics)(*tensors)
+    found, same = tf.function(statistics, jit_compile=True)(*tensors)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for actual, matrix in zip(same, matrices, strict=True):
+        np.testing.assert_array_equal(actual, matrix)
