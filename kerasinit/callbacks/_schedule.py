@@ -9,6 +9,7 @@ import numpy as np
 
 LONGEST = 10_000  # steps between two records, at most
 PAIRS = 15  # recorded and plain steps that the measured cost is taken from
+TIMED = 10  # records from one that is timed to the next, once that many are known
 FIRST_EVERY = 4  # steps between records under a budget, before the cost is known
 
 
@@ -35,20 +36,28 @@ class Schedule:
         self._recorded: deque[float] = deque(maxlen=PAIRS)
         self._plain: deque[float] = deque(maxlen=PAIRS)
         self._calls = 0
+        self._records = 0
 
     def measures(self, step: int) -> bool:
         """Whether `observe` is to be told how long `step` takes; asked before `due`.
 
         To know, one waits for the device, which could otherwise be busy with one step while the
-        next is prepared: so, once the cost is known, only around the steps that are recorded.
+        next is prepared: so, once the cost is known, only around the steps that are recorded, and
+        once it is known well, around few of them.
         """
-        return self._budget is not None and (not self._is_known or step >= self._next - 1)
+        if self._budget is None:
+            return False
+        if not self._is_known:
+            return True
+        is_turn = len(self._recorded) < PAIRS or self._records % TIMED == 0
+        return is_turn and step >= self._next - 1
 
     def due(self, step: int) -> bool:
         """Whether `step` is to be recorded; asked once for each step, in order."""
         if step < self._next or (step + 1) % self._accumulation:
             return False
         self._next = step + self.every
+        self._records += 1
         return True
 
     def observe(self, recorded: bool, seconds: float) -> None:

@@ -153,15 +153,20 @@ class Stack:
         return arrays.stack([columns[name] for name in STATISTICS], axis=-1)
 
     def exact_squares(self, read: Read) -> list[float] | None:
-        """Sum of squares of each tensor, where all were read and none needs a closer look."""
-        if self.layout is None or "scale" in read or "squares" not in read:
+        """Sum of squares of each tensor, where all were read and none needs a closer look.
+
+        Args:
+            read: What was read, on the device or as small arrays.
+        """
+        if self.layout is None or "squares" not in read:
             return None
+        scale = float(read["scale"]) if "scale" in read else 1.0
         squares: list[float] = read["squares"].tolist()
         fit = all(
             least < square < math.inf
             for least, square in zip(self.layout.least_squares, squares, strict=True)
         )
-        return squares if fit else None
+        return [square / scale**2 for square in squares] if fit else None
 
 
 @lru_cache(maxsize=16)  # torch asks at each step

@@ -51,6 +51,17 @@ def test_the_logs_hold_the_norms_of_the_record(train):
         np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
+def test_what_was_read_is_not_what_the_update_writes_into(train):
+    # One tensor of each size: no copy may be saved where nothing is joined.
+    model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(3, use_bias=False, name="dense")]
+    )
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    stats = GradientStats()
+    train(model, stats, epochs=2)
+    assert all(record["variables"]["dense/kernel"]["update_ratio"] > 0 for record in stats.history)
+
+
 def test_a_log_value_is_worked_out_when_it_is_asked_for():
     value = LogValue(lambda: [1.0, 2.5], 1)
     assert float(value) == 2.5

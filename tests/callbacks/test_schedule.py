@@ -70,6 +70,21 @@ def test_few_steps_are_timed_once_the_cost_is_known():
     assert timed == [step for record in due for step in (record - 1, record)]
 
 
+def test_few_steps_are_waited_for_once_the_cost_is_known():
+    schedule = Schedule(budget=0.01)
+    seconds = {False: 1.0, True: 1.095}
+    recorded(schedule, 500, seconds)
+    waited = 0
+    for step in range(500, 2500):
+        measured = schedule.measures(step)
+        due = schedule.due(step)
+        if measured:
+            waited += 1
+            schedule.observe(due, seconds[due])
+    assert schedule.every == 10
+    assert 0 < waited <= 2 * 200 / 10  # the recorded step and the one before, every tenth time
+
+
 def test_another_training_knows_the_cost():
     schedule = Schedule(budget=0.01)
     seconds = {False: 1.0, True: 1.5}
