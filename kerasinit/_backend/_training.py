@@ -132,9 +132,11 @@ def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Ca
 
 def _values(variables: Sequence[Any]) -> list[Any]:
     """The tensors that Keras variables hold now."""
-    if name() == "torch":  # where a conversion that changes nothing takes its time
-        return [variable.value for variable in variables]
-    return [keras.ops.convert_to_tensor(variable.value) for variable in variables]
+    if name() == "tensorflow":  # Keras leaves a `tf.Variable` as it is, to be read when it is used
+        import tensorflow as tf
+
+        return [tf.convert_to_tensor(variable.value) for variable in variables]
+    return [variable.value for variable in variables]
 
 
 def loss_scaling(optimizer: Any) -> bool:
