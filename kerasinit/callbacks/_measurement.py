@@ -98,10 +98,11 @@ class Plan:
         found: dict[str, Tensor] = {}
         if self.clipped is not None:
             found["clipped"] = self.clipped.statistics(read["clipped"])
+        samples = self.gradients.samples(read["gradients"])
+        rows = self.gradients.statistics(read["gradients"], samples)
         if self.histogram is not None:
-            samples = self.gradients.samples(read["gradients"])
-            samples = samples or arranged(read["histogram"], self.histogram)
-            found["samples"] = some_entries(samples, HISTOGRAM_ENTRIES)
+            kept = samples or arranged(read["histogram"], self.histogram)
+            found["samples"] = some_entries(kept, HISTOGRAM_ENTRIES)
         before, after = (arranged(read[when], self.weights) for when in ("before", "after"))
         sampled = by_row(_norms, before)
         updates = by_row(lambda new, old, held: _norms(new - old, held), after, before)
@@ -109,7 +110,6 @@ class Plan:
             weights = arrays.sqrt(read["weights"])[..., None]
         else:
             weights = sampled * np.sqrt(self.weights.share)[:, None]
-        rows = self.gradients.statistics(read["gradients"])
         found["rows"] = arrays.concatenate([rows, weights, updates, sampled], axis=-1)
         return found
 

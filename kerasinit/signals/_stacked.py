@@ -113,9 +113,14 @@ class Stack:
         return replace(samples, matrices=tuple(matrix / scale for matrix in samples.matrices))
 
     @np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
-    def statistics(self, read: Read) -> Tensor:
-        """Statistics of each tensor, a small array, `(..., tensors, len(STATISTICS))`."""
-        samples = self.samples(read)
+    def statistics(self, read: Read, samples: Samples | None = None) -> Tensor:
+        """Statistics of each tensor, a small array, `(..., tensors, len(STATISTICS))`.
+
+        Args:
+            read: What was read.
+            samples: `samples(read)`, where it is at hand.
+        """
+        samples = samples or self.samples(read)
         if samples is None:
             return read["rows"]
         arrays = _backend.small_array_functions()
