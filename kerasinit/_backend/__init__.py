@@ -38,9 +38,11 @@ from kerasinit._backend._mapped import (
 from kerasinit._backend._name import name
 from kerasinit._backend._programs import parts_of
 from kerasinit._backend._small_arrays import (
+    compiles_steps,
+    functions_of,
+    joined,
     rows_of,
     small_array,
-    small_array_functions,
     strided_entries,
     sums_of_squares,
 )
@@ -62,7 +64,6 @@ from kerasinit._backend._training import (
     accumulation_steps,
     clipped_gradients,
     compile_train_step,
-    compiles_steps,
     gradient_values,
     join_step,
     loss_scaling,
@@ -95,6 +96,7 @@ __all__ = [
     "evaluate",
     "flat_layers",
     "functional_ends",
+    "functions_of",
     "gradient",
     "gradient_values",
     "gradients_of",
@@ -105,6 +107,7 @@ __all__ = [
     "is_graph_model",
     "jitted",
     "join_step",
+    "joined",
     "layer_scope",
     "loss_scaling",
     "maps_convolutions_well",
@@ -123,7 +126,6 @@ __all__ = [
     "seed_states",
     "seed_tensor",
     "small_array",
-    "small_array_functions",
     "spare_compiled_loss",
     "split_step",
     "step_batch",

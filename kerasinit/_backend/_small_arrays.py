@@ -14,18 +14,40 @@ from kerasinit._backend._name import name
 LARGE = 2**16  # entries, from which one more operation costs less than a slow loop
 
 
-def small_array(tensor: Any) -> Any:
-    """`tensor`, or on torch a numpy array of it.
+def compiles_steps() -> bool:
+    """Whether what runs or is traced now is compiled as a whole, so that small operations are free.
 
-    For arrays of a few thousand entries each call of `keras.ops` on torch costs several times
-    what it does, in the middle of the training step.
+    Elsewhere a call of each costs several times what it does, in the middle of the training step:
+    on torch, and on TensorFlow without XLA, which is the default without an accelerator.
     """
-    return tensor.detach().cpu().numpy() if name() == "torch" else tensor
+    if name() == "tensorflow":
+        import tensorflow as tf
+        from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+        return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+    return name() == "jax"
 
 
-def small_array_functions() -> Any:
-    """The module whose functions take small arrays: `keras.ops`, or numpy on torch."""
-    return np if name() == "torch" else keras.ops
+def small_array(tensor: Any) -> np.ndarray:
+    """A numpy array of `tensor`, waiting for the device."""
+    array: np.ndarray = tensor.detach().cpu().numpy() if name() == "torch" else np.asarray(tensor)
+    return array
+
+
+def joined(tensors: Sequence[Any]) -> Any:
+    """All entries of `tensors`, at least one, as one vector, float32."""
+    if name() == "torch":
+        import torch
+
+        with torch.no_grad():
+            return torch.cat([_flat(tensor) for tensor in tensors]).float()
+    ops = keras.ops
+    return ops.concatenate([_float32(ops.reshape(tensor, (-1,))) for tensor in tensors])
+
+
+def functions_of(array: Any) -> Any:
+    """The module whose functions take `array`: numpy, or `keras.ops` for a tensor."""
+    return np if isinstance(array, np.ndarray) else keras.ops
 
 
 def sums_of_squares(tensors: Sequence[Any | None]) -> Any:
@@ -39,7 +61,7 @@ def sums_of_squares(tensors: Sequence[Any | None]) -> Any:
             zero = next(square for square in squares if square is not None).new_zeros(())
             return torch.stack([zero if square is None else square for square in squares])
     zero = keras.ops.zeros(())
-    if name() == "tensorflow" and not _in_xla():
+    if name() == "tensorflow" and not compiles_steps():
         import tensorflow as tf
 
         return 2.0 * tf.stack([zero if t is None else tf.nn.l2_loss(_float32(t)) for t in tensors])
@@ -48,14 +70,6 @@ def sums_of_squares(tensors: Sequence[Any | None]) -> Any:
 
 def _float32(tensor: Any) -> Any:
     return keras.ops.cast(tensor, "float32")
-
-
-def _in_xla() -> bool:
-    """Whether what TensorFlow traces now is compiled by XLA: by default only on an accelerator."""
-    import tensorflow as tf
-    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-
-    return bool(GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
 def _sum_of_squares(values: Any) -> Any:
@@ -78,7 +92,10 @@ def _sum_of_squares(values: Any) -> Any:
 def strided_entries(
     tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], *, run: int
 ) -> Any:
-    """Runs of entries of each tensor, for `rows_of`: on torch in one tensor, else one for each.
+    """Runs of entries of each tensor, float32, for `rows_of`.
+
+    A list of tensors, one for each; where steps are not compiled (`compiles_steps`), one tensor
+    of all, to be read once.
 
     Args:
         tensors: What to read, of any shape; None has no entries.
@@ -88,7 +105,7 @@ def strided_entries(
         run: Entries of a run.
     """
     parts = zip(tensors, steps, lengths, strict=True)
-    if name() == "torch":  # where each call costs as much as what it does
+    if name() == "torch":
         import torch
 
         with torch.no_grad():
@@ -98,8 +115,8 @@ def strided_entries(
                 if length
             ]
             return torch.cat(runs).reshape(-1).float() if runs else torch.zeros(0)
-    one_by_one = name() == "tensorflow" and not _in_xla()
     ops = keras.ops
+    compiled = compiles_steps()
     taken = []
     for tensor, step, length in parts:
         if length == 0:
@@ -108,23 +125,24 @@ def strided_entries(
         flat = tensor if len(tensor.shape) == 1 else ops.reshape(tensor, (-1,))
         if step > 1:
             count = length // run
-            if one_by_one:  # fewer operations, each of which is called by itself
-                flat = _gathered(flat, _positions(count, run, step))
-            else:
+            if compiled:
                 flat = ops.reshape(flat[: count * step], (count, step))[:, :run]
                 flat = ops.reshape(flat, (length,))
+            else:
+                flat = _gathered(flat, count, step, run)
         taken.append(_float32(flat))
-    return taken
+    return taken if compiled else ops.concatenate(taken)
 
 
-def _gathered(flat: Any, positions: np.ndarray) -> Any:
+def _gathered(flat: Any, count: int, step: int, run: int) -> Any:
     import tensorflow as tf
 
-    return tf.gather(flat, positions)
-
-
-def _positions(count: int, run: int, step: int) -> np.ndarray:
-    return (step * np.arange(count)[:, None] + np.arange(run)).ravel().astype("int32")
+    starts = step * np.arange(count, dtype="int32")
+    if step % run:
+        return tf.gather(flat, (starts[:, None] + np.arange(run, dtype="int32")).ravel())
+    # A run is copied whole, in a fifth of the time.
+    whole = flat[: flat.shape[0] // run * run] if flat.shape[0] % run else flat
+    return tf.reshape(tf.gather(tf.reshape(whole, (-1, run)), starts // run), (count * run,))
 
 
 def _flat(tensor: Any) -> Any:
@@ -137,15 +155,15 @@ def _runs_of(tensor: Any, shape: tuple[int, int], steps: tuple[int, int]) -> Any
 
 
 def rows_of(entries: Any, lengths: Sequence[int]) -> Any:
-    """Entries of several tensors as rows, padded with 0: a small array, `(..., tensors, width)`.
+    """Entries of several tensors as rows, padded with 0, `(..., tensors, width)`.
 
     Args:
-        entries: From `strided_entries`; on torch as a small array, which may have more axes in
-            front.
+        entries: From `strided_entries`; where that is one tensor, a numpy array of it, which may
+            have more axes in front.
         lengths: Entries of each tensor.
     """
     width = max(*lengths, 1)
-    if name() == "torch":
+    if isinstance(entries, np.ndarray):
         if entries.shape[-1] == len(lengths) * width:
             return entries.reshape(*entries.shape[:-1], len(lengths), width)
         rows = np.zeros((*entries.shape[:-1], len(lengths), width), "float32")

@@ -33,11 +33,6 @@ def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[.
 _TRAIN_ATTRIBUTES = ("train_step", "train_function")
 
 
-def compiles_steps() -> bool:
-    """Whether a train step is compiled as a whole, so that what it computes costs little."""
-    return name() != "torch"
-
-
 def runs_in_step() -> bool:
     """Whether Python runs a train step operation by operation and each is done when it returns.
 

@@ -1,4 +1,4 @@
-"""What a measured step gave, outside of it: worked out already, or, on torch, still to be."""
+"""What a measured step gave, outside of it: worked out already, or still to be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._measurement import StepPlan
+from kerasinit.callbacks._packing import Packing
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,34 +22,36 @@ class Measured:
 
     Args:
         plan: What to make of it.
-        read: What the step read, of each optimizer; empty where the step worked it out.
         arrays: `rows`, `summary` and, if measured, `clipped` and `samples`, where the step worked
             them out; `activations`, if probed.
+        packing: Of what the step read, of each optimizer; None where the step worked it out.
+        packed: What the step read.
     """
 
     plan: StepPlan
-    read: tuple[Any, ...] = ()
     arrays: dict[str, Tensor] = field(default_factory=dict)
+    packing: Packing | None = None
+    packed: Tensor | None = None
 
     def summary(self) -> Tensor:
-        """The numbers of `SUMMARY`, a small array."""
-        if not self.read:
+        """The numbers of `SUMMARY`."""
+        if self.packing is None:
             return self.arrays["summary"]
-        quick = self.plan.quick_summary(self.read)
+        quick = self.plan.quick_summary(self.packing.gradients.unpacked(self.vector))
         if quick is not None:
             return np.array(quick, "float32")
-        return self.plan.summary(self.plan.work_out(self.read_by_numpy)["rows"])
+        return self.plan.summary(self.plan.work_out(self.packing.unpacked(self.vector))["rows"])
 
     @cached_property
-    def read_by_numpy(self) -> Any:
-        """What was read, as numpy arrays."""
-        return _mapped(_backend.small_array, self.read)
+    def vector(self) -> np.ndarray:
+        """What the step read, waiting for the device."""
+        return _backend.small_array(self.packed)
 
 
 def worked_out(several: Sequence[Measured]) -> list[dict[str, np.ndarray]]:
     """The arrays of each measurement in numpy, float32, waiting for the device.
 
-    Those with the same plan are worked out in one go.
+    Those of the same plan and packing are worked out in one go.
     """
     found = [
         {
@@ -58,26 +60,38 @@ def worked_out(several: Sequence[Measured]) -> list[dict[str, np.ndarray]]:
         }
         for measured in several
     ]
-    pairs = [pair for pair in zip(several, found, strict=True) if pair[0].read]
-    for plan, group in itertools.groupby(pairs, key=lambda pair: pair[0].plan):
+    pairs = zip(several, found, strict=True)
+    for (plan, packing), group in itertools.groupby(
+        pairs, key=lambda pair: (pair[0].plan, pair[0].packing)
+    ):
+        if packing is None:
+            continue
         same = list(group)
-        stacked = _mapped(
-            lambda *arrays: np.stack(arrays), *(measured.read_by_numpy for measured, _ in same)
-        )
-        for name, arrays in plan.work_out(stacked).items():
+        read = packing.unpacked(np.stack([measured.vector for measured, _ in same]))
+        for name, arrays in plan.work_out(read).items():
             for (_, own), array in zip(same, arrays, strict=True):
                 own[name] = array
     return found
 
 
-def _mapped(function: Callable[..., Any], *reads: Any) -> Any:
-    """`keras.tree.map_structure`, which on torch costs as much as all the rest."""
-    first = reads[0]
-    if isinstance(first, dict):
-        return {key: _mapped(function, *(read[key] for read in reads)) for key in first}
-    if isinstance(first, (list, tuple)):
-        return [_mapped(function, *parts) for parts in zip(*reads, strict=True)]
-    return function(*reads)
+class Numbers:
+    """The numbers of `SUMMARY`, worked out when they are first asked for.
+
+    Args:
+        summary: Gives them as a tensor or an array.
+    """
+
+    def __init__(self, summary: Callable[[], Tensor]) -> None:
+        self._summary = summary
+
+    @cached_property
+    def values(self) -> list[float]:
+        """Waits for the device."""
+        found = self._summary()
+        if not isinstance(found, np.ndarray):
+            found = keras.ops.convert_to_numpy(found)
+        values: list[float] = found.tolist()
+        return values
 
 
 class LogValue:
@@ -86,13 +100,13 @@ class LogValue:
     Keras does so in a thread of its own, where the other callbacks let it.
 
     Args:
-        numbers: Gives this number and others.
+        numbers: This number and others.
         index: Which of them this is.
     """
 
-    def __init__(self, numbers: Callable[[], Sequence[float]], index: int) -> None:
+    def __init__(self, numbers: Numbers, index: int) -> None:
         self._numbers = numbers
         self._index = index
 
     def __float__(self) -> float:
-        return float(self._numbers()[self._index])
+        return self._numbers.values[self._index]

@@ -83,6 +83,7 @@ class Plan:
         histogram: Entries of the gradients that are kept for a histogram: those that were looked
             at, if not all were. None for no histogram.
         weights: Entries of the weights that are looked at.
+        scaled: Whether the gradients are divided by a loss scale.
     """
 
     variables: Variables
@@ -90,11 +91,15 @@ class Plan:
     clipped: Stack | None
     histogram: Layout | None
     weights: Layout
+    scaled: bool
 
-    @np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
+    @np.errstate(all="ignore")  # in numpy infinities are expected
     def work_out(self, read: Read) -> dict[str, Tensor]:
-        """The small arrays `rows` and, if they were read, `clipped` and `samples`."""
-        arrays = _backend.small_array_functions()
+        """`rows` and, if they were read, `clipped` and `samples`.
+
+        Args:
+            read: What was read, as tensors or as numpy arrays, then of one step or of several.
+        """
         found: dict[str, Tensor] = {}
         if self.clipped is not None:
             found["clipped"] = self.clipped.statistics(read["clipped"])
@@ -106,6 +111,7 @@ class Plan:
         before, after = (arranged(read[when], self.weights) for when in ("before", "after"))
         sampled = by_row(_norms, before)
         updates = by_row(lambda new, old, held: _norms(new - old, held), after, before)
+        arrays = _backend.functions_of(rows)
         if "weights" in read:
             weights = arrays.sqrt(read["weights"])[..., None]
         else:
@@ -116,7 +122,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class StepPlan:
-    """How what a whole step read becomes small arrays.
+    """How what a whole step read becomes rows.
 
     Args:
         parts: Of each optimizer that was used.
@@ -138,7 +144,7 @@ class StepPlan:
     @np.errstate(all="ignore")
     def summary(self, rows: Tensor) -> Tensor:
         """The numbers of `SUMMARY`; infinite if a gradient holds a NaN or an infinity."""
-        arrays = _backend.small_array_functions()
+        arrays = _backend.functions_of(rows)
         norms = rows[:, STATISTICS.index("norm")]
         unit = arrays.max(norms)
         unit = arrays.where(unit > 0, unit, 1.0)
@@ -230,7 +236,7 @@ def measure_step(
         tuple(gradient is not None for gradient in gradients),
         tuple(len(value.shape) for value in values),
     )
-    plan = _plan(about, stack, clipped, kept, weights)
+    plan = _plan(about, stack, clipped, kept, weights, scale is not None)
     return plan, lambda after: {**read, "after": taken(after, weights)}
 
 
@@ -247,8 +253,9 @@ def _plan(
     clipped: Stack | None,
     histogram: Layout | None,
     weights: Layout,
+    scaled: bool,
 ) -> Plan:
-    return Plan(variables, gradients, clipped, histogram, weights)
+    return Plan(variables, gradients, clipped, histogram, weights, scaled)
 
 
 def _dense(
@@ -279,7 +286,7 @@ def _joined(parts: list[Tensor]) -> Tensor:
     """Rows of several optimizers below each other, as wide as the widest."""
     if len(parts) == 1:
         return parts[0]
-    arrays = _backend.small_array_functions()
+    arrays = _backend.functions_of(parts[0])
     width = max(part.shape[-1] for part in parts)
     filled = []
     for part in parts:

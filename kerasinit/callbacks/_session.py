@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.callbacks._measured import LogValue, Measured
+from kerasinit.callbacks._measured import LogValue, Measured, Numbers
 from kerasinit.callbacks._measurement import SUMMARY
 from kerasinit.callbacks._reaction import (
     GradientError,
@@ -74,6 +72,7 @@ class Session:
             settings.every, budget=settings.budget, accumulation=self._accumulation
         )
         self.schedule.again()
+        self.watch.find_optimizers()
         self._probes = settings.activations_every and Schedule(settings.activations_every)
         self._waits = settings.on_verdict != "warn"
         self._snapshots = Snapshots(model) if _may_stop(settings.on_verdict) else None
@@ -195,16 +194,16 @@ class Session:
         summary = measured.summary
         if self._loss_scaling:
             # A step that overflowed was skipped: the logs keep the gradient of the one before.
-            arrays = _backend.small_array_functions()
-            numbers = summary()
+            steady = summary()
+            arrays = _backend.functions_of(steady)
             if self._summary is not None:
-                numbers = arrays.where(arrays.isfinite(numbers), numbers, self._summary)
-            self._summary = numbers
-            summary = lambda: numbers  # noqa: E731
-        numbers_of = functools.cache(lambda: np.asarray(ops.convert_to_numpy(summary())).tolist())
+                steady = arrays.where(arrays.isfinite(steady), steady, self._summary)
+            self._summary = steady
+            summary = lambda: steady  # noqa: E731
+        numbers = Numbers(summary)
         if _backend.runs_in_step():
-            numbers_of()
-        self._latest = {key: LogValue(numbers_of, index) for index, key in enumerate(SUMMARY)}
+            _ = numbers.values
+        self._latest = {key: LogValue(numbers, index) for index, key in enumerate(SUMMARY)}
 
     def _stop(self, found: Found) -> str:
         if self.stopped:

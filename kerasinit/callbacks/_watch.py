@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,8 +13,28 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._measured import Measured
 from kerasinit.callbacks._measurement import StepPlan, measure_step, step_plan
+from kerasinit.callbacks._packing import Packing, packed
 from kerasinit.callbacks._probe import probe_step
 from kerasinit.callbacks._recorder import FAILURES
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """The method through which gradients enter an optimizer."""
+
+    attributes: dict[str, Any]
+    name: str
+    replacement: Callable[..., Any]
+    kept: Callable[..., Any] | None  # of the instance itself
+
+    def replace(self) -> None:
+        self.attributes[self.name] = self.replacement
+
+    def put_back(self) -> None:
+        if self.kept is None:
+            del self.attributes[self.name]
+        else:
+            self.attributes[self.name] = self.kept
 
 
 class Watch:
@@ -37,6 +57,8 @@ class Watch:
         self.probed: tuple[str, ...] = ()
         self.failure: Exception | None = None  # of a measurement; training went on without it
         self._plan: StepPlan | None = None  # known once the step was traced
+        self._packing: Packing | None = None
+        self._entries: list[_Entry] = []
         self._plain = model.__dict__["train_function"]
         self._clipped = clipped
         self._histogram = histogram
@@ -54,11 +76,12 @@ class Watch:
         """
         return self.model is model and self._plain is model.__dict__["train_function"]
 
-    def optimizers(self) -> list[Any]:
-        """The model's optimizers: more than one with a custom `train_step`."""
+    def find_optimizers(self) -> None:
+        """Finds the model's optimizers, more than one with a custom `train_step`."""
         held = [self.model.optimizer, *vars(self.model).values()]
         found = [value for value in held if isinstance(value, keras.optimizers.Optimizer)]
-        return list({id(optimizer): optimizer for optimizer in found}.values())
+        distinct = {id(optimizer): optimizer for optimizer in found}
+        self._entries = [self._entry_of(optimizer) for optimizer in distinct.values()]
 
     def call(
         self, arguments: tuple[Any, ...], *, probing: bool = False
@@ -71,13 +94,20 @@ class Watch:
             arguments: Of the train function.
             probing: Whether the activations are probed too.
         """
-        with contextlib.ExitStack() as stack:
-            for optimizer in self.optimizers():
-                stack.enter_context(self._observed(optimizer))
-            outputs, rest = _backend.split_step(self._functions[probing](*arguments))
+        for entry in self._entries:
+            entry.replace()
+        try:
+            result = self._functions[probing](*arguments)
+        finally:
+            for entry in self._entries:
+                entry.put_back()
+        outputs, rest = _backend.split_step(result)
         measured = None
-        if self._plan is not None and (outputs["read"] or outputs["arrays"]):
-            measured = Measured(self._plan, outputs["read"], outputs["arrays"])
+        read, arrays = outputs["read"], outputs["arrays"]
+        if self._plan is not None and read:
+            measured = Measured(self._plan, arrays, self._packing, *read)
+        elif self._plan is not None and arrays:
+            measured = Measured(self._plan, arrays)
         return _backend.join_step(outputs["logs"], rest), measured
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
@@ -86,8 +116,7 @@ class Watch:
             self.model, lambda *inputs: self._step(step, inputs, probing)
         )
 
-    @contextlib.contextmanager
-    def _observed(self, optimizer: Any) -> Iterator[None]:
+    def _entry_of(self, optimizer: Any) -> _Entry:
         clip = None
         if self._clipped:
             clip = lambda gradients: _backend.clipped_gradients(optimizer, gradients)  # noqa: E731
@@ -120,34 +149,31 @@ class Watch:
 
             return finished
 
-        entry, replacement = _backend.observed_entry(optimizer, observe)
-        kept = optimizer.__dict__.get(entry)
-        optimizer.__dict__[entry] = replacement
-        try:
-            yield
-        finally:
-            optimizer.__dict__.pop(entry)
-            if kept is not None:
-                optimizer.__dict__[entry] = kept
+        name, replacement = _backend.observed_entry(optimizer, observe)
+        attributes = optimizer.__dict__
+        return _Entry(attributes, name, replacement, attributes.get(name))
 
     def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
         self._trace.parts = []
         try:
             probed = self._probe(inputs) if probing else {}
             logs, rest = _backend.split_step(step(*inputs))
-            read: tuple[Any, ...] = ()
             arrays: dict[str, Tensor] = {}
+            vectors: tuple[Tensor, ...] = ()  # one, or none: TensorFlow cannot return None
             if self._trace.parts:
                 plans, read = zip(*self._trace.parts, strict=True)
-                plan = self._plan = step_plan(*plans)
-                arrays = probed
+                plan = step_plan(*plans)
                 if _backend.compiles_steps():
                     found = plan.work_out(read)
                     arrays = {**found, "summary": plan.summary(found["rows"]), **probed}
-                    read = ()
+                else:
+                    arrays, vectors = probed, (packed(read),)
+                    if plan is not self._plan:
+                        self._packing = Packing.of(read)
+                self._plan = plan
         finally:
             self._trace.parts = None
-        return _backend.join_step({"logs": logs, "read": read, "arrays": arrays}, rest)
+        return _backend.join_step({"logs": logs, "read": vectors, "arrays": arrays}, rest)
 
     def _probe(self, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
         try:

@@ -15,6 +15,7 @@ from kerasinit._typing import Shape, Tensor
 
 NARROW = 512  # entries, up to which tensors share a matrix of their own
 SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
+ENOUGH = 0.8  # of the largest distance between runs, for a rounder one
 RUN = 4  # neighbours taken together: as many entries for a quarter of the reads from memory
 
 
@@ -66,8 +67,8 @@ class Samples:
     """Evenly spaced runs of entries of several tensors.
 
     Args:
-        matrices: One for each group, `(..., tensors, width)`, float32, padded with 0; small arrays
-            (`_backend.small_array`), on torch of one step or of several.
+        matrices: One for each group, `(..., tensors, width)`, float32, padded with 0; as numpy
+            arrays of one step or of several.
         layout: Which tensors these are.
     """
 
@@ -102,7 +103,7 @@ def arranged(entries: Sequence[Any], layout: Layout) -> Samples:
     """What was `taken`, in rows.
 
     Args:
-        entries: Of each group; on torch small arrays, of one step or of several stacked.
+        entries: Of each group, as they were taken; or numpy arrays, of one step or of several.
         layout: The layout they were taken with.
     """
     pairs = zip(entries, layout.lengths, strict=True)
@@ -124,13 +125,13 @@ def by_row(function: Callable[..., Tensor], *samples: Samples) -> Tensor:
     ]
     if len(parts) == 1:
         return parts[0]
-    arrays = _backend.small_array_functions()
+    arrays = _backend.functions_of(parts[0])
     return arrays.take(arrays.concatenate(parts, axis=-2), layout.in_order, axis=-2)
 
 
 def some_entries(samples: Samples, entries: int) -> Tensor:
     """About `entries` of the entries of each tensor, `(..., tensors, width)`, padded with 0."""
-    arrays = _backend.small_array_functions()
+    arrays = _backend.functions_of(samples.matrices[0])
     thin = [matrix[..., :: max(matrix.shape[-1] // entries, 1)] for matrix in samples.matrices]
     width = max(matrix.shape[-1] for matrix in thin)
 
@@ -164,12 +165,19 @@ def layout_for(shapes: tuple[Shape, ...], entries: int) -> Layout:
 def even_step(shape: Sequence[int], entries: int) -> int:
     """Distance between the starts of evenly spaced runs, to get `entries` or more; 1 for all.
 
-    It shares no divisor with the last axis, so that every column is met, not a few.
+    It shares no divisor with the last axis but that of its runs, so that every column is met, not
+    a few. Runs begin at multiples of their length, and can be read as wholes, unless many more
+    of them were needed then.
 
     >>> even_step((512, 512), 1024)
-    1023
+    1020
     """
-    step = RUN * math.prod(shape) // entries
-    while step > 1 and math.gcd(step, shape[-1]) > 1:
-        step -= 1
+    most = RUN * math.prod(shape) // entries
+    step = 1
+    for unit in (RUN, 1):
+        step = most - most % unit
+        while step > unit and math.gcd(step, shape[-1]) > unit:
+            step -= unit
+        if step > ENOUGH * most:
+            break
     return step if step > RUN else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ Read = dict[str, Any]  # what was read of tensors; see `Stack.read`
 class Stack:
     """`tensor_statistics` of several tensors in two parts: what reads them, and all the rest.
 
-    The rest, on torch, is done in numpy, later, and for several steps at a time.
+    The rest may be done in numpy, later, and for several steps at a time.
 
     Args:
         layout: The entries that are looked at; None for all.
@@ -80,26 +80,18 @@ class Stack:
                 rows.append(tensor_statistics(tensor, count))
             return {"rows": ops.stack(rows)}
         read: Read = {"entries": taken(tensors, self.layout)}
-        if any(self._squared):
-            read["squares"] = _backend.sums_of_squares(
-                [
-                    tensor if is_squared else None
-                    for tensor, is_squared in zip(tensors, self._squared, strict=True)
-                ]
-            )
+        # Of what is taken whole, the sum of squares follows from the entries. Where the rest is
+        # done later it is read all the same, for the logs of the step.
+        of_all = not _backend.compiles_steps()
+        squared = [
+            tensor if of_all or is_partial else None
+            for tensor, is_partial in zip(tensors, self.layout.is_partial, strict=True)
+        ]
+        if any(tensor is not None for tensor in squared):
+            read["squares"] = _backend.sums_of_squares(squared)
         if scale is not None:
             read["scale"] = scale
         return read
-
-    @cached_property
-    def _squared(self) -> list[bool]:
-        """Of which tensors the sum of squares is read.
-
-        Of those that are taken whole it follows from the entries; on torch it is read all the
-        same, as the rest is not at hand when the logs need it.
-        """
-        squared: list[bool] = [] if self.layout is None else self.layout.is_partial.tolist()
-        return squared if _backend.compiles_steps() else [True] * len(squared)
 
     def samples(self, read: Read) -> Samples | None:
         """The entries that were looked at, divided by the scale; None if all were."""
@@ -112,20 +104,20 @@ class Stack:
         scale = _scale(read)[..., None]
         return replace(samples, matrices=tuple(matrix / scale for matrix in samples.matrices))
 
-    @np.errstate(all="ignore")  # some backends compute in numpy here: infinities are expected
+    @np.errstate(all="ignore")  # in numpy infinities are expected
     def statistics(self, read: Read, samples: Samples | None = None) -> Tensor:
-        """Statistics of each tensor, a small array, `(..., tensors, len(STATISTICS))`.
+        """Statistics of each tensor, `(..., tensors, len(STATISTICS))`.
 
         Args:
-            read: What was read.
+            read: What was read, as tensors or as numpy arrays.
             samples: `samples(read)`, where it is at hand.
         """
         samples = samples or self.samples(read)
         if samples is None:
             return read["rows"]
-        arrays = _backend.small_array_functions()
         sizes, share = samples.layout.sizes, samples.layout.share
         sums = by_row(_sums, samples)
+        arrays = _backend.functions_of(sums)
         total, norms, minimum, maximum, zeros, non_finite = (sums[..., k] for k in range(6))
         norms = norms * np.sqrt(share)
         zeros, non_finite = zeros * share, non_finite * share
@@ -161,7 +153,7 @@ class Stack:
         """Sum of squares of each tensor, where all were read and none needs a closer look.
 
         Args:
-            read: What was read, on the device or as small arrays.
+            read: What was read, as numpy arrays.
         """
         if self.layout is None or "squares" not in read:
             return None
@@ -182,7 +174,7 @@ def _stack(shapes: tuple[Any, ...], entries: int | None, counts: tuple[int | Non
 
 def _scale(read: Read) -> Tensor:
     """The scale of each step, with an axis for the tensors."""
-    return _backend.small_array_functions().reshape(read["scale"], (*read["scale"].shape, 1))
+    return read["scale"][..., None]
 
 
 def _sums(matrix: Tensor, held: np.ndarray) -> Tensor:
@@ -196,7 +188,7 @@ def _sums(matrix: Tensor, held: np.ndarray) -> Tensor:
         found = _sums_of_ordinary_rows(matrix, held)
         if found is not None:
             return found
-    arrays = _backend.small_array_functions()
+    arrays = _backend.functions_of(matrix)
     is_entry = np.arange(matrix.shape[-1]) < held[:, None]
     finite = arrays.logical_and(arrays.isfinite(matrix), is_entry)
     clean = arrays.where(finite, matrix, 0.0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasinit.callbacks import GradientStats
-from kerasinit.callbacks._measured import LogValue
+from kerasinit.callbacks._measured import LogValue, Numbers
 
 
 def odd_model():
@@ -63,5 +63,14 @@ def test_what_was_read_is_not_what_the_update_writes_into(train):
 
 
 def test_a_log_value_is_worked_out_when_it_is_asked_for():
-    value = LogValue(lambda: [1.0, 2.5], 1)
-    assert float(value) == 2.5
+    asked = []
+
+    def summary():
+        asked.append(True)
+        return np.array([1.0, 2.5], "float32")
+
+    numbers = Numbers(summary)
+    values = [LogValue(numbers, index) for index in (0, 1)]
+    assert not asked
+    assert [float(value) for value in values] == [1.0, 2.5]
+    assert len(asked) == 1
