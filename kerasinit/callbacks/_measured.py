@@ -37,7 +37,7 @@ class Measured:
         """The numbers of `SUMMARY`."""
         if self.packing is None:
             return self.arrays["summary"]
-        quick = self.plan.quick_summary(self.packing.gradients.unpacked(self.vector))
+        quick = self.plan.quick_summary(self.packing.squares.unpacked(self.vector))
         if quick is not None:
             return np.array(quick, "float32")
         return self.plan.summary(self.plan.work_out(self.packing.unpacked(self.vector))["rows"])

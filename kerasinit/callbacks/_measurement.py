@@ -162,7 +162,7 @@ class StepPlan:
             if exact is None:
                 return None
             squares.extend(exact)
-        by_layer = [sum(squares[row] for row in rows) for rows in self._rows_by_layer]
+        by_layer = [sum([squares[row] for row in rows]) for rows in self._rows_by_layer]
         return [math.sqrt(value) for value in (sum(squares), min(by_layer), max(by_layer))]
 
     @functools.cached_property

@@ -36,9 +36,18 @@ class Packing:
         return cls(_mapped(lambda tensor: _Place.of(next(starts), tensor.shape), tree))
 
     @cached_property
-    def gradients(self) -> Packing:
-        """Only what was read of the gradients, where the tree is what each optimizer read."""
-        return Packing([{"gradients": part["gradients"]} for part in self.places])
+    def squares(self) -> Packing:
+        """Only what `StepPlan.quick_summary` needs, of a tree that each optimizer's step read."""
+        return Packing(
+            [
+                {
+                    "gradients": {
+                        key: place for key, place in part["gradients"].items() if key != "entries"
+                    }
+                }
+                for part in self.places
+            ]
+        )
 
     def unpacked(self, vectors: np.ndarray) -> Tree:
         """The tree of arrays.

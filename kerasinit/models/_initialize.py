@@ -6,6 +6,9 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import keras
+import numpy as np
+
 from kerasinit import initializers, theory
 from kerasinit._typing import SeedLike
 from kerasinit.models import _rules
@@ -86,6 +89,12 @@ def choose(model: Any, found: tuple[Slot, ...], rules: Any) -> list[Choice]:
         return preset_choices(rules, scene_of(model, found))
     if _rules.is_rule_list(rules):
         return _rules.choose(found, rules)
+    if isinstance(rules, np.ndarray) or keras.ops.is_tensor(rules):
+        raise ValueError(
+            "`rules` is an initializer for all kernels or a list of rules. Received an array of "
+            f"shape {tuple(rules.shape)}. A batch to scale by goes into `data=`; the values of one "
+            "variable, into a rule: `[(path, values)]`."
+        )
     return _rules.choose_one(found, rules)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -153,17 +154,19 @@ class Stack:
         """Sum of squares of each tensor, where all were read and none needs a closer look.
 
         Args:
-            read: What was read, as numpy arrays.
+            read: What was read, as numpy arrays; the entries are not needed.
         """
         if self.layout is None or "squares" not in read:
             return None
-        scale = float(read["scale"]) if "scale" in read else 1.0
         squares: list[float] = read["squares"].tolist()
-        fit = all(
-            least < square < math.inf
-            for least, square in zip(self.layout.least_squares, squares, strict=True)
-        )
-        return [square / scale**2 for square in squares] if fit else None
+        if not all(map(operator.lt, self.layout.least_squares, squares)):
+            return None
+        if max(squares) == math.inf:
+            return None
+        if "scale" not in read:
+            return squares
+        scale = float(read["scale"])
+        return [square / scale**2 for square in squares]
 
 
 @lru_cache(maxsize=16)  # torch asks at each step

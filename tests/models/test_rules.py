@@ -1,6 +1,7 @@
 """Rules: which initializer goes to which variable, and which lists are refused."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -74,8 +75,19 @@ def test_a_rule_hidden_by_an_earlier_one_is_refused(model):
         ([(3, "zeros")], "a regular expression for variable paths or a layer class"),
         ([("head", 3)], "Could not interpret initializer identifier: 3"),
         ("no_such_initializer", "no_such_initializer"),
+        (np.ones((8, 3), "float32"), r"array of shape \(8, 3\).*goes into `data=`"),
+        (keras.ops.ones((8, 3)), r"array of shape \(8, 3\).*goes into `data=`"),
     ],
-    ids=["empty", "no pair", "no regex", "no pattern", "no initializer", "no name"],
+    ids=[
+        "empty",
+        "no pair",
+        "no regex",
+        "no pattern",
+        "no initializer",
+        "no name",
+        "a batch",
+        "a tensor",
+    ],
 )
 def test_a_bad_rule_is_refused_and_changes_nothing(model, rules, message):
     before = model.get_weights()
