@@ -104,10 +104,8 @@ class Watch:
         outputs, rest = _backend.split_step(result)
         measured = None
         read, arrays = outputs["read"], outputs["arrays"]
-        if self._plan is not None and read:
+        if self._plan is not None and (read or arrays):
             measured = Measured(self._plan, arrays, self._packing, *read)
-        elif self._plan is not None and arrays:
-            measured = Measured(self._plan, arrays)
         return _backend.join_step(outputs["logs"], rest), measured
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
