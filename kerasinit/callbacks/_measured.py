@@ -37,9 +37,9 @@ class Measured:
         """The numbers of `SUMMARY`."""
         if self.packing is None:
             return self.arrays["summary"]
-        quick = self.plan.quick_summary(self.packing.squares.unpacked(self.vector))
+        quick = self.plan.quick_summary(self.packing.unpacked(self.vector, key="gradients"))
         if quick is not None:
-            return np.array(quick, "float32")
+            return quick
         return self.plan.summary(self.plan.work_out(self.packing.unpacked(self.vector))["rows"])
 
     @cached_property

@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,28 +34,16 @@ class Packing:
         )
         return cls(_mapped(lambda tensor: _Place.of(next(starts), tensor.shape), tree))
 
-    @cached_property
-    def squares(self) -> Packing:
-        """Only what `StepPlan.quick_summary` needs, of a tree that each optimizer's step read."""
-        return Packing(
-            [
-                {
-                    "gradients": {
-                        key: place for key, place in part["gradients"].items() if key != "entries"
-                    }
-                }
-                for part in self.places
-            ]
-        )
-
-    def unpacked(self, vectors: np.ndarray) -> Tree:
+    def unpacked(self, vectors: np.ndarray, *, key: str | None = None) -> Tree:
         """The tree of arrays.
 
         Args:
             vectors: One vector or several, `(..., length)`, which is also how the arrays' shapes
                 begin.
+            key: Only what each of a sequence of dictionaries has under this key.
         """
-        return _mapped(lambda place: place.part(vectors), self.places)
+        places = self.places if key is None else [part[key] for part in self.places]
+        return _mapped(lambda place: place.part(vectors), places)
 
 
 def packed(tree: Tree) -> Tensor:

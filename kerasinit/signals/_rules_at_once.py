@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, gradient_size
+from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
 from kerasinit.signals._verdict import Verdict
 
 SPIKE = 100.0  # times the median of the window
@@ -50,15 +50,15 @@ def spike(window: Window) -> list[Verdict]:
     *before, now = window.steps
     if len(before) < WARM_UP or window.has_started:
         return []  # near the floor of the loss, one hard sample is many times the rest
-    usual = median(gradient_size(step) for step in before)
-    if not 0 < usual * SPIKE < gradient_size(now):
+    usual = median(step.gradient_size for step in before)
+    if not 0 < usual * SPIKE < now.gradient_size:
         return []
     worst = max(now.layers, key=lambda layer: layer.gradient_rms)
     return [
         Verdict(
             "spike",
             worst.name,
-            f"{window.now}, the gradient is {gradient_size(now) / usual:.3g} times its usual size",
+            f"{window.now}, the gradient is {now.gradient_size / usual:.3g} times its usual size",
             "set `clipnorm` on the optimizer, and look at this batch",
         )
     ]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import geometric_mean, median
 
 from kerasinit.signals._rules_at_once import SPIKE
-from kerasinit.signals._training_steps import WARM_UP, Window, gradient_size
+from kerasinit.signals._training_steps import WARM_UP, Window
 from kerasinit.signals._verdict import Verdict
 
 PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
@@ -29,8 +29,9 @@ def zero_gradient(window: Window) -> list[Verdict]:
         return []
     for name in reversed(window.names):
         gradients = window.series(name, "gradient_rms", PERSISTS)
-        dead = window.series(name, "dead_share", 1)
-        if gradients and not any(gradients) and dead != [1.0]:
+        if not gradients or any(gradients):
+            continue
+        if window.series(name, "dead_share", 1) != [1.0]:
             return [
                 Verdict(
                     "zero_gradient",
@@ -48,11 +49,10 @@ def vanishing(window: Window) -> list[Verdict]:
     if len(layers) < 3 or window.improves or window.has_started:
         return []
     sizes, ratios = [], []
-    field = "signal_gradient_rms"
-    if not all(window.series(name, field, PERSISTS) for name in layers):
-        field = "gradient_rms"
-    for name in layers:
-        values = window.series(name, field, PERSISTS)
+    signals = [window.series(name, "signal_gradient_rms", PERSISTS) for name in layers]
+    if not all(signals):
+        signals = [window.series(name, "gradient_rms", PERSISTS) for name in layers]
+    for name, values in zip(layers, signals, strict=True):
         if not values:
             return []
         sizes.append(max(median(values), TINY))
@@ -86,9 +86,9 @@ def exploding(window: Window) -> Verdict | None:
         return None
     sizes = [max((layer.gradient_rms for layer in step.layers), default=0.0) for step in steps]
     grows = all(0 < DOUBLING * a < b for a, b in pairwise(sizes))
-    earlier = [gradient_size(step) for step in window.steps[:-PERSISTS]]
+    earlier = [step.gradient_size for step in window.steps[:-PERSISTS]]
     usual = median(earlier) if len(earlier) >= WARM_UP else math.inf
-    stays = all(gradient_size(step) > SPIKE * usual > 0 for step in steps[1:])
+    stays = all(step.gradient_size > SPIKE * usual > 0 for step in steps[1:])
     if not (grows or stays):
         return None
     worst = max(steps[-1].layers, key=lambda layer: layer.gradient_rms)
@@ -127,6 +127,8 @@ def saturated(window: Window) -> list[Verdict]:
 def _shares(
     window: Window, names: list[str], rule: tuple[str, str, float], what: str, fix: str
 ) -> list[Verdict]:
+    if not any(step.is_probed for step in window.steps):
+        return []
     cause, field, limit = rule
     found = []
     for name in names:

@@ -47,14 +47,26 @@ class Layout:
         return np.where(self.held > 0, self.sizes / np.maximum(self.held, 1), 1.0).astype("float32")
 
     @cached_property
-    def least_squares(self) -> list[float]:
+    def least_squares(self) -> np.ndarray:
         """Sum of squares from which that of each tensor is exact in float32."""
-        return (SMALLEST_MEAN_SQUARE * self.sizes).tolist()
+        return SMALLEST_MEAN_SQUARE * self.sizes
 
     @cached_property
     def in_order(self) -> np.ndarray:
         """For each tensor, its row if the matrices are put below each other."""
         return np.argsort([index for group in self.groups for index in group])
+
+    @cached_property
+    def wholes(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Groups of tensors taken whole: the tensors with entries, and where those begin."""
+        found = []
+        for number, (group, lengths) in enumerate(zip(self.groups, self.lengths, strict=True)):
+            tensors, ends = np.array(group), np.cumsum(lengths)
+            has_entries = np.array(lengths) > 0
+            if has_entries.any() and not self.is_partial[tensors].any():
+                starts = ends - lengths
+                found.append((number, tensors[has_entries], starts[has_entries]))
+        return found
 
     @cached_property
     def is_partial(self) -> np.ndarray:
@@ -108,6 +120,20 @@ def arranged(entries: Sequence[Any], layout: Layout) -> Samples:
     """
     pairs = zip(entries, layout.lengths, strict=True)
     return Samples(tuple(_backend.rows_of(part, lengths) for part, lengths in pairs), layout)
+
+
+def squares_of_whole(entries: Sequence[np.ndarray], layout: Layout) -> np.ndarray:
+    """Sum of squares of each tensor, float64; 0 of one that is not taken whole.
+
+    Args:
+        entries: Of each group, as they were taken of one step, as numpy arrays.
+        layout: The layout they were taken with.
+    """
+    squares = np.zeros(len(layout.sizes))
+    for group, tensors, starts in layout.wholes:
+        values = entries[group].astype("float64")
+        squares[tensors] = np.add.reduceat(values * values, starts)
+    return squares
 
 
 def by_row(function: Callable[..., Tensor], *samples: Samples) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,6 +20,7 @@ from kerasinit.signals._samples import (
     arranged,
     by_row,
     layout_for,
+    squares_of_whole,
     taken,
 )
 from kerasinit.signals._statistics import STATISTICS, is_empty, tensor_statistics
@@ -81,11 +81,9 @@ class Stack:
                 rows.append(tensor_statistics(tensor, count))
             return {"rows": ops.stack(rows)}
         read: Read = {"entries": taken(tensors, self.layout)}
-        # Of what is taken whole, the sum of squares follows from the entries. Where the rest is
-        # done later it is read all the same, for the logs of the step.
-        of_all = not _backend.compiles_steps()
+        # Of what is taken whole, the sum of squares follows from the entries.
         squared = [
-            tensor if of_all or is_partial else None
+            tensor if is_partial else None
             for tensor, is_partial in zip(tensors, self.layout.is_partial, strict=True)
         ]
         if any(tensor is not None for tensor in squared):
@@ -128,7 +126,7 @@ class Stack:
             exact = exact / _scale(read) if "scale" in read else exact
             whole = arrays.isfinite(squares)
             # Where squares underflow, the estimate is better than the sum.
-            least = np.array(samples.layout.least_squares, "float32")
+            least = _float32(samples.layout.least_squares)
             used = arrays.logical_and(whole, squares > least)
             norms = arrays.where(used, exact, norms)
             unseen = arrays.logical_and(arrays.logical_not(whole), samples.layout.is_partial)
@@ -150,23 +148,23 @@ class Stack:
         }
         return arrays.stack([columns[name] for name in STATISTICS], axis=-1)
 
-    def exact_squares(self, read: Read) -> list[float] | None:
-        """Sum of squares of each tensor, where all were read and none needs a closer look.
+    def exact_squares(self, read: Read) -> np.ndarray | None:
+        """Sum of squares of each tensor, float64; None if one needs a closer look.
 
         Args:
-            read: What was read, as numpy arrays; the entries are not needed.
+            read: What was read of one step, as numpy arrays.
         """
-        if self.layout is None or "squares" not in read:
+        if self.layout is None:
             return None
-        squares: list[float] = read["squares"].tolist()
-        if not all(map(operator.lt, self.layout.least_squares, squares)):
+        squares = squares_of_whole(read["entries"], self.layout)
+        if "squares" in read:
+            is_partial = self.layout.is_partial
+            squares[is_partial] = read["squares"][is_partial]
+            if not (squares > self.layout.least_squares)[is_partial].all():
+                return None
+        if not np.isfinite(squares).all():
             return None
-        if max(squares) == math.inf:
-            return None
-        if "scale" not in read:
-            return squares
-        scale = float(read["scale"])
-        return [square / scale**2 for square in squares]
+        return squares / float(read["scale"]) ** 2 if "scale" in read else squares
 
 
 @lru_cache(maxsize=16)  # torch asks at each step

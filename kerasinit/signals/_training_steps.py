@@ -56,6 +56,19 @@ class TrainingStep:
     layers: tuple[LayerStep, ...]
     overflow: bool = False
 
+    @cached_property
+    def gradient_size(self) -> float:
+        """RMS of the gradient over layers: what spikes in one layer shows."""
+        return math.hypot(*[layer.gradient_rms for layer in self.layers])
+
+    @cached_property
+    def is_probed(self) -> bool:
+        """Whether the activations of a layer were probed in this step."""
+        return any(
+            layer.dead_share is not None or layer.saturated_share is not None
+            for layer in self.layers
+        )
+
 
 @dataclass(frozen=True)
 class Window:
@@ -109,8 +122,3 @@ class Window:
     @property
     def names(self) -> list[str]:
         return [layer.name for layer in self.steps[-1].layers]
-
-
-def gradient_size(step: TrainingStep) -> float:
-    """RMS of the gradient over layers: what spikes in one layer shows."""
-    return math.hypot(*(layer.gradient_rms for layer in step.layers))
