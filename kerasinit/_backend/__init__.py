@@ -44,6 +44,7 @@ from kerasinit._backend._small_arrays import (
     rows_of,
     small_array,
     strided_entries,
+    sums_of_squared_parts,
     sums_of_squares,
 )
 from kerasinit._backend._tracing import (
@@ -131,6 +132,7 @@ __all__ = [
     "step_batch",
     "step_state",
     "strided_entries",
+    "sums_of_squared_parts",
     "sums_of_squares",
     "synchronise",
     "takes_rows",

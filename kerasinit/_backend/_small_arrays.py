@@ -50,22 +50,38 @@ def functions_of(array: Any) -> Any:
     return np if isinstance(array, np.ndarray) else keras.ops
 
 
-def sums_of_squares(tensors: Sequence[Any | None]) -> Any:
-    """Sum of squares of each tensor, in float32, `(len(tensors),)`; 0 for None, not all are."""
+def sums_of_squares(tensors: Sequence[Any]) -> Any:
+    """Sum of squares of each tensor, in float32, `(len(tensors),)`."""
     if name() == "torch":
         import torch
 
         with torch.no_grad():
-            flat = [None if tensor is None else _flat(tensor).float() for tensor in tensors]
-            squares = [None if values is None else values.dot(values) for values in flat]
-            zero = next(square for square in squares if square is not None).new_zeros(())
-            return torch.stack([zero if square is None else square for square in squares])
-    zero = keras.ops.zeros(())
+            flat = [_flat(tensor).float() for tensor in tensors]
+            return torch.stack([values.dot(values) for values in flat])
     if not compiles_steps():
         import tensorflow as tf
 
-        return 2.0 * tf.stack([zero if t is None else tf.nn.l2_loss(_float32(t)) for t in tensors])
-    return keras.ops.stack([zero if t is None else _sum_of_squares(_float32(t)) for t in tensors])
+        return 2.0 * tf.stack([tf.nn.l2_loss(_float32(tensor)) for tensor in tensors])
+    return keras.ops.stack([_sum_of_squares(_float32(tensor)) for tensor in tensors])
+
+
+def sums_of_squared_parts(values: Any, lengths: Sequence[int]) -> Any:
+    """Sum of squares of each part of a vector, `(len(lengths),)`, where steps are not compiled.
+
+    Args:
+        values: The parts, one after another.
+        lengths: Entries of each.
+    """
+    if name() == "torch":
+        import torch
+
+        with torch.no_grad():
+            sizes = torch.tensor(lengths, device=values.device)
+            return torch.segment_reduce(values * values, "sum", lengths=sizes, unsafe=True)
+    import tensorflow as tf
+
+    parts = np.repeat(np.arange(len(lengths), dtype="int32"), lengths)
+    return tf.math.unsorted_segment_sum(tf.square(values), parts, len(lengths))
 
 
 def _float32(tensor: Any) -> Any:

@@ -39,7 +39,7 @@ class Measured:
             return self.arrays["summary"]
         quick = self.plan.quick_summary(self.packing.unpacked(self.vector, key="gradients"))
         if quick is not None:
-            return quick
+            return np.array(quick, "float32")
         return self.plan.summary(self.plan.work_out(self.packing.unpacked(self.vector))["rows"])
 
     @cached_property

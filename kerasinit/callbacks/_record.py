@@ -193,7 +193,7 @@ def histograms(samples: np.ndarray) -> np.ndarray:
     """
     rows = np.ascontiguousarray(samples, "float32").reshape(-1, samples.shape[-1])
     # The power of two of a float32 stands in its bits; of all else (0, NaN, too small) in no bin.
-    columns = _BIN_OF_POWER[(rows.view("int32") >> 23) & 255]
+    columns = _BIN_OF_POWER.take(rows.view("uint32") >> 23, mode="clip")  # which does not check
     columns += (_BINS + 1) * np.arange(len(rows))[:, None]
     counts = np.bincount(columns.ravel(), minlength=len(rows) * (_BINS + 1))
     counts = counts.reshape(*samples.shape[:-1], _BINS + 1)
@@ -201,12 +201,12 @@ def histograms(samples: np.ndarray) -> np.ndarray:
 
 
 def _bins_of_powers() -> np.ndarray:
-    """Bin of each of the 256 biased exponents of a float32; the bin after the last for none."""
+    """Bin for each sign and biased exponent of a float32; the bin after the last for none."""
     lowest, highest = round(math.log2(HISTOGRAM_EDGES[0])), round(math.log2(HISTOGRAM_EDGES[-1]))
     exponents = np.arange(256) - 127
     bins = np.clip((exponents - lowest) * _BINS // (highest - lowest), 0, _BINS - 1)
     bins[[0, 255]] = _BINS  # zero; infinite or NaN
-    return bins
+    return np.tile(bins, 2)
 
 
 _BIN_OF_POWER = _bins_of_powers()

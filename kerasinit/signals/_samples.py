@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
 
-NARROW = 512  # entries, up to which tensors share a matrix of their own
+WIDTHS = (64, 512)  # entries, up to which tensors share a matrix of their own
 SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
 ENOUGH = 0.8  # of the largest distance between runs, for a rounder one
 RUN = 4  # neighbours taken together: as many entries for a quarter of the reads from memory
@@ -27,8 +28,8 @@ class Layout:
         sizes: Entries of each tensor, float64.
         held: Entries sampled of each, float64.
         steps: Distance between the starts of the sampled runs of each; 1 if all are taken.
-        groups: Tensors of each matrix, by number: the small ones, so that they are not padded to
-            the width of the large; others that are taken whole; and those that are not.
+        groups: Tensors of each matrix, by number: those that are taken whole by size, so that the
+            small are not padded to the width of the large; and those that are not.
     """
 
     sizes: np.ndarray
@@ -47,26 +48,14 @@ class Layout:
         return np.where(self.held > 0, self.sizes / np.maximum(self.held, 1), 1.0).astype("float32")
 
     @cached_property
-    def least_squares(self) -> np.ndarray:
-        """Sum of squares from which that of each tensor is exact in float32."""
-        return SMALLEST_MEAN_SQUARE * self.sizes
+    def least_squares(self) -> list[float]:
+        """Sum of squares above which that of each tensor is exact in float32."""
+        return np.where(self.sizes > 0, SMALLEST_MEAN_SQUARE * self.sizes, -1.0).tolist()
 
     @cached_property
     def in_order(self) -> np.ndarray:
         """For each tensor, its row if the matrices are put below each other."""
         return np.argsort([index for group in self.groups for index in group])
-
-    @cached_property
-    def wholes(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """Groups of tensors taken whole: the tensors with entries, and where those begin."""
-        found = []
-        for number, (group, lengths) in enumerate(zip(self.groups, self.lengths, strict=True)):
-            tensors, ends = np.array(group), np.cumsum(lengths)
-            has_entries = np.array(lengths) > 0
-            if has_entries.any() and not self.is_partial[tensors].any():
-                starts = ends - lengths
-                found.append((number, tensors[has_entries], starts[has_entries]))
-        return found
 
     @cached_property
     def is_partial(self) -> np.ndarray:
@@ -122,20 +111,6 @@ def arranged(entries: Sequence[Any], layout: Layout) -> Samples:
     return Samples(tuple(_backend.rows_of(part, lengths) for part, lengths in pairs), layout)
 
 
-def squares_of_whole(entries: Sequence[np.ndarray], layout: Layout) -> np.ndarray:
-    """Sum of squares of each tensor, float64; 0 of one that is not taken whole.
-
-    Args:
-        entries: Of each group, as they were taken of one step, as numpy arrays.
-        layout: The layout they were taken with.
-    """
-    squares = np.zeros(len(layout.sizes))
-    for group, tensors, starts in layout.wholes:
-        values = entries[group].astype("float64")
-        squares[tensors] = np.add.reduceat(values * values, starts)
-    return squares
-
-
 def by_row(function: Callable[..., Tensor], *samples: Samples) -> Tensor:
     """`function(*matrices, held)` of each group, with a row for each tensor, in their order.
 
@@ -180,7 +155,8 @@ def layout_for(shapes: tuple[Shape, ...], entries: int) -> Layout:
         size if step == 1 else size // step * RUN for size, step in zip(sizes, steps, strict=True)
     ]
     kinds = [
-        2 if step > 1 else int(length > NARROW) for step, length in zip(steps, held, strict=True)
+        len(WIDTHS) + 1 if step > 1 else bisect.bisect_left(WIDTHS, length)
+        for step, length in zip(steps, held, strict=True)
     ]
     groups = tuple(
         tuple(i for i, kind in enumerate(kinds) if kind == which) for which in sorted(set(kinds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,7 +21,6 @@ from kerasinit.signals._samples import (
     arranged,
     by_row,
     layout_for,
-    squares_of_whole,
     taken,
 )
 from kerasinit.signals._statistics import STATISTICS, is_empty, tensor_statistics
@@ -81,13 +81,9 @@ class Stack:
                 rows.append(tensor_statistics(tensor, count))
             return {"rows": ops.stack(rows)}
         read: Read = {"entries": taken(tensors, self.layout)}
-        # Of what is taken whole, the sum of squares follows from the entries.
-        squared = [
-            tensor if is_partial else None
-            for tensor, is_partial in zip(tensors, self.layout.is_partial, strict=True)
-        ]
-        if any(tensor is not None for tensor in squared):
-            read["squares"] = _backend.sums_of_squares(squared)
+        squares = _squares(tensors, self.layout, read["entries"])
+        if squares:
+            read["squares"] = squares
         if scale is not None:
             read["scale"] = scale
         return read
@@ -121,12 +117,13 @@ class Stack:
         norms = norms * np.sqrt(share)
         zeros, non_finite = zeros * share, non_finite * share
         if "squares" in read:
-            squares = read["squares"]
+            squares = arrays.concatenate(read["squares"], axis=-1)
+            squares = arrays.take(squares, samples.layout.in_order, axis=-1)
             exact = arrays.sqrt(squares)
             exact = exact / _scale(read) if "scale" in read else exact
             whole = arrays.isfinite(squares)
             # Where squares underflow, the estimate is better than the sum.
-            least = _float32(samples.layout.least_squares)
+            least = np.array(samples.layout.least_squares, "float32")
             used = arrays.logical_and(whole, squares > least)
             norms = arrays.where(used, exact, norms)
             unseen = arrays.logical_and(arrays.logical_not(whole), samples.layout.is_partial)
@@ -148,29 +145,51 @@ class Stack:
         }
         return arrays.stack([columns[name] for name in STATISTICS], axis=-1)
 
-    def exact_squares(self, read: Read) -> np.ndarray | None:
-        """Sum of squares of each tensor, float64; None if one needs a closer look.
+    def exact_squares(self, read: Read) -> list[float] | None:
+        """Sum of squares of each tensor, where all were read and none needs a closer look.
 
         Args:
-            read: What was read of one step, as numpy arrays.
+            read: What was read of one step, as numpy arrays; the entries are not needed.
         """
-        if self.layout is None:
+        if self.layout is None or "squares" not in read:
             return None
-        squares = squares_of_whole(read["entries"], self.layout)
-        if "squares" in read:
-            is_partial = self.layout.is_partial
-            squares[is_partial] = read["squares"][is_partial]
-            if not (squares > self.layout.least_squares)[is_partial].all():
-                return None
-        if not np.isfinite(squares).all():
+        found = [part.tolist() for part in read["squares"]]
+        squares: list[float] = [0.0] * len(self.counts)
+        for group, values in zip(self.layout.groups, found, strict=True):
+            for index, value in zip(group, values, strict=True):
+                squares[index] = value
+        if not all(map(operator.lt, self.layout.least_squares, squares)):
             return None
-        return squares / float(read["scale"]) ** 2 if "scale" in read else squares
+        if max(squares) == math.inf:
+            return None
+        if "scale" not in read:
+            return squares
+        scale = float(read["scale"])
+        return [square / scale**2 for square in squares]
 
 
 @lru_cache(maxsize=16)  # torch asks at each step
 def _stack(shapes: tuple[Any, ...], entries: int | None, counts: tuple[int | None, ...]) -> Stack:
     known = not any(None in shape for shape in shapes) and any(map(math.prod, shapes))
     return Stack(layout_for(shapes, entries) if entries is not None and known else None, counts)
+
+
+def _squares(
+    tensors: Sequence[Tensor | None], layout: Layout, entries: Sequence[Any]
+) -> list[Tensor]:
+    """Sum of squares of each tensor, `(tensors,)` for each group; empty if none is needed."""
+    compiled = _backend.compiles_steps()
+    if compiled and not layout.is_partial.any():
+        return []
+    squares = []
+    for group, lengths, own in zip(layout.groups, layout.lengths, entries, strict=True):
+        if layout.is_partial[group[0]]:
+            squares.append(_backend.sums_of_squares([tensors[index] for index in group]))
+        elif compiled:  # they follow from the entries
+            squares.append(ops.zeros((len(group),)))
+        else:  # all the same, but not later: for the logs of the step
+            squares.append(_backend.sums_of_squared_parts(own, lengths))
+    return squares
 
 
 def _scale(read: Read) -> Tensor:
@@ -225,7 +244,10 @@ def _sums_of_ordinary_rows(matrix: np.ndarray, held: np.ndarray) -> np.ndarray |
     fits = np.isfinite(squares) & ((squares > SMALLEST_MEAN_SQUARE * held) | is_zero) & (held > 0)
     if not fits.all():
         return None
-    zeros = held - (rows != 0).sum(axis=1, dtype="int32")
+    is_entry = rows != 0
+    zeros = np.zeros(len(rows))
+    if np.count_nonzero(is_entry) < held.sum():  # to know that costs less than to count by row
+        zeros = held - is_entry.sum(axis=1, dtype="int32")
     columns = (total, np.sqrt(squares), minimum, maximum, zeros, np.zeros(len(rows)))
     return _float32(np.stack(columns, axis=1)).reshape(*matrix.shape[:-1], len(columns))
 
