@@ -75,6 +75,8 @@ def sums_of_squared_parts(values: Any, lengths: Sequence[int]) -> Any:
     if name() == "torch":
         import torch
 
+        if values.device.type not in ("cpu", "cuda"):  # others may lack `segment_reduce`
+            return sums_of_squares(values.split(list(lengths)))
         with torch.no_grad():
             sizes = torch.tensor(lengths, device=values.device)
             return torch.segment_reduce(values * values, "sum", lengths=sizes, unsafe=True)

@@ -25,6 +25,8 @@ def test_what_was_packed_comes_back(dtype):
 
     packing = Packing.of((tree,))
     keras.tree.map_structure(np.testing.assert_array_equal, packing.unpacked(vector), [arrays])
+    (after,) = packing.unpacked(vector, key="after")
+    keras.tree.map_structure(np.testing.assert_array_equal, after, arrays["after"])
 
     several = packing.unpacked(np.stack([vector, 2 * vector]))
     twice = keras.tree.map_structure(lambda array: np.stack([array, 2 * array]), [arrays])
