@@ -153,11 +153,8 @@ class Stack:
         """
         if self.layout is None or "squares" not in read:
             return None
-        found = [part.tolist() for part in read["squares"]]
-        squares: list[float] = [0.0] * len(self.counts)
-        for group, values in zip(self.layout.groups, found, strict=True):
-            for index, value in zip(group, values, strict=True):
-                squares[index] = value
+        by_group: list[float] = [square for part in read["squares"] for square in part.tolist()]
+        squares = [by_group[row] for row in self.layout.in_order.tolist()]
         if not all(map(operator.lt, self.layout.least_squares, squares)):
             return None
         if max(squares) == math.inf:

@@ -137,8 +137,8 @@ def test_a_scale_is_divided_out(entries):
     )
 
 
-in_one_program = pytest.mark.skipif(
-    _backend.compiles_steps(), reason="all is worked out in the step there"
+done_later = pytest.mark.skipif(
+    _backend.compiles_steps(), reason="worked out in the step there, not later"
 )
 
 
@@ -149,7 +149,7 @@ def exact_squares(arrays, scale=None):
     return stack.exact_squares(keras.tree.map_structure(_backend.small_array, read))
 
 
-@in_one_program
+@done_later
 @pytest.mark.parametrize("scale", [None, 8.0])
 def test_the_sums_of_squares_are_exact_for_small_tensors_and_large(scale):
     rng = np.random.default_rng(0)
@@ -160,7 +160,7 @@ def test_the_sums_of_squares_are_exact_for_small_tensors_and_large(scale):
     np.testing.assert_allclose(found, [*expected, 0.0], rtol=1e-5)
 
 
-@in_one_program
+@done_later
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e-25])
 @pytest.mark.parametrize("shape", [(400, 200), (3,)])
 def test_sums_of_squares_that_need_a_closer_look_are_not_given(bad, shape):
