@@ -44,6 +44,7 @@ from kerasinit._backend._small_arrays import (
     rows_of,
     small_array,
     strided_entries,
+    sums_by_group,
     sums_of_squared_parts,
     sums_of_squares,
 )
@@ -132,6 +133,7 @@ __all__ = [
     "step_batch",
     "step_state",
     "strided_entries",
+    "sums_by_group",
     "sums_of_squared_parts",
     "sums_of_squares",
     "synchronise",

@@ -86,6 +86,28 @@ def sums_of_squared_parts(values: Any, lengths: Sequence[int]) -> Any:
     return tf.math.unsorted_segment_sum(tf.square(values), parts, len(lengths))
 
 
+def sums_by_group(vectors: Sequence[Any], groups: np.ndarray, count: int) -> Any:
+    """Sums of the entries of each group, `(count,)`, where steps are not compiled.
+
+    Args:
+        vectors: The entries, float32.
+        groups: Number of the group of each entry; -1 for none.
+        count: Number of groups.
+    """
+    if name() == "torch":
+        import torch
+
+        with torch.no_grad():
+            entries = torch.cat(list(vectors))
+            # One more group, which -1 stands for.
+            sums = torch.zeros(count + 1, device=entries.device)
+            places = torch.as_tensor(groups % (count + 1), device=entries.device)
+            return sums.index_add_(0, places, entries)[:count]
+    import tensorflow as tf
+
+    return tf.math.unsorted_segment_sum(tf.concat(vectors, 0), groups, count)
+
+
 def _float32(tensor: Any) -> Any:
     return keras.ops.cast(tensor, "float32")
 
@@ -110,10 +132,10 @@ def _sum_of_squares(values: Any) -> Any:
 def strided_entries(
     tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], *, run: int
 ) -> Any:
-    """Runs of entries of each tensor, float32, for `rows_of`.
+    """Runs of entries of each tensor, float32.
 
-    A list of tensors, one for each; where steps are not compiled (`compiles_steps`), one tensor
-    of all, to be read once.
+    A list of tensors, one for each, for `rows_of`; where steps are not compiled
+    (`compiles_steps`), one tensor of all, to be read once.
 
     Args:
         tensors: What to read, of any shape; None has no entries.
@@ -172,24 +194,14 @@ def _runs_of(tensor: Any, shape: tuple[int, int], steps: tuple[int, int]) -> Any
     return flat.as_strided(shape, steps)
 
 
-def rows_of(entries: Any, lengths: Sequence[int]) -> Any:
-    """Entries of several tensors as rows, padded with 0, `(..., tensors, width)`.
+def rows_of(entries: Sequence[Any], lengths: Sequence[int]) -> Any:
+    """Entries of several tensors as rows, padded with 0, `(tensors, width)`.
 
     Args:
-        entries: From `strided_entries`; where that is one tensor, a numpy array of it, which may
-            have more axes in front.
+        entries: From `strided_entries`, where steps are compiled.
         lengths: Entries of each tensor.
     """
     width = max(*lengths, 1)
-    if isinstance(entries, np.ndarray):
-        if entries.shape[-1] == len(lengths) * width:
-            return entries.reshape(*entries.shape[:-1], len(lengths), width)
-        rows = np.zeros((*entries.shape[:-1], len(lengths), width), "float32")
-        start = 0
-        for row, length in enumerate(lengths):
-            rows[..., row, :length] = entries[..., start : start + length]
-            start += length
-        return rows
     ops = keras.ops
     parts = []
     for row, length in zip(entries, lengths, strict=True):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -68,41 +68,34 @@ def judged(records: Sequence[Record]) -> list[tuple[Pulse, TrainingStep]]:
     )
     found = []
     for record, norm, biases, gradients, weights, ratios, known, broken in by_record:
-        by_bias = dict(zip(names.biased, biases, strict=True))
-        moves = record.updated and not record.overflow
-        parts = zip(
+        layers = map(
+            LayerStep,
             names.kernels,
             gradients,
             weights,
-            known_ratios(ratios, known) if moves else [None] * len(names.kernels),
-            broken,
-            strict=True,
+            known_ratios(ratios, known) if record.moved else itertools.repeat(None),
+            _signals(record, biases),
+            map(round, broken),
+            _probed(record, "dead_share"),
+            _probed(record, "saturated_share"),
         )
-        layers = tuple(_layer(record, by_bias, *part) for part in parts)
-        pulse = Pulse(record.step, norm, record.overflow)
-        found.append((pulse, TrainingStep(record.step, record.loss, layers, record.overflow)))
+        step = TrainingStep(record.step, record.loss, tuple(layers), record.overflow)
+        found.append((Pulse(record.step, norm, record.overflow), step))
     return found
 
 
-def _layer(
-    record: Record,
-    by_bias: dict[str, float],
-    name: str,
-    gradient_rms: float,
-    weight_rms: float,
-    update_ratio: float | None,
-    non_finite: float,
-) -> LayerStep:
-    probed: Any = (record.activations or {}).get(name, {})
+def _signals(record: Record, biases: Sequence[float]) -> Iterable[float | None]:
+    """RMS of the pre-activation gradient of each layer with a kernel; None where unknown."""
     # A bias gradient is a sum over the batch: the two are not compared with each other.
-    by_probe = bool(record.activations) and not record.names.all_biased
-    return LayerStep(
-        name=name,
-        gradient_rms=gradient_rms,
-        weight_rms=weight_rms,
-        update_ratio=update_ratio,
-        signal_gradient_rms=probed.get("signal_gradient_rms") if by_probe else by_bias.get(name),
-        non_finite=round(non_finite),
-        dead_share=probed.get("dead_share"),
-        saturated_share=probed.get("saturated_share"),
-    )
+    if record.activations and not record.names.all_biased:
+        return _probed(record, "signal_gradient_rms")
+    by_layer = dict(zip(record.names.biased, biases, strict=True))
+    return map(by_layer.get, record.names.kernels)
+
+
+def _probed(record: Record, key: str) -> Iterable[float | None]:
+    """What the probe found in each layer with a kernel; None where there was none."""
+    activations = record.activations
+    if not activations:
+        return itertools.repeat(None)
+    return [activations.get(name, {}).get(key) for name in record.names.kernels]

@@ -14,6 +14,7 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._measurement import StepPlan
 from kerasinit.callbacks._packing import Packing
+from kerasinit.signals import row_histograms
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +23,10 @@ class Measured:
 
     Args:
         plan: What to make of it.
-        arrays: `rows`, `summary` and, if measured, `clipped` and `samples`, where the step worked
-            them out; `activations`, if probed.
-        packing: Of what the step read, of each optimizer; None where the step worked it out.
+        arrays: `rows`, `summary` and, if measured, `clipped` and the `samples` for a histogram,
+            where the step worked them out; `activations`, if probed.
+        packing: Of what the step read: `parts`, of each optimizer, and the `layer_squares` of the
+            plan, if it has any. None where the step worked it out.
         packed: What the step read.
     """
 
@@ -37,10 +39,12 @@ class Measured:
         """The numbers of `SUMMARY`."""
         if self.packing is None:
             return self.arrays["summary"]
-        quick = self.plan.quick_summary(self.packing.unpacked(self.vector, key="gradients"))
+        squares = self.packing.unpacked(self.vector, key="layer_squares")
+        quick = None if squares is None else self.plan.quick_summary(squares)
         if quick is not None:
             return np.array(quick, "float32")
-        return self.plan.summary(self.plan.work_out(self.packing.unpacked(self.vector))["rows"])
+        read = self.packing.unpacked(self.vector, key="parts")
+        return self.plan.summary(self.plan.work_out(read)["rows"])
 
     @cached_property
     def vector(self) -> np.ndarray:
@@ -49,9 +53,9 @@ class Measured:
 
 
 def worked_out(several: Sequence[Measured]) -> list[dict[str, np.ndarray]]:
-    """The arrays of each measurement in numpy, float32, waiting for the device.
+    """`rows` and, if measured, `clipped`, `histogram` and `activations` of each, in numpy.
 
-    Those of the same plan and packing are worked out in one go.
+    Waits for the device. Those of the same plan and packing are worked out in one go.
     """
     found = [
         {
@@ -64,13 +68,17 @@ def worked_out(several: Sequence[Measured]) -> list[dict[str, np.ndarray]]:
     for (plan, packing), group in itertools.groupby(
         pairs, key=lambda pair: (pair[0].plan, pair[0].packing)
     ):
-        if packing is None:
+        measured, own = zip(*group, strict=True)
+        if packing is not None:
+            vectors = np.stack([each.vector for each in measured])
+            more = plan.work_out(packing.unpacked(vectors, key="parts"))
+        elif "samples" in own[0]:
+            more = {"histogram": row_histograms(np.stack([each.pop("samples") for each in own]))}
+        else:
             continue
-        same = list(group)
-        read = packing.unpacked(np.stack([measured.vector for measured, _ in same]))
-        for name, arrays in plan.work_out(read).items():
-            for (_, own), array in zip(same, arrays, strict=True):
-                own[name] = array
+        for name, arrays in more.items():
+            for each, array in zip(own, arrays, strict=True):
+                each[name] = array
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,7 @@ from kerasinit.signals import (
     Read,
     Stack,
     arranged,
-    by_row,
     layout_of,
-    some_entries,
     taken,
 )
 
@@ -95,7 +94,7 @@ class Plan:
 
     @np.errstate(all="ignore")  # in numpy infinities are expected
     def work_out(self, read: Read) -> dict[str, Tensor]:
-        """`rows` and, if they were read, `clipped` and `samples`.
+        """`rows` and, if they were read, `clipped` and `histogram`, or `samples` for it.
 
         Args:
             read: What was read, as tensors or as numpy arrays, then of one step or of several.
@@ -107,10 +106,9 @@ class Plan:
         rows = self.gradients.statistics(read["gradients"], samples)
         if self.histogram is not None:
             kept = samples or arranged(read["histogram"], self.histogram)
-            found["samples"] = some_entries(kept, HISTOGRAM_ENTRIES)
+            found |= kept.for_histogram(HISTOGRAM_ENTRIES)
         before, after = (arranged(read[when], self.weights) for when in ("before", "after"))
-        sampled = by_row(_norms, before)
-        updates = by_row(lambda new, old, held: _norms(new - old, held), after, before)
+        sampled, updates = before.norms(), (after - before).norms()
         arrays = _backend.functions_of(rows)
         if "weights" in read:
             weights = arrays.sqrt(read["weights"])[..., None]
@@ -136,7 +134,7 @@ class StepPlan:
         return sum((part.variables for part in self.parts[1:]), self.parts[0].variables)
 
     def work_out(self, read: Sequence[Read]) -> dict[str, Tensor]:
-        """`rows` and, if they were read, `clipped` and `samples`, of all parts."""
+        """What `Plan.work_out` finds, of all parts."""
         found = [part.work_out(own) for part, own in zip(self.parts, read, strict=True)]
         names = dict.fromkeys(name for part in found for name in part)
         return {name: _joined([part[name] for part in found if name in part]) for name in names}
@@ -154,19 +152,32 @@ class StepPlan:
         bad = arrays.sum(rows[:, STATISTICS.index("non_finite")]) > 0
         return arrays.where(bad, math.inf, unit * arrays.stack(numbers))
 
-    def quick_summary(self, gradients: Sequence[Read]) -> list[float] | None:
-        """`summary` from what was read of the gradients of each part; None if it takes the rows.
+    def layer_squares(self, read: Sequence[Read]) -> Tensor | None:
+        """Sum of squares of the gradient of each layer, `(layers,)`; None if it takes the rows.
+
+        Called in the step, where steps are not compiled.
+
+        Args:
+            read: What was read, of each part.
+        """
+        if len(self._layouts) < len(self.parts):
+            return None
+        squares = [
+            square
+            for part, own in zip(self.parts, read, strict=True)
+            for square in part.gradients.squares(own["gradients"])
+        ]
+        return _backend.sums_by_group(squares, self._layer_of_each, len(self._rows_by_layer))
+
+    def quick_summary(self, layer_squares: np.ndarray) -> list[float] | None:
+        """`summary` from `layer_squares`; None if it takes the rows.
 
         In plain numbers, which are faster than numpy in the middle of a training.
         """
-        squares: list[float] = []
-        for part, own in zip(self.parts, gradients, strict=True):
-            exact = part.gradients.exact_squares(own)
-            if exact is None:
-                return None
-            squares.extend(exact)
-        by_layer = [sum([squares[row] for row in rows]) for rows in self._rows_by_layer]
-        return [math.sqrt(value) for value in (sum(squares), min(by_layer), max(by_layer))]
+        squares: list[float] = layer_squares.tolist()
+        if not all(map(operator.lt, self._least_squares, squares)) or max(squares) == math.inf:
+            return None
+        return [math.sqrt(value) for value in (sum(squares), min(squares), max(squares))]
 
     @functools.cached_property
     def _rows_by_layer(self) -> list[list[int]]:
@@ -186,6 +197,28 @@ class StepPlan:
         for layer, rows in zip(members, self._rows_by_layer, strict=True):
             layer[rows] = 1.0
         return members
+
+    @functools.cached_property
+    def _layer_of_each(self) -> np.ndarray:
+        """Number of the layer of each row, in the order in which they were read; -1 for none."""
+        layers = np.full(len(self.variables.paths), -1, "int32")
+        for layer, rows in enumerate(self._rows_by_layer):
+            layers[rows] = layer
+        order: list[int] = []
+        for layout in self._layouts:
+            order += [len(order) + row for row in layout.order]
+        return layers[order]
+
+    @functools.cached_property
+    def _least_squares(self) -> list[float]:
+        """Sum of squares above which that of each layer is exact in float32."""
+        least = np.concatenate([layout.least_squares for layout in self._layouts])
+        return (self._members @ least).tolist()
+
+    @functools.cached_property
+    def _layouts(self) -> list[Layout]:
+        """Which entries were read of the gradients of each part, but for those read in full."""
+        return [part.gradients.layout for part in self.parts if part.gradients.layout]
 
 
 def measure_step(
@@ -293,13 +326,8 @@ def _joined(parts: list[Tensor]) -> Tensor:
     width = max(part.shape[-1] for part in parts)
     filled = []
     for part in parts:
-        nothing = np.full((*part.shape[:-1], width - part.shape[-1]), math.nan, "float32")
-        filled.append(arrays.concatenate([part, nothing], axis=-1))
+        if part.shape[-1] < width:
+            nothing = np.full((*part.shape[:-1], width - part.shape[-1]), math.nan, "float32")
+            part = arrays.concatenate([part, nothing], axis=-1)
+        filled.append(part)
     return arrays.concatenate(filled, axis=-2)
-
-
-def _norms(matrix: Tensor, held: np.ndarray) -> Tensor:
-    """Norms of the rows, `(..., rows, 1)`; padding is 0."""
-    if isinstance(matrix, np.ndarray):
-        return np.sqrt(np.einsum("...j,...j->...", matrix, matrix))[..., None]
-    return ops.sqrt(ops.sum(ops.square(matrix), axis=-1, keepdims=True))

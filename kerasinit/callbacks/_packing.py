@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,37 +12,46 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
 
-Tree = Any  # of dictionaries and sequences
+Tree = Any  # of dictionaries and lists, and of tuples of tensors
 
 
 @dataclass(frozen=True, eq=False)
 class Packing:
     """Where in the vector the tensors of a tree lie.
 
+    A tuple of tensors has one place: it comes back as one vector.
+
     Args:
         places: The tree, with a place for each tensor.
     """
 
-    places: Tree
+    places: dict[str, Tree]
 
     @classmethod
-    def of(cls, tree: Tree) -> Packing:
+    def of(cls, tree: dict[str, Tree]) -> Packing:
         """The packing of trees with tensors like those of `tree`, of known shapes."""
-        starts = itertools.accumulate(
-            (math.prod(tensor.shape) for tensor in _leaves(tree)), initial=0
-        )
-        return cls(_mapped(lambda tensor: _Place.of(next(starts), tensor.shape), tree))
+        start = 0
 
-    def unpacked(self, vectors: np.ndarray, *, key: str | None = None) -> Tree:
-        """The tree of arrays.
+        def place(part: Any) -> _Place:
+            nonlocal start
+            sizes = [math.prod(tensor.shape) for tensor in _leaves(part)]
+            shape = (sum(sizes),) if isinstance(part, tuple) else tuple(part.shape)
+            found = _Place(start, start + sum(sizes), shape)
+            start = found.stop
+            return found
+
+        return cls(_mapped(place, tree))
+
+    def unpacked(self, vectors: np.ndarray, *, key: str) -> Tree:
+        """The arrays that the tree, a dictionary, has under `key`; None if it has no such.
 
         Args:
             vectors: One vector or several, `(..., length)`, which is also how the arrays' shapes
                 begin.
-            key: Only what each of a sequence of dictionaries has under this key.
+            key: Part of the tree.
         """
-        places = self.places if key is None else [part[key] for part in self.places]
-        return _mapped(lambda place: place.part(vectors), places)
+        places = self.places.get(key)
+        return places and _mapped(lambda place: place.part(vectors), places)
 
 
 def packed(tree: Tree) -> Tensor:
@@ -56,10 +64,6 @@ class _Place:
     start: int
     stop: int
     shape: Shape
-
-    @classmethod
-    def of(cls, start: int, shape: Sequence[int]) -> _Place:
-        return cls(start, start + math.prod(shape), tuple(shape))
 
     def part(self, vectors: np.ndarray) -> np.ndarray:
         found = vectors[..., self.start : self.stop]
@@ -80,9 +84,9 @@ def _leaves(tree: Tree) -> Iterator[Any]:
 
 
 def _mapped(function: Callable[[Any], Any], tree: Tree) -> Tree:
-    """As `keras.tree.map_structure`, with dictionaries in the order of `_leaves`."""
+    """As `keras.tree.map_structure`, with tuples as wholes, dictionaries in their own order."""
     if isinstance(tree, dict):
         return {key: _mapped(function, part) for key, part in tree.items()}
-    if isinstance(tree, (list, tuple)):
+    if isinstance(tree, list):
         return [_mapped(function, part) for part in tree]
     return function(tree)

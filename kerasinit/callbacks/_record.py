@@ -13,16 +13,11 @@ import numpy as np
 
 from kerasinit.callbacks._measurement import COLUMNS
 from kerasinit.callbacks._names import Groups, Names
-from kerasinit.signals import (
-    HISTOGRAM_EDGES,
-    STATISTICS,
-    TensorStatistics,
-)
+from kerasinit.signals import STATISTICS, TensorStatistics
 
 FORMAT = 1  # of one row of `history`, of one line of the file
 Row = dict[str, Any]
 _SHORT = {"minimum": "min", "maximum": "max"}
-_BINS = len(HISTOGRAM_EDGES) - 1
 COUNT, NORM, NON_FINITE = (STATISTICS.index(c) for c in ("count", "norm", "non_finite"))
 WEIGHT, UPDATE, SAMPLED = range(len(STATISTICS), len(COLUMNS))
 
@@ -65,6 +60,11 @@ class Record:
         """Norm of the whole gradient; infinite if an entry is not finite."""
         return float(gradient_norms(self.columns))
 
+    @property
+    def moved(self) -> bool:
+        """Whether the step changed the weights."""
+        return self.updated and not self.overflow
+
     def to_dict(self) -> Row:
         """The record as plain values, ready for JSON; what is not a finite number is None."""
         names = self.names
@@ -99,7 +99,7 @@ class Record:
     def _moves(self, groups: Groups, moving: Groups) -> tuple[list[float], list[float | None]]:
         """Norm of the weights of each group; update-to-weight ratio of those in `moving`."""
         norms = groups.norms(self.columns[WEIGHT]).tolist()
-        if not self.updated or self.overflow:
+        if not self.moved:
             return norms, [None] * len(norms)
         return norms, known_ratios(*update_ratios(self.columns, moving))
 
@@ -183,33 +183,6 @@ class History(Sequence[Row]):
 
     def __repr__(self) -> str:
         return f"<History of {len(self)} recorded steps>"
-
-
-def histograms(samples: np.ndarray) -> np.ndarray:
-    """Bin counts of each row of samples, `(..., samples)` to `(..., bins)`, NaN left out.
-
-    Equals `kerasinit.signals.magnitude_histogram` of each row, in one call, but for numbers below
-    2**-126, which are in no bin.
-    """
-    rows = np.ascontiguousarray(samples, "float32").reshape(-1, samples.shape[-1])
-    # The power of two of a float32 stands in its bits; of all else (0, NaN, too small) in no bin.
-    columns = _BIN_OF_POWER.take(rows.view("uint32") >> 23, mode="clip")  # which does not check
-    columns += (_BINS + 1) * np.arange(len(rows))[:, None]
-    counts = np.bincount(columns.ravel(), minlength=len(rows) * (_BINS + 1))
-    counts = counts.reshape(*samples.shape[:-1], _BINS + 1)
-    return counts[..., :_BINS].astype("uint16")
-
-
-def _bins_of_powers() -> np.ndarray:
-    """Bin for each sign and biased exponent of a float32; the bin after the last for none."""
-    lowest, highest = round(math.log2(HISTOGRAM_EDGES[0])), round(math.log2(HISTOGRAM_EDGES[-1]))
-    exponents = np.arange(256) - 127
-    bins = np.clip((exponents - lowest) * _BINS // (highest - lowest), 0, _BINS - 1)
-    bins[[0, 255]] = _BINS  # zero; infinite or NaN
-    return np.tile(bins, 2)
-
-
-_BIN_OF_POWER = _bins_of_powers()
 
 
 def _statistics(rows: np.ndarray, indices: Sequence[int]) -> TensorStatistics:

@@ -23,7 +23,7 @@ from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measured import Measured, worked_out
 from kerasinit.callbacks._names import Names
 from kerasinit.callbacks._probe import PROBED
-from kerasinit.callbacks._record import History, Record, histograms
+from kerasinit.callbacks._record import History, Record
 from kerasinit.signals import STATISTICS, TrainingStep, Verdict, judge_window
 
 WINDOW = 20  # records that are judged together
@@ -182,17 +182,10 @@ class Recorder:
     def _records(self, waiting: Sequence[Pending]) -> list[Record]:
         found = worked_out([pending.measured for pending in waiting])
         losses = [None if p.loss is None else float(ops.convert_to_numpy(p.loss)) for p in waiting]
-        bins = _histograms([arrays.get("samples") for arrays in found])
-        parts = zip(waiting, found, losses, bins, strict=True)
+        parts = zip(waiting, found, losses, strict=True)
         return [self._record(*part) for part in parts]
 
-    def _record(
-        self,
-        pending: Pending,
-        found: dict[str, np.ndarray],
-        loss: float | None,
-        bins: np.ndarray | None,
-    ) -> Record:
+    def _record(self, pending: Pending, found: dict[str, np.ndarray], loss: float | None) -> Record:
         variables = pending.measured.plan.variables
         if self._names is None or self._names.about != variables:
             self._names = Names.of(variables, self._model_name)
@@ -207,7 +200,7 @@ class Recorder:
             loss=self._recent.since(loss, steps=pending.steps_in_epoch),
             updated=pending.updated,
             clipped=found.get("clipped"),
-            histogram=bins,
+            histogram=found.get("histogram"),
             activations=_activations(pending.probed, found.get("activations")),
             overflow=pending.loss_scaling and not _finite_gradient(found["rows"]),
         )
@@ -272,14 +265,6 @@ class Recorder:
 
 def _finite_gradient(rows: np.ndarray) -> bool:
     return not rows[:, STATISTICS.index("non_finite")].sum() > 0
-
-
-def _histograms(samples: Sequence[np.ndarray | None]) -> list[np.ndarray | None]:
-    """`histograms` of each of the samples, in one go if they are of one shape."""
-    present = [array for array in samples if array is not None]
-    if len(present) == len(samples) and len({array.shape for array in present}) == 1:
-        return list(histograms(np.stack(present)))
-    return [None if array is None else histograms(array) for array in samples]
 
 
 def _activations(

@@ -165,9 +165,13 @@ class Watch:
                     found = plan.work_out(read)
                     arrays = {**found, "summary": plan.summary(found["rows"]), **probed}
                 else:
-                    arrays, vectors = probed, (packed(read),)
+                    tree: dict[str, Any] = {"parts": list(read)}
+                    squares = plan.layer_squares(read)
+                    if squares is not None:
+                        tree["layer_squares"] = squares
+                    arrays, vectors = probed, (packed(tree),)
                     if plan is not self._plan:
-                        self._packing = Packing.of(read)
+                        self._packing = Packing.of(tree)
                 self._plan = plan
         finally:
             self._trace.parts = None

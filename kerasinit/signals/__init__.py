@@ -2,19 +2,15 @@
 
 from kerasinit.signals._diagnosis import Diagnosis, diagnose
 from kerasinit.signals._elementwise import elementwise_shape
+from kerasinit.signals._histograms import HISTOGRAM_EDGES, magnitude_histogram, row_histograms
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
+from kerasinit.signals._layout import Layout, layout_of
 from kerasinit.signals._probe import HALF_SCALE, measure
-from kerasinit.signals._samples import Layout, arranged, by_row, layout_of, some_entries, taken
+from kerasinit.signals._samples import arranged, taken
 from kerasinit.signals._sites import sites
 from kerasinit.signals._stacked import Read, Stack
-from kerasinit.signals._statistics import (
-    HISTOGRAM_EDGES,
-    STATISTICS,
-    TensorStatistics,
-    magnitude_histogram,
-    tensor_statistics,
-)
+from kerasinit.signals._statistics import STATISTICS, TensorStatistics, tensor_statistics
 from kerasinit.signals._taps import Call, Watch, watching
 from kerasinit.signals._training_steps import LayerStep, TrainingStep
 from kerasinit.signals._units import (
@@ -49,7 +45,6 @@ __all__ = [
     "Verdict",
     "Watch",
     "arranged",
-    "by_row",
     "diagnose",
     "duplicate_share",
     "elementwise_shape",
@@ -59,8 +54,8 @@ __all__ = [
     "layout_of",
     "magnitude_histogram",
     "measure",
+    "row_histograms",
     "sites",
-    "some_entries",
     "taken",
     "tensor_statistics",
     "unit_shares",

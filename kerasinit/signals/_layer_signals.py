@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasinit.signals import _units
-from kerasinit.signals._statistics import magnitude_histogram
+from kerasinit.signals._histograms import magnitude_histogram
 
 
 @dataclass(frozen=True)

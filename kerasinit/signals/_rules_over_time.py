@@ -84,7 +84,7 @@ def exploding(window: Window) -> Verdict | None:
     steps = window.steps[-PERSISTS - 1 :]
     if len(steps) <= PERSISTS:
         return None
-    sizes = [max((layer.gradient_rms for layer in step.layers), default=0.0) for step in steps]
+    sizes = [step.largest_gradient for step in steps]
     grows = all(0 < DOUBLING * a < b for a, b in pairwise(sizes))
     earlier = [step.gradient_size for step in window.steps[:-PERSISTS]]
     usual = median(earlier) if len(earlier) >= WARM_UP else math.inf

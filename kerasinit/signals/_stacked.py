@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,15 +13,8 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.signals._samples import (
-    SMALLEST_MEAN_SQUARE,
-    Layout,
-    Samples,
-    arranged,
-    by_row,
-    layout_for,
-    taken,
-)
+from kerasinit.signals._layout import Layout, layout_for
+from kerasinit.signals._samples import Samples, arranged, taken
 from kerasinit.signals._statistics import STATISTICS, is_empty, tensor_statistics
 
 Read = dict[str, Any]  # what was read of tensors; see `Stack.read`
@@ -64,7 +56,8 @@ class Stack:
                 if the size of a sparse tensor is unknown while tracing.
         """
         shapes = tuple((0,) if tensor is None else tuple(tensor.shape) for tensor in tensors)
-        return _stack(shapes, entries, tuple(counts or [None] * len(shapes)))
+        counts = tuple(counts or [None] * len(shapes))
+        return _stack(shapes, entries, counts, compiled=_backend.compiles_steps())
 
     def read(self, tensors: Sequence[Tensor | None], scale: Tensor | None = None) -> Read:
         """What `statistics` needs of the tensors.
@@ -93,11 +86,8 @@ class Stack:
         if self.layout is None:
             return None
         samples = arranged(read["entries"], self.layout)
-        if "scale" not in read:
-            return samples
         # Here, as a sum of entries that fit may not.
-        scale = _scale(read)[..., None]
-        return replace(samples, matrices=tuple(matrix / scale for matrix in samples.matrices))
+        return samples / _scale(read) if "scale" in read else samples
 
     @np.errstate(all="ignore")  # in numpy infinities are expected
     def statistics(self, read: Read, samples: Samples | None = None) -> Tensor:
@@ -111,7 +101,7 @@ class Stack:
         if samples is None:
             return read["rows"]
         sizes, share = samples.layout.sizes, samples.layout.share
-        sums = by_row(_sums, samples)
+        sums = samples.sums()
         arrays = _backend.functions_of(sums)
         total, norms, minimum, maximum, zeros, non_finite = (sums[..., k] for k in range(6))
         norms = norms * np.sqrt(share)
@@ -123,7 +113,7 @@ class Stack:
             exact = exact / _scale(read) if "scale" in read else exact
             whole = arrays.isfinite(squares)
             # Where squares underflow, the estimate is better than the sum.
-            least = np.array(samples.layout.least_squares, "float32")
+            least = _float32(samples.layout.least_squares)
             used = arrays.logical_and(whole, squares > least)
             norms = arrays.where(used, exact, norms)
             unseen = arrays.logical_and(arrays.logical_not(whole), samples.layout.is_partial)
@@ -145,30 +135,29 @@ class Stack:
         }
         return arrays.stack([columns[name] for name in STATISTICS], axis=-1)
 
-    def exact_squares(self, read: Read) -> list[float] | None:
-        """Sum of squares of each tensor, where all were read and none needs a closer look.
+    def squares(self, read: Read) -> list[Tensor]:
+        """Sums of squares of the tensors of each group of the layout, if they were read.
 
-        Args:
-            read: What was read of one step, as numpy arrays; the entries are not needed.
+        Those of numbers that float32 cannot square are not exact.
         """
-        if self.layout is None or "squares" not in read:
-            return None
-        by_group: list[float] = [square for part in read["squares"] for square in part.tolist()]
-        squares = [by_group[row] for row in self.layout.in_order.tolist()]
-        if not all(map(operator.lt, self.layout.least_squares, squares)):
-            return None
-        if max(squares) == math.inf:
-            return None
+        squares: list[Tensor] = read.get("squares", [])
         if "scale" not in read:
             return squares
-        scale = float(read["scale"])
-        return [square / scale**2 for square in squares]
+        return [part / ops.square(read["scale"]) for part in squares]
 
 
 @lru_cache(maxsize=16)  # torch asks at each step
-def _stack(shapes: tuple[Any, ...], entries: int | None, counts: tuple[int | None, ...]) -> Stack:
+def _stack(
+    shapes: tuple[Any, ...],
+    entries: int | None,
+    counts: tuple[int | None, ...],
+    *,
+    compiled: bool,
+) -> Stack:
     known = not any(None in shape for shape in shapes) and any(map(math.prod, shapes))
-    return Stack(layout_for(shapes, entries) if entries is not None and known else None, counts)
+    if entries is None or not known:
+        return Stack(None, counts)
+    return Stack(layout_for(shapes, entries, compiled=compiled), counts)
 
 
 def _squares(
@@ -192,61 +181,6 @@ def _squares(
 def _scale(read: Read) -> Tensor:
     """The scale of each step, with an axis for the tensors."""
     return read["scale"][..., None]
-
-
-def _sums(matrix: Tensor, held: np.ndarray) -> Tensor:
-    """Sum, norm, minimum, maximum, zeros and non-finite entries of each row, `(..., rows, 6)`.
-
-    Args:
-        matrix: Entries in rows, padded with 0.
-        held: Entries of each row that are no padding.
-    """
-    if isinstance(matrix, np.ndarray):
-        found = _sums_of_ordinary_rows(matrix, held)
-        if found is not None:
-            return found
-    arrays = _backend.functions_of(matrix)
-    is_entry = np.arange(matrix.shape[-1]) < held[:, None]
-    finite = arrays.logical_and(arrays.isfinite(matrix), is_entry)
-    clean = arrays.where(finite, matrix, 0.0)
-    minimum = arrays.min(arrays.where(finite, matrix, math.inf), axis=-1)
-    maximum = arrays.max(arrays.where(finite, matrix, -math.inf), axis=-1)
-    largest = arrays.maximum(maximum, -minimum)
-    unit = arrays.where(largest > 0, largest, 1.0)
-    entries = arrays.where(arrays.not_equal(matrix, 0.0), 1.0, 0.0)
-    columns = (
-        arrays.sum(clean, axis=-1),
-        unit * arrays.sqrt(arrays.sum(arrays.square(clean / unit[..., None]), axis=-1)),
-        minimum,
-        maximum,
-        _float32(held) - arrays.sum(entries, axis=-1),
-        _float32(held) - arrays.sum(arrays.where(finite, 1.0, 0.0), axis=-1),
-    )
-    return arrays.stack(columns, axis=-1)
-
-
-def _sums_of_ordinary_rows(matrix: np.ndarray, held: np.ndarray) -> np.ndarray | None:
-    """`_sums` with a tenth of the passes; None if an entry or its square leaves float32."""
-    rows = matrix.reshape(-1, matrix.shape[-1])
-    held = np.tile(held, len(rows) // len(held))
-    squares = np.einsum("ij,ij->i", rows, rows)
-    total = rows.sum(axis=1)
-    # Each row's entries, then its padding, which every second result belongs to.
-    starts = np.arange(len(rows)) * rows.shape[1]
-    bounds = np.stack([starts, starts + held.astype("int64")], axis=1).ravel()
-    bounds = bounds[:-1] if bounds[-1] == rows.size else bounds
-    minimum = np.minimum.reduceat(rows.ravel(), bounds)[::2]
-    maximum = np.maximum.reduceat(rows.ravel(), bounds)[::2]
-    is_zero = (minimum == 0) & (maximum == 0)
-    fits = np.isfinite(squares) & ((squares > SMALLEST_MEAN_SQUARE * held) | is_zero) & (held > 0)
-    if not fits.all():
-        return None
-    is_entry = rows != 0
-    zeros = np.zeros(len(rows))
-    if np.count_nonzero(is_entry) < held.sum():  # to know that costs less than to count by row
-        zeros = held - is_entry.sum(axis=1, dtype="int32")
-    columns = (total, np.sqrt(squares), minimum, maximum, zeros, np.zeros(len(rows)))
-    return _float32(np.stack(columns, axis=1)).reshape(*matrix.shape[:-1], len(columns))
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
 from keras import ops
 
 from kerasinit._typing import Tensor
@@ -21,14 +20,6 @@ STATISTICS: tuple[str, ...] = (
     "non_finite",
 )
 """Columns of `tensor_statistics`, in order: the fields of `TensorStatistics`."""
-
-HISTOGRAM_BINS = 32
-HISTOGRAM_OCTAVES = 2  # width of one bin of log2(abs(value))
-HISTOGRAM_LOWEST = -48  # log2 of the lowest edge: 2**-48 = 3.6e-15; the highest is 2**16
-HISTOGRAM_EDGES: tuple[float, ...] = tuple(
-    2.0 ** (HISTOGRAM_LOWEST + HISTOGRAM_OCTAVES * k) for k in range(HISTOGRAM_BINS + 1)
-)
-"""Edges of `magnitude_histogram`; the first and last bin also hold what lies beyond them."""
 
 
 @dataclass(frozen=True)
@@ -154,20 +145,3 @@ def is_empty(tensor: Tensor | None) -> bool:
     """Whether there is no entry."""
     # The length of a sparse gradient may be unknown (None) while tracing: it is not empty then.
     return tensor is None or 0 in tuple(tensor.shape)
-
-
-def magnitude_histogram(values: np.ndarray) -> tuple[int, ...]:
-    """Number of entries in each of 32 bins of log2(abs(value)), each two octaves wide.
-
-    Zeros, NaN and infinities are in no bin. Histograms add bin by bin.
-
-    >>> histogram = magnitude_histogram(np.array([1.0, 3.0, -5.0, 0.0]))
-    >>> [(HISTOGRAM_EDGES[k], n) for k, n in enumerate(histogram) if n]
-    [(1.0, 2), (4.0, 1)]
-    """
-    magnitudes = np.abs(np.asarray(values, "float64")).ravel()
-    magnitudes = magnitudes[np.isfinite(magnitudes) & (magnitudes > 0)]
-    _, exponents = np.frexp(magnitudes)  # magnitude = m * 2**exponent with 0.5 <= m < 1
-    bins = (exponents - 1 - HISTOGRAM_LOWEST) // HISTOGRAM_OCTAVES
-    counts = np.bincount(np.clip(bins, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
-    return tuple(int(count) for count in counts)

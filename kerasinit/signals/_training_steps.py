@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 WARM_UP = 10  # first training steps, in which the size of updates means nothing
 IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
 STARTED = 0.7  # of the first loss: above it, training has hardly begun
 
 
-@dataclass(frozen=True)
-class LayerStep:
+class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes five times as long
     """What one weighted layer did in one recorded training step.
 
     Args:
@@ -62,6 +62,16 @@ class TrainingStep:
         return math.hypot(*[layer.gradient_rms for layer in self.layers])
 
     @cached_property
+    def largest_gradient(self) -> float:
+        """Largest RMS of the gradient of a layer."""
+        return max((layer.gradient_rms for layer in self.layers), default=0.0)
+
+    @cached_property
+    def by_name(self) -> dict[str, LayerStep]:
+        """Name of a layer -> what it did."""
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
     def is_probed(self) -> bool:
         """Whether the activations of a layer were probed in this step."""
         return any(
@@ -102,22 +112,14 @@ class Window:
     def series(self, name: str, field: str, count: int) -> list[float]:
         """Values of a field of one layer in the last `count` records that have it."""
         values: list[float] = []
-        for layer in reversed(self._by_name.get(name, ())):
-            value = getattr(layer, field)
+        for step in reversed(self.steps):
+            layer = step.by_name.get(name)
+            value = None if layer is None else getattr(layer, field)
             if value is not None:
                 values.append(float(value))
                 if len(values) == count:
                     return values[::-1]
         return []
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[LayerStep]]:
-        """Name of a layer -> what it did, oldest record first."""
-        found: dict[str, list[LayerStep]] = {}
-        for step in self.steps:
-            for layer in step.layers:
-                found.setdefault(layer.name, []).append(layer)
-        return found
 
     @property
     def names(self) -> list[str]:

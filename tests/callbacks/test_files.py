@@ -99,9 +99,9 @@ def test_a_step_that_cannot_be_read_takes_no_other_with_it(make_model, train, mo
 def test_a_row_that_nobody_expected_is_a_warning(make_model, train, monkeypatch):
     from kerasinit.callbacks import _recorder
 
-    def broken(samples):
+    def broken(measured):
         raise IndexError("bad row")
 
-    monkeypatch.setattr(_recorder, "histograms", broken)
+    monkeypatch.setattr(_recorder, "worked_out", broken)
     with pytest.warns(GradientWarning, match="could not be recorded.*bad row"):
         train(make_model(), GradientStats())

@@ -1,11 +1,16 @@
 """What a step measured, worked out outside of it."""
 
+import math
+import types
+
 import keras
 import numpy as np
 import pytest
 
+from kerasinit import _backend
 from kerasinit.callbacks import GradientStats
 from kerasinit.callbacks._measured import LogValue, Numbers
+from kerasinit.callbacks._measurement import measure_step, step_plan
 
 
 def odd_model():
@@ -49,6 +54,53 @@ def test_the_logs_hold_the_norms_of_the_record(train):
         expected = (record["grad_norm"], min(layers), max(layers))
         actual = [logs[key] for key in ("grad_norm", "grad_norm_min", "grad_norm_max")]
         np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+done_later = pytest.mark.skipif(
+    _backend.compiles_steps(), reason="worked out in the step there, not later"
+)
+LAYERS = ("a/kernel", "a/bias", "b/kernel", "c/kernel", "a/gain", "d/kernel")
+SHAPES = ((400, 200), (3,), (40, 50), (2, 2), (700,), (5,))
+
+
+def quick_summary(arrays, scale=None):
+    """The norms for the logs of a step with two optimizers, without the rows."""
+    tensors = [a if a is None else keras.ops.convert_to_tensor(a, "float32") for a in arrays]
+    scale = None if scale is None else keras.ops.convert_to_tensor(scale)
+    plans, read = [], []
+    for part in (slice(0, 4), slice(4, None)):
+        variables = [types.SimpleNamespace(path=path) for path in LAYERS[part]]
+        values = [keras.ops.ones(shape) for shape in SHAPES[part]]
+        plan, finish = measure_step(variables, tensors[part], values, scale)
+        plans.append(plan)
+        read.append(finish(values))
+    plan = step_plan(*plans)
+    return plan.quick_summary(_backend.small_array(plan.layer_squares(read)))
+
+
+@done_later
+@pytest.mark.parametrize("scale", [None, 8.0])
+def test_the_norms_for_the_logs_are_those_of_model_and_layers(scale):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in SHAPES]
+    arrays[1][:] = 0  # some zeros are no reason for a closer look
+    arrays[-1] = None  # and a layer without gradient is none with a small one
+    found = quick_summary(arrays, scale)
+    norm = [0 if array is None else np.linalg.norm(array) / (scale or 1.0) for array in arrays]
+    layers = [math.hypot(norm[0], norm[1], norm[4]), norm[2], norm[3]]
+    expected = [math.hypot(*norm), min(layers), max(layers)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@done_later
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e-25, 1e20, 0.0])
+@pytest.mark.parametrize("row", [0, 2, 3])
+def test_norms_that_need_a_closer_look_are_not_given(bad, row):
+    arrays = [np.ones(shape) for shape in SHAPES]
+    for others in (1, 4) if row == 0 else ():
+        arrays[others] *= 0
+    arrays[row] *= bad
+    assert quick_summary(arrays) is None
 
 
 def test_what_was_read_is_not_what_the_update_writes_into(train):

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasinit import _backend
+from kerasinit.callbacks._packing import Packing, packed
 from kerasinit.signals import (
     HISTOGRAM_EDGES,
     STATISTICS,
     Stack,
     TensorStatistics,
     magnitude_histogram,
-    some_entries,
     tensor_statistics,
 )
 
@@ -81,12 +81,13 @@ def test_entries_that_are_not_held_count_as_zeros():
 
 
 def stacked(tensors, *, entries=None, scale=None):
-    """Rows of the tensors, and the entries behind them."""
+    """Rows of the tensors."""
     stack = Stack.of(tensors, entries=entries)
     read = stack.read(tensors, scale)
     if not _backend.compiles_steps():  # then the second half runs later, in numpy
-        read = keras.tree.map_structure(_backend.small_array, read)
-    return keras.ops.convert_to_numpy(stack.statistics(read)), stack.samples(read)
+        vector = _backend.small_array(packed({"read": read}))
+        read = Packing.of({"read": read}).unpacked(vector, key="read")
+    return keras.ops.convert_to_numpy(stack.statistics(read))
 
 
 STACKS = {
@@ -107,7 +108,7 @@ STACKS = {
 @pytest.mark.parametrize("arrays", STACKS.values(), ids=STACKS)
 def test_a_stack_of_small_tensors_equals_the_rows(arrays, entries):
     tensors = [a if a is None else keras.ops.convert_to_tensor(a, "float32") for a in arrays]
-    actual, _ = stacked(tensors, entries=entries)
+    actual = stacked(tensors, entries=entries)
     expected = np.stack([keras.ops.convert_to_numpy(tensor_statistics(t)) for t in tensors])
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-30)
 
@@ -117,19 +118,15 @@ def test_tensors_small_and_large_keep_their_order():
     values = [np.random.default_rng(n).normal(n, 1.0, n).astype("float32") for n in sizes]
     values[2][5] = np.nan
     tensors = [keras.ops.convert_to_tensor(v) for v in values]
-    rows, samples = stacked(tensors, entries=1000)
+    rows = stacked(tensors, entries=1000)
     expected = np.stack([keras.ops.convert_to_numpy(tensor_statistics(t)) for t in tensors])
     np.testing.assert_allclose(rows, expected, rtol=1e-5)
-    kept = keras.ops.convert_to_numpy(some_entries(samples, 600))
-    for row, entries in zip(kept, values, strict=True):
-        np.testing.assert_array_equal(row[: len(entries)], entries)
-        assert not row[len(entries) :].any()
 
 
 @pytest.mark.parametrize("entries", [None, 100])
 def test_a_scale_is_divided_out(entries):
     tensor = keras.ops.convert_to_tensor(SAMPLE)
-    rows, _ = stacked([tensor * 8.0], scale=keras.ops.convert_to_tensor(8.0), entries=entries)
+    rows = stacked([tensor * 8.0], scale=keras.ops.convert_to_tensor(8.0), entries=entries)
     np.testing.assert_allclose(
         rows[0],
         keras.ops.convert_to_numpy(tensor_statistics(tensor)),
@@ -137,39 +134,9 @@ def test_a_scale_is_divided_out(entries):
     )
 
 
-done_later = pytest.mark.skipif(
-    _backend.compiles_steps(), reason="worked out in the step there, not later"
-)
-
-
-def exact_squares(arrays, scale=None):
-    tensors = [a if a is None else keras.ops.convert_to_tensor(a) for a in arrays]
-    stack = Stack.of(tensors, entries=1000)
-    read = stack.read(tensors, None if scale is None else keras.ops.convert_to_tensor(scale))
-    return stack.exact_squares(keras.tree.map_structure(_backend.small_array, read))
-
-
-@done_later
-@pytest.mark.parametrize("scale", [None, 8.0])
-def test_the_sums_of_squares_are_exact_for_small_tensors_and_large(scale):
-    rng = np.random.default_rng(0)
-    shapes = [(700,), (3,), (400, 200), (0,), (512,), (30, 500), (2, 2)]
-    values = [rng.normal(size=shape).astype("float32") for shape in shapes]
-    found = exact_squares([*values, None], scale)
-    expected = [np.square(v, dtype="float64").sum() / (scale or 1.0) ** 2 for v in values]
-    np.testing.assert_allclose(found, [*expected, 0.0], rtol=1e-5)
-
-
-@done_later
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e-25])
-@pytest.mark.parametrize("shape", [(400, 200), (3,)])
-def test_sums_of_squares_that_need_a_closer_look_are_not_given(bad, shape):
-    assert exact_squares([np.full(shape, bad, "float32"), SAMPLE]) is None
-
-
 def large(values):
     tensor = keras.ops.convert_to_tensor(np.asarray(values, "float32"))
-    rows, _ = stacked([tensor], entries=4096)
+    rows = stacked([tensor], entries=4096)
     return TensorStatistics.from_row(rows[0])
 
 
