@@ -64,6 +64,7 @@ from kerasinit._backend._tracing import (
 from kerasinit._backend._training import (
     accumulated_gradients,
     accumulation_steps,
+    any_sparse,
     clipped_gradients,
     compile_train_step,
     gradient_values,
@@ -81,6 +82,7 @@ __all__ = [
     "Training",
     "accumulated_gradients",
     "accumulation_steps",
+    "any_sparse",
     "assign_rows",
     "automatic_config",
     "build_shapes",

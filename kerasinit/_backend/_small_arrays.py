@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -78,7 +79,7 @@ def sums_of_squared_parts(values: Any, lengths: Sequence[int]) -> Any:
         if values.device.type not in ("cpu", "cuda"):  # others may lack `segment_reduce`
             return sums_of_squares(values.split(list(lengths)))
         with torch.no_grad():
-            sizes = torch.tensor(lengths, device=values.device)
+            sizes = _constant(tuple(lengths), values.device)
             return torch.segment_reduce(values * values, "sum", lengths=sizes, unsafe=True)
     import tensorflow as tf
 
@@ -86,7 +87,7 @@ def sums_of_squared_parts(values: Any, lengths: Sequence[int]) -> Any:
     return tf.math.unsorted_segment_sum(tf.square(values), parts, len(lengths))
 
 
-def sums_by_group(vectors: Sequence[Any], groups: np.ndarray, count: int) -> Any:
+def sums_by_group(vectors: Sequence[Any], groups: Sequence[int], count: int) -> Any:
     """Sums of the entries of each group, `(count,)`, where steps are not compiled.
 
     Args:
@@ -99,13 +100,20 @@ def sums_by_group(vectors: Sequence[Any], groups: np.ndarray, count: int) -> Any
 
         with torch.no_grad():
             entries = torch.cat(list(vectors))
-            # One more group, which -1 stands for.
-            sums = torch.zeros(count + 1, device=entries.device)
-            places = torch.as_tensor(groups % (count + 1), device=entries.device)
-            return sums.index_add_(0, places, entries)[:count]
+            places = _constant(tuple(groups), entries.device)
+            sums = entries.new_zeros(count + 1)  # the last is for -1
+            return sums.index_add_(0, places % (count + 1), entries)[:count]
     import tensorflow as tf
 
     return tf.math.unsorted_segment_sum(tf.concat(vectors, 0), groups, count)
+
+
+@functools.lru_cache(maxsize=64)
+def _constant(values: tuple[int, ...], device: Any) -> Any:
+    """Whole numbers as a torch tensor, which takes long to make in the middle of a step."""
+    import torch
+
+    return torch.tensor(values, device=device)
 
 
 def _float32(tensor: Any) -> Any:

@@ -126,12 +126,16 @@ def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Ca
 
 
 def _values(variables: Sequence[Any]) -> list[Any]:
-    """The tensors that Keras variables hold now."""
+    """The tensors that Keras variables hold now, on TensorFlow and torch.
+
+    Reads `Variable._value`.
+    """
     if name() == "tensorflow":  # Keras leaves a `tf.Variable` as it is, to be read when it is used
         import tensorflow as tf
 
         return [tf.convert_to_tensor(variable.value) for variable in variables]
-    return [variable.value for variable in variables]
+    # `Variable.value`, without looking for a scope that would stand for it at each: here is none.
+    return [variable._value for variable in variables]
 
 
 def loss_scaling(optimizer: Any) -> bool:
@@ -201,6 +205,17 @@ def _over_replicas(gradients: list[Any]) -> list[Any]:
     present = [gradient for gradient in gradients if gradient is not None]
     reduced = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
     return [None if gradient is None else next(reduced) for gradient in gradients]
+
+
+def any_sparse(gradients: Sequence[Any]) -> bool:
+    """Whether any of the gradients holds only some rows of its variable; None does not."""
+    if name() == "tensorflow":
+        import tensorflow as tf
+
+        return any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
+    if name() == "torch":
+        return any(gradient.is_sparse for gradient in gradients if gradient is not None)
+    return False
 
 
 def gradient_values(gradient: Any, rows: int) -> tuple[Any, bool]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.callbacks._measurement import StepPlan
 from kerasinit.callbacks._packing import Packing
+from kerasinit.callbacks._plan import StepPlan
 from kerasinit.signals import row_histograms
 
 

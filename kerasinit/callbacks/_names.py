@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kerasinit.callbacks._measurement import Variables, layer_of
+from kerasinit.callbacks._plan import Variables, layer_of
 
 
 class Groups:

@@ -11,8 +11,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from kerasinit.callbacks._measurement import COLUMNS
 from kerasinit.callbacks._names import Groups, Names
+from kerasinit.callbacks._plan import COLUMNS
 from kerasinit.signals import STATISTICS, TensorStatistics
 
 FORMAT = 1  # of one row of `history`, of one line of the file

@@ -13,7 +13,7 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._measured import LogValue, Measured, Numbers
-from kerasinit.callbacks._measurement import SUMMARY
+from kerasinit.callbacks._plan import SUMMARY
 from kerasinit.callbacks._reaction import (
     GradientError,
     GradientWarning,

@@ -12,8 +12,9 @@ import keras
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._measured import Measured
-from kerasinit.callbacks._measurement import StepPlan, measure_step, step_plan
+from kerasinit.callbacks._measurement import measure_step
 from kerasinit.callbacks._packing import Packing, packed
+from kerasinit.callbacks._plan import StepPlan, step_plan
 from kerasinit.callbacks._probe import probe_step
 from kerasinit.callbacks._recorder import FAILURES
 

@@ -5,7 +5,7 @@ import pytest
 
 from kerasinit.callbacks import GradientStats
 from kerasinit.callbacks._judged import judged
-from kerasinit.callbacks._measurement import COLUMNS
+from kerasinit.callbacks._plan import COLUMNS
 from kerasinit.callbacks._record import Record
 
 

@@ -10,7 +10,8 @@ import pytest
 from kerasinit import _backend
 from kerasinit.callbacks import GradientStats
 from kerasinit.callbacks._measured import LogValue, Numbers
-from kerasinit.callbacks._measurement import measure_step, step_plan
+from kerasinit.callbacks._measurement import measure_step
+from kerasinit.callbacks._plan import step_plan
 
 
 def odd_model():
