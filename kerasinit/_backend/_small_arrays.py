@@ -185,12 +185,17 @@ def strided_entries(
 def _gathered(flat: Any, count: int, step: int, run: int) -> Any:
     import tensorflow as tf
 
+    size = flat.shape[0]
     starts = step * np.arange(count, dtype="int32")
-    if step % run:
+    if step % run == 0:
+        # A run is copied whole, in a fifth of the time.
+        whole = flat[: size // run * run] if size % run else flat
+        runs = tf.gather(tf.reshape(whole, (-1, run)), starts // run)
+    elif size < LARGE:
+        runs = tf.slice(tf.reshape(flat[: count * step], (count, step)), (0, 0), (count, run))
+    else:  # where a slice copies all of it first
         return tf.gather(flat, (starts[:, None] + np.arange(run, dtype="int32")).ravel())
-    # A run is copied whole, in a fifth of the time.
-    whole = flat[: flat.shape[0] // run * run] if flat.shape[0] % run else flat
-    return tf.reshape(tf.gather(tf.reshape(whole, (-1, run)), starts // run), (count * run,))
+    return tf.reshape(runs, (count * run,))
 
 
 def _flat(tensor: Any) -> Any:

@@ -27,7 +27,7 @@ from kerasinit.callbacks._record import History, Record
 from kerasinit.signals import STATISTICS, TrainingStep, Verdict, judge_window
 
 WINDOW = 20  # records that are judged together
-JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
+JUDGE_EVERY = 5  # records or more between two judgements, unless the gradient jumps
 TOGETHER = 10  # steps whose measurements wait for each other
 JUMP = 10.0  # times the window's median gradient norm
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.
@@ -228,22 +228,23 @@ class Recorder:
         try:
             for _, same in itertools.groupby(records, key=lambda record: id(record.names)):
                 for pulse, step in judged(list(same)):
-                    self._consider_step(self._judge, pulse, step)
+                    self._pulses.append(pulse)
+                    self._steps.append(step)
+                    self._unjudged += 1
+                    if self._jumped(pulse):
+                        self._judge_window(self._judge)
+            if self._unjudged >= JUDGE_EVERY:
+                self._judge_window(self._judge)
         except FAILURES as error:
             self._judge = None
             self.complain(f"Training is no longer judged: {error!r}.")
 
-    def _consider_step(self, judge: Judge, pulse: Pulse, step: TrainingStep) -> None:
-        self._pulses.append(pulse)
-        self._steps.append(step)
-        self._unjudged += 1
-        if self._unjudged < JUDGE_EVERY and not self._jumped(pulse):
-            return
+    def _judge_window(self, judge: Judge) -> None:
         self._unjudged = 0
         for verdict in judge(tuple(self._steps)):
             if (verdict.cause, verdict.where) not in self._given:
                 self._given.add((verdict.cause, verdict.where))
-                self.found.append(Found(verdict, pulse.step, self._onset()))
+                self.found.append(Found(verdict, self._pulses[-1].step, self._onset()))
 
     def _jumped(self, pulse: Pulse) -> bool:
         if pulse.overflow:
