@@ -92,7 +92,7 @@ def sums_by_group(vectors: Sequence[Any], groups: Sequence[int], count: int) -> 
 
     Args:
         vectors: The entries, float32.
-        groups: Number of the group of each entry; -1 for none.
+        groups: Number of the group of each entry.
         count: Number of groups.
     """
     if name() == "torch":
@@ -101,8 +101,7 @@ def sums_by_group(vectors: Sequence[Any], groups: Sequence[int], count: int) -> 
         with torch.no_grad():
             entries = torch.cat(list(vectors))
             places = _constant(tuple(groups), entries.device)
-            sums = entries.new_zeros(count + 1)  # the last is for -1
-            return sums.index_add_(0, places % (count + 1), entries)[:count]
+            return entries.new_zeros(count).index_add_(0, places, entries)
     import tensorflow as tf
 
     return tf.math.unsorted_segment_sum(tf.concat(vectors, 0), groups, count)
@@ -173,7 +172,8 @@ def strided_entries(
         flat = tensor if len(tensor.shape) == 1 else ops.reshape(tensor, (-1,))
         if step > 1:
             count = length // run
-            if compiled:
+            # Where nothing is compiled, such a slice of a large tensor copies all of it first.
+            if compiled or (step % run and flat.shape[0] < LARGE):
                 flat = ops.reshape(flat[: count * step], (count, step))[:, :run]
                 flat = ops.reshape(flat, (length,))
             else:
@@ -187,15 +187,11 @@ def _gathered(flat: Any, count: int, step: int, run: int) -> Any:
 
     size = flat.shape[0]
     starts = step * np.arange(count, dtype="int32")
-    if step % run == 0:
-        # A run is copied whole, in a fifth of the time.
-        whole = flat[: size // run * run] if size % run else flat
-        runs = tf.gather(tf.reshape(whole, (-1, run)), starts // run)
-    elif size < LARGE:
-        runs = tf.slice(tf.reshape(flat[: count * step], (count, step)), (0, 0), (count, run))
-    else:  # where a slice copies all of it first
+    if step % run:
         return tf.gather(flat, (starts[:, None] + np.arange(run, dtype="int32")).ravel())
-    return tf.reshape(runs, (count * run,))
+    # A run is copied whole, in a fifth of the time.
+    whole = flat[: size // run * run] if size % run else flat
+    return tf.reshape(tf.gather(tf.reshape(whole, (-1, run)), starts // run), (count * run,))
 
 
 def _flat(tensor: Any) -> Any:

@@ -187,15 +187,14 @@ class StepPlan:
 
     @functools.cached_property
     def _layer_of_each(self) -> tuple[int, ...]:
-        """Number of the layer of each row, in the order in which they were read; -1 for none."""
-        layers = [-1] * len(self.variables.paths)
-        for layer, rows in enumerate(self._rows_by_layer):
-            for row in rows:
-                layers[row] = layer
+        """Number of the layer of each row, in the order in which they were read.
+
+        Rows without a gradient, which add nothing, count to the first.
+        """
         order: list[int] = []
         for layout in self._layouts:
             order += [len(order) + row for row in layout.order]
-        return tuple(layers[row] for row in order)
+        return tuple(self._members.argmax(axis=0)[order].tolist())
 
     @functools.cached_property
     def _least_squares(self) -> list[float]:

@@ -41,9 +41,9 @@ class Vectors:
         minimum = self._by_tensor(np.minimum, entries)
         maximum = self._by_tensor(np.maximum, entries)
         non_finite = np.zeros(squares.shape)
-        is_zero = (minimum == 0) & (maximum == 0)
+        only_zeros = (minimum == 0) & (maximum == 0)
         least = SMALLEST_MEAN_SQUARE * self.layout.held[self.layout.present]
-        if not (is_zero | ((squares > least) & (squares < math.inf))).all():
+        if not (only_zeros | ((squares > least) & (squares < math.inf))).all():
             finite = np.isfinite(entries)
             finite_entries = np.where(finite, entries, 0.0)
             squares = self._by_tensor(np.add, np.square(finite_entries, dtype="float64"))

@@ -151,9 +151,12 @@ def test_what_xla_compiles_gives_what_single_operations_give():
 
     @tf.function(jit_compile=True, autograph=False)
     def in_step(*tensors):
-        return stack.statistics(stack.read(tensors))
+        read = stack.read(tensors)
+        return stack.statistics(read), packed(read["entries"])
 
+    found, entries = in_step(*tensors)
     read = tf.function(lambda *tensors: packed({"read": stack.read(tensors)}))
     packing = Packing.of({"read": stack.read(tensors)})
     later = packing.unpacked(read(*tensors).numpy(), key="read")
-    np.testing.assert_allclose(in_step(*tensors), stack.statistics(later), rtol=1e-5)
+    np.testing.assert_allclose(found, stack.statistics(later), rtol=1e-5)
+    np.testing.assert_array_equal(entries, later["entries"])
