@@ -136,13 +136,10 @@ def _sum_of_squares(values: Any) -> Any:
     return jax.numpy.dot(flat, flat, precision=jax.lax.Precision.HIGHEST)
 
 
-def strided_entries(
+def strided_runs(
     tensors: Sequence[Any], steps: Sequence[int], lengths: Sequence[int], *, run: int
-) -> Any:
-    """Runs of entries of each tensor, float32.
-
-    A list of tensors, one for each, for `rows_of`; where steps are not compiled
-    (`compiles_steps`), one tensor of all, to be read once.
+) -> list[Any]:
+    """Runs of entries of each tensor, for `read_runs`; on torch views, which cost little to read.
 
     Args:
         tensors: What to read, of any shape; None has no entries.
@@ -156,12 +153,11 @@ def strided_entries(
         import torch
 
         with torch.no_grad():
-            runs = [
+            return [
                 _flat(tensor) if step == 1 else _runs_of(tensor, (length // run, run), (step, 1))
                 for tensor, step, length in parts
                 if length
             ]
-            return torch.cat(runs).reshape(-1).float() if runs else torch.zeros(0)
     ops = keras.ops
     compiled = compiles_steps()
     taken = []
@@ -179,7 +175,36 @@ def strided_entries(
             else:
                 flat = _gathered(flat, count, step, run)
         taken.append(_float32(flat))
-    return taken if compiled else ops.concatenate(taken)
+    return taken
+
+
+def read_runs(runs: list[Any]) -> Any:
+    """The entries of `strided_runs`, float32, as they are now.
+
+    A list of tensors, one for each, for `rows_of`; where steps are not compiled
+    (`compiles_steps`), one tensor of all, to be read once.
+    """
+    if name() == "torch":
+        import torch
+
+        with torch.no_grad():
+            return torch.cat(runs).reshape(-1).float() if runs else torch.zeros(0)
+    return runs if compiles_steps() else keras.ops.concatenate(runs)
+
+
+def addresses(tensors: Sequence[Any]) -> tuple[int, ...] | None:
+    """Where in memory the tensors lie, if a step writes into them and each lies in one piece.
+
+    As long as it is the same, so are their `strided_runs`. None otherwise, and where a step makes
+    new tensors.
+    """
+    if name() != "torch":
+        return None
+    import torch
+
+    if not all(map(torch.Tensor.is_contiguous, tensors)):
+        return None
+    return tuple(map(torch.Tensor.data_ptr, tensors))
 
 
 def _gathered(flat: Any, count: int, step: int, run: int) -> Any:
@@ -207,7 +232,7 @@ def rows_of(entries: Sequence[Any], lengths: Sequence[int]) -> Any:
     """Entries of several tensors as rows, padded with 0, `(tensors, width)`.
 
     Args:
-        entries: From `strided_entries`, where steps are compiled.
+        entries: From `read_runs`, where steps are compiled.
         lengths: Entries of each tensor.
     """
     width = max(*lengths, 1)

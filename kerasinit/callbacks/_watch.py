@@ -12,7 +12,7 @@ import keras
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._measured import Measured
-from kerasinit.callbacks._measurement import measure_step
+from kerasinit.callbacks._measurement import StepReader
 from kerasinit.callbacks._packing import Packing, packed
 from kerasinit.callbacks._plan import StepPlan, step_plan
 from kerasinit.callbacks._probe import probe_step
@@ -119,21 +119,14 @@ class Watch:
         clip = None
         if self._clipped:
             clip = lambda gradients: _backend.clipped_gradients(optimizer, gradients)  # noqa: E731
+        reader = StepReader(clip=clip, histogram=self._histogram, exact=self._exact)
 
         def observe(
             variables: Any, gradients: Any, values: Any, scale: Any
         ) -> Callable[[Any], None]:
             parts = getattr(self._trace, "parts", None)
             try:
-                plan, finish = measure_step(
-                    variables,
-                    gradients,
-                    values,
-                    scale,
-                    clip=clip,
-                    histogram=self._histogram,
-                    exact=self._exact,
-                )
+                plan, finish = reader.read(variables, gradients, values, scale)
             except FAILURES as error:
                 self.failure = error
                 return lambda _: None

@@ -7,7 +7,7 @@ from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
 from kerasinit.signals._layout import Layout, layout_of
 from kerasinit.signals._probe import HALF_SCALE, measure
-from kerasinit.signals._samples import arranged, taken
+from kerasinit.signals._samples import arranged, read_runs, runs_of, taken
 from kerasinit.signals._sites import sites
 from kerasinit.signals._stacked import Read, Stack
 from kerasinit.signals._statistics import STATISTICS, TensorStatistics, tensor_statistics
@@ -54,7 +54,9 @@ __all__ = [
     "layout_of",
     "magnitude_histogram",
     "measure",
+    "read_runs",
     "row_histograms",
+    "runs_of",
     "sites",
     "taken",
     "tensor_statistics",

@@ -40,17 +40,27 @@ class Samples(Protocol):
         """
 
 
-def taken(tensors: Sequence[Tensor | None], layout: Layout) -> tuple[Any, ...]:
-    """The sampled entries of each group, as they come: all that reads the tensors themselves."""
-    return tuple(
-        _backend.strided_entries(
+def runs_of(tensors: Sequence[Tensor | None], layout: Layout) -> list[list[Any]]:
+    """Where the sampled entries of each group lie, for `read_runs`."""
+    return [
+        _backend.strided_runs(
             [tensors[i] for i in group],
             [layout.steps[i] for i in group],
             lengths,
             run=RUN,
         )
         for group, lengths in zip(layout.groups, layout.lengths, strict=True)
-    )
+    ]
+
+
+def read_runs(runs: Sequence[list[Any]]) -> tuple[Any, ...]:
+    """The sampled entries of each group, as they come: all that reads the tensors themselves."""
+    return tuple([_backend.read_runs(own) for own in runs])
+
+
+def taken(tensors: Sequence[Tensor | None], layout: Layout) -> tuple[Any, ...]:
+    """The sampled entries of each group of the layout, for `arranged`."""
+    return read_runs(runs_of(tensors, layout))
 
 
 def arranged(entries: Sequence[Any] | np.ndarray, layout: Layout) -> Samples:

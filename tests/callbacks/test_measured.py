@@ -10,7 +10,7 @@ import pytest
 from kerasinit import _backend
 from kerasinit.callbacks import GradientStats
 from kerasinit.callbacks._measured import LogValue, Numbers
-from kerasinit.callbacks._measurement import measure_step
+from kerasinit.callbacks._measurement import StepReader
 from kerasinit.callbacks._plan import step_plan
 
 
@@ -72,7 +72,7 @@ def quick_summary(arrays, scale=None):
     for part in (slice(0, 4), slice(4, None)):
         variables = [types.SimpleNamespace(path=path) for path in LAYERS[part]]
         values = [keras.ops.ones(shape) for shape in SHAPES[part]]
-        plan, finish = measure_step(variables, tensors[part], values, scale)
+        plan, finish = StepReader().read(variables, tensors[part], values, scale)
         plans.append(plan)
         read.append(finish(values))
     plan = step_plan(*plans)

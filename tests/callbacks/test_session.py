@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kerasinit.callbacks import GradientError, GradientStats, GradientWarning, _watch
+from kerasinit.callbacks._measurement import StepReader
 from kerasinit.callbacks._recorder import Recorder
 
 
@@ -83,14 +84,16 @@ def test_what_goes_wrong_beside_the_training_becomes_a_warning(make_model, train
         train(make_model(), GradientStats(every=2))
 
 
-@pytest.mark.parametrize("part", ["measure_step", "finish", "probe_step"])
+@pytest.mark.parametrize("part", ["read", "finish", "probe_step"])
 def test_a_step_that_cannot_be_measured_is_one_warning(make_model, train, monkeypatch, part):
     def broken(*_, **__):
         raise IndexError("an odd gradient")
 
-    real = _watch.measure_step
+    real = StepReader.read
     if part == "finish":
-        monkeypatch.setattr(_watch, "measure_step", lambda *a, **k: (real(*a, **k)[0], broken))
+        monkeypatch.setattr(StepReader, "read", lambda *a: (real(*a)[0], broken))
+    elif part == "read":
+        monkeypatch.setattr(StepReader, "read", broken)
     else:
         monkeypatch.setattr(_watch, part, broken)
     plain, watched = make_model(), make_model()
