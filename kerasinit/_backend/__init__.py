@@ -73,10 +73,10 @@ from kerasinit._backend._training import (
     join_step,
     loss_scaling,
     observed_entry,
-    runs_in_step,
     split_step,
     step_batch,
     step_state,
+    waits_for_steps,
 )
 from kerasinit._backend._variables import assign_rows, takes_rows
 
@@ -130,7 +130,6 @@ __all__ = [
     "rows_of",
     "run_for_shapes",
     "run_once",
-    "runs_in_step",
     "seed_states",
     "seed_tensor",
     "small_array",
@@ -147,6 +146,7 @@ __all__ = [
     "training",
     "training_argument",
     "wait_for",
+    "waits_for_steps",
     "without_gradients",
     "without_traces",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,16 +34,22 @@ def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[.
 _TRAIN_ATTRIBUTES = ("train_step", "train_function")
 
 
-def runs_in_step() -> bool:
-    """Whether Python runs a train step operation by operation and each is done when it returns.
+@functools.cache
+def waits_for_steps() -> bool:
+    """Whether a train step is done when its call returns: on a processor, but for JAX.
 
-    So it is on torch without an accelerator. Another thread then only takes turns with the step.
+    What another thread does meanwhile takes the processor from the step, which costs more than to
+    do it between two steps.
     """
-    if name() != "torch":
-        return False
-    import torch
+    if name() == "tensorflow":
+        import tensorflow as tf
 
-    return not torch.accelerator.is_available()
+        return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
+    if name() == "torch":
+        import torch
+
+        return not torch.accelerator.is_available()
+    return False
 
 
 def split_step(result: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -128,7 +128,7 @@ class Recorder:
         """
         if len(self._pending) * every < TOGETHER:
             return
-        if self._sinks or not _backend.runs_in_step():
+        if self._sinks or not _backend.waits_for_steps():
             self._latest = self._thread.submit(self.drain)
         else:
             self.drain()

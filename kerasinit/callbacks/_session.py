@@ -201,7 +201,7 @@ class Session:
             self._summary = steady
             summary = lambda: steady  # noqa: E731
         numbers = Numbers(summary)
-        if _backend.runs_in_step():
+        if _backend.waits_for_steps():
             _ = numbers.values
         self._latest = {key: LogValue(numbers, index) for index, key in enumerate(SUMMARY)}
 
