@@ -28,7 +28,8 @@ from kerasinit.signals import STATISTICS, TrainingStep, Verdict, judge_window
 
 WINDOW = 20  # records that are judged together
 JUDGE_EVERY = 5  # records or more between two judgements, unless the gradient jumps
-TOGETHER = 10  # steps whose measurements wait for each other
+TOGETHER = 10  # measurements that wait for each other,
+WAIT = 50  # but not for more steps than these
 JUMP = 10.0  # times the window's median gradient norm
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.
 FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
@@ -119,14 +120,15 @@ class Recorder:
         self._pending.append(pending)
 
     def drain_soon(self, *, every: int) -> None:
-        """Records what was added, in a thread of its own where training can go on meanwhile.
+        """Records what was added, in a thread of its own where training goes on meanwhile.
 
-        Some steps together, which costs less, and has the threads change over less often.
+        Some steps together, which costs less.
 
         Args:
             every: Steps between two measurements; those that are far apart do not wait.
         """
-        if len(self._pending) * every < TOGETHER:
+        waiting = len(self._pending)
+        if waiting < TOGETHER and waiting * every < WAIT:
             return
         if self._sinks or not _backend.waits_for_steps():
             self._latest = self._thread.submit(self.drain)

@@ -127,3 +127,51 @@ def test_a_log_value_is_worked_out_when_it_is_asked_for():
     assert not asked
     assert [float(value) for value in values] == [1.0, 2.5]
     assert len(asked) == 1
+
+
+def read_once(reader, variables, values, gradients):
+    """The sampled weights that a reader sees before and after a step, as arrays."""
+    plan, finish = reader.read(variables, gradients, values, None)
+    read = finish(values)
+    found = (
+        np.concatenate([_backend.small_array(a) for a in read[k]]) for k in ("before", "after")
+    )
+    return plan, *found
+
+
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="only torch writes into weights")
+@pytest.mark.parametrize("whole", [True, False])
+def test_weights_are_read_where_they_are_now(whole):
+    import torch
+
+    weight = torch.nn.Parameter(torch.zeros(200, 300))
+    if not whole:
+        weight.data = torch.zeros(300, 200).T
+    reader = StepReader()
+    arguments = ([types.SimpleNamespace(path="a/kernel")], [weight], [torch.ones(200, 300)])
+    plan, before, _ = read_once(reader, *arguments)
+    assert not before.any()
+    with torch.no_grad():
+        weight += 1.0  # in place, as an update
+    again, before, after = read_once(reader, *arguments)
+    assert again is plan
+    assert (before == 1.0).all()
+    assert (after == 1.0).all()
+    weight.data = torch.full((200, 300), 2.0)  # elsewhere, as when a model changes its device
+    _, before, _ = read_once(reader, *arguments)
+    assert (before == 2.0).all()
+
+
+@done_later
+def test_a_change_of_the_gradients_is_another_plan():
+    variables = [types.SimpleNamespace(path=f"{name}/kernel") for name in "ab"]
+    values = [keras.ops.ones((3, 4)), keras.ops.ones((5, 6))]
+    reader = StepReader()
+    both = reader.read(variables, values, values, None)[0]
+    one = reader.read(variables, [values[0], None], values, None)[0]
+    assert both.variables.connected == (True, True)
+    assert one.variables.connected == (True, False)
+    assert reader.read(variables[:1], values[:1], values[:1], None)[0].variables.paths == (
+        "a/kernel",
+    )
+    assert reader.read(variables, values, values, None)[0] is both

@@ -1,9 +1,12 @@
 """After a training, however it ended, model and optimizer are as they were."""
 
+import threading
+
 import keras
 import numpy as np
 import pytest
 
+from kerasinit import _backend
 from kerasinit.callbacks import GradientError, GradientStats, GradientWarning, _watch
 from kerasinit.callbacks._measurement import StepReader
 from kerasinit.callbacks._recorder import Recorder
@@ -217,3 +220,15 @@ def test_a_function_that_decides_nonsense_is_an_error(make_model, train):
     stats = GradientStats(on_verdict=lambda verdict: "explode")
     with pytest.raises(ValueError, match=r"`on_verdict` must be one of.*'explode'"):
         train(exploding_model(make_model), stats, epochs=6)
+
+
+def test_records_take_no_processor_from_the_step(make_model, train, monkeypatch):
+    # Where a step is done when its call returns, another thread would only slow it.
+    threads = set()
+    real = Recorder.drain
+    monkeypatch.setattr(
+        Recorder, "drain", lambda self: (threads.add(threading.current_thread()), real(self))[1]
+    )
+    train(make_model(), GradientStats(every=50))  # so far apart that none waits for another
+    others = threads - {threading.current_thread()}
+    assert bool(others) is not _backend.waits_for_steps()
