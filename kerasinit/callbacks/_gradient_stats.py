@@ -62,7 +62,8 @@ class GradientStats(keras.callbacks.Callback):
         history_size: Recorded steps that `history` keeps.
 
     Attributes:
-        history: The last recorded steps as plain dicts.
+        history: The last recorded steps as plain dicts; up to date at the end of an epoch, before
+            that up to 10 records or 50 steps behind.
         verdicts: What was found wrong, each cause and layer once.
         overflows: Recorded steps that loss scaling skipped.
         every: Steps between recorded steps now.

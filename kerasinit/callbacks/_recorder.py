@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -119,21 +120,26 @@ class Recorder:
         """Takes a measurement without waiting for it."""
         self._pending.append(pending)
 
-    def drain_soon(self, *, every: int) -> None:
+    def drain_soon(self, *, every: int) -> float:
         """Records what was added, in a thread of its own where training goes on meanwhile.
 
         Some steps together, which costs less.
 
         Args:
             every: Steps between two measurements; those that are far apart do not wait.
+
+        Returns:
+            Seconds for which the training waited.
         """
         waiting = len(self._pending)
         if waiting < TOGETHER and waiting * every < WAIT:
-            return
+            return 0.0
         if self._sinks or not _backend.waits_for_steps():
             self._latest = self._thread.submit(self.drain)
-        else:
-            self.drain()
+            return 0.0
+        began = time.perf_counter()
+        self.drain()
+        return time.perf_counter() - began
 
     def drain(self) -> None:
         """Records what was added, waiting for the device; safe to call from any thread."""

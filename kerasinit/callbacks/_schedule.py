@@ -37,6 +37,7 @@ class Schedule:
         self._plain: deque[float] = deque(maxlen=PAIRS)
         self._calls = 0
         self._records = 0
+        self._between = 0.0
 
     def measures(self, step: int) -> bool:
         """Whether `observe` is to be told how long `step` takes; asked before `due`.
@@ -70,7 +71,12 @@ class Schedule:
             return
         plain = float(np.median(self._plain))
         cost = max(float(np.median(self._recorded)) - plain, 0.0)
+        cost += self._between / max(self._records, 1)
         self.every = min(max(math.ceil(cost / (self._budget * plain)), 1), LONGEST)
+
+    def observe_between(self, seconds: float) -> None:
+        """Takes in time that recording took between two steps."""
+        self._between += seconds
 
     def again(self) -> None:
         """Begins another training of the same model; what a step costs is known already."""

@@ -188,7 +188,8 @@ class Session:
             )
         )
         if not self._waits:
-            self.recorder.drain_soon(every=self.schedule.every)
+            waited = self.recorder.drain_soon(every=self.schedule.every)
+            self.schedule.observe_between(waited)
 
     def _show(self, measured: Measured) -> None:
         summary = measured.summary

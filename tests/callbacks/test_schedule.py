@@ -46,6 +46,19 @@ def test_a_budget_sets_how_often(cost, budget, every):
     assert schedule.every == every
 
 
+def test_a_budget_counts_what_is_done_between_steps():
+    schedule = Schedule(budget=0.01)
+    seconds = {False: 1.0, True: 1.095}
+    records = 0
+    for step in range(5000):
+        due = schedule.due(step)
+        schedule.observe(due, seconds[due])
+        records += due
+        if due and records % 10 == 0:  # of ten records, one has them all worked out
+            schedule.observe_between(1.0)
+    assert schedule.every == pytest.approx(19.5, abs=1)  # (0.095 + 0.1) / 0.01
+
+
 def test_a_budget_keeps_its_share():
     schedule = Schedule(budget=0.05)
     steps = 2000
