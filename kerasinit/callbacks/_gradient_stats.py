@@ -56,9 +56,10 @@ class GradientStats(keras.callbacks.Callback):
         clipped: Whether statistics of the gradient after clipping are recorded too.
         histogram: Whether the magnitudes of about 250 entries of each gradient are counted.
         exact: Whether all entries of all variables are read. By default only the norm of a
-            gradient is: of variables with more than 2,048 entries, the rest is estimated from
-            2,048 of them at even distances (mean, zeros; `min` and `max` are those of these
-            entries), and update ratio and weight norm from 1,024 (about 2 % off).
+            gradient is: of variables with more than about 6,000 entries, the rest is estimated
+            from 2,048 of them at even distances (mean, zeros; `min` and `max` are those of these
+            entries), and of those with more than about 3,000, update ratio and weight norm from
+            1,024 (about 2 % off).
         history_size: Recorded steps that `history` keeps.
 
     Attributes:

@@ -16,7 +16,8 @@ from kerasinit._typing import Tensor
 from kerasinit.callbacks._plan import Plan, Variables
 from kerasinit.signals import Layout, Read, Stack, layout_of, read_runs, runs_of, taken
 
-# Entries of a variable that are looked at, if it has more; all are read for the gradient's norm.
+# Entries of a variable that are looked at, if it has three times as many; all are read for the
+# gradient's norm.
 ENTRIES = 2048  # for the other statistics of its gradient
 UPDATE_ENTRIES = 1024  # for its update ratio and its weight norm, which is then 2 % off
 

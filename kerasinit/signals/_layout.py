@@ -16,6 +16,7 @@ from kerasinit._typing import Shape, Tensor
 WIDTHS = (64, 512)  # entries, up to which tensors share a matrix of their own
 SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
 ENOUGH = 0.8  # of the largest distance between runs, for a rounder one
+WORTHWHILE = 3  # times the entries to take: of a tensor with fewer, all are taken, at less cost
 RUN = 4  # neighbours taken together: as many entries for a quarter of the reads from memory
 
 
@@ -83,7 +84,8 @@ def layout_of(tensors: Sequence[Tensor | None], entries: int) -> Layout:
 
     Args:
         tensors: Tensors of known shape, at least one; None has no entries.
-        entries: Entries to take of a tensor that has more; slightly more may be taken.
+        entries: Entries to take of a tensor that has about three times as many or more; slightly
+            more may be taken.
     """
     shapes = tuple((0,) if t is None else tuple(t.shape) for t in tensors)
     return layout_for(shapes, entries, compiled=_backend.compiles_steps())
@@ -132,4 +134,4 @@ def even_step(shape: Sequence[int], entries: int) -> int:
             step -= unit
         if step > ENOUGH * most:
             break
-    return step if step > RUN else 1
+    return step if step >= WORTHWHILE * RUN else 1

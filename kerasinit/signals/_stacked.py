@@ -44,8 +44,8 @@ class Stack:
     ) -> Stack:
         """The stack for tensors of these shapes; the same object for the same shapes.
 
-        With `entries`, tensors of more entries than that are read once, for their norm; the rest
-        is estimated from about `entries` of them at even distances, which costs next to nothing:
+        With `entries`, tensors of three times as many are read once, for their norm; the rest is
+        estimated from about `entries` of them at even distances, which costs next to nothing:
         mean and shares of zeros, minimum and maximum of those, and at least 1 non-finite entry if
         the norm is not finite (or too large for float32 to square).
 
