@@ -210,6 +210,25 @@ def test_narrow_page_does_not_scroll_sideways(fresh, width):
     assert wide == 0
 
 
+@pytest.mark.parametrize("width", [390, 1240])
+def test_captions_stay_in_view_while_a_table_scrolls(fresh, width):
+    opened = fresh(viewport={"width": width, "height": 844})
+    opened.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    places = opened.run(
+        """[...document.querySelectorAll('.scroll:has(caption)')]
+            .filter(region => region.offsetParent)
+            .flatMap(region => [0, 60, 1e4].map(left => {
+                region.scrollLeft = left;
+                const { left: from, right: to } = region.getBoundingClientRect();
+                const text = region.querySelector('caption span').getBoundingClientRect();
+                return [text.left - from, to - text.right, region.scrollLeft];
+            }))"""
+    )
+    assert len(places) > 2 * 3
+    assert all(before >= 0 and after >= 0 for before, after, _ in places)
+    assert width > 390 or any(scrolled for _, _, scrolled in places)
+
+
 def _brightness(colour):
     red, green, blue = (float(v) for v in colour.split("(")[1].rstrip(")").split(",")[:3])
     return (red + green + blue) / 3

@@ -147,7 +147,7 @@ magnitude: [[0, "#0b2347"], [0.3, "#2f6aa8"], [0.55, "#9cc3d6"], [0.67, css("--e
     const cell = (tag, value, properties = {}) => element(tag, { textContent: value, ...properties });
     const head = element("tr", {}, ...table.columns.map((name, k) => cell("th", name, { scope: "col", className: k ? "" : "name" })));
     const rows = table.rows.map((row) => element("tr", {}, ...row.map((value, k) => (k ? cell("td", value) : cell("th", value, { scope: "row" })))));
-    const body = element("table", {}, element("caption", { textContent: table.caption }), element("thead", {}, head), element("tbody", {}, ...rows));
+    const body = element("table", {}, element("caption", {}, element("span", { textContent: table.caption })), element("thead", {}, head), element("tbody", {}, ...rows));
     const region = element("div", { className: "scroll", tabIndex: 0 }, body);
     region.setAttribute("role", "region");
     region.setAttribute("aria-label", table.caption);
