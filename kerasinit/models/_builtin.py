@@ -13,7 +13,8 @@ from keras import ops
 from kerasinit import _backend, initializers, theory
 from kerasinit._typing import Shape
 from kerasinit.models._calls import own_activation
-from kerasinit.models._draw import MAX_SEED, describe, resolve_seed
+from kerasinit.models._describe import describe
+from kerasinit.models._seeds import MAX_SEED, resolve_seed
 from kerasinit.models._variables import Slot
 
 TRUNCATED_STD = 0.8796256610342398  # std of N(0, 1) cut at +-2 (scipy.stats.truncnorm.std(-2, 2))

@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import inspect
 import itertools
 import math
-import random
-import re
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +22,13 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend, initializers
-from kerasinit._typing import SeedLike, Shape, Tensor
+from kerasinit._typing import Shape, Tensor
+from kerasinit.models._describe import describe
 from kerasinit.models._mirrors import Mirrors
+from kerasinit.models._seeds import MAX_SEED, has_seed, reseeded, variable_seeds, with_seed
 from kerasinit.models._variables import Slot, with_einsum_axes
 
 PIECES = 64  # draws of a kernel that is drawn in pieces
-MAX_SEED = 2**31 - 2  # TensorFlow seeds are int32
-_NUMBER = re.compile(r"_\d+(?=/|$)")
 _FOR_ANY_SHAPE = (
     keras.initializers.Constant,
     keras.initializers.Ones,
@@ -72,60 +67,6 @@ class Choice:
         return self.initializer is not None
 
 
-def resolve_seed(seed: SeedLike) -> int:
-    """An int from what the user passed: an int, a `SeedGenerator`, or None for a fresh one.
-
-    Raises:
-        TypeError: If `seed` is something else.
-    """
-    if seed is None:
-        return random.randint(1, MAX_SEED)  # as Keras does: `set_random_seed` fixes it
-    if isinstance(seed, keras.random.SeedGenerator):
-        first, second = np.asarray(ops.convert_to_numpy(seed.next()), dtype="int64").tolist()
-        return (first * 1_000_003 + second) % MAX_SEED
-    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
-        return int(seed)
-    raise TypeError(
-        "`seed` must be an int, a `keras.random.SeedGenerator` or None. "
-        f"Received: seed={seed!r} (of type {type(seed).__name__})."
-    )
-
-
-def variable_seeds(choices: Iterable[Choice], seed: int) -> list[int]:
-    """One seed per variable, folded from the model's seed and the variable's path.
-
-    Numbers that Keras appends to names are dropped, so the same model built again in the same
-    process draws the same weights.
-    """
-    seen: Counter[str] = Counter()
-    seeds = []
-    for choice in choices:
-        key = _NUMBER.sub("", choice.slot.path)
-        digest = hashlib.blake2b(f"{seed}/{key}/{seen[key]}".encode(), digest_size=8).digest()
-        seeds.append(int.from_bytes(digest, "big") % MAX_SEED)
-        seen[key] += 1
-    return seeds
-
-
-def reseeded(initializer: Any, seed: int) -> Any:
-    """A copy of `initializer` with `seed`, wherever its config keeps one.
-
-    Calling a Keras initializer again repeats its values, so every draw gets its own copy. A plain
-    function has no config and is returned as it is.
-    """
-    if not isinstance(initializer, keras.initializers.Initializer):
-        return initializer
-    return type(initializer).from_config(_with_seed(initializer.get_config(), seed))
-
-
-def _with_seed(config: Any, seed: int) -> Any:
-    if isinstance(config, dict):
-        return {
-            key: seed if key == "seed" else _with_seed(value, seed) for key, value in config.items()
-        }
-    return config
-
-
 def depends_on_seed(choice: Choice) -> bool:
     """Whether another seed may give the variable of `choice` other values.
 
@@ -136,7 +77,7 @@ def depends_on_seed(choice: Choice) -> bool:
     """
     if not is_known(choice):
         return True
-    return choice.initializer is not None and _has_seed(choice.initializer.get_config())
+    return choice.initializer is not None and has_seed(choice.initializer.get_config())
 
 
 def reads_weights(choice: Choice) -> bool:
@@ -148,12 +89,6 @@ def reads_weights(choice: Choice) -> bool:
         return True
     inner = getattr(choice.initializer, "initializer", None)
     return any(isinstance(own, initializers.OddPartBias) for own in (choice.initializer, inner))
-
-
-def _has_seed(config: Any) -> bool:
-    if isinstance(config, dict):
-        return "seed" in config or any(map(_has_seed, config.values()))
-    return False
 
 
 def draw(choice: Choice, seed: int) -> Tensor:
@@ -218,7 +153,7 @@ def apply(choices: list[Choice], seed: int) -> None:
     Raises:
         ValueError: If a choice cannot be drawn; the model is as it was before.
     """
-    seeds = variable_seeds(choices, seed)
+    seeds = variable_seeds((choice.slot.path for choice in choices), seed)
     pairs = [(choice, own) for choice, own in zip(choices, seeds, strict=True) if choice.changes]
     check(choice for choice, _ in pairs)
     unknown = [choice.slot.variable for choice, _ in pairs if not is_known(choice)]
@@ -263,7 +198,7 @@ _checked: set[tuple[Any, ...]] = set()  # (initializer, layer kind, shape) seen 
 def _check_key(choice: Choice) -> tuple[Any, ...] | None:
     if choice.initializer is None or not is_known(choice):
         return None
-    config = repr(_with_seed(choice.initializer.get_config(), 0))
+    config = repr(with_seed(choice.initializer.get_config(), 0))
     return (type(choice.initializer), config, type(choice.slot.layer), choice.slot.shape)
 
 
@@ -319,42 +254,3 @@ def _exact(variable: Any) -> str:
     """A dtype numpy can store that holds every value of `variable`."""
     dtype = str(keras.backend.standardize_dtype(variable.dtype))
     return "float32" if dtype == "bfloat16" else dtype
-
-
-def describe(initializer: Any) -> str:
-    """One line for an initializer: its class and what differs from the defaults.
-
-    >>> describe(keras.initializers.RandomNormal(stddev=0.1))
-    'RandomNormal(stddev=0.1)'
-    """
-    if initializer is None:
-        return ""
-    if not isinstance(initializer, keras.initializers.Initializer):
-        return str(getattr(initializer, "__name__", type(initializer).__name__))
-    kind: Any = type(initializer)
-    parameters = _parameters(kind)
-    shown = [
-        f"{key}={_short(value)}"
-        for key, value in initializer.get_config().items()
-        if value is not None
-        and key not in ("seed", "input_axes", "output_axes", "batch_axes")
-        and not (key in parameters and _equal(parameters[key].default, value))
-    ]
-    return f"{type(initializer).__name__}({', '.join(shown)})"
-
-
-@functools.cache
-def _parameters(kind: Any) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(kind).parameters
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:.4g}"
-    if isinstance(value, dict):
-        return str(value.get("class_name", "..."))
-    return repr(getattr(value, "name", None) or getattr(value, "__name__", None) or value)
-
-
-def _equal(default: Any, value: Any) -> bool:
-    return type(default) is type(value) and not isinstance(value, np.ndarray) and default == value

@@ -13,10 +13,12 @@ from kerasinit import initializers, theory
 from kerasinit._typing import SeedLike
 from kerasinit.models import _rules
 from kerasinit.models._best_practice import best_choices, orthogonal_choices, scene_of
-from kerasinit.models._draw import Choice, apply, check, describe, journal, resolve_seed
+from kerasinit.models._describe import describe
+from kerasinit.models._draw import Choice, apply, check, journal
 from kerasinit.models._lsuv import Target, scale_to_unit_variance
 from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._presets import PRESETS, preset_choices
+from kerasinit.models._seeds import resolve_seed
 from kerasinit.models._variables import Slot, slots
 
 

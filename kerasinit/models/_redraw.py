@@ -17,9 +17,9 @@ from kerasinit.models._draw import (
     depends_on_seed,
     finite_draw,
     reads_weights,
-    variable_seeds,
 )
 from kerasinit.models._initialize import choose
+from kerasinit.models._seeds import variable_seeds
 from kerasinit.models._variables import slots
 
 
@@ -58,7 +58,7 @@ class Redraw:
         Args:
             seed: See `initialize`.
         """
-        seeds = variable_seeds(self._choices, seed)
+        seeds = variable_seeds((choice.slot.path for choice in self._choices), seed)
         values = [  # all of them, before the first is waited for
             None if position in self._fixed else self._values(choice, own)
             for position, (choice, own) in enumerate(zip(self._choices, seeds, strict=True))

@@ -10,7 +10,8 @@ from typing import Any
 
 import keras
 
-from kerasinit.models._draw import Choice, describe
+from kerasinit.models._describe import describe
+from kerasinit.models._draw import Choice
 from kerasinit.models._variables import Slot
 
 

@@ -1,0 +1,81 @@
+"""Seeds: one for a model, one for each of its variables, one in each copy of an initializer."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit._typing import SeedLike
+
+MAX_SEED = 2**31 - 2  # TensorFlow seeds are int32
+_NUMBER = re.compile(r"_\d+(?=/|$)")
+
+
+def resolve_seed(seed: SeedLike) -> int:
+    """An int from what the user passed: an int, a `SeedGenerator`, or None for a fresh one.
+
+    Raises:
+        TypeError: If `seed` is something else.
+    """
+    if seed is None:
+        return random.randint(1, MAX_SEED)  # as Keras does: `set_random_seed` fixes it
+    if isinstance(seed, keras.random.SeedGenerator):
+        first, second = np.asarray(ops.convert_to_numpy(seed.next()), dtype="int64").tolist()
+        return (first * 1_000_003 + second) % MAX_SEED
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        return int(seed)
+    raise TypeError(
+        "`seed` must be an int, a `keras.random.SeedGenerator` or None. "
+        f"Received: seed={seed!r} (of type {type(seed).__name__})."
+    )
+
+
+def variable_seeds(paths: Iterable[str], seed: int) -> list[int]:
+    """One seed for each variable, folded from the model's seed and the variable's path.
+
+    Numbers that Keras appends to names are dropped, so the same model built again in the same
+    process draws the same weights.
+    """
+    seen: Counter[str] = Counter()
+    seeds = []
+    for path in paths:
+        key = _NUMBER.sub("", path)
+        digest = hashlib.blake2b(f"{seed}/{key}/{seen[key]}".encode(), digest_size=8).digest()
+        seeds.append(int.from_bytes(digest, "big") % MAX_SEED)
+        seen[key] += 1
+    return seeds
+
+
+def reseeded(initializer: Any, seed: int) -> Any:
+    """A copy of `initializer` with `seed`, wherever its config keeps one.
+
+    Calling a Keras initializer again repeats its values, so every draw gets its own copy. A plain
+    function has no config and is returned as it is.
+    """
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    return type(initializer).from_config(with_seed(initializer.get_config(), seed))
+
+
+def with_seed(config: Any, seed: int) -> Any:
+    """A copy of `config` with `seed` wherever it keeps one."""
+    if isinstance(config, dict):
+        return {
+            key: seed if key == "seed" else with_seed(value, seed) for key, value in config.items()
+        }
+    return config
+
+
+def has_seed(config: Any) -> bool:
+    """Whether `config` keeps a seed, at any depth."""
+    if isinstance(config, dict):
+        return "seed" in config or any(map(has_seed, config.values()))
+    return False
