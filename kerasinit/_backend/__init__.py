@@ -36,6 +36,15 @@ from kerasinit._backend._mapped import (
     quietly,
 )
 from kerasinit._backend._name import name
+from kerasinit._backend._optimizers import (
+    accumulated_gradients,
+    accumulation_steps,
+    any_sparse,
+    clipped_gradients,
+    gradient_values,
+    loss_scaling,
+    observed_entry,
+)
 from kerasinit._backend._programs import parts_of
 from kerasinit._backend._small_arrays import (
     addresses,
@@ -63,16 +72,9 @@ from kerasinit._backend._tracing import (
     wait_for,
     without_gradients,
 )
-from kerasinit._backend._training import (
-    accumulated_gradients,
-    accumulation_steps,
-    any_sparse,
-    clipped_gradients,
+from kerasinit._backend._train_step import (
     compile_train_step,
-    gradient_values,
     join_step,
-    loss_scaling,
-    observed_entry,
     split_step,
     step_batch,
     step_state,

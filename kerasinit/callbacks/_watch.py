@@ -18,6 +18,8 @@ from kerasinit.callbacks._plan import StepPlan, step_plan
 from kerasinit.callbacks._probe import probe_step
 from kerasinit.callbacks._recorder import FAILURES
 
+KEPT = 100  # plans of traced steps
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -57,8 +59,8 @@ class Watch:
         self.model = model
         self.probed: tuple[str, ...] = ()
         self.failure: Exception | None = None  # of a measurement; training went on without it
-        self._plan: StepPlan | None = None  # known once the step was traced
-        self._packing: Packing | None = None
+        self._plans: dict[int, tuple[StepPlan, Packing | None]] = {}  # of each traced step
+        self._number = 0  # of the latest
         self._entries: list[_Entry] = []
         self._plain = model.__dict__["train_function"]
         self._clipped = clipped
@@ -104,9 +106,10 @@ class Watch:
                 entry.put_back()
         outputs, rest = _backend.split_step(result)
         measured = None
-        read, arrays = outputs["read"], outputs["arrays"]
-        if self._plan is not None and (read or arrays):
-            measured = Measured(self._plan, arrays, self._packing, *read)
+        for number, (read, arrays) in outputs["measured"].items():  # one, if any
+            if number in self._plans:
+                plan, packing = self._plans[number]
+                measured = Measured(plan, arrays, packing, *read)
         return _backend.join_step(outputs["logs"], rest), measured
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
@@ -150,26 +153,40 @@ class Watch:
         try:
             probed = self._probe(inputs) if probing else {}
             logs, rest = _backend.split_step(step(*inputs))
-            arrays: dict[str, Tensor] = {}
-            vectors: tuple[Tensor, ...] = ()  # one, or none: TensorFlow cannot return None
+            measured: dict[int, tuple[tuple[Tensor, ...], dict[str, Tensor]]] = {}
             if self._trace.parts:
                 plans, read = zip(*self._trace.parts, strict=True)
                 plan = step_plan(*plans)
                 if _backend.compiles_steps():
                     found = plan.work_out(read)
                     arrays = {**found, "summary": plan.summary(found["rows"]), **probed}
+                    measured[self._number_of(plan)] = ((), arrays)
                 else:
                     tree: dict[str, Any] = {"parts": list(read)}
                     squares = plan.layer_squares(read)
                     if squares is not None:
                         tree["layer_squares"] = squares
-                    arrays, vectors = probed, (packed(tree),)
-                    if plan is not self._plan:
-                        self._packing = Packing.of(tree)
-                self._plan = plan
+                    measured[self._number_of(plan, tree)] = ((packed(tree),), probed)
         finally:
             self._trace.parts = None
-        return _backend.join_step({"logs": logs, "read": vectors, "arrays": arrays}, rest)
+        return _backend.join_step({"logs": logs, "measured": measured}, rest)
+
+    def _number_of(self, plan: StepPlan, tree: dict[str, Any] | None = None) -> int:
+        """What a traced step returns along with what it read, so that `plan` is found again.
+
+        Another may have been traced since: sparse gradients are as long as the batch is.
+
+        Args:
+            plan: What to make of what the step read.
+            tree: What it read, if it is packed.
+        """
+        latest = self._plans.get(self._number)
+        if latest is None or latest[0] is not plan:
+            self._number += 1
+            self._plans[self._number] = (plan, Packing.of(tree) if tree else None)
+            # A step that is not traced may have a new one each time.
+            self._plans.pop(self._number - KEPT, None)
+        return self._number
 
     def _probe(self, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
         try:

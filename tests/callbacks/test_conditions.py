@@ -266,6 +266,33 @@ def test_sparse_gradients_are_summed_under_xla_too():
     assert_norms(stats.history[0], moves, model)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has IndexedSlices")
+def test_sparse_gradients_of_batches_that_change_their_size_between_trainings():
+    import tensorflow as tf
+
+    model = keras.Sequential(
+        [
+            keras.Input((4,), dtype="int32"),
+            layers.Embedding(3000, 3, name="table"),
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+        ]
+    )
+    x = np.random.default_rng(0).integers(0, 3000, size=(2 * BATCH, 4))
+    stats = GradientStats()
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    for size in (BATCH, 2 * BATCH, BATCH):  # the last comes back to the first one's trace
+        batches = tf.data.Dataset.from_tensor_slices((x, Y)).batch(size, drop_remainder=True)
+        before = values(model)
+        model.fit(batches.take(1), shuffle=False, verbose=0, callbacks=[stats])
+        after = values(model)
+        moves = {path: before[path] - after[path] for path in before}
+        assert_norms(stats.history[-1], moves, model)
+        part = stats.history[-1]["variables"]["table/embeddings"]
+        assert part["count"] == 9000
+        assert part["zeros"] == np.sum(next(iter(moves.values())) == 0)
+
+
 def test_shared_layers_have_one_row():
     shared = layers.Dense(FEATURES, activation="tanh", name="shared")
     inputs = keras.Input((FEATURES,))

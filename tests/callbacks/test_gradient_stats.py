@@ -122,13 +122,14 @@ def test_the_histogram_holds_every_entry_of_a_small_gradient(one_step):
     assert (len(histogram), sum(histogram)) == (32, 48)
 
 
+@pytest.mark.parametrize("batch", [16, 11], ids=["equal", "rest"])
 @pytest.mark.parametrize("every", [1, 2, 10])
-def test_training_gives_the_same_weights_bit_for_bit(make_model, train, every):
+def test_training_gives_the_same_weights_bit_for_bit(make_model, train, every, batch):
     plain, watched = make_model(), make_model()
     keras.utils.set_random_seed(1)
-    without = train(plain, epochs=3)
+    without = train(plain, epochs=3, batch_size=batch)
     keras.utils.set_random_seed(1)
-    within = train(watched, GradientStats(every), epochs=3)
+    within = train(watched, GradientStats(every), epochs=3, batch_size=batch)
     for left, right in zip(weights(plain), weights(watched), strict=True):
         np.testing.assert_array_equal(left, right)
     assert without.history["loss"] == within.history["loss"]

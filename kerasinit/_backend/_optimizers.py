@@ -1,86 +1,13 @@
-"""The optimizer and the training step, watched from inside."""
+"""What enters an optimizer: gradients, their scale, and what it makes of them."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from kerasinit._backend._name import name
-
-
-def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles `train_step` as Keras would compile the model's own, and leaves the model alone.
-
-    `Trainer.make_train_function` reads `self.train_step` and leaves its result in
-    `self.train_function`; both are put back as they were. On torch, where `train_step` is looked
-    up at each call, the step runs without `torch.compile`.
-    """
-    if name() == "torch":
-        return lambda data: train_step(data[0])
-    kept = {key: model.__dict__[key] for key in _TRAIN_ATTRIBUTES if key in model.__dict__}
-    model.__dict__["train_step"] = train_step
-    try:
-        model.make_train_function(force=True)
-        return model.train_function
-    finally:
-        for key in _TRAIN_ATTRIBUTES:
-            model.__dict__.pop(key, None)
-        model.__dict__.update(kept)
-
-
-_TRAIN_ATTRIBUTES = ("train_step", "train_function")
-
-
-@functools.cache
-def waits_for_steps() -> bool:
-    """Whether a train step is done when its call returns: on a processor, but for JAX.
-
-    What another thread does meanwhile takes the processor from the step, which costs more than to
-    do it between two steps.
-    """
-    if name() == "tensorflow":
-        import tensorflow as tf
-
-        return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
-    if name() == "torch":
-        import torch
-
-        return not torch.accelerator.is_available()
-    return False
-
-
-def split_step(result: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Logs and the rest of what a train step returns: `(logs, state)` on JAX, else `logs`."""
-    return (result[0], tuple(result[1:])) if name() == "jax" else (result, ())
-
-
-def join_step(logs: Any, rest: tuple[Any, ...]) -> Any:
-    """What a train step returns, with other logs: the inverse of `split_step`."""
-    return (logs, *rest) if name() == "jax" else logs
-
-
-def step_batch(arguments: tuple[Any, ...]) -> Any:
-    """The batch among the arguments of `train_step`: `(state, data)` on JAX, else `data`."""
-    return arguments[-1]
-
-
-def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
-    """Variables and their values among the arguments of `train_step`; empty but for JAX.
-
-    The state of `JAXTrainer.train_step` is the trainable and the other variables, the
-    optimizer's, and those of the metrics, which a loss of several outputs keeps.
-    """
-    if name() != "jax":
-        return []
-    trainable, others, _, metrics = arguments[0]
-    return [
-        *zip(model.trainable_variables, trainable, strict=True),
-        *zip(model.non_trainable_variables, others, strict=True),
-        *zip(model.metrics_variables, metrics, strict=True),
-    ]
 
 
 def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
