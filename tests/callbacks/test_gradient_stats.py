@@ -135,6 +135,26 @@ def test_training_gives_the_same_weights_bit_for_bit(make_model, train, every, b
     assert without.history["loss"] == within.history["loss"]
 
 
+@pytest.mark.skipif(keras.config.backend() == "torch", reason="each step is run as it is")
+def test_nothing_is_compiled_again_once_each_step_was_seen(data):
+    traced = []
+
+    class Traced(keras.Sequential):
+        def train_step(self, *arguments):
+            traced.append(len(arguments))
+            return super().train_step(*arguments)
+
+    model = Traced([keras.Input((6,)), keras.layers.Dense(3)])
+    model.compile("adam", "mse")
+    stats = GradientStats(2)
+    fit = {"batch_size": 11, "verbose": 0, "callbacks": [stats]}  # the last batch is smaller
+    model.fit(*data, epochs=2, **fit)
+    seen = len(traced)
+    model.fit(*data, epochs=2, **fit)
+    assert len(traced) == seen > 0
+    assert len(stats.history) == 10
+
+
 def test_training_with_dropout_and_batch_normalization_is_bit_identical(train):
     def trained(*callbacks):
         keras.utils.set_random_seed(0)
