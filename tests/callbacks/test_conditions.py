@@ -23,6 +23,17 @@ def plain_model():
     )
 
 
+def model_with_a_table(vocabulary):
+    return keras.Sequential(
+        [
+            keras.Input((4,), dtype="int32"),
+            layers.Embedding(vocabulary, 3, name="table"),
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+        ]
+    )
+
+
 def values(model):
     return {v.path: np.array(ops.convert_to_numpy(v), "float64") for v in model.trainable_variables}
 
@@ -233,14 +244,7 @@ def test_a_weight_without_a_gradient_counts_nothing():
 
 @pytest.mark.parametrize("vocabulary", [5, 40, 1000])
 def test_the_gradient_of_an_embedding_is_that_of_the_whole_table(vocabulary):
-    model = keras.Sequential(
-        [
-            keras.Input((4,), dtype="int32"),
-            layers.Embedding(vocabulary, 3, name="table"),
-            layers.Flatten(),
-            layers.Dense(CLASSES),
-        ]
-    )
+    model = model_with_a_table(vocabulary)
     x = np.random.default_rng(0).integers(0, 5, size=(BATCH, 4))
     moves, stats = step_and_rows(model, x=x)
     assert_norms(stats.history[0], moves, model)
@@ -253,14 +257,7 @@ def test_the_gradient_of_an_embedding_is_that_of_the_whole_table(vocabulary):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has IndexedSlices")
 def test_sparse_gradients_are_summed_under_xla_too():
-    model = keras.Sequential(
-        [
-            keras.Input((4,), dtype="int32"),
-            layers.Embedding(1000, 3, name="table"),
-            layers.Flatten(),
-            layers.Dense(CLASSES),
-        ]
-    )
+    model = model_with_a_table(1000)
     x = np.random.default_rng(0).integers(0, 5, size=(BATCH, 4))
     moves, stats = step_and_rows(model, x=x, jit_compile=True)
     assert_norms(stats.history[0], moves, model)
@@ -270,14 +267,7 @@ def test_sparse_gradients_are_summed_under_xla_too():
 def test_sparse_gradients_of_batches_that_change_their_size_between_trainings():
     import tensorflow as tf
 
-    model = keras.Sequential(
-        [
-            keras.Input((4,), dtype="int32"),
-            layers.Embedding(3000, 3, name="table"),
-            layers.Flatten(),
-            layers.Dense(CLASSES),
-        ]
-    )
+    model = model_with_a_table(3000)
     x = np.random.default_rng(0).integers(0, 3000, size=(2 * BATCH, 4))
     stats = GradientStats()
     model.compile(keras.optimizers.SGD(1.0), "mse")
