@@ -14,8 +14,9 @@ def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[.
     """Compiles `train_step` as Keras would compile the model's own, and leaves the model alone.
 
     `Trainer.make_train_function` reads `self.train_step` and leaves its result in
-    `self.train_function`; both are put back as they were. On torch, where `train_step` is looked
-    up at each call, the step runs without `torch.compile`.
+    `self.train_function`; both are put back as they were. On TensorFlow the batch is taken before
+    the step, where that can be done. On torch, where `train_step` is looked up at each call, the
+    step runs without `torch.compile`.
     """
     if name() == "torch":
         return lambda data: train_step(data[0])
