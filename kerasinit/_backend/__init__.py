@@ -46,6 +46,7 @@ from kerasinit._backend._optimizers import (
     observed_entry,
 )
 from kerasinit._backend._programs import parts_of
+from kerasinit._backend._replaced import replaced
 from kerasinit._backend._small_arrays import (
     addresses,
     compiles_steps,
@@ -129,6 +130,7 @@ __all__ = [
     "parts_of",
     "quietly",
     "read_runs",
+    "replaced",
     "rows_of",
     "run_for_shapes",
     "run_once",
