@@ -1,41 +1,33 @@
-"""The one room that asks which backend runs, or reads what Keras keeps private.
+"""The one room that knows which backend runs, and what Keras keeps private.
 
-Everything else is written with `keras.ops` and `keras.random`. Each function names the
-private attribute it reads; `tests/test_backend.py` fails the day Keras changes one of them.
+Everything else is written with `keras.ops` and `keras.random`. A backend is one file, which has the
+functions of `_protocol.Backend`; `_keras` reads what Keras keeps private.
 """
 
-from kerasinit._backend._building import (
+import keras
+
+from kerasinit._backend._keras import (
+    automatic_config,
+    build_shapes,
     building_layer,
-    building_path,
+    cause_of,
+    declared_initializers,
     deferred_variable,
+    flat_layers,
+    functional_ends,
+    graph_calls,
+    has_keras_train_step,
     in_stateless_scope,
     is_graph_model,
     layer_scope,
     open_scopes,
-)
-from kerasinit._backend._epochs import Training, training
-from kerasinit._backend._gradients import gradient, gradients_of, spare_compiled_loss
-from kerasinit._backend._graphs import functional_ends, graph_calls
-from kerasinit._backend._layers import (
-    automatic_config,
-    build_shapes,
-    declared_initializers,
-    flat_layers,
-    has_keras_train_step,
     output_spec,
     own_variables,
     seed_states,
-    synchronise,
+    spare_compiled_loss,
     training_argument,
     without_traces,
 )
-from kerasinit._backend._mapped import (
-    jitted,
-    maps_convolutions_well,
-    over_replicas,
-    quietly,
-)
-from kerasinit._backend._name import name
 from kerasinit._backend._optimizers import (
     accumulated_gradients,
     accumulation_steps,
@@ -45,7 +37,7 @@ from kerasinit._backend._optimizers import (
     loss_scaling,
     observed_entry,
 )
-from kerasinit._backend._programs import parts_of
+from kerasinit._backend._protocol import Backend, Training
 from kerasinit._backend._replaced import replaced
 from kerasinit._backend._small_arrays import (
     addresses,
@@ -60,19 +52,6 @@ from kerasinit._backend._small_arrays import (
     sums_of_squared_parts,
     sums_of_squares,
 )
-from kerasinit._backend._tracing import (
-    cause_of,
-    compiled,
-    copied,
-    errors,
-    evaluate,
-    is_concrete,
-    run_for_shapes,
-    run_once,
-    seed_tensor,
-    wait_for,
-    without_gradients,
-)
 from kerasinit._backend._train_step import (
     compile_train_step,
     join_step,
@@ -81,9 +60,54 @@ from kerasinit._backend._train_step import (
     step_state,
     waits_for_steps,
 )
-from kerasinit._backend._variables import assign_rows, takes_rows
+
+
+def _active() -> Backend:
+    name = keras.config.backend()
+    if name == "tensorflow":
+        from kerasinit._backend import tensorflow
+
+        return tensorflow
+    if name == "jax":
+        from kerasinit._backend import jax
+
+        return jax
+    if name == "torch":
+        from kerasinit._backend import torch
+
+        return torch
+    raise ImportError(
+        "kerasinit runs on the Keras backends ('jax', 'tensorflow', 'torch'). "
+        f"Received: KERAS_BACKEND={name!r}."
+    )
+
+
+_backend = _active()
+
+assign_rows = _backend.assign_rows
+compiled = _backend.compiled
+errors = _backend.errors
+evaluate = _backend.evaluate
+gradient = _backend.gradient
+gradients_of = _backend.gradients_of
+is_concrete = _backend.is_concrete
+jitted = _backend.jitted
+library = _backend.library
+maps_convolutions_well = _backend.maps_convolutions_well
+over_replicas = _backend.over_replicas
+parts_of = _backend.parts_of
+quietly = _backend.quietly
+run_for_shapes = _backend.run_for_shapes
+run_once = _backend.run_once
+seed_tensor = _backend.seed_tensor
+synchronise = _backend.synchronise
+takes_rows = _backend.takes_rows
+training = _backend.training
+wait_for = _backend.wait_for
+without_gradients = _backend.without_gradients
 
 __all__ = [
+    "Backend",
     "Training",
     "accumulated_gradients",
     "accumulation_steps",
@@ -93,13 +117,11 @@ __all__ = [
     "automatic_config",
     "build_shapes",
     "building_layer",
-    "building_path",
     "cause_of",
     "clipped_gradients",
     "compile_train_step",
     "compiled",
     "compiles_steps",
-    "copied",
     "declared_initializers",
     "deferred_variable",
     "errors",
@@ -119,9 +141,9 @@ __all__ = [
     "join_step",
     "joined",
     "layer_scope",
+    "library",
     "loss_scaling",
     "maps_convolutions_well",
-    "name",
     "observed_entry",
     "open_scopes",
     "output_spec",

@@ -222,12 +222,12 @@ def _train_group(
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of what produced a record."""
-    backend = _backend.name()
+    backend, version = _backend.library()
     return {
         "kerasinit": _version("kerasinit"),
         "keras": keras.__version__,
         "backend": backend,
-        backend: _version(backend),
+        backend: version,
     }
 
 

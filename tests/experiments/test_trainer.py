@@ -1,10 +1,11 @@
+import os
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
 from kerasinit import _backend
-from kerasinit._backend import _programs
 from kerasinit.experiments import _trainer
 from kerasinit.experiments._data import load
 from kerasinit.experiments._objective import batch_order, loss_and_accuracy
@@ -243,8 +244,9 @@ def test_parts_side_by_side_give_what_one_part_gives(make, dataset, monkeypatch)
 def test_parts_hold_all_replicas_and_busy_no_core_longer_than_needed(
     replicas, cores, bytes_of_one, most, monkeypatch
 ):
-    monkeypatch.setattr(_programs, "cores", lambda: cores)
-    monkeypatch.setattr(_programs, "_on_processor", lambda: keras.config.backend() == "jax")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(cores), raising=False)
+    if keras.config.backend() == "jax":
+        monkeypatch.setattr("jax.default_backend", lambda: "cpu")
     count, size = _backend.parts_of(replicas, bytes_of_one)
     assert 0 <= count * size - replicas < size
     if keras.config.backend() != "jax":
@@ -258,8 +260,8 @@ def test_parts_hold_all_replicas_and_busy_no_core_longer_than_needed(
 @pytest.mark.skipif(keras.config.backend() != "jax", reason="elsewhere there is one part")
 @pytest.mark.parametrize(("replicas", "size"), [(2, 1), (3, 2), (102, 2)])
 def test_a_part_of_one_replica_must_gain_more_than_it_costs(replicas, size, monkeypatch):
-    monkeypatch.setattr(_programs, "cores", lambda: 2)
-    monkeypatch.setattr(_programs, "_on_processor", lambda: True)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(2), raising=False)
+    monkeypatch.setattr("jax.default_backend", lambda: "cpu")
     assert _backend.parts_of(replicas, 2**21)[1] == size
 
 

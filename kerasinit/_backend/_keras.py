@@ -1,0 +1,353 @@
+"""What Keras keeps private: one function for each fact that is read.
+
+Private modules are imported when they are asked. Where one is missing, the same is found through
+public names; where that cannot be done, one warning says what follows. Keras 3.8 to 3.15 keep all
+of it in one place each; `tests/test_backend.py` fails the day Keras moves it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from kerasinit._backend._replaced import replaced
+
+
+@functools.cache
+def missing(what: str, consequence: str) -> None:
+    """Warns, once, that Keras does not show `what`, and what follows."""
+    warnings.warn(
+        f"kerasinit cannot see {what} in Keras {keras.__version__}: {consequence}. "
+        "Keras 3.8 to 3.15 are known to work.",
+        stacklevel=3,
+    )
+
+
+# --- the layer that is being built ----------------------------------------------------------------
+
+# Keys of the state that Keras keeps for each thread (`keras.src.backend.common.global_state`), and
+# what follows when Keras no longer keeps them.
+SCOPES, TRACING, WAITING = "name_scope_stack", "stateless_scope", "uninitialized_variables"
+CONSEQUENCES = {
+    SCOPES: (
+        "the layer that is being built",
+        "initializers take their fans from the shape, as Keras' own do, and fill layers that share "
+        "an instance with equal values",
+    ),
+    TRACING: (
+        "whether it traces",
+        "a model that is built by a call may start from other weights than elsewhere, from the "
+        "same seed",
+    ),
+    WAITING: (
+        "the variables that it fills after a trace",
+        "an initializer may take the outer model for the layer of such a variable",
+    ),
+}
+
+
+def open_scopes() -> list[tuple[str, Any]]:
+    """Name and caller of every open name scope, outermost first.
+
+    Keras opens a name scope whose `caller` is the layer while the layer builds.
+    """
+    return [(scope.name, scope.caller) for scope in _state(SCOPES) or ()]
+
+
+def building_layer() -> Any | None:
+    """The layer whose name scope is open, or None outside a layer."""
+    scopes = open_scopes()
+    return scopes[-1][1] if scopes else None
+
+
+@contextlib.contextmanager
+def layer_scope(layer: Any, path: str) -> Iterator[None]:
+    """Makes `layer` look like the layer being built at `path`, for draws after the build.
+
+    Args:
+        layer: A built Keras layer.
+        path: Path of the layer's variables without the variable's own name,
+            such as `"lstm/lstm_cell"`.
+    """
+    parent, _, last = path.rpartition("/")
+    with keras.name_scope(
+        last or layer.name, caller=layer, deduplicate=False, override_parent=parent
+    ):
+        yield
+
+
+def in_stateless_scope() -> bool:
+    """Whether Keras is tracing: a new variable gets its value later (`keras.StatelessScope`)."""
+    return _state(TRACING) is not None
+
+
+def deferred_variable() -> Any | None:
+    """The variable that is being filled after a trace has ended, or None.
+
+    A layer that is built while a subclassed model is traced only registers its variables; Keras
+    fills them afterwards (`initialize_all_variables`), under the name scope of the outer model.
+    """
+    if in_stateless_scope():
+        return None
+    return next((variable for variable in _state(WAITING) or () if variable._value is None), None)
+
+
+def _state(key: str) -> Any | None:
+    return None if key in _unreadable() else _read(key)
+
+
+def _read(key: str) -> Any | None:
+    try:
+        from keras.src.backend.common import global_state
+
+        return global_state.get_global_attribute(key)
+    except (ImportError, AttributeError):
+        return None
+
+
+@functools.cache
+def _unreadable() -> frozenset[str]:
+    """The keys that no longer hold what they held, each with a warning: seen while a layer builds.
+
+    Outside a layer a key that was renamed looks like one that holds nothing.
+    """
+    seen = set()
+
+    class Probe(keras.layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            scopes = _read(SCOPES)
+            if scopes and getattr(scopes[-1], "caller", None) is self:
+                seen.add(SCOPES)
+
+    with keras.StatelessScope(initialize_variables=False) as scope:
+        if _read(TRACING) is scope:
+            seen.add(TRACING)
+        Probe(name="probe").build(())
+        variable = keras.Variable(keras.initializers.Zeros(), shape=(), name="probe")
+        waiting = _read(WAITING)
+        if waiting and waiting[-1] is variable:
+            waiting.pop()
+            if getattr(variable, "_value", variable) is None:
+                seen.add(WAITING)
+    for key in CONSEQUENCES.keys() - seen:
+        missing(*CONSEQUENCES[key])
+    return frozenset(CONSEQUENCES.keys() - seen)
+
+
+# --- layers ----------------------------------------------------------------------------------
+
+
+def flat_layers(model: Any) -> list[Any]:
+    """`model` and every layer below it, once each, depth first (reads `Layer._flatten_layers`)."""
+    if hasattr(model, "_flatten_layers"):
+        return list(model._flatten_layers(include_self=True))
+    found: dict[int, Any] = {}
+    waiting = [model]
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) not in found:
+            found[id(layer)] = layer
+            held = [*getattr(layer, "layers", ()), *keras.tree.flatten([*vars(layer).values()])]
+            waiting += [part for part in held[::-1] if isinstance(part, keras.layers.Layer)]
+    return [*found.values()]
+
+
+def own_variables(layer: Any) -> list[Any]:
+    """Variables that `layer` made itself, not through a sublayer.
+
+    Reads `Layer._trainable_variables` and `Layer._non_trainable_variables`.
+    """
+    try:
+        return [*layer._trainable_variables, *layer._non_trainable_variables]
+    except AttributeError:
+        inner = {id(variable) for below in flat_layers(layer)[1:] for variable in below.weights}
+        return [variable for variable in layer.weights if id(variable) not in inner]
+
+
+def seed_states(layer: Any) -> list[Any]:
+    """State variables of the seed generators of `layer` (reads `Layer._seed_generators`)."""
+    held = getattr(layer, "_seed_generators", None)
+    if held is None:
+        held = [v for v in vars(layer).values() if isinstance(v, keras.random.SeedGenerator)]
+    return [generator.state for generator in held]
+
+
+def declared_initializers(layer: Any) -> list[Any] | None:
+    """What `layer` gave to `add_weight` for each of its own variables, in their order.
+
+    A copy made from the config is built in a stateless scope, where Keras variables keep their
+    initializer (`Variable._initializer`) and allocate nothing. None if there is no such copy.
+    """
+    if WAITING in _unreadable():  # they would stay among those to be filled
+        return None
+    from keras.src.backend.common import global_state
+
+    waiting = _read(WAITING)
+    global_state.set_global_attribute(WAITING, [])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            copy = type(layer).from_config(layer.get_config())
+            if not copy.built:
+                copy.build_from_config(layer.get_build_config())
+            made = own_variables(copy)
+            initializers = [variable._initializer for variable in made]
+    except Exception:  # noqa: BLE001 - the code of any custom layer runs here
+        return None
+    finally:
+        global_state.set_global_attribute(WAITING, waiting)
+    if [tuple(v.shape) for v in made] != [tuple(v.shape) for v in own_variables(layer)]:
+        return None
+    return initializers
+
+
+def build_shapes(layer: Any) -> dict[str, Any]:
+    """Argument name -> shape with which `layer` was built (reads `Layer._build_shapes_dict`)."""
+    if hasattr(layer, "_build_shapes_dict"):
+        shapes = layer._build_shapes_dict or {}
+    else:
+        config = layer.get_build_config() or {}
+        shapes = config.get("shapes_dict", config)
+    return {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
+
+
+def automatic_config(layer: Any) -> dict[str, Any]:
+    """Constructor arguments that Keras recorded for a layer without `get_config`.
+
+    Reads `Operation._auto_config.config`; changes to the dict change the layer's config.
+    """
+    if not hasattr(layer, "_auto_config"):
+        missing(
+            "the arguments that it records for custom layers",
+            "`portable` leaves the initializers among them as they are",
+        )
+        return {}
+    return {} if layer._auto_config is None else layer._auto_config.config
+
+
+def output_spec(function: Callable[[], Any]) -> Any:
+    """Shape and dtype of what `function` returns, without computing it.
+
+    Reads `keras.src.backend.compute_output_spec`.
+    """
+    try:
+        from keras.src.backend import compute_output_spec
+    except ImportError:
+
+        class Function(keras.Operation):
+            def call(self) -> Any:
+                return function()
+
+        return Function(name="function").compute_output_spec()
+    return compute_output_spec(function)
+
+
+# --- graphs ----------------------------------------------------------------------------------
+
+
+def is_graph_model(layer: Any) -> bool:
+    """Whether `layer` is a Sequential or Functional model, the only layer that is a `Function`."""
+    return isinstance(layer, (keras.Function, keras.Sequential))
+
+
+def functional_ends(model: Any) -> tuple[Any, Any] | None:
+    """Input and output Keras tensors of a Functional or built Sequential model; None for others."""
+    if not is_graph_model(model):
+        return None
+    try:
+        return model.inputs, model.outputs
+    except AttributeError:  # a Sequential model that was built without tracing its layers
+        return None
+
+
+def graph_calls(inputs: Any, outputs: Any) -> list[tuple[Any, Any, list[Any], list[Any]]]:
+    """The calls that lead from `inputs` to `outputs`, in an order in which they can run.
+
+    Each is (operation, symbolic arguments, input tensors, output tensors). Reads
+    `keras.src.ops.function.map_graph` and `keras.src.ops.node.Node`.
+
+    Args:
+        inputs: Keras tensors, any nested structure.
+        outputs: Keras tensors, any nested structure.
+
+    Raises:
+        RuntimeError: If Keras keeps the graph elsewhere.
+    """
+    try:
+        from keras.src.ops.function import map_graph
+    except ImportError:
+        missing("the graph of a model", "models are read as if their `call` could not be traced")
+        raise RuntimeError("The graph of a model cannot be read.") from None
+    nodes = map_graph(keras.tree.flatten(inputs), keras.tree.flatten(outputs))[1]
+    return [
+        (node.operation, node.arguments, node.arguments.keras_tensors, node.outputs)
+        for depth in sorted(nodes, reverse=True)
+        for node in nodes[depth]
+        if node.operation is not None and not node.is_input
+    ]
+
+
+@contextlib.contextmanager
+def without_traces(layers: list[Any]) -> Iterator[None]:
+    """Takes back the nodes that symbolic calls add to `layers` in the body.
+
+    Reads `Operation._inbound_nodes` and `Operation._outbound_nodes`; where they are missing, the
+    nodes stay, which only takes memory.
+    """
+    names = ("_inbound_nodes", "_outbound_nodes")
+    held = [getattr(layer, name) for layer in layers for name in names if hasattr(layer, name)]
+    counts = [len(nodes) for nodes in held]
+    try:
+        yield
+    finally:
+        for nodes, count in zip(held, counts, strict=True):
+            del nodes[count:]
+
+
+# --- training --------------------------------------------------------------------------------
+
+
+def training_argument(model: Any, training: bool) -> dict[str, bool]:
+    """The keyword argument `training` if the model's `call` takes it, as Keras' trainers ask."""
+    takes = "training" in inspect.signature(type(model).call).parameters
+    return {"training": training} if takes else {}
+
+
+def has_keras_train_step(model: Any) -> bool:
+    """Whether `model` trains by Keras' own `train_step`, whose logs hold running means."""
+    module = getattr(getattr(model, "train_step", None), "__module__", "")
+    return str(module).partition(".")[0] == "keras"
+
+
+@contextlib.contextmanager
+def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
+    """Lends `model` a fresh copy of its compiled loss, so that its own is not built or updated.
+
+    Reads `Model._compile_loss` and its `_user_loss`, `_user_loss_weights`, `output_names`;
+    yields the copy (None if the model has no compiled loss).
+    """
+    own = getattr(model, "_compile_loss", None)
+    if own is None:
+        yield None
+        return
+    spare = type(own)(own._user_loss, own._user_loss_weights, output_names=own.output_names)
+    spare.build(y, y_pred)
+    with replaced(model, _compile_loss=spare):
+        yield spare
+
+
+def cause_of(error: Exception) -> str:
+    """One line on what went wrong: where Keras reports on a layer's call, with the cause it names.
+
+    Args:
+        error: Whatever was raised; Keras marks the cause with terminal codes for bold.
+    """
+    first, _, rest = str(error).strip().partition("\n")
+    bold = re.search(r"\x1b\[1m(?:\{\{.*?\}\})?\s*(.*)", rest)
+    return f"{first.rstrip('.')}: {bold[1]}".replace("\x1b[0m", "") if bold else first

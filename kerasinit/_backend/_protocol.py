@@ -1,0 +1,189 @@
+"""What differs between the backends: the functions that each of their files has."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+Arrays: TypeAlias = Sequence[np.ndarray]
+Values: TypeAlias = tuple[list[Any], list[Any]]  # tensors of weights and of states
+Step: TypeAlias = Callable[..., tuple[Any, Any, Any]]
+
+# What running, tracing or mapping somebody's function may raise in Python.
+PYTHON_ERRORS = (
+    ValueError, TypeError, RuntimeError, AttributeError, LookupError, ArithmeticError,
+)  # fmt: skip
+
+
+class Training(Protocol):
+    """Replicas in training: as one part, or as parts that run side by side."""
+
+    def load(self, parts: Sequence[tuple[Arrays, Arrays]], learning_rate: float) -> None:
+        """Starts anew: from weights and states of each part, an optimizer that has seen nothing."""
+
+    def epoch(self, xs: Any, ys: Any) -> list[Any]:
+        """Trains on batches `(steps, batch, ...)`; the sum of the rows of each part."""
+
+    def values(self) -> list[Values]:
+        """The tensors of each part now."""
+
+
+class Backend(Protocol):
+    """A backend, as the module `tensorflow`, `jax` or `torch` beside this one.
+
+    Everything else is written with `keras.ops` and `keras.random`. To add a backend, add such a
+    module, and name it in `__init__.py`.
+    """
+
+    # --- values and traces ------------------------------------------------------------------
+
+    def library(self) -> tuple[str, str]:
+        """Name and version of the backend's library, such as `("jax", "0.10.0")`."""
+
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What running, tracing or mapping somebody's function may raise."""
+
+    def evaluate(self, function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
+        """Values of an elementwise `function`, computed at once even while a trace runs.
+
+        Args:
+            function: Takes and returns a tensor of the backend (or a numpy array).
+            values: Points to evaluate at, any shape, kept in their own dtype.
+        """
+
+    def is_concrete(self, tensor: Any) -> bool:
+        """Whether `tensor` holds numbers now, as against standing for them in a trace."""
+
+    def without_gradients(self) -> contextlib.AbstractContextManager[Any]:
+        """A scope in which nothing is recorded for a backward pass."""
+
+    def wait_for(self, tensors: Any) -> None:
+        """Returns once `tensors` (a structure) are computed, for a fair look at the clock."""
+
+    def synchronise(self, model: Any) -> None:
+        """Brings the weights that `fit` carries outside a model back into its variables."""
+
+    # --- functions that are compiled, or run once -----------------------------------------------
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function` of a tensor, run with exact matrix products, in one piece where that pays.
+
+        On GPUs, some backends round the factors of float32 products to 10 bits (TF32), which would
+        leave an orthogonal matrix with an error of 1e-3; here they do not.
+
+        Args:
+            function: A pure function of one tensor, or of what `seed_tensor` gives, and of plain
+                values that can be hashed, such as shapes; defined at the top of a module.
+        """
+
+    def seed_tensor(self, seed: Any) -> Any:
+        """`seed` in the form in which it can enter `compiled`; Keras' generators take it, too.
+
+        Args:
+            seed: An int, or a `SeedGenerator`, which moves on, or already in that form.
+        """
+
+    def run_once(self, function: Callable[[], Any]) -> Any:
+        """What `function` returns, computed in the fastest way for a single call."""
+
+    def run_for_shapes(self, function: Callable[[], Any]) -> Any:
+        """What `function` returns, or only its shapes and dtypes where these are much cheaper."""
+
+    # --- gradients ---------------------------------------------------------------------------
+
+    def gradient(
+        self,
+        function: Callable[[list[Any]], tuple[Any, Any]],
+        inputs: list[Any],
+        *,
+        as_whole: bool = False,
+    ) -> tuple[Any, Any, list[Any]]:
+        """Value, extra results and gradients of `function`; inputs it does not use get zeros.
+
+        Args:
+            function: Takes the list of float tensors and returns `(scalar, anything)`.
+            inputs: Tensors of the backend to differentiate by.
+            as_whole: Whether JAX compiles the whole. It compiles each operation by itself
+                otherwise, which is faster only where the same few operations repeat, as in a stack
+                of `Dense`.
+
+        Returns:
+            `(scalar, anything, gradients)` with one gradient for each input, of its shape.
+        """
+
+    def gradients_of(
+        self, function: Callable[..., tuple[Any, Any]]
+    ) -> Callable[..., tuple[Any, Any]]:
+        """Turns `function(weights, *rest) -> (loss, extras)` into `-> (gradients, extras)`.
+
+        Args:
+            function: Takes a (nested) list of tensors first.
+        """
+
+    # --- large variables -----------------------------------------------------------------------
+
+    def takes_rows(self, variable: Any) -> bool:
+        """Whether `assign_rows` can fill a Keras variable: it lies on one device."""
+
+    def assign_rows(self, variable: Any, pieces: Iterable[tuple[int, Any]]) -> None:
+        """Assigns pieces of consecutive rows, each with its first row, that fill a Keras variable.
+
+        One after the other, so that only one piece lies beside the variable. Only where
+        `takes_rows` is true.
+        """
+
+    # --- replicas --------------------------------------------------------------------------------
+
+    def over_replicas(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Maps `function(replica, *shared)` over the leading axis of every tensor of `replica`."""
+
+    def maps_convolutions_well(self) -> bool:
+        """Whether a convolution mapped over its kernels is fast: measured on CPU."""
+
+    def quietly(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """`run` without what the backend logs on how it was traced; errors are still raised."""
+
+    def jitted(
+        self, function: Callable[..., Any], example: tuple[Any, ...] | None = None
+    ) -> Callable[..., list[Any]]:
+        """`function(values, *shared)` of each part in one compiled call, if anything is compiled.
+
+        Args:
+            function: Of (nested lists of) tensors.
+            example: Arguments as they will come: on JAX, compilation then begins now.
+
+        Returns:
+            A function of the values of all parts, and of what they share; it gives a list.
+        """
+
+    def parts_of(self, replicas: int, replica_bytes: int) -> tuple[int, int]:
+        """Into how many parts of which size replicas are best divided; the last may be filled up.
+
+        Args:
+            replicas: How many there are.
+            replica_bytes: What one of them needs for a step.
+        """
+
+    def training(
+        self,
+        step: Step,
+        weights: Sequence[Any],
+        states: Sequence[Any],
+        optimizer: Any,
+        *,
+        example: tuple[Any, Any],
+        row_shape: tuple[int, ...],
+    ) -> Training:
+        """A training by `step` and `optimizer` that runs an epoch in one call.
+
+        Args:
+            step: `((weights, states), x, y) -> (gradients, new states, row)`, all of them tensors.
+            weights: Trainable Keras variables of the shapes of a part.
+            states: Non-trainable Keras variables likewise.
+            optimizer: A Keras optimizer, built for `weights`.
+            example: Batches as they will come: on JAX, compilation begins now.
+            row_shape: Shape of a row.
+        """

@@ -1,0 +1,318 @@
+"""JAX (see `_protocol.Backend`)."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, final
+
+import jax
+import keras
+import numpy as np
+
+from kerasinit._backend._in_place import resetting
+from kerasinit._backend._protocol import PYTHON_ERRORS, Arrays, Step, Training, Values
+
+# XLA's options for a program that runs once, by JAX's name of the device. On a processor: little
+# optimization. On a GPU: no search for the fastest kernel of each matrix product.
+ONCE = {
+    "cpu": {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
+    "gpu": {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False},
+}
+
+# --- values and traces ----------------------------------------------------------------------------
+
+
+def library() -> tuple[str, str]:
+    """JAX; it comes with its `jaxlib`."""
+    return "jax", str(jax.__version__)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """JAX's errors are Python's."""
+    return PYTHON_ERRORS
+
+
+def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
+    """Outside of every trace, and in 64 bits, which JAX would round otherwise."""
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
+        return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values))))
+
+
+def is_concrete(tensor: Any) -> bool:
+    """A tracer stands for numbers."""
+    return not isinstance(tensor, jax.core.Tracer)
+
+
+def without_gradients() -> contextlib.AbstractContextManager[Any]:
+    """Nothing is recorded without a transformation."""
+    return contextlib.nullcontext()
+
+
+def wait_for(tensors: Any) -> None:
+    """JAX goes on while its device works."""
+    jax.block_until_ready(tensors)
+
+
+def synchronise(model: Any) -> None:
+    """As Keras' own checkpoint callbacks do."""
+    model.jax_state_sync()
+
+
+# --- functions that are compiled, or run once -----------------------------------------------------
+
+
+@functools.cache
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """In one piece: JAX compiles every operation of a new shape by itself, which takes longer.
+
+    Several times on the first call, and later, too. Nor does JAX try out kernels on a GPU, which
+    takes a minute for few orthogonal matrices and gains milliseconds (except inside a trace, which
+    has its own say).
+    """
+
+    def run(plain: tuple[Any, ...], tensor: Any) -> Any:
+        return function(tensor, *plain)
+
+    options = ONCE["gpu"] if jax.default_backend() == "gpu" else None
+    nested = jax.jit(run, static_argnums=0)
+    alone = jax.jit(run, static_argnums=0, compiler_options=options)
+
+    def call(tensor: Any, *plain: Any) -> Any:
+        # JAX takes compiler options only where nothing else is being traced.
+        at_once = options is not None and is_concrete(keras.ops.zeros(()))
+        with jax.default_matmul_precision("float32"):
+            return (alone if at_once else nested)(plain, tensor)
+
+    return call
+
+
+def seed_tensor(seed: Any) -> Any:
+    """A key: what Keras' generators make of `seed`."""
+    if keras.ops.is_tensor(seed):
+        return seed
+    if isinstance(seed, keras.random.SeedGenerator):
+        return seed.next()
+    return keras.ops.convert_to_tensor([seed, 0], dtype="uint32")
+
+
+def run_once(function: Callable[[], Any]) -> Any:
+    """JAX would compile each of its operations by itself."""
+    return _compiled_once(function)()
+
+
+def run_for_shapes(function: Callable[[], Any]) -> Any:
+    """Only shapes and dtypes."""
+    return jax.eval_shape(function)
+
+
+def _compiled_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` compiled for a single call: in a hurry."""
+    run: Callable[..., Any] = jax.jit(function, compiler_options=ONCE.get(jax.default_backend()))
+    return run
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+
+def gradient(
+    function: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any], *, as_whole: bool = False
+) -> tuple[Any, Any, list[Any]]:
+    """By `jax.value_and_grad`."""
+    run = jax.value_and_grad(function, has_aux=True)
+    run = _compiled_once(run) if as_whole else run
+    (value, extra), gradients = run(inputs)
+    return value, extra, list(gradients)
+
+
+def gradients_of(function: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """By `jax.grad`."""
+    run: Callable[..., tuple[Any, Any]] = jax.grad(function, has_aux=True)
+    return run
+
+
+# --- large variables --------------------------------------------------------------------------
+
+
+def takes_rows(variable: Any) -> bool:
+    """A sharded array cannot."""
+    value = variable.value
+    return isinstance(value, jax.Array) and len(value.devices()) == 1
+
+
+def assign_rows(variable: Any, pieces: Iterable[tuple[int, Any]]) -> None:
+    """Into one new array, since arrays cannot change."""
+    value = keras.ops.zeros(variable.shape, variable.dtype)
+    for row, piece in pieces:
+        value = _put_rows(value, piece, row)
+    variable.assign(value)
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _put_rows(value: Any, piece: Any, row: Any) -> Any:
+    """Writes a piece into an array which it takes over."""
+    return jax.lax.dynamic_update_slice_in_dim(value, piece, row, 0)
+
+
+# --- replicas ---------------------------------------------------------------------------------
+
+
+def over_replicas(function: Callable[..., Any]) -> Callable[..., Any]:
+    """By `jax.vmap`."""
+    return lambda replica, *shared: jax.vmap(lambda own: function(own, *shared))(replica)
+
+
+def maps_convolutions_well() -> bool:
+    """It becomes a grouped convolution, eight times slower than a product of patches."""
+    return False
+
+
+def quietly(run: Callable[..., Any]) -> Callable[..., Any]:
+    """As it is: nothing is logged."""
+    return run
+
+
+def jitted(
+    function: Callable[..., Any], example: tuple[Any, ...] | None = None
+) -> Callable[..., list[Any]]:
+    """Compiled once, all parts side by side."""
+    program = _Program(function, example)
+
+    def in_parts(parts: Sequence[Any], *shared: Any) -> list[Any]:
+        run = program.compiled(parts[0], *shared)
+        return _side_by_side(lambda values: run(values, *shared), parts)
+
+    return in_parts
+
+
+MOST_PER_PART = 4  # replicas; fewer, but not less than two, if they take more bytes than
+PART_BYTES = 2**22  # which stay in a processor's cache
+ALONE = 1.15  # time of a replica that is a part by itself, relative to one among several: measured
+
+
+def parts_of(replicas: int, replica_bytes: int) -> tuple[int, int]:
+    """On a processor several, since XLA runs a mapped matrix product on one thread.
+
+    Small parts, one at a time on each core, take half to two thirds of the time of one large part,
+    measured on two cores. Everywhere else, one part.
+    """
+    if jax.default_backend() != "cpu":
+        return 1, replicas
+    workers = _cores()
+    most = min(max(PART_BYTES // replica_bytes, 2), MOST_PER_PART, replicas)
+
+    def busy(size: int) -> float:  # replicas that the busiest worker trains
+        trained = math.ceil(math.ceil(replicas / size) / workers) * size
+        return trained * ALONE if size == 1 else trained
+
+    size = min(range(1, most + 1), key=lambda size: (busy(size), -size))
+    return math.ceil(replicas / size), size
+
+
+def training(
+    step: Step,
+    weights: Sequence[Any],
+    states: Sequence[Any],
+    optimizer: Any,
+    *,
+    example: tuple[Any, Any],
+    row_shape: tuple[int, ...],
+) -> Training:
+    """In arrays beside the variables, a scan over the steps."""
+    return _OfParts(step, weights, states, optimizer, example)
+
+
+@final
+class _OfParts:
+    """A `Training` of parts that share one compiled epoch and run on all cores."""
+
+    def __init__(
+        self,
+        step: Step,
+        weights: Sequence[Any],
+        states: Sequence[Any],
+        optimizer: Any,
+        example: tuple[Any, Any],
+    ) -> None:
+        def run(carry: Any, batches: Any) -> Any:
+            def body(carry: Any, batch: Any) -> Any:
+                own, state, slots = carry
+                gradients, state, row = step((own, state), *batch)
+                own, slots = optimizer.stateless_apply(slots, gradients, own)
+                return (own, state, slots), row
+
+            carry, rows = jax.lax.scan(body, carry, batches)
+            return carry, rows.sum(0)
+
+        self._optimizer = optimizer
+        self._reset = resetting(optimizer)
+        self._carries = [([v.value for v in weights], [v.value for v in states], self._slots())]
+        self._program = _Program(run, (self._carries[0], example))
+
+    def load(self, parts: Sequence[tuple[Arrays, Arrays]], learning_rate: float) -> None:
+        self._reset(learning_rate)
+        self._carries = [(*jax.device_put(part), self._slots()) for part in parts]
+
+    def epoch(self, xs: Any, ys: Any) -> list[Any]:
+        run = self._program.compiled(self._carries[0], (xs, ys))
+        results = _side_by_side(lambda carry: run(carry, (xs, ys)), self._carries)
+        self._carries = [carry for carry, _ in results]
+        return [total for _, total in results]
+
+    def values(self) -> list[Values]:
+        return [(weights, states) for weights, states, _ in self._carries]
+
+    def _slots(self) -> list[Any]:
+        return [variable.value for variable in self._optimizer.variables]
+
+
+class _Program:
+    """A function, compiled once for all threads.
+
+    It is traced in the thread that asks and compiled in another, so that who gives an example can
+    do something else meanwhile.
+
+    Args:
+        function: Of (nested lists of) tensors.
+        example: Arguments as they will come; None to compile when they do.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], example: tuple[Any, ...] | None = None
+    ) -> None:
+        self._jitted = jax.jit(function)
+        self._compiled: dict[Hashable, Future[Any]] = {}
+        if example is not None:
+            self._begin(example)
+
+    def compiled(self, *arguments: Any) -> Callable[..., Any]:
+        """The function for arguments of these shapes; waits until it is compiled."""
+        return self._begin(arguments).result()
+
+    def _begin(self, arguments: tuple[Any, ...]) -> Future[Any]:
+        key = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(arguments))
+        if key not in self._compiled:
+            traced = self._jitted.lower(*arguments)
+            thread = ThreadPoolExecutor(1)
+            self._compiled[key] = thread.submit(traced.compile)
+            thread.shutdown(wait=False)
+        return self._compiled[key]
+
+
+def _side_by_side(function: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
+    """`function` of each part, on as many threads as there are cores."""
+    if len(parts) == 1:
+        return [function(parts[0])]
+    with ThreadPoolExecutor(min(_cores(), len(parts))) as pool:
+        return list(pool.map(lambda part: jax.block_until_ready(function(part)), parts))
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

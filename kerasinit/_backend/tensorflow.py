@@ -1,0 +1,216 @@
+"""TensorFlow (see `_protocol.Backend`)."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasinit._backend._in_place import InPlace
+from kerasinit._backend._protocol import PYTHON_ERRORS, Step, Training
+
+ZERO = tf.UnconnectedGradients.ZERO
+
+# --- values and traces ----------------------------------------------------------------------------
+
+
+def library() -> tuple[str, str]:
+    """TensorFlow, under whichever name it was installed (`tensorflow-cpu`, ...)."""
+    return "tensorflow", str(tf.__version__)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """TensorFlow's errors are no `RuntimeError`."""
+    return (*PYTHON_ERRORS, tf.errors.OpError)
+
+
+def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
+    """Outside of every `tf.function`."""
+    with tf.init_scope():
+        return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values))))
+
+
+def is_concrete(tensor: Any) -> bool:
+    """Symbolic tensors of a graph have no `numpy`."""
+    return hasattr(tensor, "numpy")
+
+
+def without_gradients() -> contextlib.AbstractContextManager[Any]:
+    """Nothing is recorded without a tape."""
+    return contextlib.nullcontext()
+
+
+def wait_for(tensors: Any) -> None:
+    """By copying them."""
+    for tensor in keras.tree.flatten(tensors):
+        if keras.ops.is_tensor(tensor):
+            tensor.numpy()
+
+
+def synchronise(model: Any) -> None:
+    """Nothing to do: `fit` trains the variables."""
+
+
+# --- functions that are compiled, or run once -----------------------------------------------------
+
+
+@functools.cache
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Operation by operation; a `tf.function` keeps the precision of the program that runs it."""
+
+    def call(tensor: Any, *plain: Any) -> Any:
+        before = tf.config.experimental.tensor_float_32_execution_enabled()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        try:
+            return function(tensor, *plain)
+        finally:
+            tf.config.experimental.enable_tensor_float_32_execution(before)
+
+    return call
+
+
+def seed_tensor(seed: Any) -> Any:
+    """As it is: nothing is compiled."""
+    return seed
+
+
+def run_once(function: Callable[[], Any]) -> Any:
+    """As it is."""
+    return function()
+
+
+def run_for_shapes(function: Callable[[], Any]) -> Any:
+    """All of it: a trace would cost more."""
+    return function()
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+
+def gradient(
+    function: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any], *, as_whole: bool = False
+) -> tuple[Any, Any, list[Any]]:
+    """Of a tape; sparse gradients come back dense."""
+    inputs = [tf.convert_to_tensor(tensor) for tensor in inputs]  # a variable's value, too
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        value, extra = function(inputs)
+    gradients = tape.gradient(value, inputs, unconnected_gradients=ZERO)
+    return value, extra, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def gradients_of(function: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """Of a tape."""
+
+    def with_gradient(weights: Any, *rest: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            loss, extras = function(weights, *rest)
+        return tape.gradient(loss, weights, unconnected_gradients=ZERO), extras
+
+    return with_gradient
+
+
+# --- large variables --------------------------------------------------------------------------
+
+
+def takes_rows(variable: Any) -> bool:
+    """A variable of `tf.distribute` cannot."""
+    value = variable.value
+    return isinstance(value, tf.Variable) and not isinstance(value, tf.distribute.DistributedValues)
+
+
+def assign_rows(variable: Any, pieces: Iterable[tuple[int, Any]]) -> None:
+    """By scattering: to assign a slice would pass over the whole variable."""
+    for row, piece in pieces:
+        rows = tf.IndexedSlices(piece, tf.range(row, row + piece.shape[0]))
+        variable.value.scatter_update(rows)
+
+
+# --- replicas ---------------------------------------------------------------------------------
+
+
+def over_replicas(function: Callable[..., Any]) -> Callable[..., Any]:
+    """By `tf.vectorized_map`."""
+    return lambda replica, *shared: tf.vectorized_map(lambda own: function(own, *shared), replica)
+
+
+def maps_convolutions_well() -> bool:
+    """It becomes one convolution per replica."""
+    return True
+
+
+def quietly(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Without TensorFlow's warnings.
+
+    It warns of operations that it maps one replica at a time (random ones), and of functions that
+    were traced anew: each architecture has its own, and so has each shape of a convolution. What
+    cannot be mapped it logs at length, and raises.
+    """
+    logger = logging.getLogger("tensorflow")
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        def is_critical(record: logging.LogRecord) -> bool:
+            return record.levelno >= logging.CRITICAL
+
+        # A filter of each call's own: with the level, threads would put back each other's.
+        logger.addFilter(is_critical)
+        try:
+            return run(*arguments, **options)
+        finally:
+            logger.removeFilter(is_critical)
+
+    return called
+
+
+def jitted(
+    function: Callable[..., Any], example: tuple[Any, ...] | None = None
+) -> Callable[..., list[Any]]:
+    """One `tf.function` for all parts."""
+    run = quietly(_function(function))
+    return lambda parts, *shared: [run(values, *shared) for values in parts]
+
+
+def parts_of(replicas: int, replica_bytes: int) -> tuple[int, int]:
+    """One part."""
+    return 1, replicas
+
+
+def training(
+    step: Step,
+    weights: Sequence[Any],
+    states: Sequence[Any],
+    optimizer: Any,
+    *,
+    example: tuple[Any, Any],
+    row_shape: tuple[int, ...],
+) -> Training:
+    """In the variables, a loop over the steps inside a `tf.function`."""
+
+    def epoch(update: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def run(xs: Any, ys: Any) -> Any:
+            def body(index: Any, total: Any) -> tuple[Any, Any]:
+                return index + 1, total + update(xs[index], ys[index])
+
+            steps = tf.shape(xs)[0]
+            return tf.while_loop(lambda index, _: index < steps, body, (0, tf.zeros(row_shape)))[1]
+
+        return quietly(_function(run))
+
+    return InPlace(
+        step, weights, states, optimizer, epoch=epoch, randomness=lambda _: contextlib.nullcontext()
+    )
+
+
+def _function(function: Callable[..., Any]) -> Callable[..., Any]:
+    # XLA pays on a GPU; on a CPU its batched matrix products make an epoch three times slower.
+    traced: Callable[..., Any] = tf.function(
+        function, jit_compile=bool(tf.config.list_physical_devices("GPU")), autograph=False
+    )
+    return traced

@@ -1,0 +1,185 @@
+"""Torch (see `_protocol.Backend`)."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+
+from kerasinit._backend._in_place import InPlace
+from kerasinit._backend._protocol import PYTHON_ERRORS, Step, Training, Values
+
+# --- values and traces ----------------------------------------------------------------------------
+
+
+def library() -> tuple[str, str]:
+    """Torch, with the build it comes from."""
+    return "torch", str(torch.__version__)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """Torch's errors are Python's."""
+    return PYTHON_ERRORS
+
+
+def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
+    """As it is: nothing is traced."""
+    return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values))))
+
+
+def is_concrete(tensor: Any) -> bool:
+    """Keras works out shapes on the device `meta`."""
+    return bool(tensor.device.type != "meta")
+
+
+def without_gradients() -> contextlib.AbstractContextManager[Any]:
+    """Torch records what its parameters enter unless told otherwise."""
+    return torch.no_grad()
+
+
+def wait_for(tensors: Any) -> None:
+    """By copying them."""
+    for tensor in keras.tree.flatten(tensors):
+        if keras.ops.is_tensor(tensor):
+            keras.ops.convert_to_numpy(tensor)
+
+
+def synchronise(model: Any) -> None:
+    """Nothing to do: `fit` trains the variables."""
+
+
+# --- functions that are compiled, or run once -----------------------------------------------------
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As it is: torch multiplies float32 exactly unless its user asks otherwise."""
+    return function
+
+
+def seed_tensor(seed: Any) -> Any:
+    """As it is: nothing is compiled."""
+    return seed
+
+
+def run_once(function: Callable[[], Any]) -> Any:
+    """As it is."""
+    return function()
+
+
+def run_for_shapes(function: Callable[[], Any]) -> Any:
+    """All of it."""
+    return function()
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+
+def gradient(
+    function: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any], *, as_whole: bool = False
+) -> tuple[Any, Any, list[Any]]:
+    """Of copies of `inputs`, whatever scope is open."""
+    with torch.enable_grad():
+        leaves = [tensor.detach().clone().requires_grad_(True) for tensor in inputs]
+        value, extra = function(leaves)
+        if not value.requires_grad:
+            return value, extra, [torch.zeros_like(leaf) for leaf in leaves]
+        found = torch.autograd.grad(value, leaves, allow_unused=True)
+    pairs = zip(found, leaves, strict=True)
+    gradients = [torch.zeros_like(leaf) if g is None else g for g, leaf in pairs]
+    return value.detach(), extra, gradients
+
+
+def gradients_of(function: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """By `torch.func.grad`, which can be mapped."""
+    run: Callable[..., tuple[Any, Any]] = torch.func.grad(function, has_aux=True)
+    return run
+
+
+# --- large variables --------------------------------------------------------------------------
+
+
+def takes_rows(variable: Any) -> bool:
+    """Every variable can."""
+    return True
+
+
+def assign_rows(variable: Any, pieces: Iterable[tuple[int, Any]]) -> None:
+    """Into the tensor itself."""
+    for row, piece in pieces:
+        variable.value.data[row : row + len(piece)].copy_(piece)
+
+
+# --- replicas ---------------------------------------------------------------------------------
+
+
+def over_replicas(function: Callable[..., Any]) -> Callable[..., Any]:
+    """By `torch.func.vmap`."""
+
+    def mapped(replica: Any, *shared: Any) -> Any:
+        each = torch.func.vmap(lambda own: function(own, *shared), randomness="same")
+        with warnings.catch_warnings():  # flash attention is looped over: correct, if slower
+            warnings.filterwarnings("ignore", message="(?s).*performance drop")
+            return each(replica)
+
+    return mapped
+
+
+def maps_convolutions_well() -> bool:
+    """Torch cannot map Keras' padding at all."""
+    return False
+
+
+def quietly(run: Callable[..., Any]) -> Callable[..., Any]:
+    """As it is: nothing is logged."""
+    return run
+
+
+def jitted(
+    function: Callable[..., Any], example: tuple[Any, ...] | None = None
+) -> Callable[..., list[Any]]:
+    """Nothing is compiled, nor recorded."""
+    run = torch.no_grad()(function)
+    return lambda parts, *shared: [run(values, *shared) for values in parts]
+
+
+def parts_of(replicas: int, replica_bytes: int) -> tuple[int, int]:
+    """One part."""
+    return 1, replicas
+
+
+def training(
+    step: Step,
+    weights: Sequence[Any],
+    states: Sequence[Any],
+    optimizer: Any,
+    *,
+    example: tuple[Any, Any],
+    row_shape: tuple[int, ...],
+) -> Training:
+    """In the variables, step by step."""
+
+    def detached(values: Values, x: Any, y: Any) -> tuple[Any, Any, Any]:
+        own, state = values  # tensors, where Keras holds parameters
+        return step(([weight.detach() for weight in own], state), x, y)
+
+    def epoch(update: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def run(xs: Any, ys: Any) -> Any:
+            with torch.no_grad():
+                return sum(update(x, y) for x, y in zip(xs, ys, strict=True))
+
+        return run
+
+    return InPlace(detached, weights, states, optimizer, epoch=epoch, randomness=_seeded)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Keras draws the masks of a `Dropout` from torch's global generator."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
