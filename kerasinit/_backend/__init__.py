@@ -28,38 +28,9 @@ from kerasinit._backend._keras import (
     training_argument,
     without_traces,
 )
-from kerasinit._backend._optimizers import (
-    accumulated_gradients,
-    accumulation_steps,
-    any_sparse,
-    clipped_gradients,
-    gradient_values,
-    loss_scaling,
-    observed_entry,
-)
+from kerasinit._backend._optimizers import accumulation_steps, clipped_gradients, loss_scaling
 from kerasinit._backend._protocol import Backend, Training
 from kerasinit._backend._replaced import replaced
-from kerasinit._backend._small_arrays import (
-    addresses,
-    compiles_steps,
-    functions_of,
-    joined,
-    read_runs,
-    rows_of,
-    small_array,
-    strided_runs,
-    sums_by_group,
-    sums_of_squared_parts,
-    sums_of_squares,
-)
-from kerasinit._backend._train_step import (
-    compile_train_step,
-    join_step,
-    split_step,
-    step_batch,
-    step_state,
-    waits_for_steps,
-)
 
 
 def _active() -> Backend:
@@ -105,14 +76,22 @@ takes_rows = _backend.takes_rows
 training = _backend.training
 wait_for = _backend.wait_for
 without_gradients = _backend.without_gradients
+compile_train_step = _backend.compile_train_step
+dense_gradient = _backend.dense_gradient
+is_reachable = _backend.is_reachable
+join_step = _backend.join_step
+observed_entry = _backend.observed_entry
+packed = _backend.packed
+sampled = _backend.sampled
+split_step = _backend.split_step
+step_state = _backend.step_state
+sum_of_squares = _backend.sum_of_squares
+waits_for_steps = _backend.waits_for_steps
 
 __all__ = [
     "Backend",
     "Training",
-    "accumulated_gradients",
     "accumulation_steps",
-    "addresses",
-    "any_sparse",
     "assign_rows",
     "automatic_config",
     "build_shapes",
@@ -121,25 +100,23 @@ __all__ = [
     "clipped_gradients",
     "compile_train_step",
     "compiled",
-    "compiles_steps",
     "declared_initializers",
     "deferred_variable",
+    "dense_gradient",
     "errors",
     "evaluate",
     "flat_layers",
     "functional_ends",
-    "functions_of",
     "gradient",
-    "gradient_values",
     "gradients_of",
     "graph_calls",
     "has_keras_train_step",
     "in_stateless_scope",
     "is_concrete",
     "is_graph_model",
+    "is_reachable",
     "jitted",
     "join_step",
-    "joined",
     "layer_scope",
     "library",
     "loss_scaling",
@@ -149,24 +126,19 @@ __all__ = [
     "output_spec",
     "over_replicas",
     "own_variables",
+    "packed",
     "parts_of",
     "quietly",
-    "read_runs",
     "replaced",
-    "rows_of",
     "run_for_shapes",
     "run_once",
+    "sampled",
     "seed_states",
     "seed_tensor",
-    "small_array",
     "spare_compiled_loss",
     "split_step",
-    "step_batch",
     "step_state",
-    "strided_runs",
-    "sums_by_group",
-    "sums_of_squared_parts",
-    "sums_of_squares",
+    "sum_of_squares",
     "synchronise",
     "takes_rows",
     "training",

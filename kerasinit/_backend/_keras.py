@@ -325,6 +325,17 @@ def has_keras_train_step(model: Any) -> bool:
     return str(module).partition(".")[0] == "keras"
 
 
+def train_function_of(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
+    """The train function that Keras would make of `train_step`; the model keeps its own.
+
+    `Trainer.make_train_function` reads `train_step` and leaves what it makes in `train_function`.
+    """
+    with replaced(model, train_step=train_step, train_function=None):
+        model.make_train_function(force=True)
+        made: Callable[..., Any] = model.train_function
+        return made
+
+
 @contextlib.contextmanager
 def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
     """Lends `model` a fresh copy of its compiled loss, so that its own is not built or updated.

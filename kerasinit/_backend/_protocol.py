@@ -11,6 +11,8 @@ import numpy as np
 Arrays: TypeAlias = Sequence[np.ndarray]
 Values: TypeAlias = tuple[list[Any], list[Any]]  # tensors of weights and of states
 Step: TypeAlias = Callable[..., tuple[Any, Any, Any]]
+# `finish = observe(variables, gradients, values, scale)`; then `finish(values)`.
+Observe: TypeAlias = Callable[[Sequence[Any], Sequence[Any], Sequence[Any], Any], Callable[..., Any]]
 
 # What running, tracing or mapping somebody's function may raise in Python.
 PYTHON_ERRORS = (
@@ -187,3 +189,62 @@ class Backend(Protocol):
             example: Batches as they will come: on JAX, compilation begins now.
             row_shape: Shape of a row.
         """
+
+    # --- the step of `fit` -----------------------------------------------------------------------
+
+    def compile_train_step(self, model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
+        """Compiles `train_step` as Keras would the model's own, and leaves the model alone."""
+
+    def waits_for_steps(self) -> bool:
+        """Whether a train step is done when its call returns."""
+
+    def split_step(self, result: Any) -> tuple[Any, tuple[Any, ...]]:
+        """Logs, and the rest of what a train step returns."""
+
+    def join_step(self, logs: Any, rest: tuple[Any, ...]) -> Any:
+        """What a train step returns, with other logs: the inverse of `split_step`."""
+
+    def step_state(self, model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
+        """Variables and their values among the arguments of `train_step`.
+
+        Empty where the variables hold them. The last argument is the batch.
+        """
+
+    def observed_entry(self, optimizer: Any, observe: Observe) -> dict[str, Callable[..., Any]]:
+        """The method through which gradients enter `optimizer`, by its name, observed.
+
+        It passes everything on unchanged.
+
+        Args:
+            optimizer: A Keras optimizer.
+            observe: Is called with variables, gradients, values and scale before the update, and
+                what it returns with the values after it. `values` are the weights, `scale` is what
+                the gradients are to be divided by (None for 1).
+        """
+
+    def dense_gradient(self, gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
+        """A gradient's entries as one dense tensor, and whether entries that are 0 are left out.
+
+        A sparse gradient names some rows several times; each comes back once, with its sum.
+
+        Args:
+            gradient: Any gradient that the backend gives.
+            shape: Of the variable. Of the gradient, it may be unknown while it is traced.
+        """
+
+    def sampled(self, tensor: Any, entries: int | None) -> tuple[Any, Any, Any]:
+        """Evenly spaced entries of `tensor`, how many they are, and how many it has.
+
+        Args:
+            tensor: A dense tensor of any shape.
+            entries: Entries to take, roughly, of a tensor with three times as many; None for all.
+        """
+
+    def sum_of_squares(self, tensor: Any) -> Any:
+        """Sum of squares of all entries, in float32."""
+
+    def packed(self, parts: Sequence[Any]) -> Any:
+        """All parts as one vector, float32: tensors of any shape, and sequences of numbers."""
+
+    def is_reachable(self, tensor: Any) -> bool:
+        """Whether what runs or is traced now can return `tensor`."""

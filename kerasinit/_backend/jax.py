@@ -11,11 +11,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, final
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 
 from kerasinit._backend._in_place import resetting
-from kerasinit._backend._protocol import PYTHON_ERRORS, Arrays, Step, Training, Values
+from kerasinit._backend._keras import train_function_of
+from kerasinit._backend._optimizers import accumulated_gradients, gradient_scale
+from kerasinit._backend._protocol import PYTHON_ERRORS, Arrays, Observe, Step, Training, Values
+from kerasinit._backend._sampling import RUN, even_step
 
 # XLA's options for a program that runs once, by JAX's name of the device. On a processor: little
 # optimization. On a GPU: no search for the fastest kernel of each matrix product.
@@ -316,3 +320,93 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+# --- the step of `fit` ------------------------------------------------------------------------
+
+
+def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
+    """As Keras compiles the model's own."""
+    return train_function_of(model, train_step)
+
+
+def waits_for_steps() -> bool:
+    """JAX goes on while its device, even a processor, works."""
+    return False
+
+
+def split_step(result: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Logs, then the state."""
+    return result[0], tuple(result[1:])
+
+
+def join_step(logs: Any, rest: tuple[Any, ...]) -> Any:
+    """Logs, then the state."""
+    return (logs, *rest)
+
+
+def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
+    """The state of `JAXTrainer.train_step`.
+
+    Values of the trainable and the other variables, the optimizer's, and those of the metrics,
+    which a loss of several outputs keeps.
+    """
+    trainable, others, _, metrics = arguments[0]
+    return [
+        *zip(model.trainable_variables, trainable, strict=True),
+        *zip(model.non_trainable_variables, others, strict=True),
+        *zip(model.metrics_variables, metrics, strict=True),
+    ]
+
+
+def observed_entry(optimizer: Any, observe: Observe) -> dict[str, Callable[..., Any]]:
+    """`stateless_apply`, to which all values are given."""
+    stateless_apply = optimizer.stateless_apply
+
+    def observed(optimizer_variables: Any, grads: Any, trainable_variables: Any) -> Any:
+        variables = optimizer._trainable_variables
+        pairs = zip(optimizer.variables, optimizer_variables, strict=True)
+        state = {id(variable): value for variable, value in pairs}
+        finish = observe(
+            variables,
+            accumulated_gradients(optimizer, variables, grads, state),
+            trainable_variables,
+            gradient_scale(optimizer, state),
+        )
+        result = stateless_apply(optimizer_variables, grads, trainable_variables)
+        finish(result[0])
+        return result
+
+    return {"stateless_apply": observed}
+
+
+def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
+    """All gradients are dense."""
+    return gradient, False
+
+
+def sampled(tensor: Any, entries: int | None) -> tuple[Any, int, int]:
+    """By slices, which XLA reads as they are."""
+    flat = jnp.reshape(tensor, (-1,))
+    step = even_step(tensor.shape, entries)
+    if step == 1:
+        return flat, flat.size, flat.size
+    count = flat.size // step
+    runs = jnp.reshape(flat[: count * step], (count, step))[:, :RUN]
+    return runs, runs.size, flat.size
+
+
+def sum_of_squares(tensor: Any) -> Any:
+    """A product with itself: on a processor, XLA's sum over all entries is one slow loop."""
+    flat = jnp.reshape(tensor, (-1,)).astype("float32")
+    return jnp.dot(flat, flat, precision=jax.lax.Precision.HIGHEST)
+
+
+def packed(parts: Sequence[Any]) -> Any:
+    """In one concatenation."""
+    return jnp.concatenate([jnp.asarray(part, "float32").reshape(-1) for part in parts])
+
+
+def is_reachable(tensor: Any) -> bool:
+    """JAX does not tell."""
+    return True

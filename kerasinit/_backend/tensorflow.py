@@ -13,7 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerasinit._backend._in_place import InPlace
-from kerasinit._backend._protocol import PYTHON_ERRORS, Step, Training
+from kerasinit._backend._keras import train_function_of
+from kerasinit._backend._optimizers import observed_apply
+from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training
+from kerasinit._backend._sampling import RUN, even_step
 
 ZERO = tf.UnconnectedGradients.ZERO
 
@@ -214,3 +217,104 @@ def _function(function: Callable[..., Any]) -> Callable[..., Any]:
         function, jit_compile=bool(tf.config.list_physical_devices("GPU")), autograph=False
     )
     return traced
+
+
+# --- the step of `fit` ------------------------------------------------------------------------
+
+
+def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
+    """As Keras compiles the model's own."""
+    return train_function_of(model, train_step)
+
+
+@functools.cache
+def waits_for_steps() -> bool:
+    """On a processor."""
+    return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
+
+
+def split_step(result: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Only logs."""
+    return result, ()
+
+
+def join_step(logs: Any, rest: tuple[Any, ...]) -> Any:
+    """Only logs."""
+    return logs
+
+
+def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
+    """The variables hold their values."""
+    return []
+
+
+def observed_entry(optimizer: Any, observe: Observe) -> dict[str, Callable[..., Any]]:
+    """`apply`; a `tf.Variable` is read now, not when its value is used."""
+    return observed_apply(
+        optimizer, observe, lambda variable: tf.convert_to_tensor(variable.value), _over_devices
+    )
+
+
+def _over_devices(gradients: list[Any]) -> list[Any]:
+    """Gradients added up over the devices of `tf.distribute`."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    present = [gradient for gradient in gradients if gradient is not None]
+    reduced = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return [None if gradient is None else next(reduced) for gradient in gradients]
+
+
+def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
+    """An `IndexedSlices` may name a row several times."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return tf.reshape(gradient, shape), False  # while it is traced, its own may be unknown
+    rows = gradient.values.shape[0]
+    if rows is not None and rows >= shape[0]:
+        return tf.reshape(tf.convert_to_tensor(gradient), shape), False
+    # `tf.unique` has no fixed shape, which XLA needs: sort, then number the runs of equals.
+    order = tf.argsort(gradient.indices)
+    indices = tf.gather(gradient.indices, order)
+    new = tf.cast(indices[1:] != indices[:-1], "int32")
+    run = tf.concat([tf.zeros_like(indices[:1], "int32"), tf.cumsum(new)], axis=0)
+    values = tf.cast(tf.gather(gradient.values, order), "float32")
+    return tf.math.unsorted_segment_sum(values, run, tf.shape(run)[0]), True
+
+
+def sampled(tensor: Any, entries: int | None) -> tuple[Any, Any, Any]:
+    """By gathering runs as wholes: a strided slice would copy a large tensor first."""
+    flat = tf.reshape(tensor, (-1,))
+    size = flat.shape[0]
+    if size is None:  # rows of a sparse gradient, as many as the batch names
+        size = tf.size(flat)
+        flat = flat[:: tf.maximum(size // entries, 1)] if entries else flat
+        return flat, tf.size(flat), size
+    step = even_step(tensor.shape, entries)
+    if step == 1:
+        return flat, size, size
+    runs = tf.reshape(flat[: size // RUN * RUN] if size % RUN else flat, (-1, RUN))
+    starts = np.arange(size // step, dtype="int32") * (step // RUN)
+    return tf.gather(runs, starts), len(starts) * RUN, size
+
+
+def sum_of_squares(tensor: Any) -> Any:
+    """In float32."""
+    return 2.0 * tf.nn.l2_loss(tf.cast(tensor, "float32"))
+
+
+def packed(parts: Sequence[Any]) -> Any:
+    """In one concatenation."""
+    return tf.concat([_float32_vector(part) for part in parts], axis=0)
+
+
+def _float32_vector(part: Any) -> Any:
+    if tf.is_tensor(part):
+        return tf.cast(tf.reshape(part, (-1,)), "float32")
+    if any(map(tf.is_tensor, part)):
+        return tf.stack([tf.cast(number, "float32") for number in part])
+    return tf.constant(part, "float32")
+
+
+def is_reachable(tensor: Any) -> bool:
+    """Not from within a branch or a loop of a graph."""
+    return is_concrete(tensor) or tensor.graph is tf.compat.v1.get_default_graph()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -12,7 +13,9 @@ import numpy as np
 import torch
 
 from kerasinit._backend._in_place import InPlace
-from kerasinit._backend._protocol import PYTHON_ERRORS, Step, Training, Values
+from kerasinit._backend._optimizers import observed_apply
+from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training, Values
+from kerasinit._backend._sampling import RUN, even_step
 
 # --- values and traces ----------------------------------------------------------------------------
 
@@ -183,3 +186,83 @@ def _seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
+
+
+# --- the step of `fit` ------------------------------------------------------------------------
+
+
+def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras looks `train_step` up at each call; this one runs without `torch.compile`."""
+    return lambda data: train_step(data[0])
+
+
+def waits_for_steps() -> bool:
+    """On a processor."""
+    return not torch.accelerator.is_available()
+
+
+def split_step(result: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Only logs."""
+    return result, ()
+
+
+def join_step(logs: Any, rest: tuple[Any, ...]) -> Any:
+    """Only logs."""
+    return logs
+
+
+def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
+    """The variables hold their values."""
+    return []
+
+
+def observed_entry(optimizer: Any, observe: Observe) -> dict[str, Callable[..., Any]]:
+    """`apply`; Keras assigns to a variable by writing into its tensor."""
+    return observed_apply(optimizer, observe, lambda variable: variable.value)
+
+
+def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
+    """A sparse tensor names some rows several times until it is coalesced."""
+    if gradient.is_sparse:
+        return gradient.coalesce().values(), True
+    return gradient, False
+
+
+def sampled(tensor: Any, entries: int | None) -> tuple[Any, int, int]:
+    """A view where that is possible: cheap to make, and read once, when it is packed."""
+    flat = tensor.detach().reshape(-1)
+    size = flat.numel()
+    step = even_step(tensor.shape, entries)
+    if step == 1:
+        return flat, size, size
+    runs = flat.as_strided((size // step, RUN), (step, 1))
+    return runs, runs.numel(), size
+
+
+def sum_of_squares(tensor: Any) -> Any:
+    """A product with itself is the fastest sum."""
+    flat = tensor.detach().reshape(-1).float()
+    return flat.dot(flat)
+
+
+def packed(parts: Sequence[Any]) -> Any:
+    """Copies, which later updates of the weights leave alone."""
+    device = next((part.device for part in parts if isinstance(part, torch.Tensor)), None)
+    flat = [
+        part.detach().reshape(-1)
+        if isinstance(part, torch.Tensor)
+        else _constant(tuple(part), device)
+        for part in parts
+    ]
+    return torch.cat(flat).float()
+
+
+@functools.lru_cache(maxsize=64)
+def _constant(numbers: tuple[float, ...], device: Any) -> Any:
+    """Numbers as a tensor, which takes long to make in the middle of a step."""
+    return torch.tensor(numbers, dtype=torch.float32, device=device)
+
+
+def is_reachable(tensor: Any) -> bool:
+    """Nothing is traced."""
+    return True

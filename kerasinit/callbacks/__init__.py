@@ -2,5 +2,6 @@
 
 from kerasinit.callbacks._gradient_stats import GradientStats
 from kerasinit.callbacks._reaction import GradientError, GradientWarning
+from kerasinit.callbacks._record import GradientRow, Row
 
-__all__ = ["GradientError", "GradientStats", "GradientWarning"]
+__all__ = ["GradientError", "GradientRow", "GradientStats", "GradientWarning", "Row"]

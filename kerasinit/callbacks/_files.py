@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from kerasinit.callbacks._record import Record
+from kerasinit.callbacks._record import Row
 
 SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv")
+SHARED = ("run", "step", "epoch", "loss", "overflow")  # by the lines of one step
 
 
 class Sink(Protocol):
     """Where records go."""
 
-    def write(self, record: Record) -> None:
-        """Adds one record."""
+    def write(self, row: Row) -> None:
+        """Adds one recorded step."""
 
     def flush(self) -> None:
         """Hands what was written to the operating system."""
@@ -39,9 +40,9 @@ class JsonLines:
     def __init__(self, path: Path) -> None:
         self._file = _open(path)
 
-    def write(self, record: Record) -> None:
+    def write(self, row: Row) -> None:
         """Adds one line and flushes it, so that an interrupted training loses nothing."""
-        self._file.write(json.dumps(record.to_dict(), separators=(",", ":")) + "\n")
+        self._file.write(json.dumps(row, separators=(",", ":")) + "\n")
         self._file.flush()
 
     def flush(self) -> None:
@@ -63,8 +64,8 @@ class Csv:
     """
 
     COLUMNS = (
-        *("step", "epoch", "loss", "overflow", "kind", "name", "count", "total", "norm", "rms"),
-        *("mean", "std", "min", "max", "zeros", "zero_fraction", "non_finite", "weight_norm"),
+        *SHARED,
+        *("kind", "name", "count", "total", "norm", "rms", "mean", "std", "min", "max", "zeros", "zero_fraction", "non_finite", "weight_norm"),
         *("update_ratio", "signal_gradient_rms"),
     )
 
@@ -74,9 +75,9 @@ class Csv:
         if self._file.tell() == 0:
             self._writer.writeheader()
 
-    def write(self, record: Record) -> None:
-        """Adds the lines of one record and flushes them."""
-        self._writer.writerows(flat_rows(record.to_dict()))
+    def write(self, row: Row) -> None:
+        """Adds the lines of one recorded step and flushes them."""
+        self._writer.writerows(flat_rows(row))
         self._file.flush()
 
     def flush(self) -> None:
@@ -105,9 +106,9 @@ def file_sink(path: Path) -> Sink:
     return Csv(path) if path.suffix == ".csv" else JsonLines(path)
 
 
-def flat_rows(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def flat_rows(row: Row) -> Iterator[dict[str, Any]]:
     """One flat dict for each variable and each layer of one row of `history`."""
-    shared = {key: row[key] for key in ("step", "epoch", "loss", "overflow")}
+    shared = {key: row[key] for key in SHARED}
     for kind, parts in (("variable", row["variables"]), ("layer", row["layers"])):
         for name, part in parts.items():
             yield shared | {"kind": kind, "name": name} | part

@@ -6,23 +6,25 @@ import contextlib
 import itertools
 import numbers
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 
 from kerasinit import _backend
+from kerasinit.callbacks._attached import LastCallback, attach, run_step, running_list
 from kerasinit.callbacks._files import Sink, check_path, file_sink
-from kerasinit.callbacks._loss import RecentLoss
+from kerasinit.callbacks._judgement import Findings
+from kerasinit.callbacks._measuring import MeasuringStep
 from kerasinit.callbacks._reaction import Policy, check_policy
 from kerasinit.callbacks._record import History
-from kerasinit.callbacks._recorder import Recorder
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._session import Session, Settings
 from kerasinit.callbacks._show import heat_map, to_dataframe
 from kerasinit.callbacks._tensorboard import require_tensorboard, tensorboard_sink
-from kerasinit.callbacks._watch import Watch
 from kerasinit.signals import Verdict
 
 
@@ -63,8 +65,8 @@ class GradientStats(keras.callbacks.Callback):
         history_size: Recorded steps that `history` keeps.
 
     Attributes:
-        history: The last recorded steps as plain dicts; up to date at the end of an epoch, before
-            that up to 10 records or 50 steps behind.
+        history: The last recorded steps as plain dicts, `Row`s; up to date at the end of an epoch,
+            before that up to one record behind, where the device works on while Python goes on.
         verdicts: What was found wrong, each cause and layer once.
         overflows: Recorded steps that loss scaling skipped.
         every: Steps between recorded steps now.
@@ -123,18 +125,29 @@ class GradientStats(keras.callbacks.Callback):
         if self._log_dir is not None:
             require_tensorboard()
         self.history = History(_at_least_one("history_size", history_size))
-        self.verdicts: list[Verdict] = []
-        self.overflows = 0
+        self.async_safe = True  # `on_train_batch_end` may run in a thread of Keras'
+        self._findings = Findings()
         self._subject: Any = None
-        self._watch: Watch | None = None
-        self._session: Session | None = None
+        self._measuring: MeasuringStep | None = None
         self._schedule: Schedule | None = None
-        self._epoch = 0
+        # One for each `fit` that is running: there may be one inside another.
+        self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+        self._outside: Session | None = None  # of a training without a list of callbacks
 
     @property
     def every(self) -> int:
         """Steps between recorded steps now."""
         return self._settings.every if self._schedule is None else self._schedule.every
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """What was found wrong, each cause and layer once."""
+        return self._findings.verdicts
+
+    @property
+    def overflows(self) -> int:
+        """Recorded steps that loss scaling skipped."""
+        return self._findings.overflows
 
     def set_model(self, model: Any) -> None:
         """Notes the model; called by Keras."""
@@ -144,32 +157,65 @@ class GradientStats(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Opens the files and starts a new session; called by Keras."""
-        self._begin(running_loss=_backend.has_keras_train_step(self._subject))
+        callbacks = running_list(self)
+        begun = self._sessions.get(callbacks) if callbacks is not None else None
+        if begun is not None and not begun.has_begun:
+            return  # this callback is twice in the list
+        session = self._begin(running_loss=_backend.has_keras_train_step(self._subject))
+        if callbacks is None:
+            self._outside = session
+            return
+        self._sessions[callbacks] = session
+        weakref.finalize(callbacks, session.end)  # if an exception ends the training
+        # First, so that the others find the norms in the logs; and last, to look at the step.
+        callbacks.callbacks.remove(self)
+        callbacks.callbacks.insert(0, self)
+        callbacks.callbacks.append(LastCallback(session))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the epoch; called by Keras."""
-        self._epoch = epoch
+        session = self._current()
+        if session is not None:
+            session.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Reacts to what earlier steps showed and prepares the next; called by Keras."""
-        if self._session is not None:
-            self._react(self._session)
-            self._session.arm(self._epoch, batch)
+        """Prepares the step, where no list of callbacks calls `LastCallback`; called by Keras."""
+        if self._outside is not None and self._current() is self._outside:
+            self._outside.begin_step(batch)
+            attach(self._outside)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Adds the norms of the last recorded gradient to the logs; called by Keras."""
+        session = self._current()
+        if session is not None and logs is not None:
+            logs.update(session.summary(batch))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Adds the number of verdicts to the logs of the epoch; called by Keras."""
-        if self._session is not None:
-            self._session.recorder.flush()
-            self._react(self._session)
+        """Adds norms and the number of verdicts to the logs of the epoch; called by Keras."""
+        session = self._current()
+        if session is None:
+            return
+        session.flush()
+        session.react()
         if logs is not None:
+            logs.update(session.summary())
             logs["grad_verdicts"] = len(self.verdicts)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes the files; called by Keras."""
-        session, self._session = self._session, None
+        callbacks = running_list(self)
+        if callbacks is None:
+            session, self._outside = self._outside, None
+        else:
+            session = self._sessions.pop(callbacks, None)
+            callbacks.callbacks[:] = [
+                held
+                for held in callbacks.callbacks
+                if not (isinstance(held, LastCallback) and held.session is session)
+            ]
         if session is not None:
-            session.recorder.close()
-            self._react(session)
+            session.end()
+            session.react()
 
     @contextlib.contextmanager
     def watching(self, model: Any) -> Iterator[GradientStats]:
@@ -191,25 +237,23 @@ class GradientStats(keras.callbacks.Callback):
         """
         self.set_model(model)
         model.make_train_function()
-        self._begin(running_loss=False)
-        session = self._session
-        plain = model.__dict__["train_function"]
+        session = self._begin(running_loss=False)
+        plain = vars(model)["train_function"]
         calls = itertools.count()
 
         def train_function(*arguments: Any) -> Any:
-            if session is None:
-                return plain(*arguments)
-            result = session.run(plain, 0, next(calls), arguments, show=False)
-            session.recorder.drain()
-            self._react(session)
+            session.begin_step(next(calls))
+            result = run_step(plain, [session], arguments)
+            session.settle()
+            session.react()
             return result
 
-        model.__dict__["train_function"] = train_function
         try:
-            yield self
+            with _backend.replaced(model, train_function=train_function):
+                yield self
         finally:
-            model.__dict__["train_function"] = plain
-            self.on_train_end()
+            session.end()
+            session.react()
 
     def to_dataframe(self, level: str = "variables") -> Any:
         """The recorded steps in `history` as a pandas DataFrame, one line per step and part.
@@ -234,32 +278,41 @@ class GradientStats(keras.callbacks.Callback):
         """
         return heat_map(self.history, statistic)
 
-    def _begin(self, *, running_loss: bool) -> None:
+    def _current(self) -> Session | None:
+        """The session of the `fit` that calls this callback now."""
+        callbacks = running_list(self)
+        return self._outside if callbacks is None else self._sessions.get(callbacks)
+
+    def _begin(self, *, running_loss: bool) -> Session:
         model = self._subject
         settings = self._settings
-        if self._watch is None or not self._watch.serves(model):
-            self._watch = Watch(
-                model,
-                clipped=settings.clipped,
-                histogram=settings.histogram,
-                exact=settings.exact,
-            )
+        # One measurement serves all callbacks of a training that look at the same step.
+        callbacks = running_list(self)
+        others = [self] if callbacks is None else callbacks.callbacks
+        asked = [other._settings for other in others if isinstance(other, GradientStats)]
+        options = {
+            "clipped": any(other.clipped for other in asked),
+            "exact": any(other.exact for other in asked),
+        }
+        if self._measuring is None or not self._measuring.serves(model, **options):
+            self._measuring = MeasuringStep(model, **options)
             self._schedule = None
-        if self._session is not None:  # an exception ended the training before
-            self._session.recorder.close()
+            self._findings.first_loss = None
         sinks: list[Sink] = [] if self._path is None else [file_sink(self._path)]
         if self._log_dir is not None:
             sinks.append(tensorboard_sink(self._log_dir))
-        recorder = Recorder(model.name, self.history, sinks, RecentLoss(running_loss))
-        self._session = Session(model, settings, recorder, self._watch, self._schedule)
-        self._schedule = self._session.schedule
-
-    def _react(self, session: Session) -> None:
-        session.catch_up()
-        new = [found.verdict for found in list(session.recorder.found)]
-        self.verdicts.extend(new)
-        self.overflows = session.recorder.overflows
-        session.react()
+        session = Session(
+            model,
+            settings,
+            history=self.history,
+            findings=self._findings,
+            sinks=sinks,
+            measuring=self._measuring,
+            schedule=self._schedule,
+            running_loss=running_loss,
+        )
+        self._schedule = session.schedule
+        return session
 
 
 def _at_least_one(name: str, value: int) -> int:

@@ -11,6 +11,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
+from kerasinit.callbacks._record import PROBED
 from kerasinit.signals import (
     FLAT_DERIVATIVE,
     FLAT_SAMPLES,
@@ -21,9 +22,6 @@ from kerasinit.signals import (
     sites,
     watching,
 )
-
-PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
-"""Columns of `probe_step`: NaN stands for what the layer does not have."""
 
 SAMPLES = 64  # of the batch; a unit that is on for 5 % of samples is seen with p = 0.96
 STEP = 0.05  # half the distance of the two points behind a derivative

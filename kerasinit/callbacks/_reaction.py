@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit.callbacks._recorder import Found
+from kerasinit.callbacks._judgement import Found
 from kerasinit.signals import Verdict
 
-POLICIES = ("warn", "stop", "raise")
-Policy: TypeAlias = str | Callable[[Verdict], str | None]
+Action: TypeAlias = Literal["warn", "stop", "raise"]
+POLICIES: tuple[Action, ...] = ("warn", "stop", "raise")
+Policy: TypeAlias = Action | Callable[[Verdict], Action | None]
 
 
 class GradientWarning(UserWarning):
@@ -50,7 +51,7 @@ def check_policy(policy: Policy) -> Policy:
     )
 
 
-def action_for(found: Found, policy: Policy) -> str | None:
+def action_for(found: Found, policy: Policy) -> Action | None:
     """What the policy asks for: one of `POLICIES`, or None for nothing.
 
     Raises:

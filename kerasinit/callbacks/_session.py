@@ -1,19 +1,24 @@
-"""One training under watch: which step is measured, and what is done about a verdict."""
+"""One training under watch: which steps are measured, what is kept, what a verdict leads to."""
 
 from __future__ import annotations
 
+import contextlib
 import time
+import uuid
 import warnings
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit._typing import Tensor
-from kerasinit.callbacks._measured import LogValue, Measured, Numbers
-from kerasinit.callbacks._plan import SUMMARY
+from kerasinit.callbacks._files import Sink
+from kerasinit.callbacks._judgement import WINDOW, Findings, Found, Judgement
+from kerasinit.callbacks._loss import RecentLoss
+from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
+from kerasinit.callbacks._variable_names import VariableNames
 from kerasinit.callbacks._reaction import (
     GradientError,
     GradientWarning,
@@ -21,9 +26,10 @@ from kerasinit.callbacks._reaction import (
     Snapshots,
     action_for,
 )
-from kerasinit.callbacks._recorder import WINDOW, Found, Pending, Recorder
+from kerasinit.callbacks._record import History, Reading, Record, is_finite
 from kerasinit.callbacks._schedule import Schedule
-from kerasinit.callbacks._watch import Watch
+
+SHOWN = 256  # steps whose norms the logs can still ask for: Keras may write them in a thread
 
 
 @dataclass(frozen=True)
@@ -39,172 +45,276 @@ class Settings:
     exact: bool = False
 
 
-class Session:
-    """Measures the steps of one training.
+@dataclass(frozen=True)
+class Wish:
+    """What a session wants of one step.
 
-    Between steps nothing of the model or the optimizer differs from a training without it, but
-    for `model.train_function` between `arm` and the call that follows.
+    Args:
+        step: Number of the last step that the call executes.
+        executed: Number of steps that it executes.
+        measuring: What measures it; None to run Keras' own train function.
+        probing: Whether the activations are probed.
+        timed: Whether the session is to be told how long the step takes.
+    """
+
+    step: int
+    executed: int
+    measuring: MeasuringStep | None
+    probing: bool
+    timed: bool
+
+
+@dataclass(frozen=True)
+class _Pending:
+    reading: Reading
+    names: VariableNames
+    loss: Any
+    step: int
+    epoch: int
+    steps_in_epoch: int
+    probing: bool
+
+
+class Session:
+    """Measures and judges the steps of one training.
 
     Args:
         model: The compiled model.
         settings: What to measure.
-        recorder: Where measurements go.
-        watch: The train function that measures, from an earlier training of the model.
-        schedule: Which steps are measured, from that training; None for a new one.
+        history: Where the last records are kept.
+        findings: Where verdicts are collected.
+        sinks: Where all records are written; one that fails is dropped with a complaint.
+        measuring: The train function that measures.
+        schedule: Which steps are measured; of an earlier training of the model, if there was one.
+        running_loss: Whether the reported loss is a running mean over the epoch.
     """
 
     def __init__(
         self,
         model: Any,
         settings: Settings,
-        recorder: Recorder,
-        watch: Watch,
+        *,
+        history: History,
+        findings: Findings,
+        sinks: Sequence[Sink],
+        measuring: MeasuringStep,
         schedule: Schedule | None = None,
+        running_loss: bool = True,
     ) -> None:
         self.model = model
-        self.recorder = recorder
-        self.watch = watch
         self.stopped = False
+        self.has_begun = False
+        self.epoch = 0
+        self.logs: Any = {}  # of the latest step
         self._settings = settings
+        self._history = history
+        self._findings = findings
+        self._sinks = list(sinks)
+        self._measuring = measuring
         self._accumulation = _backend.accumulation_steps(model.optimizer)
         self._loss_scaling = _backend.loss_scaling(model.optimizer)
         self.schedule = schedule or Schedule(
             settings.every, budget=settings.budget, accumulation=self._accumulation
         )
         self.schedule.again()
-        self.watch.find_optimizers()
         self._probes = settings.activations_every and Schedule(settings.activations_every)
-        self._waits = settings.on_verdict != "warn"
-        self._snapshots = Snapshots(model) if _may_stop(settings.on_verdict) else None
-        self._records = 0
-        self._told_failure = False
-        self._step: int | None = None
-        self._latest: dict[str, LogValue] = {}
-        self._summary: Tensor | None = None  # of the last step that did not overflow
-        self._logs: Any = {}
+        may_stop = settings.on_verdict == "stop" or callable(settings.on_verdict)
+        self._snapshots = Snapshots(model) if may_stop else None
+        # Where the device works on while Python goes on, the latest step is not waited for.
+        waits = settings.on_verdict != "warn" or _backend.waits_for_steps()
+        self._ahead = 0 if waits else 1
+        self._run = uuid.uuid4().hex[:12]
+        self._judgement: Judgement | None = Judgement(findings)
+        self._recent = RecentLoss(running_loss)
+        self._recent_epoch: int | None = None
+        self._names: dict[Any, VariableNames] = {}
+        self._pending: deque[_Pending] = deque()
+        self._shown: deque[tuple[int, int, Reading, VariableNames]] = deque(maxlen=SHOWN)
+        self._found: deque[Found] = deque()
+        self._complaints: list[str] = []
+        self._complained = False
+        self._measured = 0
+        self._step: int | None = None  # the next
+        self._batch = 0
 
-    def arm(self, epoch: int, batch: int) -> None:
-        """Makes the next call of `model.train_function`, and only that, go through the session.
+    # --- around a step ----------------------------------------------------------------------------
 
-        Called from the thread that trains, right before the call.
-        """
-        step = self._begin_step()
-        if self._snapshots is not None and self._records % WINDOW == 0 and not self.stopped:
-            self._records += 1
-            self._snapshots.take(step)
-        attributes = self.model.__dict__
-        plain = attributes["train_function"]
+    def begin_step(self, batch: int) -> None:
+        """Reacts to what earlier steps showed; called right before the step at `batch`."""
+        self.react()
+        self.has_begun = True
+        self._batch = batch
+        if self._step is None:
+            # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
+            self._step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
+        if self._snapshots is not None and self._measured % WINDOW == 0 and not self.stopped:
+            self._measured += 1
+            self._snapshots.take(self._step)
 
-        def train_function(*arguments: Any) -> Any:
-            attributes["train_function"] = plain
-            return self.run(plain, epoch, batch, arguments)
+    def wish(self) -> Wish:
+        """What is wanted of the step that comes."""
+        first = self._step or 0
+        executed = self.model.steps_per_execution or 1
+        step = first + executed - 1
+        probing = bool(self._probes and self._probes.due(first)) and not self._complained
+        timed = self.schedule.measures(step)
+        measuring = self._measuring if self.schedule.due(first) or probing else None
+        return Wish(step, executed, measuring, probing, timed)
 
-        attributes["train_function"] = train_function
-
-    def run(
-        self,
-        plain: Callable[..., Any],
-        epoch: int,
-        batch: int,
-        arguments: tuple[Any, ...],
-        *,
-        show: bool = True,
-    ) -> Any:
-        """Runs the train function once, measured if it is time; returns what Keras expects.
+    def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
+        """Takes in what a step gave.
 
         Args:
-            plain: Keras' own train function.
-            epoch: Epoch, from 0.
-            batch: Batch of the epoch, from 0.
-            arguments: Of the train function.
-            show: Whether the gradient norms are added to the logs.
+            wish: What was wanted of it.
+            logs: What it reported.
+            reading: What was read; None if nothing was.
+            seconds: How long it took, if that was wished for.
         """
-        if self.stopped:
-            # `fit` ends after this batch: leave the weights as they are.
-            return _backend.join_step(self._logs, arguments[:1])
-        executed = self.model.steps_per_execution or 1
-        step = self._begin_step()
-        probing = bool(self._probes and self._probes.due(step)) and self.watch.failure is None
-        measures = self.schedule.measures(step + executed - 1)
-        recording = self.schedule.due(step) or probing
-        began = self._clock() if measures else None
-        if recording:
-            result, measured = self.watch.call(arguments, probing=probing)
-        else:
-            result, measured = plain(*arguments), None
-        logs, rest = _backend.split_step(result)
-        if began is not None:
-            _backend.wait_for(logs)
-            if not probing:
-                self.schedule.observe(recording, time.perf_counter() - began)
-        self._step = step + executed
-        if self.watch.failure is not None and not self._told_failure:
-            self._told_failure = True
-            self.recorder.complain(
-                f"Steps cannot be measured in full, training goes on: {self.watch.failure!r}."
-            )
-        if measured is not None:
-            self._records += 1
-            self._show(measured)
-            self._hand_over(measured, logs, step + executed - 1, epoch, batch + executed)
-        self._logs = {**logs, **self._latest} if show and isinstance(logs, dict) else logs
-        return _backend.join_step(self._logs, rest)
+        self.logs = logs
+        self._step = wish.step + 1
+        if wish.timed and not wish.probing:
+            self.schedule.observe(wish.measuring is not None, seconds)
+        if wish.measuring is None:
+            return
+        self._complain_once(reading)
+        if reading is None:
+            return
+        self._measured += 1
+        names = self._names_of(reading)
+        steps = self._batch + wish.executed
+        loss = logs.get("loss") if isinstance(logs, dict) else None
+        self._pending.append(
+            _Pending(reading, names, loss, wish.step, self.epoch, steps, wish.probing)
+        )
+        self._shown.append((self.epoch, steps, reading, names))
+        began = time.perf_counter()
+        self.settle(ahead=self._ahead)
+        if self._settings.on_verdict == "warn":
+            self.schedule.observe_between(time.perf_counter() - began)
 
-    def catch_up(self) -> None:
-        """Waits for the verdict on the steps before, if more than a warning may follow."""
-        if self._waits:
-            self.recorder.drain()
+    def summary(self, batch: int | None = None) -> dict[str, float]:
+        """Norms of the last recorded gradient, for the logs of `fit`.
+
+        Args:
+            batch: Number of the last batch in the epoch to look at; None for the latest. With loss
+                scaling, steps that overflowed were skipped: the one before counts.
+        """
+        for epoch, steps, reading, names in reversed(list(self._shown)):
+            if batch is not None and epoch == self.epoch and steps > batch + 1:
+                continue
+            with contextlib.suppress(*FAILURES):
+                if not self._loss_scaling or is_finite(reading.arrays.rows):
+                    return reading.summary(names)
+        return {}
+
+    # --- records ----------------------------------------------------------------------------------
+
+    def settle(self, *, ahead: int = 0) -> None:
+        """Keeps, writes and judges what was measured, waiting for the device.
+
+        Args:
+            ahead: Latest steps to leave for later.
+        """
+        while len(self._pending) > ahead:
+            pending = self._pending.popleft()
+            try:
+                record = self._record(pending)
+            except FAILURES as error:
+                self._complaints.append(f"One training step could not be recorded: {error!r}.")
+                continue
+            self._history.add(record)
+            if self._sinks:
+                row = record.to_dict()
+                self._each_sink(lambda sink, row=row: sink.write(row))
+            self._judge(record)
+
+    def flush(self) -> None:
+        """Records what is left and hands the files to the operating system."""
+        self.settle()
+        self._each_sink(lambda sink: sink.flush())
+
+    def end(self) -> None:
+        """Records what is left and closes the files; the second time, nothing."""
+        self.settle()
+        self._each_sink(lambda sink: sink.close())
+        self._sinks = []
 
     def react(self) -> None:
-        """Does what new verdicts ask for; called from the thread that trains.
+        """Does what new verdicts ask for.
 
         Raises:
             GradientError: If the policy is to raise.
         """
-        for message in self.recorder.take_complaints():
+        complaints, self._complaints = self._complaints, []
+        for message in complaints:
             _warn(message)
-        while self.recorder.found:
-            found = self.recorder.found.popleft()
+        while self._found:
+            found = self._found.popleft()
             action = action_for(found, self._settings.on_verdict)
             if action == "raise":
+                self.end()
                 raise GradientError(found.verdict, found.step)
             if action is not None:
                 stopping = self._stop(found) if action == "stop" else ""
                 _warn(f"Step {found.step}: {found.verdict}{stopping}")
 
-    def _hand_over(
-        self, measured: Measured, logs: Any, step: int, epoch: int, steps_in_epoch: int
-    ) -> None:
-        self.recorder.add(
-            Pending(
-                measured=measured,
-                probed=self.watch.probed,
-                loss=logs.get("loss") if isinstance(logs, dict) else None,
-                step=step,
-                epoch=epoch,
-                steps_in_epoch=steps_in_epoch,
-                updated=(step + 1) % self._accumulation == 0,
-                loss_scaling=self._loss_scaling,
-            )
+    def _record(self, pending: _Pending) -> Record:
+        arrays = pending.reading.arrays
+        loss = None if pending.loss is None else float(ops.convert_to_numpy(pending.loss))
+        if self._recent_epoch != pending.epoch:
+            self._recent_epoch = pending.epoch
+            self._recent.restart()
+        overflow = self._loss_scaling and not is_finite(arrays.rows)
+        self._findings.overflows += overflow
+        return Record(
+            names=pending.names,
+            arrays=arrays,
+            run=self._run,
+            step=pending.step,
+            epoch=pending.epoch,
+            loss=self._recent.since(loss, steps=pending.steps_in_epoch),
+            overflow=overflow,
+            updated=(pending.step + 1) % self._accumulation == 0,
+            activations=pending.reading.probe() if pending.probing else None,
+            histogram=self._settings.histogram,
         )
-        if not self._waits:
-            waited = self.recorder.drain_soon(every=self.schedule.every)
-            self.schedule.observe_between(waited)
 
-    def _show(self, measured: Measured) -> None:
-        summary = measured.summary
-        if self._loss_scaling:
-            # A step that overflowed was skipped: the logs keep the gradient of the one before.
-            steady = summary()
-            arrays = _backend.functions_of(steady)
-            if self._summary is not None:
-                steady = arrays.where(arrays.isfinite(steady), steady, self._summary)
-            self._summary = steady
-            summary = lambda: steady  # noqa: E731
-        numbers = Numbers(summary)
-        if _backend.waits_for_steps():
-            _ = numbers.values
-        self._latest = {key: LogValue(numbers, index) for index, key in enumerate(SUMMARY)}
+    def _judge(self, record: Record) -> None:
+        if self._judgement is None:
+            return
+        try:
+            self._found.extend(self._judgement.consider(record))
+        except FAILURES as error:
+            self._judgement = None
+            self._complaints.append(f"Training is no longer judged: {error!r}.")
+
+    def _each_sink(self, action: Callable[[Sink], None]) -> None:
+        for sink in list(self._sinks):
+            try:
+                action(sink)
+            except FAILURES as error:
+                self._sinks.remove(sink)
+                with contextlib.suppress(*FAILURES):
+                    sink.close()
+                self._complaints.append(
+                    f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
+                )
+
+    def _names_of(self, reading: Reading) -> VariableNames:
+        about = reading.about
+        if about not in self._names:
+            self._names[about] = VariableNames.of(about, self.model.name)
+        return self._names[about]
+
+    def _complain_once(self, reading: Reading | None) -> None:
+        failure = self._measuring.failure
+        if self._complained or (failure is None and reading is not None):
+            return
+        self._complained = True
+        reason = repr(failure) if failure else "no gradient entered an optimizer of the model"
+        self._complaints.append(
+            f"Steps cannot be measured in full, training goes on: {reason}."
+        )
 
     def _stop(self, found: Found) -> str:
         if self.stopped:
@@ -217,20 +327,6 @@ class Session:
         if restored is None:
             return " Training stops."
         return f" Training stops with the weights from before step {restored}."
-
-    def _begin_step(self) -> int:
-        if self._step is None:
-            # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self._step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
-        return self._step
-
-    def _clock(self) -> float:
-        _backend.wait_for(self._logs)
-        return time.perf_counter()
-
-
-def _may_stop(policy: Policy) -> bool:
-    return policy == "stop" or callable(policy)
 
 
 def _warn(message: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasinit.callbacks._files import Sink
-from kerasinit.callbacks._record import Record
+from kerasinit.callbacks._record import Row
 from kerasinit.signals import HISTOGRAM_EDGES
 
 SCALARS = ("norm", "weight_norm", "update_ratio", "zero_fraction", "signal_gradient_rms")
@@ -59,11 +59,10 @@ class EventFile:
         self._writer = RecordWriter(self._file)
         self._add(file_version="brain.Event:2")
 
-    def write(self, record: Record) -> None:
+    def write(self, row: Row) -> None:
         """Adds the scalars and histograms of one recorded step."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        row = record.to_dict()
         summary = Summary()
         _scalar(summary, "gradient/norm", row["grad_norm"])
         for layer, part in row["layers"].items():
@@ -74,7 +73,7 @@ class EventFile:
         for layer, part in row.get("activations", {}).items():
             for name, value in part.items():
                 _scalar(summary, f"activation_{name}/{layer}", value)
-        self._add(step=record.step, summary=summary)
+        self._add(step=row["step"], summary=summary)
 
     def flush(self) -> None:
         """Hands what was written to the operating system."""

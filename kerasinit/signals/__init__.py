@@ -2,15 +2,17 @@
 
 from kerasinit.signals._diagnosis import Diagnosis, diagnose
 from kerasinit.signals._elementwise import elementwise_shape
-from kerasinit.signals._histograms import HISTOGRAM_EDGES, magnitude_histogram, row_histograms
+from kerasinit.signals._histograms import HISTOGRAM_EDGES, magnitude_histogram, part_histograms
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
-from kerasinit.signals._layout import Layout, layout_of
 from kerasinit.signals._probe import HALF_SCALE, measure
-from kerasinit.signals._samples import arranged, read_runs, runs_of, taken
 from kerasinit.signals._sites import sites
-from kerasinit.signals._stacked import Read, Stack
-from kerasinit.signals._statistics import STATISTICS, TensorStatistics, tensor_statistics
+from kerasinit.signals._statistics import (
+    STATISTICS,
+    merged_statistics,
+    part_norms,
+    part_statistics,
+)
 from kerasinit.signals._taps import Call, Watch, watching
 from kerasinit.signals._training_steps import LayerStep, TrainingStep
 from kerasinit.signals._units import (
@@ -36,30 +38,23 @@ __all__ = [
     "Diagnosis",
     "LayerSignals",
     "LayerStep",
-    "Layout",
-    "Read",
     "Signals",
-    "Stack",
-    "TensorStatistics",
     "TrainingStep",
     "Verdict",
     "Watch",
-    "arranged",
     "diagnose",
     "duplicate_share",
     "elementwise_shape",
     "judge",
     "judge_window",
     "layer_signals",
-    "layout_of",
     "magnitude_histogram",
     "measure",
-    "read_runs",
-    "row_histograms",
-    "runs_of",
+    "merged_statistics",
+    "part_histograms",
+    "part_norms",
+    "part_statistics",
     "sites",
-    "taken",
-    "tensor_statistics",
     "unit_shares",
     "watching",
 ]

@@ -22,47 +22,22 @@ def magnitude_histogram(values: np.ndarray) -> tuple[int, ...]:
     >>> [(HISTOGRAM_EDGES[k], n) for k, n in enumerate(histogram) if n]
     [(1.0, 2), (4.0, 1)]
     """
-    magnitudes = np.abs(np.asarray(values, "float64")).ravel()
-    magnitudes = magnitudes[np.isfinite(magnitudes) & (magnitudes > 0)]
-    _, exponents = np.frexp(magnitudes)  # magnitude = m * 2**exponent with 0.5 <= m < 1
-    bins = (exponents - 1 - HISTOGRAM_LOWEST) // HISTOGRAM_OCTAVES
-    counts = np.bincount(np.clip(bins, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
-    return tuple(int(count) for count in counts)
+    flat = np.asarray(values, "float64").ravel()
+    return tuple(part_histograms(flat, np.zeros(flat.shape, "int64"), 1)[0].tolist())
 
 
-def histograms(values: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-    """Bin counts of the values of each row, `(..., count, bins)`, in one call.
-
-    Equals `magnitude_histogram` of each row, but for numbers below 2**-126, which are in no bin.
+def part_histograms(values: np.ndarray, parts: np.ndarray, count: int) -> np.ndarray:
+    """`magnitude_histogram` of each part of one vector, `(count, bins)`.
 
     Args:
-        values: Values of all rows, `(..., values)`, float32.
-        rows: Number of the row of each value, below `count`.
-        count: Number of rows.
+        values: Values of all parts, `(values,)`.
+        parts: Number of the part of each value, below `count`.
+        count: Number of parts.
     """
-    flat = np.ascontiguousarray(values, "float32").reshape(-1, values.shape[-1])
-    # The power of two of a float32 stands in its bits; of all else (0, NaN, too small) in no bin.
-    bins = _BIN_OF_POWER.take(flat.view("uint32") >> 23, mode="clip")  # which does not check
-    bins += (HISTOGRAM_BINS + 1) * rows
-    cells = count * (HISTOGRAM_BINS + 1)
-    counts = np.array([np.bincount(each, minlength=cells) for each in bins], "uint16")
-    counts = counts.reshape(*values.shape[:-1], count, HISTOGRAM_BINS + 1)
-    return counts[..., :HISTOGRAM_BINS]
-
-
-def row_histograms(rows: np.ndarray) -> np.ndarray:
-    """`histograms` of each of the last axis, `(..., rows, width)` to `(..., rows, bins)`."""
-    count, width = rows.shape[-2:]
-    flat = rows.reshape(*rows.shape[:-2], count * width)
-    return histograms(flat, np.repeat(np.arange(count), width), count)
-
-
-def _bins_of_powers() -> np.ndarray:
-    """Bin for each sign and biased exponent of a float32; the bin after the last for none."""
-    bins = (np.arange(256) - 127 - HISTOGRAM_LOWEST) // HISTOGRAM_OCTAVES
-    bins = np.clip(bins, 0, HISTOGRAM_BINS - 1)
-    bins[[0, 255]] = HISTOGRAM_BINS  # zero; infinite or NaN
-    return np.tile(bins, 2)
-
-
-_BIN_OF_POWER = _bins_of_powers()
+    magnitudes = np.abs(values)
+    _, exponents = np.frexp(magnitudes)  # magnitude = m * 2**exponent with 0.5 <= m < 1
+    bins = (exponents - 1 - HISTOGRAM_LOWEST) // HISTOGRAM_OCTAVES
+    cells = parts * HISTOGRAM_BINS + np.clip(bins, 0, HISTOGRAM_BINS - 1)
+    counted = (magnitudes > 0) & (magnitudes < np.inf)
+    counts = np.bincount(cells[counted], minlength=count * HISTOGRAM_BINS)
+    return counts.reshape(count, HISTOGRAM_BINS)

@@ -1,14 +1,11 @@
-"""Statistics of one tensor in one pass, small enough to leave a compiled training step."""
+"""Statistics of many tensors, whose entries lie one after another in one array."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
-from keras import ops
-
-from kerasinit._typing import Tensor
+import numpy as np
 
 STATISTICS: tuple[str, ...] = (
     "count",
@@ -19,129 +16,92 @@ STATISTICS: tuple[str, ...] = (
     "zeros",
     "non_finite",
 )
-"""Columns of `tensor_statistics`, in order: the fields of `TensorStatistics`."""
+"""Columns of `part_statistics`.
+
+Number of entries, their sum, root of the sum of squares (L2 norm), smallest and largest entry,
+number of entries that are exactly 0, number of NaN and infinite entries. All but `count` and
+`non_finite` are over the finite entries.
+"""
+
+NOTHING = (0.0, 0.0, 0.0, math.inf, -math.inf, 0.0, 0.0)  # the row of a part without entries
 
 
-@dataclass(frozen=True)
-class TensorStatistics:
-    """Sums over the entries of one tensor, or of several added with `+`.
+def part_statistics(entries: np.ndarray, lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Statistics of consecutive parts of one vector, `(parts, len(STATISTICS))`, float64.
 
-    `norm` adds as `hypot`, `minimum` and `maximum` as themselves, the rest as sums, so that the
-    statistics of parts give those of the whole. All but `count` and `non_finite` are over the
-    finite entries.
-
-    Args:
-        count: Number of entries, finite or not.
-        total: Sum.
-        norm: Root of the sum of squares (L2 norm).
-        minimum: Smallest entry; `inf` where there is none.
-        maximum: Largest entry; `-inf` where there is none.
-        zeros: Number of entries that are exactly 0.
-        non_finite: Number of NaN and infinite entries.
-
-    >>> left = TensorStatistics(count=2, total=7.0, norm=5.0, minimum=3.0, maximum=4.0)
-    >>> whole = left + TensorStatistics(1, -12.0, 12.0, minimum=-12.0, maximum=-12.0)
-    >>> whole.norm, whole.mean, whole.maximum
-    (13.0, -1.6666666666666667, 4.0)
-    """
-
-    count: int = 0
-    total: float = 0.0
-    norm: float = 0.0
-    minimum: float = math.inf
-    maximum: float = -math.inf
-    zeros: int = 0
-    non_finite: int = 0
-
-    @classmethod
-    def from_row(cls, row: Sequence[float]) -> TensorStatistics:
-        """The record of one row of `STATISTICS` columns."""
-        count, total, norm, minimum, maximum, zeros, non_finite = (float(value) for value in row)
-        return cls(round(count), total, norm, minimum, maximum, round(zeros), round(non_finite))
-
-    def __add__(self, other: TensorStatistics) -> TensorStatistics:
-        return TensorStatistics(
-            self.count + other.count,
-            self.total + other.total,
-            math.hypot(self.norm, other.norm),
-            min(self.minimum, other.minimum),
-            max(self.maximum, other.maximum),
-            self.zeros + other.zeros,
-            self.non_finite + other.non_finite,
-        )
-
-    @property
-    def finite(self) -> int:
-        """Number of finite entries."""
-        return self.count - self.non_finite
-
-    @property
-    def mean(self) -> float:
-        """Mean of the finite entries; 0 where there is none."""
-        return self.total / self.finite if self.finite else 0.0
-
-    @property
-    def rms(self) -> float:
-        """Root mean square of the finite entries; 0 where there is none."""
-        return self.norm / math.sqrt(self.finite) if self.finite else 0.0
-
-    @property
-    def std(self) -> float:
-        """Standard deviation (divided by n) of the finite entries."""
-        return math.sqrt(max(self.rms**2 - self.mean**2, 0.0))
-
-    @property
-    def zero_fraction(self) -> float:
-        """Share of entries that are exactly 0, in 0..1."""
-        return self.zeros / self.count if self.count else 0.0
-
-    def to_dict(self) -> dict[str, float]:
-        """The sums and what follows from them, as plain numbers."""
-        derived = ("mean", "rms", "std", "zero_fraction")
-        return asdict(self) | {name: getattr(self, name) for name in derived}
-
-
-def tensor_statistics(tensor: Tensor | None, count: int | None = None) -> Tensor:
-    """Statistics of one tensor as a float32 vector of shape `(len(STATISTICS),)`.
-
-    Works inside any compiled function. Half precision is summed in float32; squares neither
-    overflow nor underflow; NaN and infinities are counted and left out of the rest.
+    Sums and squares are float64, which float32 entries neither overflow nor underflow.
 
     Args:
-        tensor: A floating-point tensor of any shape, or None (no entries).
-        count: Number of entries, if `tensor` holds only some of them and the others are 0.
+        entries: Entries of all parts, one part after another, `(sum(lengths),)`.
+        lengths: Number of entries of each part.
 
-    >>> row = tensor_statistics(ops.convert_to_tensor([3.0, -4.0, 0.0]))
-    >>> TensorStatistics.from_row(ops.convert_to_numpy(row)).norm
-    5.0
+    >>> part_statistics(np.array([3.0, -4.0, 0.0]), [2, 0, 1])[:, [0, 2, 5]].tolist()
+    [[2.0, 5.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 1.0]]
     """
-    if is_empty(tensor):
-        return ops.convert_to_tensor([0.0, 0.0, 0.0, math.inf, -math.inf, 0.0, 0.0], "float32")
-    values = ops.cast(tensor, "float32")
-    finite = ops.isfinite(values)
-    clean = ops.where(finite, values, 0.0)
-    largest = ops.max(ops.abs(clean))
-    unit = ops.where(largest > 0, largest, 1.0)
-    minimum = ops.min(ops.where(finite, values, math.inf))
-    maximum = ops.max(ops.where(finite, values, -math.inf))
-    non_zeros = ops.sum(ops.cast(ops.not_equal(values, 0.0), "int32"))
-    if count is None:
-        count = math.prod(values.shape)
-    else:
-        minimum, maximum = ops.minimum(minimum, 0.0), ops.maximum(maximum, 0.0)
-    columns = {
-        "count": float(count),
-        "total": ops.sum(clean),
-        "norm": unit * ops.sqrt(ops.sum(ops.square(clean / unit))),
-        "minimum": minimum,
-        "maximum": maximum,
-        "zeros": count - non_zeros,
-        "non_finite": ops.sum(ops.cast(ops.logical_not(finite), "int32")),
-    }
-    return ops.stack([ops.cast(columns[name], "float32") for name in STATISTICS])
+    lengths = np.asarray(lengths, "int64")
+    rows = np.tile(np.array(NOTHING), (len(lengths), 1))
+    present = np.flatnonzero(lengths)
+    if not present.size:
+        return rows
+    starts = np.cumsum(lengths[present]) - lengths[present]
+    wide = entries.astype("float64")
+    total = np.add.reduceat(wide, starts)
+    minimum = np.minimum.reduceat(entries, starts)
+    maximum = np.maximum.reduceat(entries, starts)
+    non_finite: np.ndarray | float = 0.0
+    if not np.isfinite(total).all():
+        finite = np.isfinite(entries)
+        wide = np.where(finite, wide, 0.0)
+        total = np.add.reduceat(wide, starts)
+        minimum = np.minimum.reduceat(np.where(finite, entries, math.inf), starts)
+        maximum = np.maximum.reduceat(np.where(finite, entries, -math.inf), starts)
+        non_finite = np.add.reduceat(~finite, starts, dtype="int64")
+    is_zero = entries == 0
+    zeros = np.add.reduceat(is_zero, starts, dtype="int64") if is_zero.any() else 0.0
+    norm = np.sqrt(np.add.reduceat(wide * wide, starts))
+    columns = (lengths[present], total, norm, minimum, maximum, zeros, non_finite)
+    for column, values in enumerate(columns):
+        rows[present, column] = values
+    return rows
 
 
-def is_empty(tensor: Tensor | None) -> bool:
-    """Whether there is no entry."""
-    # The length of a sparse gradient may be unknown (None) while tracing: it is not empty then.
-    return tensor is None or 0 in tuple(tensor.shape)
+def part_norms(entries: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Root of the sum of squares of consecutive parts of one vector, `(parts,)`, float64.
+
+    What is not finite stays so.
+
+    Args:
+        entries: See `part_statistics`.
+        lengths: See `part_statistics`.
+    """
+    norms = np.zeros(len(lengths))
+    present = np.flatnonzero(lengths)
+    if present.size:
+        starts = np.cumsum(lengths[present]) - lengths[present]
+        wide = entries.astype("float64")
+        norms[present] = np.sqrt(np.add.reduceat(wide * wide, starts))
+    return norms
+
+
+def merged_statistics(rows: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
+    """Statistics of groups of tensors from those of each, `(groups, columns)`.
+
+    Args:
+        rows: A row for each tensor, `(tensors, columns)`: those of `STATISTICS`, then any norms.
+        groups: Numbers of the rows of each group; no group is empty.
+
+    >>> rows = part_statistics(np.array([3.0, 4.0, 12.0]), [1, 1, 1])
+    >>> merged_statistics(rows, [np.array([0, 1]), np.array([2])])[:, [0, 2, 4]].tolist()
+    [[2.0, 5.0, 4.0], [1.0, 12.0, 12.0]]
+    """
+    if not groups:
+        return np.zeros((0, rows.shape[1]))
+    starts = np.cumsum([0, *map(len, groups[:-1])])
+    rows = rows[np.concatenate(groups)]
+    norms = [STATISTICS.index("norm"), *range(len(STATISTICS), rows.shape[1])]
+    merged = np.add.reduceat(rows, starts, axis=0)
+    merged[:, norms] = np.sqrt(np.add.reduceat(np.square(rows[:, norms]), starts, axis=0))
+    for name, extreme in (("minimum", np.minimum), ("maximum", np.maximum)):
+        column = STATISTICS.index(name)
+        merged[:, column] = extreme.reduceat(rows[:, column], starts)
+    return merged

@@ -1,0 +1,101 @@
+"""New verdicts on a training, from its recorded steps."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median
+
+from kerasinit.callbacks._record import Record
+from kerasinit.signals import TrainingStep, Verdict, judge_window
+
+WINDOW = 20  # records that are judged together
+JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
+JUMP = 10.0  # times the window's median gradient norm
+
+
+@dataclass(frozen=True)
+class Found:
+    """A new verdict and the step that led to it.
+
+    Args:
+        verdict: What is wrong.
+        step: Newest step of the window.
+        onset: First step of the window that looks like a blow-up; None if none does.
+    """
+
+    verdict: Verdict
+    step: int
+    onset: int | None
+
+
+@dataclass
+class Findings:
+    """What was found in all trainings that one callback has seen.
+
+    Args:
+        verdicts: What is wrong, each cause and layer once.
+        overflows: Recorded steps that loss scaling skipped.
+        first_loss: Loss of the first recorded step of the model; None if unknown.
+    """
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    overflows: int = 0
+    first_loss: float | None = None
+
+    def add(self, verdict: Verdict) -> bool:
+        """Adds a verdict, unless it is there: whether it was new."""
+        known = {(found.cause, found.where) for found in self.verdicts}
+        is_new = (verdict.cause, verdict.where) not in known
+        if is_new:
+            self.verdicts.append(verdict)
+        return is_new
+
+
+class Judgement:
+    """Judges the records of one training, in the order in which the steps were taken.
+
+    Args:
+        findings: What is known already, and where new verdicts go.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
+        self._norms: deque[float] = deque(maxlen=WINDOW)
+        self._unjudged = 0
+
+    def consider(self, record: Record) -> list[Found]:
+        """Takes in one more record; returns what is newly found wrong."""
+        findings = self._findings
+        if findings.first_loss is None:
+            findings.first_loss = record.loss
+        self._steps.append(record.training_step())
+        self._norms.append(record.grad_norm)
+        self._unjudged += 1
+        if self._unjudged < JUDGE_EVERY and not self._jumped():
+            return []
+        self._unjudged = 0
+        verdicts = judge_window(tuple(self._steps), first_loss=findings.first_loss)
+        new = [verdict for verdict in verdicts if findings.add(verdict)]
+        return [Found(verdict, record.step, self._onset()) for verdict in new]
+
+    def _jumped(self) -> bool:
+        if self._steps[-1].overflow:
+            return False
+        norms = [
+            norm
+            for step, norm in zip(self._steps, self._norms, strict=True)
+            if not step.overflow and math.isfinite(norm)
+        ]
+        return not math.isfinite(self._norms[-1]) or self._norms[-1] > JUMP * median(norms)
+
+    def _onset(self) -> int | None:
+        norms = list(self._norms)
+        first = [norm for norm in norms[: max(len(norms) // 2, 1)] if math.isfinite(norm)]
+        usual = median(first) if first else 0.0
+        for step, norm in zip(self._steps, norms, strict=True):
+            if not step.overflow and not norm <= JUMP * usual:
+                return step.step
+        return None

@@ -1,0 +1,162 @@
+"""A train function that also measures, beside the model's own, which stays untouched."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from kerasinit import _backend
+from kerasinit._typing import Tensor
+from kerasinit.callbacks._probe import probe_step
+from kerasinit.callbacks._record import Reading
+from kerasinit.callbacks._step_vector import StepVector
+
+# What a full disk, a closed file, a backend or a row that nobody expected may raise.
+FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
+
+
+class MeasuringStep:
+    """Compiles and calls a second train function of `model`, which returns readings, too.
+
+    The optimizers' entries are replaced on the instances while that function is called, at no
+    other time; Keras' own train function is compiled and called as always for the other steps.
+
+    Args:
+        model: A compiled Keras model with its train function made.
+        clipped: Whether gradients are also read after clipping.
+        exact: Whether all entries of large gradients are read.
+    """
+
+    def __init__(self, model: Any, *, clipped: bool = False, exact: bool = False) -> None:
+        self.failure: Exception | None = None  # of a reading; training went on without it
+        self._model = model
+        self._clipped = clipped
+        self._exact = exact
+        self._plain = vars(model)["train_function"]
+        self._traced: dict[tuple[StepVector, ...], int] = {}  # what steps read, numbered
+        self._probed: tuple[str, ...] = ()
+        # One thread for each device of `tf.distribute` traces the step.
+        self._trace = threading.local()
+        # Now, not when first called: Keras asks the variables where they lie, and while `fit` runs
+        # on JAX they hold nothing. Nothing is traced or compiled before the first call.
+        self._functions = {probing: self._compiled(probing) for probing in (False, True)}
+
+    def serves(self, model: Any, *, clipped: bool, exact: bool) -> bool:
+        """Whether this was made for these arguments, and for `model` as it is compiled now.
+
+        `compile` makes Keras drop its train function, and so it drops this one.
+        """
+        return (
+            self._model is model
+            and self._plain is vars(model)["train_function"]
+            and (self._clipped, self._exact) == (clipped, exact)
+        )
+
+    def __call__(
+        self, arguments: tuple[Any, ...], *, probing: bool = False
+    ) -> tuple[Any, Reading | None]:
+        """Runs one train function call; returns what it returns, and what it read.
+
+        The reading is None if no gradient entered an optimizer, or if it failed.
+
+        Args:
+            arguments: Of the train function.
+            probing: Whether the activations are probed, too.
+        """
+        with contextlib.ExitStack() as stack:
+            for optimizer in _optimizers_of(self._model):
+                entry = _backend.observed_entry(optimizer, self._observing(optimizer))
+                stack.enter_context(_backend.replaced(optimizer, **entry))
+            result = self._functions[probing](*arguments)
+        outputs, rest = _backend.split_step(result)
+        reading = None
+        for number, vectors in outputs["vectors"].items():  # one, if any
+            about = next(known for known, its in self._traced.items() if its == number)
+            parts = tuple(zip(about, vectors, strict=True))
+            reading = Reading(parts, self._probed, outputs.get("activations"))
+        return _backend.join_step(outputs["logs"], rest), reading
+
+    def _compiled(self, probing: bool) -> Callable[..., Any]:
+        step = self._model.train_step
+        return _backend.compile_train_step(
+            self._model, lambda *inputs: self._step(step, inputs, probing)
+        )
+
+    def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
+        parts = self._trace.parts = []
+        outputs: dict[str, Any] = self._probe(inputs) if probing else {}
+        try:
+            logs, rest = _backend.split_step(step(*inputs))
+        finally:
+            self._trace.parts = None
+        read = [(about, vector) for about, vector in parts if _backend.is_reachable(vector)]
+        if len(read) < len(parts):
+            self.failure = RuntimeError("an optimizer is used in a branch or a loop of the step")
+        vectors = {}
+        if read:
+            abouts, found = zip(*read, strict=True)
+            # By number, so that it is known which of several traces gave it.
+            vectors[self._traced.setdefault(abouts, len(self._traced))] = list(found)
+        return _backend.join_step({**outputs, "logs": logs, "vectors": vectors}, rest)
+
+    def _observing(self, optimizer: Any) -> Callable[..., Callable[[Any], None]]:
+        def clip(gradients: list[Tensor | None]) -> list[Tensor | None]:
+            return _backend.clipped_gradients(optimizer, gradients)
+
+        def observe(
+            variables: Any, gradients: Any, values: Any, scale: Any
+        ) -> Callable[[Any], None]:
+            about: StepVector | None = None
+            with self._noting_failures():
+                about, pack = StepVector.begin(
+                    variables,
+                    gradients,
+                    values,
+                    scale,
+                    clip=clip if self._clipped else None,
+                    exact=self._exact,
+                )
+
+            def finish(after: Any) -> None:
+                parts = getattr(self._trace, "parts", None)
+                if about is not None and parts is not None:
+                    with self._noting_failures():
+                        parts.append((about, pack(after)))
+
+            return finish
+
+        return observe
+
+    def _probe(self, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
+        with self._noting_failures():
+            self._probed, rows = probe_step(
+                self._model,
+                inputs[-1],
+                _backend.step_state(self._model, inputs),
+                with_loss=_backend.has_keras_train_step(self._model),
+            )
+            return {"activations": rows}
+        return {}
+
+    @contextlib.contextmanager
+    def _noting_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except FAILURES as error:
+            self.failure = error
+
+
+def _optimizers_of(model: Any) -> list[Any]:
+    """The model's optimizers, more than one with a custom `train_step`."""
+    held = [model.optimizer]
+    for value in vars(model).values():
+        if isinstance(value, (list, tuple)):
+            held += value
+        else:
+            held += value.values() if isinstance(value, dict) else [value]
+    optimizers = [value for value in held if isinstance(value, keras.optimizers.Optimizer)]
+    return [*{id(optimizer): optimizer for optimizer in optimizers}.values()]

@@ -1,0 +1,282 @@
+"""What is read of one training step: one flat vector, which says how it is divided.
+
+In the step, `StepVector.begin` packs evenly spaced entries of the gradients and of the weights
+before and after the update. Outside of it, `StepVector.unpacked` turns the vector, by then numpy's,
+into statistics.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import Shape, Tensor
+from kerasinit.signals import STATISTICS, part_histograms, part_norms, part_statistics
+
+# Entries of a variable that are looked at, if it has three times as many; all are read for the
+# gradient's norm.
+ENTRIES = 2048  # for the other statistics of its gradient
+UPDATE_ENTRIES = 1024  # for its update ratio and its weight norm, which is then 2 % off
+HISTOGRAM_ENTRIES = 256  # whose magnitudes are counted
+
+COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "update_norm")
+"""Columns of `StepArrays.rows`: of the gradient, then norms of the weights and of their change."""
+
+SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
+
+_COUNT, _TOTAL, _NORM, _MINIMUM, _MAXIMUM, _ZEROS, _NON_FINITE = range(len(STATISTICS))
+
+
+@dataclass(frozen=True, eq=False)
+class StepArrays:
+    """The statistics of one step.
+
+    Args:
+        rows: A row for each variable, `(variables, len(COLUMNS))`, float64.
+        histogram: Counts by magnitude of entries of each gradient, `(variables, bins)`.
+        clipped: Statistics of the gradients after clipping, `(variables, len(STATISTICS))`.
+    """
+
+    rows: np.ndarray
+    histogram: np.ndarray
+    clipped: np.ndarray | None
+
+    @classmethod
+    def joined(cls, parts: Sequence[StepArrays]) -> StepArrays:
+        """Those of several optimizers below each other."""
+        if len(parts) == 1:
+            return parts[0]
+        clipped = [part.clipped for part in parts if part.clipped is not None]
+        return cls(
+            rows=np.concatenate([part.rows for part in parts]),
+            histogram=np.concatenate([part.histogram for part in parts]),
+            clipped=np.concatenate(clipped) if clipped else None,
+        )
+
+
+@dataclass(frozen=True)
+class StepVector:
+    """What the vector of a step is about; known once the step is traced.
+
+    Args:
+        paths: Path of each trainable variable of one optimizer.
+        shapes: Their shapes.
+        connected: Whether each has a gradient.
+        sparse: Whether that gradient leaves out entries that are 0.
+        clipped: Whether the gradients are read after clipping, too.
+        exact: Whether all entries of gradients are read, and of weights for their norm.
+    """
+
+    paths: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    connected: tuple[bool, ...]
+    sparse: tuple[bool, ...]
+    clipped: bool
+    exact: bool
+
+    @classmethod
+    def begin(
+        cls,
+        variables: Sequence[Any],
+        gradients: Sequence[Tensor | None],
+        values: Sequence[Tensor],
+        scale: Tensor | float | None,
+        *,
+        clip: Callable[[list[Tensor | None]], list[Tensor | None]] | None = None,
+        exact: bool = False,
+    ) -> tuple[StepVector, Callable[[Sequence[Tensor]], Tensor]]:
+        """Reads gradients and weights before an update.
+
+        Args:
+            variables: The trainable Keras variables.
+            gradients: Their gradients, None where there is none, times `scale`.
+            values: Their values before the update.
+            scale: What the gradients are to be divided by; None for 1.
+            clip: The optimizer's clipping, to read the gradients after it, too.
+            exact: Whether all entries of large variables are read.
+
+        Returns:
+            What the vector is about, and a function that takes the values after the update and
+            returns the vector.
+        """
+        shapes = tuple(tuple(value.shape) for value in values)
+        dense, sparse = _dense(gradients, shapes)
+        about = cls(
+            paths=tuple(variable.path for variable in variables),
+            shapes=shapes,
+            connected=tuple(gradient is not None for gradient in gradients),
+            sparse=sparse,
+            clipped=clip is not None,
+            exact=exact,
+        )
+        entries = None if exact else ENTRIES
+        parts: list[Any] = [scale if ops.is_tensor(scale) else [scale or 1.0]]
+        parts += _read(dense, entries, sparse)
+        if clip is not None:
+            whole = [_divided(gradient, scale) for gradient in gradients]
+            parts += _read(_dense(clip(whole), shapes)[0], entries, sparse)
+        parts += _read(values, UPDATE_ENTRIES, None, squares=exact)
+        # Packed now: an update may write into the weights themselves.
+        before = _backend.packed(parts)
+
+        def finish(after: Sequence[Tensor]) -> Tensor:
+            return _backend.packed([before, *_read(after, UPDATE_ENTRIES, None, squares=False)])
+
+        return about, finish
+
+    def unpacked(self, vector: np.ndarray) -> StepArrays:
+        """The statistics behind the vector of one step.
+
+        Args:
+            vector: What `begin` led to, in numpy.
+        """
+        scale, rest = float(vector[0]), vector[1:]
+        gradients, rest = self._samples(rest, self.sparse)
+        clipped, rest = self._samples(rest, self.sparse) if self.clipped else (None, rest)
+        none = (False,) * len(self.shapes)
+        before, rest = self._samples(rest, none, squares=self.exact)
+        after, _ = self._samples(rest, none, squares=False)
+        sampled = before.norms()
+        weights = sampled * np.sqrt(before.share)
+        if before.squares is not None:
+            weights = np.where(before.partial, np.sqrt(before.squares), weights)
+        with np.errstate(all="ignore"):
+            changed = part_norms(after.entries - before.entries, before.held) / sampled * weights
+        changed = np.where(sampled == 0, 0.0, changed)
+        rows = self._statistics(gradients, scale)
+        return StepArrays(
+            rows=np.column_stack([rows, weights, changed]),
+            histogram=gradients.histogram(scale),
+            clipped=None if clipped is None else self._statistics(clipped, 1.0),
+        )
+
+    def _samples(
+        self, vector: np.ndarray, sparse: Sequence[bool], *, squares: bool = True
+    ) -> tuple[_Samples, np.ndarray]:
+        """What `_read` put at the beginning of the vector, and the rest."""
+        count = len(self.shapes)
+        held, sizes = vector[:count].astype("int64"), vector[count : 2 * count]
+        rest = vector[2 * count :]
+        partial = (held < sizes) | np.array(sparse, bool)
+        found = None
+        if squares:
+            found = np.zeros(count)
+            number = int(partial.sum())
+            found[partial], rest = rest[:number], rest[number:]
+        end = int(held.sum())
+        return _Samples(held, sizes.astype("float64"), partial, found, rest[:end]), rest[end:]
+
+    @np.errstate(all="ignore")
+    def _statistics(self, samples: _Samples, scale: float) -> np.ndarray:
+        """Statistics of whole gradients, estimated where they were not read whole."""
+        rows = part_statistics(samples.entries, samples.held)
+        rows[:, [_TOTAL, _NORM, _MINIMUM, _MAXIMUM]] /= scale
+        share = samples.share
+        rows[:, [_TOTAL, _ZEROS, _NON_FINITE]] *= share[:, None]
+        rows[:, _NORM] *= np.sqrt(share)
+        squares = samples.squares
+        if squares is not None and samples.partial.any():
+            whole = np.isfinite(squares)
+            # Where squares underflow or overflow, the estimate is better than the sum.
+            known = samples.partial & whole & (squares > SMALLEST_MEAN_SQUARE * samples.sizes)
+            rows[known, _NORM] = np.sqrt(squares[known]) / scale
+            unseen = samples.partial & ~whole
+            rows[unseen, _NON_FINITE] = np.maximum(rows[unseen, _NON_FINITE], 1.0)
+        counts = np.array([math.prod(shape) for shape in self.shapes], "float64")
+        rows[:, _COUNT] = np.where(self.connected, counts, 0.0)
+        sparse = np.array(self.sparse, bool)
+        if sparse.any():
+            rows[sparse, _ZEROS] += counts[sparse] - samples.sizes[sparse]
+            rows[sparse, _MINIMUM] = np.minimum(rows[sparse, _MINIMUM], 0.0)
+            rows[sparse, _MAXIMUM] = np.maximum(rows[sparse, _MAXIMUM], 0.0)
+        return rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """Entries of several tensors.
+
+    Args:
+        held: Number of entries of each.
+        sizes: Number of entries that each tensor has.
+        partial: Which of them were not, or may not have been, read whole.
+        squares: Sum of squares of those; None if it was not taken.
+        entries: The entries, one tensor after another.
+    """
+
+    held: np.ndarray
+    sizes: np.ndarray
+    partial: np.ndarray
+    squares: np.ndarray | None
+    entries: np.ndarray
+
+    @property
+    def share(self) -> np.ndarray:
+        """How many entries of its tensor each entry stands for."""
+        return np.where(self.held > 0, self.sizes / np.maximum(self.held, 1), 1.0)
+
+    def norms(self) -> np.ndarray:
+        """Norm of the entries of each tensor."""
+        return part_norms(self.entries, self.held)
+
+    def histogram(self, scale: float) -> np.ndarray:
+        """Counts by magnitude of about `HISTOGRAM_ENTRIES` of each tensor."""
+        places, rows = _some_of_each(tuple(self.held.tolist()))
+        return part_histograms(self.entries[places] / scale, rows, len(self.held)).astype("uint16")
+
+
+def _dense(
+    gradients: Sequence[Tensor | None], shapes: Sequence[Shape]
+) -> tuple[list[Tensor | None], tuple[bool, ...]]:
+    pairs = [
+        (None, False) if gradient is None else _backend.dense_gradient(gradient, shape)
+        for gradient, shape in zip(gradients, shapes, strict=True)
+    ]
+    return [tensor for tensor, _ in pairs], tuple(sparse for _, sparse in pairs)
+
+
+def _divided(gradient: Tensor | None, scale: Tensor | float | None) -> Tensor | None:
+    if gradient is None or scale is None:
+        return gradient
+    return gradient / ops.cast(scale, gradient.dtype)
+
+
+def _read(
+    tensors: Sequence[Tensor | None],
+    entries: int | None,
+    sparse: Sequence[bool] | None,
+    *,
+    squares: bool = True,
+) -> list[Any]:
+    """Numbers of entries held and there, sums of squares of those not read whole, entries."""
+    present = [tensor for tensor in tensors if tensor is not None]
+    samples = [_backend.sampled(tensor, entries) for tensor in present]
+    numbers = iter(samples)
+    held_and_size = [(0, 0) if tensor is None else next(numbers)[1:] for tensor in tensors]
+    held, sizes = zip(*held_and_size, strict=True)
+    sums = []
+    if squares:
+        flags = sparse or [False] * len(tensors)
+        for tensor, own, size, is_sparse in zip(tensors, held, sizes, flags, strict=True):
+            if tensor is not None and (is_sparse or own < size):
+                sums.append(_backend.sum_of_squares(tensor))
+    return [[*held, *sizes], *sums, *(entries for entries, _, _ in samples)]
+
+
+@functools.lru_cache(maxsize=16)
+def _some_of_each(held: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Places of some of the entries of each tensor, and the tensor of each place."""
+    ends = np.cumsum(held).tolist()
+    places = [
+        np.arange(end - length, end, max(length // HISTOGRAM_ENTRIES, 1))
+        for end, length in zip(ends, held, strict=True)
+    ]
+    rows = np.repeat(np.arange(len(held)), [len(part) for part in places])
+    return np.concatenate(places), rows
