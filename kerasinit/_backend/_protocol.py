@@ -12,7 +12,9 @@ Arrays: TypeAlias = Sequence[np.ndarray]
 Values: TypeAlias = tuple[list[Any], list[Any]]  # tensors of weights and of states
 Step: TypeAlias = Callable[..., tuple[Any, Any, Any]]
 # `finish = observe(variables, gradients, values, scale)`; then `finish(values)`.
-Observe: TypeAlias = Callable[[Sequence[Any], Sequence[Any], Sequence[Any], Any], Callable[..., Any]]
+Observe: TypeAlias = Callable[
+    [Sequence[Any], Sequence[Any], Sequence[Any], Any], Callable[..., Any]
+]
 
 # What running, tracing or mapping somebody's function may raise in Python.
 PYTHON_ERRORS = (

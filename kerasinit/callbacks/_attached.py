@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -20,7 +21,7 @@ def running_list(callback: Any) -> Any | None:
 
     It stands for one `fit`: the innermost one that has this callback.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, keras.callbacks.CallbackList) and _holds(owner, callback):

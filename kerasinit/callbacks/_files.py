@@ -64,9 +64,9 @@ class Csv:
     """
 
     COLUMNS = (
-        *SHARED,
-        *("kind", "name", "count", "total", "norm", "rms", "mean", "std", "min", "max", "zeros", "zero_fraction", "non_finite", "weight_norm"),
-        *("update_ratio", "signal_gradient_rms"),
+        *(*SHARED, "kind", "name", "count", "total", "norm", "rms", "mean", "std", "min", "max"),
+        *("zeros", "zero_fraction", "non_finite", "weight_norm", "update_ratio"),
+        "signal_gradient_rms",
     )
 
     def __init__(self, path: Path) -> None:
@@ -108,7 +108,8 @@ def file_sink(path: Path) -> Sink:
 
 def flat_rows(row: Row) -> Iterator[dict[str, Any]]:
     """One flat dict for each variable and each layer of one row of `history`."""
-    shared = {key: row[key] for key in SHARED}
+    values: dict[str, Any] = {**row}
+    shared = {key: values[key] for key in SHARED}
     for kind, parts in (("variable", row["variables"]), ("layer", row["layers"])):
         for name, part in parts.items():
             yield shared | {"kind": kind, "name": name} | part

@@ -132,7 +132,7 @@ class GradientStats(keras.callbacks.Callback):
         self._schedule: Schedule | None = None
         # One for each `fit` that is running: there may be one inside another.
         self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
-        self._outside: Session | None = None  # of a training without a list of callbacks
+        self._session: Session | None = None  # of a training without a list of callbacks
 
     @property
     def every(self) -> int:
@@ -163,7 +163,7 @@ class GradientStats(keras.callbacks.Callback):
             return  # this callback is twice in the list
         session = self._begin(running_loss=_backend.has_keras_train_step(self._subject))
         if callbacks is None:
-            self._outside = session
+            self._session = session
             return
         self._sessions[callbacks] = session
         weakref.finalize(callbacks, session.end)  # if an exception ends the training
@@ -180,9 +180,9 @@ class GradientStats(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Prepares the step, where no list of callbacks calls `LastCallback`; called by Keras."""
-        if self._outside is not None and self._current() is self._outside:
-            self._outside.begin_step(batch)
-            attach(self._outside)
+        if self._session is not None and self._current() is self._session:
+            self._session.begin_step(batch)
+            attach(self._session)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Adds the norms of the last recorded gradient to the logs; called by Keras."""
@@ -205,7 +205,7 @@ class GradientStats(keras.callbacks.Callback):
         """Closes the files; called by Keras."""
         callbacks = running_list(self)
         if callbacks is None:
-            session, self._outside = self._outside, None
+            session, self._session = self._session, None
         else:
             session = self._sessions.pop(callbacks, None)
             callbacks.callbacks[:] = [
@@ -281,7 +281,7 @@ class GradientStats(keras.callbacks.Callback):
     def _current(self) -> Session | None:
         """The session of the `fit` that calls this callback now."""
         callbacks = running_list(self)
-        return self._outside if callbacks is None else self._sessions.get(callbacks)
+        return self._session if callbacks is None else self._sessions.get(callbacks)
 
     def _begin(self, *, running_loss: bool) -> Session:
         model = self._subject

@@ -13,8 +13,8 @@ import numpy as np
 from keras import ops
 
 from kerasinit._typing import Tensor
-from kerasinit.callbacks._variable_names import Groups, VariableNames
 from kerasinit.callbacks._step_vector import COLUMNS, StepArrays, StepVector
+from kerasinit.callbacks._variable_names import Groups, VariableNames
 from kerasinit.signals import LayerStep, TrainingStep, merged_statistics
 
 FORMAT = 2  # of one row of `history`, of one line of the file
@@ -263,13 +263,17 @@ class Record:
         """Update-to-weight ratio of each group; None where there is nothing to compare with."""
         if not self.moved:
             return [None] * len(merged)
-        pairs = zip((merged[:, UPDATE] / merged[:, WEIGHT]).tolist(), merged[:, WEIGHT], strict=True)
+        pairs = zip(
+            (merged[:, UPDATE] / merged[:, WEIGHT]).tolist(), merged[:, WEIGHT], strict=True
+        )
         return [ratio if weight != 0 else None for ratio, weight in pairs]
 
     def _rms(self, groups: Groups) -> dict[str, float]:
         """RMS of the gradient of each group."""
         merged = merged_statistics(self.arrays.rows, [*groups.values()])
-        return dict(zip(groups, (merged[:, NORM] / np.sqrt(merged[:, COUNT])).tolist(), strict=True))
+        return dict(
+            zip(groups, (merged[:, NORM] / np.sqrt(merged[:, COUNT])).tolist(), strict=True)
+        )
 
 
 class History(Sequence[Row]):

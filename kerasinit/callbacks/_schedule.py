@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
 
@@ -78,10 +79,11 @@ class Schedule:
         """Takes in time that recording took between two steps."""
         self._between += seconds
 
-    def again(self) -> None:
-        """Begins another training of the same model; what a step costs is known already."""
-        self._next = 0
-        self._calls = 0
+    def again(self) -> Schedule:
+        """The schedule of another training of the same model: what a step costs is known."""
+        other = copy.copy(self)  # shares the times
+        other._next = other._calls = 0
+        return other
 
     @property
     def _is_known(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 import uuid
 import warnings
@@ -18,7 +19,6 @@ from kerasinit.callbacks._files import Sink
 from kerasinit.callbacks._judgement import WINDOW, Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
-from kerasinit.callbacks._variable_names import VariableNames
 from kerasinit.callbacks._reaction import (
     GradientError,
     GradientWarning,
@@ -26,8 +26,9 @@ from kerasinit.callbacks._reaction import (
     Snapshots,
     action_for,
 )
-from kerasinit.callbacks._record import History, Reading, Record, is_finite
+from kerasinit.callbacks._record import History, Reading, Record, Row, is_finite
 from kerasinit.callbacks._schedule import Schedule
+from kerasinit.callbacks._variable_names import VariableNames
 
 SHOWN = 256  # steps whose norms the logs can still ask for: Keras may write them in a thread
 
@@ -113,10 +114,8 @@ class Session:
         self._measuring = measuring
         self._accumulation = _backend.accumulation_steps(model.optimizer)
         self._loss_scaling = _backend.loss_scaling(model.optimizer)
-        self.schedule = schedule or Schedule(
-            settings.every, budget=settings.budget, accumulation=self._accumulation
-        )
-        self.schedule.again()
+        fresh = Schedule(settings.every, budget=settings.budget, accumulation=self._accumulation)
+        self.schedule = fresh if schedule is None else schedule.again()
         self._probes = settings.activations_every and Schedule(settings.activations_every)
         may_stop = settings.on_verdict == "stop" or callable(settings.on_verdict)
         self._snapshots = Snapshots(model) if may_stop else None
@@ -224,8 +223,7 @@ class Session:
                 continue
             self._history.add(record)
             if self._sinks:
-                row = record.to_dict()
-                self._each_sink(lambda sink, row=row: sink.write(row))
+                self._each_sink(functools.partial(_write, row=record.to_dict()))
             self._judge(record)
 
     def flush(self) -> None:
@@ -312,9 +310,7 @@ class Session:
             return
         self._complained = True
         reason = repr(failure) if failure else "no gradient entered an optimizer of the model"
-        self._complaints.append(
-            f"Steps cannot be measured in full, training goes on: {reason}."
-        )
+        self._complaints.append(f"Steps cannot be measured in full, training goes on: {reason}.")
 
     def _stop(self, found: Found) -> str:
         if self.stopped:
@@ -327,6 +323,10 @@ class Session:
         if restored is None:
             return " Training stops."
         return f" Training stops with the weights from before step {restored}."
+
+
+def _write(sink: Sink, row: Row) -> None:
+    sink.write(row)
 
 
 def _warn(message: str) -> None:

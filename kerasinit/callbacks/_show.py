@@ -79,7 +79,7 @@ def heat_map(rows: Iterable[Row], statistic: str = "norm") -> Any:
     return figure
 
 
-def _value(part: Row, statistic: str) -> float | None:
+def _value(part: Any, statistic: str) -> float | None:
     value = part.get(statistic)
     return None if value is None else float(value)
 

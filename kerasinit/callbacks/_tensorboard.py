@@ -66,12 +66,13 @@ class EventFile:
         summary = Summary()
         _scalar(summary, "gradient/norm", row["grad_norm"])
         for layer, part in row["layers"].items():
+            numbers: dict[str, Any] = {**part}
             for name in SCALARS:
-                _scalar(summary, f"{name}/{layer}", part[name])
+                _scalar(summary, f"{name}/{layer}", numbers[name])
             if "histogram" in part:
                 _histogram(summary, f"log2_gradient/{layer}", part["histogram"])
-        for layer, part in row.get("activations", {}).items():
-            for name, value in part.items():
+        for layer, probed in row.get("activations", {}).items():
+            for name, value in probed.items():
                 _scalar(summary, f"activation_{name}/{layer}", value)
         self._add(step=row["step"], summary=summary)
 
