@@ -43,3 +43,38 @@ def train(data):
         return model.fit(x, y, epochs=epochs, callbacks=list(callbacks), **options)
 
     return fit
+
+
+class Given(keras.layers.Layer):
+    """Has a kernel whose gradient is given, as long as the loss is the mean of the outputs."""
+
+    def __init__(self, gradient, initializer, **options):
+        super().__init__(**options)
+        self.gradient = np.asarray(gradient, "float32")
+        self.initializer = initializer
+
+    def build(self, shape):
+        self.kernel = self.add_weight(
+            shape=self.gradient.shape, initializer=self.initializer, name="kernel"
+        )
+
+    def call(self, inputs):
+        return inputs + keras.ops.sum(self.kernel * self.gradient)
+
+
+@pytest.fixture(scope="session")
+def train_by():
+    """Trains a step on kernels `0/kernel`, `1/kernel`, ... with the given gradients.
+
+    Returns the logs of `fit`.
+    """
+
+    def fit(stats, *gradients, optimizer=None, initializer="zeros", steps=1):
+        model = keras.Sequential([keras.Input((1,))])
+        for number, gradient in enumerate(gradients):
+            model.add(Given(gradient, initializer, name=str(number)))
+        model.compile(optimizer or keras.optimizers.SGD(0.0), lambda y, y_pred: y_pred[:, 0])
+        x = np.zeros((steps, 1), "float32")
+        return model.fit(x, x, batch_size=1, verbose=0, callbacks=[stats]).history
+
+    return fit
