@@ -134,6 +134,7 @@ class Session:
         self._complained = False
         self._measured = 0
         self._step: int | None = None  # the next
+        self._wish: Wish | None = None  # what is wanted of it, once that is known
         self._batch = 0
 
     # --- around a step ----------------------------------------------------------------------------
@@ -152,13 +153,16 @@ class Session:
 
     def wish(self) -> Wish:
         """What is wanted of the step that comes."""
+        if self._wish is not None:  # the step that it was for never came: the data had ended
+            return self._wish
         first = self._step or 0
         executed = self.model.steps_per_execution or 1
         step = first + executed - 1
         probing = bool(self._probes and self._probes.due(first)) and not self._complained
         timed = self.schedule.measures(step)
         measuring = self._measuring if self.schedule.due(first) or probing else None
-        return Wish(step, executed, measuring, probing, timed)
+        self._wish = Wish(step, executed, measuring, probing, timed)
+        return self._wish
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
         """Takes in what a step gave.
@@ -171,6 +175,7 @@ class Session:
         """
         self.logs = logs
         self._step = wish.step + 1
+        self._wish = None
         if wish.timed and not wish.probing:
             self.schedule.observe(wish.measuring is not None, seconds)
         if wish.measuring is None:

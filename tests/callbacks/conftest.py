@@ -78,3 +78,57 @@ def train_by():
         return model.fit(x, x, batch_size=1, verbose=0, callbacks=[stats]).history
 
     return fit
+
+
+class Own(keras.Model):
+    """A train step of one's own, in the way of each backend."""
+
+    def __init__(self, reported="my_loss"):
+        super().__init__()
+        self.reported = reported
+        self.last = keras.layers.Dense(CLASSES)
+
+    def call(self, inputs):
+        return self.last(inputs)
+
+    def train_step(self, *inputs):
+        if keras.config.backend() == "jax":
+            return self.jax_step(*inputs)
+        x, y = inputs[0]
+        if keras.config.backend() == "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x))
+            gradients = tape.gradient(loss, self.trainable_weights)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        else:
+            import torch
+
+            self.zero_grad()
+            loss = self.compute_loss(x, y, self(x))
+            loss.backward()
+            with torch.no_grad():
+                gradients = [v.value.grad for v in self.trainable_weights]
+                self.optimizer.apply(gradients, self.trainable_weights)
+        return {self.reported: loss}
+
+    def jax_step(self, state, data):
+        import jax
+
+        trainable, others, optimizer, metrics = state
+        x, y = data
+
+        def loss_of(trainable):
+            y_pred, new = self.stateless_call(trainable, others, x)
+            return self.compute_loss(x, y, y_pred), new
+
+        (loss, others), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        return {self.reported: loss}, (trainable, others, optimizer, metrics)
+
+
+@pytest.fixture(scope="session")
+def own_model():
+    """Makes models that have a train step of their own; its loss goes by the name `reported`."""
+    return Own
