@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from kerasinit._backend._keras_training import accumulator, trained_variables
 from kerasinit._backend._name import name
 
 
@@ -16,7 +17,7 @@ def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Ca
     The replacement passes everything on unchanged. It calls
     `finish = observe(variables, gradients, values, scale)` before the update and `finish(values)`
     after it; `values` are the weights, `scale` divides the gradients (None: nothing to divide).
-    Reads `Optimizer._trainable_variables`, `LossScaleOptimizer.dynamic_scale`.
+    Reads `LossScaleOptimizer.dynamic_scale`.
     """
     if name() == "jax":
         stateless_apply = optimizer.stateless_apply
@@ -28,8 +29,8 @@ def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Ca
                 zip([id(v) for v in optimizer.variables], optimizer_variables, strict=True)
             )
             finish = observe(
-                optimizer._trainable_variables,
-                accumulated_gradients(optimizer, optimizer._trainable_variables, grads, state),
+                trained_variables(optimizer),
+                accumulated_gradients(optimizer, trained_variables(optimizer), grads, state),
                 trainable_variables,
                 _gradient_scale(optimizer, state),
             )
@@ -43,7 +44,7 @@ def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Ca
 
     def observed_apply(grads: Any, trainable_variables: Any = None) -> Any:
         grads = list(grads)
-        variables = list(trainable_variables or optimizer._trainable_variables)
+        variables = list(trainable_variables or trained_variables(optimizer))
         before = _values(variables)
         finish = observe(
             variables,
@@ -60,16 +61,12 @@ def observed_entry(optimizer: Any, observe: Callable[..., Any]) -> tuple[str, Ca
 
 
 def _values(variables: Sequence[Any]) -> list[Any]:
-    """The tensors that Keras variables hold now, on TensorFlow and torch.
-
-    Reads `Variable._value`.
-    """
+    """The tensors that Keras variables hold now, on TensorFlow and torch."""
     if name() == "tensorflow":  # Keras leaves a `tf.Variable` as it is, to be read when it is used
         import tensorflow as tf
 
         return [tf.convert_to_tensor(variable.value) for variable in variables]
-    # `Variable.value`, without looking for a scope that would stand for it at each: here is none.
-    return [variable._value for variable in variables]
+    return [variable.value for variable in variables]
 
 
 def loss_scaling(optimizer: Any) -> bool:
@@ -87,17 +84,16 @@ def accumulated_gradients(
 ) -> list[Any]:
     """The gradient of an update step: with accumulation, the mean over the steps added up.
 
-    Reads `Optimizer._accumulated_gradients`, which an optimizer keeps in its own gradient's scale:
-    under `LossScaleOptimizer` it is brought to the scale of `gradients`.
+    An optimizer keeps what it adds up in its own gradient's scale: under `LossScaleOptimizer` it is
+    brought to the scale of `gradients`.
     """
     steps = accumulation_steps(optimizer)
     if steps == 1:
         return list(gradients)
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
     scale = _gradient_scale(optimizer, state)
     means = []
     for gradient, variable in zip(gradients, variables, strict=True):
-        kept = inner._accumulated_gradients[inner._get_variable_index(variable)]
+        kept = accumulator(optimizer, variable)
         if gradient is None or kept is None:
             means.append(gradient)
             continue
@@ -105,13 +101,6 @@ def accumulated_gradients(
         value = value if scale is None else value * keras.ops.cast(scale, value.dtype)
         means.append((gradient + value) / steps)
     return means
-
-
-def clipped_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
-    """What `optimizer` makes of unscaled gradients before it uses them (`_clip_gradients`)."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    present = iter(inner._clip_gradients([g for g in gradients if g is not None]))
-    return [None if gradient is None else next(present) for gradient in gradients]
 
 
 def _gradient_scale(optimizer: Any, state: dict[int, Any]) -> Any | None:

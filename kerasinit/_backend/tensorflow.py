@@ -50,7 +50,7 @@ def wait_for(tensors: Any) -> None:
     """By copying them."""
     for tensor in keras.tree.flatten(tensors):
         if keras.ops.is_tensor(tensor):
-            tensor.numpy()
+            keras.ops.convert_to_numpy(tensor)
 
 
 def synchronise(model: Any) -> None:
