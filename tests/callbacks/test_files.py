@@ -4,9 +4,9 @@ import csv
 import json
 
 import pytest
+from kerasinit.callbacks._recorder import Recorder
 
 from kerasinit.callbacks import GradientStats, GradientWarning
-from kerasinit.callbacks._recorder import Recorder
 
 
 def test_json_lines_hold_the_rows_of_the_history(make_model, train, tmp_path):

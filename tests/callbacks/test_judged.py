@@ -2,10 +2,10 @@ import math
 
 import numpy as np
 import pytest
-
-from kerasinit.callbacks import GradientStats
 from kerasinit.callbacks._judged import judged
 from kerasinit.callbacks._plan import COLUMNS
+
+from kerasinit.callbacks import GradientStats
 from kerasinit.callbacks._record import Record
 
 

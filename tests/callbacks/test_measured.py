@@ -6,12 +6,12 @@ import types
 import keras
 import numpy as np
 import pytest
-
-from kerasinit import _backend
-from kerasinit.callbacks import GradientStats
 from kerasinit.callbacks._measured import LogValue, Numbers
 from kerasinit.callbacks._measurement import StepReader
 from kerasinit.callbacks._plan import step_plan
+
+from kerasinit import _backend
+from kerasinit.callbacks import GradientStats
 
 
 def odd_model():

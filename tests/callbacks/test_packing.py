@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-
 from kerasinit.callbacks._packing import Packing, packed
 
 

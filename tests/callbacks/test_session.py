@@ -5,11 +5,11 @@ import threading
 import keras
 import numpy as np
 import pytest
+from kerasinit.callbacks._measurement import StepReader
+from kerasinit.callbacks._recorder import Recorder
 
 from kerasinit import _backend
 from kerasinit.callbacks import GradientError, GradientStats, GradientWarning, _watch
-from kerasinit.callbacks._measurement import StepReader
-from kerasinit.callbacks._recorder import Recorder
 
 
 def fingerprint(model):

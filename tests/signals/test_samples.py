@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-
-from kerasinit import _backend
 from kerasinit.callbacks._packing import Packing, packed
-from kerasinit.signals import Stack, row_histograms
 from kerasinit.signals._layout import RUN, layout_for, layout_of
 from kerasinit.signals._samples import arranged, taken
+
+from kerasinit import _backend
+from kerasinit.signals import Stack, row_histograms
 
 
 def positions(shape, entries):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kerasinit.callbacks._packing import Packing, packed
 
 from kerasinit import _backend
-from kerasinit.callbacks._packing import Packing, packed
 from kerasinit.signals import (
     HISTOGRAM_EDGES,
     STATISTICS,
