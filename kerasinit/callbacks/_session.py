@@ -103,8 +103,9 @@ class Session:
         running_loss: bool = True,
     ) -> None:
         self.model = model
-        self.stopped = False
         self.has_begun = False
+        self.stopped = False  # by a verdict
+        self.ended = False
         self.epoch = 0
         self.logs: Any = {}  # of the latest step
         self._settings = settings
@@ -233,6 +234,7 @@ class Session:
 
     def end(self) -> None:
         """Records what is left and closes the files; the second time, nothing."""
+        self.ended = True
         self.settle()
         self._each_sink(lambda sink: sink.close())
         self._sinks = []
