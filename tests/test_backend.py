@@ -1,6 +1,10 @@
 """The private Keras API that `_backend` reads still means what it meant."""
 
+import builtins
 import logging
+import subprocess
+import sys
+import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +12,9 @@ import keras
 import numpy as np
 import pytest
 
+import kerasinit
 from kerasinit import _backend
+from kerasinit._backend import _keras, _keras_training
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_open_scopes_name_what_is_built_inside_what():
 
 def test_a_graph_model_is_told_from_a_layer():
     inputs = keras.Input((2,))
-    assert _backend.is_graph_model(keras.Model(inputs, inputs))
+    assert _backend.is_graph_model(keras.Model(inputs, keras.layers.Identity()(inputs)))
     assert _backend.is_graph_model(keras.Sequential())
     assert not _backend.is_graph_model(keras.layers.Dense(2))
 
@@ -142,7 +148,11 @@ def test_seed_states_are_those_of_the_layer():
 
 
 def test_declared_initializers_come_from_a_copy_without_values():
-    layer = keras.layers.RMSNormalization()
+    class Scaled(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    layer = Scaled()
     layer.build((None, 3))
     (initializer,) = _backend.declared_initializers(layer)
     assert isinstance(initializer, keras.initializers.Ones)
@@ -193,6 +203,221 @@ def test_numbers_are_told_from_what_a_backend_traces():
     look(keras.ops.ones(2))
     _backend.output_spec(lambda: look(keras.ops.ones(2)))
     assert seen == [True, False]
+
+
+# --- where Keras has moved what it keeps private --------------------------------------------------
+
+
+@pytest.fixture
+def asked_anew():
+    """As in a new process: nothing was asked, nobody was warned."""
+    for function in (_keras.missing, _keras._unreadable):
+        function.cache_clear()
+    yield
+    for function in (_keras.missing, _keras._unreadable):
+        function.cache_clear()
+
+
+@pytest.fixture
+def no_private_modules(asked_anew, monkeypatch):
+    """`keras.src` as if it had been emptied, for kerasinit."""
+    real = builtins.__import__
+
+    def without_source(name, scope=None, *rest):
+        importer = str((scope or {}).get("__name__"))
+        if name.startswith("keras.src") and importer.startswith("kerasinit"):
+            raise ImportError(name)
+        return real(name, scope, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_source)
+
+
+def depthwise():
+    layer = keras.layers.DepthwiseConv2D(3, depthwise_initializer="kerasinit>HeNormal")
+    layer.build((None, 8, 8, 64))
+    return float(np.std(keras.ops.convert_to_numpy(layer.kernel)))
+
+
+def test_fans_come_from_the_layer():
+    assert depthwise() == pytest.approx((2 / 9) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("key", ["name_scope_stack", None], ids=["name", "module"])
+def test_a_name_scope_that_moved_is_warned_about_once_and_the_shape_decides(
+    key, request, asked_anew, monkeypatch
+):
+    if key is None:
+        request.getfixturevalue("no_private_modules")
+    else:
+        monkeypatch.setattr(_keras, "SCOPES", "moved")
+        monkeypatch.setattr(_keras, "CONSEQUENCES", {"moved": _keras.CONSEQUENCES[key]})
+    with pytest.warns(UserWarning, match="cannot see") as warned:
+        deviations = depthwise(), depthwise()
+    assert deviations == pytest.approx([(2 / (9 * 64)) ** 0.5] * 2, rel=0.1)
+    assert _backend.building_layer() is None
+    of_scope = [str(one.message) for one in warned if "being built" in str(one.message)]
+    assert len(of_scope) == 1
+    assert "initializers take their fans from the shape" in of_scope[0]
+    assert keras.__version__ in of_scope[0]
+
+
+def test_each_fact_of_the_global_state_is_found_today(asked_anew):
+    assert _keras._unreadable() == frozenset()
+    assert not _keras._read(_keras.WAITING)  # what the question made is taken back
+
+
+@pytest.mark.parametrize(
+    ("key", "consequence", "answer"),
+    [
+        ("TRACING", "start from other weights", _backend.in_stateless_scope),
+        ("WAITING", "take the outer model", _backend.deferred_variable),
+    ],
+    ids=["tracing", "waiting"],
+)
+def test_other_state_that_moved_is_warned_about(key, consequence, answer, asked_anew, monkeypatch):
+    monkeypatch.setattr(
+        _keras, "CONSEQUENCES", {"moved": _keras.CONSEQUENCES[getattr(_keras, key)]}
+    )
+    monkeypatch.setattr(_keras, key, "moved")
+    with pytest.warns(UserWarning, match=consequence), keras.StatelessScope():
+        assert not answer()
+    if key == "WAITING":
+        assert _backend.declared_initializers(keras.layers.Dense(2)) is None
+
+
+def test_nothing_of_the_import_or_of_gain_needs_what_is_private():
+    code = """
+        import builtins, sys
+        import keras
+
+        real = builtins.__import__
+        others = {"jax", "tensorflow", "torch"} - {keras.config.backend()}
+
+        def refusing(name, scope=None, *rest):
+            importer = str((scope or {}).get("__name__"))
+            if name.startswith("keras.src") and importer.startswith("kerasinit"):
+                raise ImportError(name)
+            if name.partition(".")[0] in others and importer.startswith("kerasinit"):
+                raise AssertionError(f"{importer} imports {name}")
+            return real(name, scope, *rest)
+
+        builtins.__import__ = refusing
+        import kerasinit
+        from kerasinit import callbacks, experiments, models, report, signals
+
+        assert round(kerasinit.gain("gelu"), 2) == 1.53, kerasinit.gain("gelu")
+        assert round(kerasinit.gain(lambda x: x * keras.ops.sigmoid(x)), 2) == 1.68
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_models_are_initialized_without_what_is_private(no_private_modules):
+    model = small_model()
+    with pytest.warns(UserWarning, match="cannot see") as warned:
+        kerasinit.initialize(model, seed=1)
+    said = {str(one.message).partition("see ")[2].partition(" in Keras")[0] for one in warned}
+    assert "the graph of a model" in said
+    assert len(said) == len(warned)
+    assert 0 < np.std(model.get_weights()[0]) < 1
+
+
+def nested_layer():
+    class Nested(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.direct = keras.layers.Dense(2)
+            self.listed = [keras.layers.Dense(2), {"a": keras.layers.Dropout(0.5)}]
+            self.again = self.direct
+            self.own = self.add_weight(shape=(3,))
+            self.fixed = self.add_weight(shape=(2,), trainable=False)
+
+    layer = Nested()
+    layer.direct.build((None, 3))
+    return layer
+
+
+class Moved:
+    """A layer without one of its attributes."""
+
+    def __init__(self, layer, *names):
+        vars(self).update({key: value for key, value in vars(layer).items() if key not in names})
+        self._of = lambda key: getattr(layer, key)
+        self._names = names
+
+    def __getattr__(self, key):
+        if key in self._names:
+            raise AttributeError(key)
+        return self._of(key)
+
+
+def test_layers_are_found_among_the_attributes_of_a_layer():
+    layer = nested_layer()
+    moved = Moved(layer, "_flatten_layers")
+    found = _backend.flat_layers(moved)
+    assert found[0] is moved
+    assert set(map(id, found[1:])) == set(map(id, _backend.flat_layers(layer)[1:]))
+
+
+def test_own_variables_are_those_of_no_sublayer():
+    layer = nested_layer()
+    found = _backend.own_variables(Moved(layer, "_trainable_variables"))
+    assert [id(v) for v in found] == [id(layer.own), id(layer.fixed)]
+
+
+def test_seed_states_are_found_among_the_attributes_of_a_layer():
+    layer = keras.layers.Dropout(0.5)
+    (state,) = _backend.seed_states(Moved(layer, "_seed_generators"))
+    assert state is layer.seed_generator.state
+
+
+def test_build_shapes_are_read_from_the_config_too():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    assert _backend.build_shapes(Moved(layer, "_build_shapes_dict")) == {"input": (None, 3)}
+
+
+def test_constructor_arguments_that_moved_are_warned_about(asked_anew):
+    with pytest.warns(UserWarning, match="`portable` leaves the initializers among them"):
+        assert _backend.automatic_config(Moved(keras.layers.Dense(2), "_auto_config")) == {}
+
+
+def test_the_shape_of_a_draw_is_known_through_public_names(no_private_modules):
+    spec = _backend.output_spec(lambda: keras.ops.ones((2, 3)))
+    assert tuple(spec.shape) == (2, 3)
+
+
+def test_traces_stay_where_the_nodes_of_a_layer_moved():
+    layer = Moved(keras.layers.Dense(2), "_inbound_nodes", "_outbound_nodes")
+    with _backend.without_traces([layer]):
+        pass
+
+
+def test_a_compiled_loss_that_cannot_be_copied_is_not_lent(asked_anew):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    del model._compile_loss._user_loss
+    with (
+        pytest.warns(UserWarning, match="counts its batch in the model's own loss"),
+        _backend.spare_compiled_loss(model, np.zeros((1, 2)), keras.ops.ones((1, 2))) as spare,
+    ):
+        assert spare is None
+
+
+def test_what_an_optimizer_hides_is_warned_about(asked_anew):
+    optimizer = Moved(
+        keras.optimizers.SGD(), "_trainable_variables", "_accumulated_gradients", "_clip_gradients"
+    )
+    gradients = [keras.ops.ones((2,)), None]
+    with pytest.warns(UserWarning, match="records nothing"):
+        assert _keras_training.trained_variables(optimizer) == []
+    with pytest.warns(UserWarning, match="those of a step"):
+        assert _keras_training.accumulator(optimizer, None) is None
+    with pytest.warns(UserWarning, match="as unclipped"):
+        assert _backend.clipped_gradients(optimizer, gradients) is gradients
 
 
 # --- matrix products --------------------------------------------------------------------------

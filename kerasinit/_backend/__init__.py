@@ -10,13 +10,11 @@ from kerasinit._backend._keras import (
     automatic_config,
     build_shapes,
     building_layer,
-    cause_of,
     declared_initializers,
     deferred_variable,
     flat_layers,
     functional_ends,
     graph_calls,
-    has_keras_train_step,
     in_stateless_scope,
     is_graph_model,
     layer_scope,
@@ -24,11 +22,16 @@ from kerasinit._backend._keras import (
     output_spec,
     own_variables,
     seed_states,
-    spare_compiled_loss,
-    training_argument,
     without_traces,
 )
-from kerasinit._backend._optimizers import accumulation_steps, clipped_gradients, loss_scaling
+from kerasinit._backend._keras_training import (
+    cause_of,
+    clipped_gradients,
+    has_keras_train_step,
+    spare_compiled_loss,
+    training_argument,
+)
+from kerasinit._backend._optimizers import accumulation_steps, loss_scaling
 from kerasinit._backend._protocol import Backend, Training
 from kerasinit._backend._replaced import replaced
 

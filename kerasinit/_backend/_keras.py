@@ -1,4 +1,4 @@
-"""What Keras keeps private: one function for each fact that is read.
+"""What Keras keeps private of layers and graphs: one function for each fact that is read.
 
 Private modules are imported when they are asked. Where one is missing, the same is found through
 public names; where that cannot be done, one warning says what follows. Keras 3.8 to 3.15 keep all
@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-
-from kerasinit._backend._replaced import replaced
 
 
 @functools.cache
@@ -48,7 +44,8 @@ CONSEQUENCES = {
     ),
     WAITING: (
         "the variables that it fills after a trace",
-        "an initializer may take the outer model for the layer of such a variable",
+        "an initializer may take the outer model for the layer of such a variable, and variables "
+        "whose layer keeps no initializer are left as they are",
     ),
 }
 
@@ -134,7 +131,7 @@ def _unreadable() -> frozenset[str]:
         waiting = _read(WAITING)
         if waiting and waiting[-1] is variable:
             waiting.pop()
-            if getattr(variable, "_value", variable) is None:
+            if getattr(variable, "_value", variable) is None and hasattr(variable, "_initializer"):
                 seen.add(WAITING)
     for key in CONSEQUENCES.keys() - seen:
         missing(*CONSEQUENCES[key])
@@ -308,57 +305,3 @@ def without_traces(layers: list[Any]) -> Iterator[None]:
     finally:
         for nodes, count in zip(held, counts, strict=True):
             del nodes[count:]
-
-
-# --- training --------------------------------------------------------------------------------
-
-
-def training_argument(model: Any, training: bool) -> dict[str, bool]:
-    """The keyword argument `training` if the model's `call` takes it, as Keras' trainers ask."""
-    takes = "training" in inspect.signature(type(model).call).parameters
-    return {"training": training} if takes else {}
-
-
-def has_keras_train_step(model: Any) -> bool:
-    """Whether `model` trains by Keras' own `train_step`, whose logs hold running means."""
-    module = getattr(getattr(model, "train_step", None), "__module__", "")
-    return str(module).partition(".")[0] == "keras"
-
-
-def train_function_of(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
-    """The train function that Keras would make of `train_step`; the model keeps its own.
-
-    `Trainer.make_train_function` reads `train_step` and leaves what it makes in `train_function`.
-    """
-    with replaced(model, train_step=train_step, train_function=None):
-        model.make_train_function(force=True)
-        made: Callable[..., Any] = model.train_function
-        return made
-
-
-@contextlib.contextmanager
-def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
-    """Lends `model` a fresh copy of its compiled loss, so that its own is not built or updated.
-
-    Reads `Model._compile_loss` and its `_user_loss`, `_user_loss_weights`, `output_names`;
-    yields the copy (None if the model has no compiled loss).
-    """
-    own = getattr(model, "_compile_loss", None)
-    if own is None:
-        yield None
-        return
-    spare = type(own)(own._user_loss, own._user_loss_weights, output_names=own.output_names)
-    spare.build(y, y_pred)
-    with replaced(model, _compile_loss=spare):
-        yield spare
-
-
-def cause_of(error: Exception) -> str:
-    """One line on what went wrong: where Keras reports on a layer's call, with the cause it names.
-
-    Args:
-        error: Whatever was raised; Keras marks the cause with terminal codes for bold.
-    """
-    first, _, rest = str(error).strip().partition("\n")
-    bold = re.search(r"\x1b\[1m(?:\{\{.*?\}\})?\s*(.*)", rest)
-    return f"{first.rstrip('.')}: {bold[1]}".replace("\x1b[0m", "") if bold else first

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from kerasinit._backend._keras_training import accumulator, trained_variables
 from kerasinit._backend._protocol import Observe
 
 
@@ -18,8 +19,6 @@ def observed_apply(
 ) -> dict[str, Callable[..., Any]]:
     """`Optimizer.apply`, observed, where Keras variables hold their values.
 
-    Reads `Optimizer._trainable_variables`.
-
     Args:
         optimizer: A Keras optimizer.
         observe: See `Backend.observed_entry`.
@@ -30,7 +29,7 @@ def observed_apply(
 
     def observed(grads: Any, trainable_variables: Any = None) -> Any:
         grads = list(grads)
-        variables = list(trainable_variables or optimizer._trainable_variables)
+        variables = list(trainable_variables or trained_variables(optimizer))
         finish = observe(
             variables,
             accumulated_gradients(optimizer, variables, summed(grads), {}),
@@ -51,7 +50,7 @@ def loss_scaling(optimizer: Any) -> bool:
 
 def accumulation_steps(optimizer: Any) -> int:
     """Number of steps whose gradients `optimizer` adds up before one update."""
-    return int(_inner(optimizer).gradient_accumulation_steps or 1)
+    return int(getattr(optimizer, "inner_optimizer", optimizer).gradient_accumulation_steps or 1)
 
 
 def accumulated_gradients(
@@ -59,8 +58,8 @@ def accumulated_gradients(
 ) -> list[Any]:
     """The gradient of an update step: with accumulation, the mean over the steps added up.
 
-    Reads `Optimizer._accumulated_gradients`, which an optimizer keeps in its own gradient's scale:
-    under `LossScaleOptimizer` it is brought to the scale of `gradients`.
+    An optimizer adds them up in its own gradient's scale: under `LossScaleOptimizer` they are
+    brought to the scale of `gradients`.
 
     Args:
         optimizer: A Keras optimizer.
@@ -71,11 +70,10 @@ def accumulated_gradients(
     steps = accumulation_steps(optimizer)
     if steps == 1:
         return list(gradients)
-    inner = _inner(optimizer)
     scale = gradient_scale(optimizer, state)
     means = []
     for gradient, variable in zip(gradients, variables, strict=True):
-        kept = inner._accumulated_gradients[inner._get_variable_index(variable)]
+        kept = accumulator(optimizer, variable)
         if gradient is None or kept is None:
             means.append(gradient)
             continue
@@ -83,13 +81,6 @@ def accumulated_gradients(
         value = value if scale is None else value * keras.ops.cast(scale, value.dtype)
         means.append((gradient + value) / steps)
     return means
-
-
-def clipped_gradients(optimizer: Any, gradients: Sequence[Any]) -> list[Any]:
-    """What `optimizer` makes of unscaled gradients before it uses them (`_clip_gradients`)."""
-    present = [gradient for gradient in gradients if gradient is not None]
-    clipped = iter(_inner(optimizer)._clip_gradients(present))
-    return [None if gradient is None else next(clipped) for gradient in gradients]
 
 
 def gradient_scale(optimizer: Any, state: dict[int, Any]) -> Any | None:
@@ -104,10 +95,6 @@ def gradient_scale(optimizer: Any, state: dict[int, Any]) -> Any | None:
             return optimizer.initial_scale
         return keras.ops.convert_to_tensor(_current(optimizer.dynamic_scale, state))
     return optimizer.loss_scale_factor
-
-
-def _inner(optimizer: Any) -> Any:
-    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def _current(variable: Any, state: dict[int, Any]) -> Any:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from kerasinit._backend._in_place import resetting
-from kerasinit._backend._keras import train_function_of
+from kerasinit._backend._keras_training import train_function_of, trained_variables
 from kerasinit._backend._optimizers import accumulated_gradients, gradient_scale
 from kerasinit._backend._protocol import PYTHON_ERRORS, Arrays, Observe, Step, Training, Values
 from kerasinit._backend._sampling import RUN, even_step
@@ -364,7 +364,7 @@ def observed_entry(optimizer: Any, observe: Observe) -> dict[str, Callable[..., 
     stateless_apply = optimizer.stateless_apply
 
     def observed(optimizer_variables: Any, grads: Any, trainable_variables: Any) -> Any:
-        variables = optimizer._trainable_variables
+        variables = trained_variables(optimizer)
         pairs = zip(optimizer.variables, optimizer_variables, strict=True)
         state = {id(variable): value for variable, value in pairs}
         finish = observe(

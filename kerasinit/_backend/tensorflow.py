@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasinit._backend._in_place import InPlace
-from kerasinit._backend._keras import train_function_of
+from kerasinit._backend._keras_training import train_function_of
 from kerasinit._backend._optimizers import observed_apply
 from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training
 from kerasinit._backend._sampling import RUN, even_step
@@ -53,7 +53,7 @@ def wait_for(tensors: Any) -> None:
     """By copying them."""
     for tensor in keras.tree.flatten(tensors):
         if keras.ops.is_tensor(tensor):
-            tensor.numpy()
+            keras.ops.convert_to_numpy(tensor)
 
 
 def synchronise(model: Any) -> None:

@@ -49,7 +49,11 @@ class LastCallback(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Reacts to what earlier steps showed and prepares the next; called by Keras."""
-        self.session.begin_step(batch)
+        try:
+            self.session.begin_step(batch)
+        except BaseException:  # a verdict raises: other sessions may be attached already
+            detach(self.session.model)
+            raise
         attach(self.session)
 
 
@@ -67,8 +71,13 @@ class WatchedStep:
 
     def __call__(self, *arguments: Any) -> Any:
         """Detaches, then runs the step."""
+        self.detach()
+        running = [session for session in self.sessions if not session.ended]
+        return run_step(self._plain, running, arguments)
+
+    def detach(self) -> None:
+        """Gives the model its own train function back."""
         self._held["train_function"] = self._plain
-        return run_step(self._plain, self.sessions, arguments)
 
 
 def attach(session: Session) -> None:
@@ -77,6 +86,12 @@ def attach(session: Session) -> None:
     if not isinstance(held["train_function"], WatchedStep):
         held["train_function"] = WatchedStep(session.model)
     held["train_function"].sessions.append(session)
+
+
+def detach(model: Any) -> None:
+    """Lets nothing see the next call: that of a training that was interrupted right before it."""
+    if isinstance(vars(model)["train_function"], WatchedStep):
+        vars(model)["train_function"].detach()
 
 
 def run_step(

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import keras
 
 from kerasinit import _backend
-from kerasinit.callbacks._attached import LastCallback, attach, run_step, running_list
+from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
 from kerasinit.callbacks._files import Sink, check_path, file_sink
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
@@ -158,9 +158,10 @@ class GradientStats(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Opens the files and starts a new session; called by Keras."""
         callbacks = running_list(self)
-        begun = self._sessions.get(callbacks) if callbacks is not None else None
-        if begun is not None and not begun.has_begun:
+        begun = self._current()
+        if callbacks is not None and begun is not None and not begun.has_begun:
             return  # this callback is twice in the list
+        self._leave(callbacks)
         session = self._begin(running_loss=_backend.has_keras_train_step(self._subject))
         if callbacks is None:
             self._session = session
@@ -203,18 +204,8 @@ class GradientStats(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes the files; called by Keras."""
-        callbacks = running_list(self)
-        if callbacks is None:
-            session, self._session = self._session, None
-        else:
-            session = self._sessions.pop(callbacks, None)
-            callbacks.callbacks[:] = [
-                held
-                for held in callbacks.callbacks
-                if not (isinstance(held, LastCallback) and held.session is session)
-            ]
+        session = self._leave(running_list(self))
         if session is not None:
-            session.end()
             session.react()
 
     @contextlib.contextmanager
@@ -283,9 +274,25 @@ class GradientStats(keras.callbacks.Callback):
         callbacks = running_list(self)
         return self._session if callbacks is None else self._sessions.get(callbacks)
 
+    def _leave(self, callbacks: Any | None) -> Session | None:
+        """Ends the session of a list of callbacks; None if there is none."""
+        if callbacks is None:
+            session, self._session = self._session, None
+        else:
+            session = self._sessions.pop(callbacks, None)
+            callbacks.callbacks[:] = [
+                held
+                for held in callbacks.callbacks
+                if not (isinstance(held, LastCallback) and held.session is session)
+            ]
+        if session is not None:
+            session.end()
+        return session
+
     def _begin(self, *, running_loss: bool) -> Session:
         model = self._subject
         settings = self._settings
+        detach(model)
         # One measurement serves all callbacks of a training that look at the same step.
         callbacks = running_list(self)
         others = [self] if callbacks is None else callbacks.callbacks

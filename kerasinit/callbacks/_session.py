@@ -9,7 +9,7 @@ import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras import ops
@@ -103,8 +103,9 @@ class Session:
         running_loss: bool = True,
     ) -> None:
         self.model = model
-        self.stopped = False
         self.has_begun = False
+        self.stopped = False  # by a verdict
+        self.ended = False
         self.epoch = 0
         self.logs: Any = {}  # of the latest step
         self._settings = settings
@@ -238,6 +239,7 @@ class Session:
 
     def end(self) -> None:
         """Records what is left and closes the files; the second time, nothing."""
+        self.ended = True
         self.settle()
         self._each_sink(lambda sink: sink.close())
         self._sinks = []
@@ -263,6 +265,8 @@ class Session:
 
     def _record(self, pending: _Pending) -> Record:
         arrays = pending.reading.arrays
+        if not self._settings.clipped:  # another callback of the training may have asked for it
+            arrays = replace(arrays, clipped=None)
         loss = None if pending.loss is None else float(ops.convert_to_numpy(pending.loss))
         if self._recent_epoch != pending.epoch:
             self._recent_epoch = pending.epoch

@@ -1,0 +1,101 @@
+"""What Keras keeps private of training: one function for each fact that is read (see `_keras`)."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kerasinit._backend._keras import missing
+from kerasinit._backend._replaced import replaced
+
+
+def training_argument(model: Any, training: bool) -> dict[str, bool]:
+    """The keyword argument `training` if the model's `call` takes it, as Keras' trainers ask."""
+    takes = "training" in inspect.signature(type(model).call).parameters
+    return {"training": training} if takes else {}
+
+
+def has_keras_train_step(model: Any) -> bool:
+    """Whether `model` trains by Keras' own `train_step`, whose logs hold running means."""
+    module = getattr(getattr(model, "train_step", None), "__module__", "")
+    return str(module).partition(".")[0] == "keras"
+
+
+def train_function_of(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:
+    """The train function that Keras would make of `train_step`; the model keeps its own.
+
+    `Trainer.make_train_function` reads `train_step` and leaves what it makes in `train_function`.
+    """
+    with replaced(model, train_step=train_step, train_function=None):
+        model.make_train_function(force=True)
+        made: Callable[..., Any] = model.train_function
+        return made
+
+
+@contextlib.contextmanager
+def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
+    """Lends `model` a fresh copy of its compiled loss, so that its own is not built or updated.
+
+    Reads `Model._compile_loss` and its `_user_loss`, `_user_loss_weights`, `output_names`;
+    yields the copy (None if the model has no compiled loss, or it cannot be copied).
+    """
+    own = getattr(model, "_compile_loss", None)
+    try:
+        spare = own and type(own)(
+            own._user_loss, own._user_loss_weights, output_names=own.output_names
+        )
+    except (AttributeError, TypeError):
+        spare = None
+    if spare is None:
+        if getattr(model, "compiled", False) and model.loss is not None:
+            missing("the compiled loss", "`diagnose` counts its batch in the model's own loss")
+        yield None
+        return
+    spare.build(y, y_pred)
+    with replaced(model, _compile_loss=spare):
+        yield spare
+
+
+def trained_variables(optimizer: Any) -> list[Any]:
+    """The variables that `optimizer` was built for (reads `Optimizer._trainable_variables`)."""
+    if not hasattr(optimizer, "_trainable_variables"):
+        missing("the variables of an optimizer", "`GradientStats` records nothing")
+        return []
+    return list(optimizer._trainable_variables)
+
+
+def accumulator(optimizer: Any, variable: Any) -> Any | None:
+    """The variable in which `optimizer` adds up the gradients of `variable`, if it does.
+
+    Reads `Optimizer._accumulated_gradients` and `Optimizer._get_variable_index`.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    try:
+        return inner._accumulated_gradients[inner._get_variable_index(variable)]
+    except AttributeError:
+        missing("the gradients that an optimizer adds up", "`GradientStats` shows those of a step")
+        return None
+
+
+def clipped_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
+    """What `optimizer` makes of unscaled gradients before it uses them (`_clip_gradients`)."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if not hasattr(inner, "_clip_gradients"):
+        missing("how an optimizer clips", "`GradientStats` shows clipped gradients as unclipped")
+        return gradients
+    present = iter(inner._clip_gradients([g for g in gradients if g is not None]))
+    return [None if gradient is None else next(present) for gradient in gradients]
+
+
+def cause_of(error: Exception) -> str:
+    """One line on what went wrong: where Keras reports on a layer's call, with the cause it names.
+
+    Args:
+        error: Whatever was raised; Keras marks the cause with terminal codes for bold.
+    """
+    first, _, rest = str(error).strip().partition("\n")
+    bold = re.search(r"\x1b\[1m(?:\{\{.*?\}\})?\s*(.*)", rest)
+    return f"{first.rstrip('.')}: {bold[1]}".replace("\x1b[0m", "") if bold else first
