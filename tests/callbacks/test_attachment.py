@@ -1,6 +1,7 @@
 """Whatever happens in trainings inside trainings, nothing of a callback is left behind."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -41,16 +42,16 @@ class World:
         self.stats = [GradientStats(every, **options) for every in (1, 2, 3)]
 
     def held(self):
-        """All attributes of models and optimizers, by identity."""
+        """All attributes of models and optimizers."""
         owners = [*self.models, *(model.optimizer for model in self.models)]
-        return [{key: id(value) for key, value in vars(owner).items()} for owner in owners]
+        return [dict(vars(owner)) for owner in owners]
 
     def changed(self, play):
         """Which attributes another value, or none, stands under after `play`."""
         before = self.held()
         play()
         return [
-            {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)}
+            {key for key in was.keys() | now.keys() if was.get(key, was) is not now.get(key, was)}
             for was, now in zip(before, self.held(), strict=True)
         ]
 
@@ -70,7 +71,8 @@ class Hook(keras.callbacks.Callback):
 
     def _act(self, index, logs=None):
         if index == self._index or not isinstance(index, int):
-            self._action()
+            # To look for `model` brings the weights of a running training into it, on JAX.
+            self._action(self.model)
 
 
 # A training is a number of the model and a list of callbacks: the number of a `GradientStats`, or
@@ -94,7 +96,7 @@ def run(world, training, *, watched):
     number, callbacks, in_block = training
     model = world.models[number]
 
-    def act(action):
+    def act(action, running):
         if isinstance(action, type):
             raise action("stop here")
         run(world, action, watched=watched)
@@ -103,15 +105,14 @@ def run(world, training, *, watched):
     for callback in callbacks:
         if not isinstance(callback, int):
             hook, index, action = callback
-            made.append(Hook(hook, index, lambda action=action: act(action)))
+            made.append(Hook(hook, index, functools.partial(act, action)))
         elif watched:
             made.append(world.stats[callback])
     with contextlib.suppress(KeyboardInterrupt, ValueError):
-        if in_block and watched:
-            with world.stats[0].watching(model):
+        block = world.stats[0].watching(model) if watched else contextlib.nullcontext()
+        with block if in_block else contextlib.nullcontext():
+            if in_block:
                 model.train_on_batch(X[:BATCH], Y[:BATCH])
-                fit(model, *made)
-        else:
             fit(model, *made)
 
 
