@@ -115,6 +115,7 @@ def test_grouped_query_attention_has_fewer_keys_than_queries(part, outputs):
     assert fans(layer, variable_named(layer, f"{part}/kernel")) == Fans(8, outputs)
 
 
+@pytest.mark.skipif(not hasattr(L, "ReversibleEmbedding"), reason="this Keras has no such layer")
 def test_the_reversed_embedding_is_a_dense_kernel():
     layer = build(L.ReversibleEmbedding(50, 8, tie_weights=False), (None, 3))
     assert fans(layer, layer.reverse_embeddings) == Fans(8, 50)
