@@ -1,6 +1,6 @@
 """Room `theory`: activation, depth, width -> predicted signal, in plain numbers."""
 
-from kerasinit.theory._activations import Activation, resolve
+from kerasinit.theory._activations import NOT_ELEMENTWISE, Activation, resolve
 from kerasinit.theory._bivariate import pair_expectation
 from kerasinit.theory._critical import CriticalPoint, critical, half_stable
 from kerasinit.theory._depth_scales import DepthScales, correlation_map, depth_scales
@@ -25,6 +25,7 @@ from kerasinit.theory._quadrature import expectation
 
 __all__ = [
     "MOMENTS",
+    "NOT_ELEMENTWISE",
     "Activation",
     "CriticalPoint",
     "DepthScales",
