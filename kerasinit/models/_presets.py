@@ -139,11 +139,8 @@ def _branch(
     inside.sort(key=lambda pair: pair[0])
     end = inside[-1][0]
     kernels = tuple(slot for _, slot in inside)
-    last = tuple(
-        slot
-        for position, slot in inside
-        if position == end and attention_part(slot.layer) in ("", "output")
-    )
+    ends = [slot for position, slot in inside if position == end]
+    last = tuple(slot for slot in ends if attention_part(slot.layer) in ("", "output"))
     norms = [call.operation for call in calls[end + 1 :] if is_norm(call.operation)]
     attention = any(kind_of(call.operation).family == "attention" for call in calls)
     norm = norms[-1] if norms else None

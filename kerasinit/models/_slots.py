@@ -143,12 +143,14 @@ def with_einsum_axes(initializer: Any, layer: Any, variable: Any) -> Any:
     """`initializer`, told which kernel axes of an `EinsumDense` are summed, as its `build` does.
 
     Args:
-        initializer: Any initializer; only one that takes axes, and has none, is changed.
+        initializer: Any initializer; only a `VarianceScaling` that takes axes, and has none, is
+            changed.
         layer: Any layer; only `EinsumDense` matters.
         variable: Its kernel.
     """
     given = [getattr(initializer, name, ()) for name in ("input_axes", "output_axes")]
-    if kind_of(layer).family != "einsum" or None not in given:
+    scaled = isinstance(initializer, keras.initializers.VarianceScaling)
+    if kind_of(layer).family != "einsum" or not scaled or None not in given:
         return initializer
     axes = kernel_axes(layer, "kernel", tuple(variable.shape))
     config = initializer.get_config()
