@@ -168,15 +168,15 @@ def _corrected(targets: list[Target], *, may_change: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _watched(target: Target, *, may_change: bool) -> Iterator[None]:
     layer = target.kernel.layer
-    activation = getattr(layer, "activation", None)
+    activation: Any = getattr(layer, "activation", None)
     call = layer.call
 
-    def measured(values: Tensor) -> Tensor:
+    def activated(values: Tensor) -> Tensor:
         return activation(target.correct(values, may_change=may_change))
 
-    def watched(*args: Any, **kwargs: Any) -> Tensor:
+    def called(*args: Any, **kwargs: Any) -> Tensor:
         return target.correct(call(*args, **kwargs), may_change=may_change)
 
-    hook = {"call": watched} if activation is None else {"activation": measured}
+    hook = {"call": called} if activation is None else {"activation": activated}
     with _backend.replaced(layer, **hook):
         yield

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from kerasinit.experiments import RECORD_BINS
 from kerasinit.experiments._data import load
 from kerasinit.experiments._measures import histogram, rms, signals_of, strengths, verdict
-from kerasinit.experiments._records import HIGHEST_POWER, HISTOGRAM_BINS, LOWEST_POWER
 from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Trainer
 from kerasinit.signals import measure
@@ -102,11 +102,12 @@ def test_a_histogram_counts_every_finite_value_once():
     ("value", "position"),
     [
         (0.0, 0),
-        (2.0**LOWEST_POWER / 2, 0),
-        (2.0**LOWEST_POWER, 1),
-        (-1.0, 1 - LOWEST_POWER),
-        (2.0**HIGHEST_POWER, HISTOGRAM_BINS - 1),
-        (1e30, HISTOGRAM_BINS - 1),
+        (1e-38, 0),
+        (2.0**-33, 0),
+        (2.0**-32, 1),
+        (-1.0, 33),
+        (2.0**8, RECORD_BINS.count - 1),
+        (1e30, RECORD_BINS.count - 1),
     ],
 )
 def test_a_value_falls_into_its_power_of_two(value, position):
