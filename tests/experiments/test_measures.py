@@ -37,6 +37,15 @@ def convolved_model():
     return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
 
 
+def rectified_model():
+    """Too narrow, with its rectifiers as layers of their own, and a layer that is called twice."""
+    x = inputs = keras.Input((2,))
+    shared = layers.Dense(2)
+    for layer in (layers.Dense(2), shared, shared, layers.Dense(2)):
+        x = layers.ReLU()(layer(x))
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
 def weights_of(model, kind):
     rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
@@ -52,7 +61,7 @@ def dataset():
     return load("circle")
 
 
-@pytest.mark.parametrize("make", [plain_model, normalized_model, convolved_model])
+@pytest.mark.parametrize("make", [plain_model, normalized_model, convolved_model, rectified_model])
 def test_every_replica_is_measured_as_diagnose_measures_it(make, dataset):
     model = make()
     kinds = ("random", "constant", "zeros")
@@ -69,6 +78,15 @@ def test_every_replica_is_measured_as_diagnose_measures_it(make, dataset):
         for ours, theirs in zip(found.layers, alone.layers, strict=True):
             assert_same_numbers(ours, theirs)
         assert verdict(found) == verdict(alone)
+
+
+def test_a_rectifier_is_named_as_the_verdicts_know_it(dataset):
+    model = rectified_model()
+    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=64, replicas=1)
+    trainer.load(Weights.stack([weights_of(model, "random")]), 0.1)
+    (found,) = signals_of(model, trainer.calls, trainer.probe(), trainer.weights(), 2)
+    assert [row.activation for row in found.layers] == [*["relu"] * 4, None]
+    assert len({row.name for row in found.layers}) == 5
 
 
 def assert_same_numbers(ours, theirs):

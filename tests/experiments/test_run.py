@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
-from kerasinit.experiments._names import RESIDUAL_RULES
 
 from kerasinit.experiments import Experiment, _trainer, compare, run
 from kerasinit.experiments._directory import RunDirectory
+from kerasinit.experiments._known_names import RESIDUAL_RULES
 
 
 def records(out):
