@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from typing import Any
@@ -20,6 +21,8 @@ from kerasinit.models._slots import Slot
 TRUNCATED_STD = 0.8796256610342398  # std of N(0, 1) cut at +-2 (scipy.stats.truncnorm.std(-2, 2))
 KERAS_CUT = 2.0  # standard deviations at which Keras cuts every truncated normal
 MAX_CONSTANT = 2**16  # entries of a kernel that is written out into a config
+# Newer versions of Keras tell it which axes of an `EinsumDense` are summed; older ones see a shape.
+TAKES_AXES = "input_axes" in inspect.signature(keras.initializers.VarianceScaling).parameters
 
 
 def is_ours(initializer: Any) -> bool:
@@ -100,7 +103,7 @@ def _gain(initializer: Any, slot: Slot) -> float:
 def _keras_fans(slot: Slot) -> tuple[float, float]:
     """The fans that Keras' `VarianceScaling` takes for the variable."""
     shape = slot.shape
-    if kind_of(slot.layer).family == "einsum":
+    if kind_of(slot.layer).family == "einsum" and TAKES_AXES:
         summed = kernel_axes(slot.layer, "kernel", shape).inputs
         fan_in = math.prod(shape[axis] for axis in summed)
         return fan_in, math.prod(shape) // fan_in
