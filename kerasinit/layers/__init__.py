@@ -10,6 +10,7 @@ from kerasinit.layers._axes import (
 from kerasinit.layers._kinds import (
     ROWS,
     LayerKind,
+    acts_in_gates,
     attention_part,
     inner_layer,
     is_cell,
@@ -21,7 +22,6 @@ from kerasinit.layers._kinds import (
 )
 from kerasinit.layers._nonlinearity import (
     activation_name,
-    acts_in_gates,
     applied_activation,
     is_linear,
     kernel_activation,

@@ -173,6 +173,11 @@ def is_cell(layer: Any) -> bool:
     return kind_of(layer).family == "cell" or hasattr(layer, "recurrent_initializer")
 
 
+def acts_in_gates(layer: Any) -> bool:
+    """Whether kernels of `layer` feed gates or a state: a recurrent cell, or a layer around one."""
+    return kind_of(layer).family == "recurrent" or is_cell(layer)
+
+
 def is_one_matrix(layer: Any) -> bool:
     """Whether a layer is Keras' own and multiplies by one matrix `(window * inputs, outputs)`."""
     plain = kind_of(layer).family in ("dense", "convolution") and type(layer) is keras_class(layer)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kerasinit import theory
-from kerasinit.layers._kinds import is_cell, kind_of
+from kerasinit.layers._kinds import kind_of
 
 # Kernels whose result does not go through the activation of their layer alone.
 LINEAR_ROLES = ("recurrent", "embeddings", "bias")
@@ -115,8 +115,3 @@ def activation_name(activation: Any) -> str:
             return activation_name(owner.activation)
         return type(owner).__name__.lower()
     return str(getattr(activation, "__name__", type(activation).__name__.lower()))
-
-
-def acts_in_gates(layer: Any) -> bool:
-    """Whether kernels of `layer` feed gates or a state: a recurrent cell, or a layer around one."""
-    return kind_of(layer).family == "recurrent" or is_cell(layer)

@@ -14,7 +14,8 @@ from kerasinit.layers import KernelAxes
 
 FLAT_DERIVATIVE = 0.01  # |act'| below this passes no gradient; covers sigmoid, tanh, softsign
 FLAT_SAMPLES = 0.95  # share of samples for which a saturated unit is flat
-EQUAL = 1e-6  # relative difference below which two columns are the same
+ZERO = 1e-6  # absolute value of an activation that counts as 0
+SAME = 1e-5  # relative difference below which two columns are the same
 CANCELLED = 1e-2  # of the largest gradient in the model; of less, rounding may be a part too
 FAR = 1e3  # a pre-activation far outside of every activation's working range
 
@@ -42,7 +43,7 @@ class ActivationShape:
         """Reads the shape from the values at -1000, 0 and 1000."""
         low, zero, high = np.asarray(function(np.array([-FAR, 0.0, FAR], "float32")), "float64")
         return cls(
-            has_off_state=bool(abs(zero) < EQUAL and abs(low) < EQUAL),
+            has_off_state=bool(abs(zero) < ZERO and abs(low) < ZERO),
             bounded=bool(max(abs(low), abs(high)) < FAR / 10),
         )
 
@@ -120,28 +121,26 @@ def duplicate_share(
     array([0.67])
     """
     replicas, rows, units = kernel.shape
-    shares = np.zeros(replicas)
-    finite = np.isfinite(kernel).all((1, 2)) & np.isfinite(kernel_gradient).all((1, 2))
-    if units < 2 or not finite.any():
-        return shares
-    largest = np.broadcast_to(np.asarray(largest_gradient, "float64"), replicas)[finite]
+    if units < 2:
+        return np.zeros(replicas)
+    largest = np.asarray(largest_gradient, "float64")
     floor = np.where(np.isfinite(largest), CANCELLED * largest, 0.0)
-    columns = [_relative(kernel[finite]), _relative(kernel_gradient[finite], floor)]
+    columns = [kernel.astype("float64"), kernel_gradient.astype("float64")]
+    scales = [np.sqrt(np.einsum("riu,riu->r", c, c) / (rows * units)) for c in columns]
+    known = np.isfinite(scales[0]) & np.isfinite(scales[1])
+    scales = [np.where(known & (s > 0), s, 1.0) for s in (scales[0], np.maximum(scales[1], floor))]
     # Equal columns have equal projections: after sorting by them, copies are neighbours.
     direction = np.random.default_rng(0).standard_normal(rows) / np.sqrt(rows)
-    keys = [np.round(np.einsum("i,riu->ru", direction, c), 4) for c in columns]
-    order = np.lexsort((keys[1], keys[0]))[:, None]
-    sorted_columns = [np.take_along_axis(c, order, axis=2) for c in columns]
-    steps = [np.sqrt(np.mean(np.square(np.diff(c, axis=2)), axis=1)) for c in sorted_columns]
-    same = (steps[0] < EQUAL * 10) & (steps[1] < EQUAL * 10)
-    copies = np.zeros((len(same), units), bool)
+    keys = [direction @ c / s[:, None] for c, s in zip(columns, scales, strict=True)]
+    order = np.lexsort([np.round(key, 4) for key in reversed(keys)])
+    gaps = [np.abs(np.diff(np.take_along_axis(key, order, axis=1))) for key in keys]
+    near = 2 * SAME * np.sqrt(rows)  # twice the difference that copies can make
+    same = (gaps[0] < near) & (gaps[1] < near) & known[:, None]
+    for replica in np.flatnonzero(same.any(axis=1)):
+        for c, s in zip(columns, scales, strict=True):
+            steps = np.diff(c[replica][:, order[replica]], axis=1)
+            same[replica] &= np.sqrt(np.mean(np.square(steps), axis=0)) < SAME * s[replica]
+    copies = np.zeros((replicas, units), bool)
     copies[:, 1:] |= same
     copies[:, :-1] |= same
-    shares[finite] = np.mean(copies, axis=1)
-    return shares
-
-
-def _relative(columns: np.ndarray, floor: Any = 0.0) -> np.ndarray:
-    columns = columns.astype("float64")
-    scale = np.maximum(np.sqrt(np.mean(np.square(columns), axis=(1, 2))), floor)
-    return columns / np.where(scale > 0, scale, 1.0)[:, None, None]
+    return np.mean(copies, axis=1)
