@@ -15,7 +15,8 @@ from keras import ops
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._step_vector import COLUMNS, StepArrays, StepVector
 from kerasinit.callbacks._variable_names import Groups, VariableNames
-from kerasinit.signals import LayerStep, TrainingStep, merged_statistics
+from kerasinit.signals import LayerStep, TrainingStep
+from kerasinit.signals._statistics import merged_statistics
 
 FORMAT = 2  # of one row of `history`, of one line of the file
 SUMMARY = ("grad_norm", "grad_norm_min", "grad_norm_max")  # in the logs of `fit`

@@ -18,7 +18,8 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
-from kerasinit.signals import STATISTICS, part_histograms, part_norms, part_statistics
+from kerasinit.signals._histograms import histograms
+from kerasinit.signals._statistics import STATISTICS, part_norms, part_statistics
 
 # Entries of a variable that are looked at, if it has three times as many; all are read for the
 # gradient's norm.
@@ -229,7 +230,7 @@ class _Samples:
     def histogram(self, scale: float) -> np.ndarray:
         """Counts by magnitude of about `HISTOGRAM_ENTRIES` of each tensor."""
         places, rows = _some_of_each(tuple(self.held.tolist()))
-        return part_histograms(self.entries[places] / scale, rows, len(self.held)).astype("uint16")
+        return histograms(self.entries[places] / np.float32(scale), rows, len(self.held))
 
 
 def _dense(

@@ -14,7 +14,6 @@ from kerasinit.initializers._families import (
     XavierNormal,
     XavierUniform,
 )
-from kerasinit.initializers._fans import Fans, fans
 from kerasinit.initializers._icnr import ICNR
 from kerasinit.initializers._identity import Identity
 from kerasinit.initializers._odd_part import OddPart
@@ -22,6 +21,7 @@ from kerasinit.initializers._odd_part_bias import OddPartBias
 from kerasinit.initializers._orthogonal import Orthogonal
 from kerasinit.initializers._siren import Siren
 from kerasinit.initializers._sparse import Sparse
+from kerasinit.layers import Fans, fans
 
 __all__ = [
     "ICNR",

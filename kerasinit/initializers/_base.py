@@ -10,8 +10,9 @@ from typing import Any, Self, TypeVar
 import keras
 
 from kerasinit import _backend
+from kerasinit._seeds import folded
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._seeds import CountedSeed, checked_seed, folded
+from kerasinit.initializers._counted_seed import CountedSeed, checked_seed
 from kerasinit.initializers._site import Site, find_site
 
 PACKAGE = "kerasinit"

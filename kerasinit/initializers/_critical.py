@@ -9,15 +9,14 @@ import keras
 from kerasinit import theory
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
-from kerasinit.initializers._fans import fans_of_layout
+from kerasinit.initializers._given_axes import axes_at
 from kerasinit.initializers._kernel import (
     KernelInitializer,
     KernelOptions,
     config_of,
     plain_activation,
 )
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import centre_taps, matrices, semi_orthogonal
+from kerasinit.initializers._kernel_matrices import centre_taps, matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 DISTRIBUTIONS = ("delta_orthogonal", "normal", "orthogonal")
@@ -73,13 +72,13 @@ class Critical(KernelInitializer):
         self.distribution = distribution
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
-        layout = layout_at(self, shape, site)
-        view = matrices(shape, layout, window=self.distribution != "delta_orthogonal")
+        axes = axes_at(self, shape, site)
+        view = matrices(shape, axes, window=self.distribution != "delta_orthogonal")
         std = self.point.weight_std
         if self.distribution == "delta_orthogonal":
             stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)
-            return std * view.kernel(stack, taps=centre_taps(view, site))
-        std /= max(1.0, fans_of_layout(shape, layout).fan_in) ** 0.5
+            return std * view.kernel(stack, taps=centre_taps(view))
+        std /= max(1.0, axes.fans(shape).fan_in) ** 0.5
         if self.distribution == "normal":
             return keras.random.normal(shape, 0.0, std, dtype=dtype, seed=seed)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)

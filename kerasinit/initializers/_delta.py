@@ -8,7 +8,7 @@ from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._gains import gain_at
 from kerasinit.initializers._kernel import GainInitializer, KernelOptions, checked_flag
-from kerasinit.initializers._matrices import centre_taps, semi_orthogonal
+from kerasinit.initializers._kernel_matrices import centre_taps, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 
@@ -57,7 +57,7 @@ class DeltaOrthogonal(GainInitializer):
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         view = self._view(shape, site, window=False)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype, scaled=self.scaled)
-        return gain_at(self.gain, site) * view.kernel(stack, taps=centre_taps(view, site))
+        return gain_at(self.gain, site) * view.kernel(stack, taps=centre_taps(view))
 
     def get_config(self) -> Config:
         """The constructor's arguments."""

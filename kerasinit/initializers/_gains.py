@@ -10,14 +10,10 @@ import numpy as np
 
 from kerasinit import theory
 from kerasinit.initializers._site import Site
+from kerasinit.layers import kernel_activation
 
 AUTO = "auto"
 SMALLEST_GAIN, LARGEST_GAIN = 1e-30, 1e30  # beyond, float32 weights would be 0 or infinite
-# They mix the units of one input and end a network: the layer below them counts as linear.
-MIXING = ("glu", "log_softmax", "softmax", "sparsemax")
-# Kernels whose result does not go through the activation of their layer alone.
-LINEAR_ROLES = ("recurrent", "embeddings", "bias")
-GATED = (keras.layers.LSTMCell, keras.layers.GRUCell)
 
 
 def checked_gain(gain: Any) -> Any:
@@ -74,13 +70,7 @@ def activation_at(site: Site | None) -> Any:
     Args:
         site: The layer variable to fill, or None outside a layer.
     """
-    if site is None or site.role in LINEAR_ROLES or isinstance(site.layer, GATED):
-        return None
-    if isinstance(site.layer, keras.layers.SeparableConv1D | keras.layers.SeparableConv2D):
-        return None if site.role == "depthwise" else site.layer.activation
-    activation = getattr(site.layer, "activation", None)
-    mixing = getattr(activation, "__name__", "") in MIXING
-    return None if mixing or isinstance(activation, keras.layers.Softmax) else activation
+    return None if site is None else kernel_activation(site.layer, site.role)
 
 
 def activation_gain(activation: Any) -> float:

@@ -10,7 +10,7 @@ from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
 from kerasinit.initializers._gains import gain_at
 from kerasinit.initializers._kernel import GainInitializer, KernelOptions
-from kerasinit.initializers._matrices import centre_taps
+from kerasinit.initializers._kernel_matrices import centre_taps
 from kerasinit.initializers._site import Site
 
 
@@ -54,4 +54,4 @@ class Identity(GainInitializer):
         view = self._view(shape, site, window=False)
         eye = ops.eye(*view.stack[-2:], dtype=dtype)
         stack = ops.broadcast_to(gain_at(self.gain, site) * eye, view.stack)
-        return view.kernel(stack, taps=centre_taps(view, site))
+        return view.kernel(stack, taps=centre_taps(view))

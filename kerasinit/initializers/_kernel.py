@@ -12,8 +12,8 @@ from kerasinit import _backend
 from kerasinit._typing import Config, SeedLike, Shape
 from kerasinit.initializers._base import LayerInitializer
 from kerasinit.initializers._gains import checked_gain, serialized_gain
-from kerasinit.initializers._layout import checked_axes, layout_at
-from kerasinit.initializers._matrices import Matrices, matrices
+from kerasinit.initializers._given_axes import axes_at, checked_axes
+from kerasinit.initializers._kernel_matrices import KernelMatrices, matrices
 from kerasinit.initializers._site import Site
 
 
@@ -61,9 +61,9 @@ class KernelInitializer(LayerInitializer):
                 f"Received: input_axes={input_axes}, output_axes={output_axes}."
             )
 
-    def _view(self, shape: Shape, site: Site | None, *, window: bool) -> Matrices:
+    def _view(self, shape: Shape, site: Site | None, *, window: bool) -> KernelMatrices:
         """The kernel as matrices, with the window in the rows or not."""
-        return matrices(shape, layout_at(self, shape, site), window=window)
+        return matrices(shape, axes_at(self, shape, site), window=window)
 
     def get_config(self) -> Config:
         """The constructor's arguments."""

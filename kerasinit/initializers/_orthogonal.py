@@ -7,11 +7,10 @@ from typing import Any, Unpack
 
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
-from kerasinit.initializers._fans import fans_of_layout
 from kerasinit.initializers._gains import gain_at
+from kerasinit.initializers._given_axes import axes_at
 from kerasinit.initializers._kernel import GainInitializer, KernelOptions, checked_flag
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import matrices, semi_orthogonal
+from kerasinit.initializers._kernel_matrices import matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 
@@ -59,11 +58,11 @@ class Orthogonal(GainInitializer):
         self.scaled = checked_flag("scaled", scaled)
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
-        layout = layout_at(self, shape, site)
-        view = matrices(shape, layout, window=True)
+        axes = axes_at(self, shape, site)
+        view = matrices(shape, axes, window=True)
         scale = gain_at(self.gain, site)
         if self.scaled:  # not all rows meet an input: embeddings, strided transposed convolutions
-            scale *= math.sqrt(view.stack[-2] / fans_of_layout(shape, layout).fan_in)
+            scale *= math.sqrt(view.stack[-2] / axes.fans(shape).fan_in)
         single = view.stack[:2] == (1, 1)  # small draws cost what their number of operations costs
         shape = view.stack[2:] if single else view.stack
         stack = semi_orthogonal(shape, seed=seed, dtype=dtype, scaled=self.scaled)

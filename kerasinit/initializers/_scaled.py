@@ -10,12 +10,12 @@ import keras
 import numpy as np
 
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._fans import Fans, fans_of_layout
 from kerasinit.initializers._gains import gain_at
+from kerasinit.initializers._given_axes import axes_at
 from kerasinit.initializers._kernel import GainInitializer, KernelOptions
-from kerasinit.initializers._layout import layout_at
 from kerasinit.initializers._site import Site
 from kerasinit.initializers._truncated import truncated_normal
+from kerasinit.layers import Fans
 
 MODES = ("fan_avg", "fan_geo", "fan_in", "fan_out")
 
@@ -83,7 +83,7 @@ class ScaledInitializer(GainInitializer, keras.initializers.VarianceScaling):
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
         if not shape:
             raise ValueError("`shape` must have at least one axis. Received: shape=().")
-        std = self.std(fans_of_layout(shape, layout_at(self, shape, site)), site)
+        std = self.std(axes_at(self, shape, site).fans(shape), site)
         if self.uniform:
             limit = math.sqrt(3.0) * std
             return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)

@@ -10,10 +10,9 @@ import numpy as np
 
 from kerasinit._typing import Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import register
-from kerasinit.initializers._fans import fans_of_layout
+from kerasinit.initializers._given_axes import axes_at
 from kerasinit.initializers._kernel import KernelInitializer, KernelOptions, checked_flag
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import matrices
+from kerasinit.initializers._kernel_matrices import matrices
 from kerasinit.initializers._site import Site
 
 
@@ -63,9 +62,9 @@ class Siren(KernelInitializer):
         self.omega = float(omega)
 
     def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
-        layout = layout_at(self, shape, site)
-        matrices(shape, layout, window=True)  # refuses what is no kernel
-        limit = self.limit(fans_of_layout(shape, layout).fan_in)
+        axes = axes_at(self, shape, site)
+        matrices(shape, axes, window=True)  # refuses what is no kernel
+        limit = self.limit(axes.fans(shape).fan_in)
         return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)
 
     def limit(self, fan_in: float) -> float:

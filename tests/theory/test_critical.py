@@ -75,7 +75,7 @@ def test_a_critical_point_keeps_length_and_gradient(bias_std, name):
 def test_short_critical_tanh_nets_lose_no_digits(length):
     # sigma_w^2 = 1 + 2q + O(q^2) and sigma_b^2 = (4/3) q^3 (1 + O(q)): the direct
     # difference of the two sides has lost ten digits at q = 1e-3.
-    from kerasinit.theory._critical import _bias_square
+    from kerasinit.theory._critical_point import _bias_square
 
     tanh = resolve("tanh")
     assert _bias_square(tanh, length) == pytest.approx(4 / 3 * length**3, rel=7 * length)
