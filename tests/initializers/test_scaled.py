@@ -157,7 +157,7 @@ def test_each_mode_divides_by_its_fan(mode, std):
     ids=["float", "numpy", "int", "name", "function", "layer", "op", "lambda", "auto"],
 )
 def test_the_gain_multiplies_the_weights(gain, factor):
-    ratio = sample(LecunNormal(gain, seed=1), (20, 10)) / sample(LecunNormal(seed=1), (20, 10))
+    ratio = sample(LecunNormal(gain=gain, seed=1), (20, 10)) / sample(LecunNormal(seed=1), (20, 10))
     np.testing.assert_allclose(ratio, factor, rtol=1e-5)
 
 
@@ -180,7 +180,7 @@ def test_the_automatic_gain_is_that_of_the_layers_activation(cls, activation, fa
     shape = (None, 20) if cls is L.Dense else (None, 3, 20)
     kernels = []
     for gain in ("auto", 1.0):
-        layer = cls(10, activation=activation, kernel_initializer=HeNormal(gain, seed=1))
+        layer = cls(10, activation=activation, kernel_initializer=HeNormal(gain=gain, seed=1))
         if cls is not L.Dense:
             layer.cell.recurrent_initializer = keras.initializers.Zeros()
         layer.build(shape)
@@ -199,7 +199,7 @@ def test_the_arguments_survive_a_config(cls):
 
 
 def test_an_activation_layer_as_gain_survives_its_config():
-    initializer = HeNormal(keras.layers.LeakyReLU(negative_slope=0.2), seed=1)
+    initializer = HeNormal(gain=keras.layers.LeakyReLU(negative_slope=0.2), seed=1)
     again = HeNormal.from_config(initializer.get_config())
     np.testing.assert_array_equal(sample(initializer, (3, 4)), sample(again, (3, 4)))
 
@@ -209,18 +209,18 @@ def test_a_registered_function_as_gain_survives_its_config():
     def doubled(x):
         return 2 * x
 
-    initializer = HeNormal(doubled, seed=1)
+    initializer = HeNormal(gain=doubled, seed=1)
     again = HeNormal.from_config(initializer.get_config())
     np.testing.assert_array_equal(sample(initializer, (3, 4)), sample(again, (3, 4)))
 
 
 def test_an_unregistered_function_as_gain_cannot_be_saved():
     with pytest.raises(ValueError, match="can only be saved once it is registered"):
-        HeNormal(lambda x: 2 * x).get_config()
+        HeNormal(gain=lambda x: 2 * x).get_config()
 
 
 def test_an_unregistered_function_as_gain_works_in_attention():
-    layer = L.MultiHeadAttention(2, 4, kernel_initializer=HeNormal(lambda x: 2 * x, seed=1))
+    layer = L.MultiHeadAttention(2, 4, kernel_initializer=HeNormal(gain=lambda x: 2 * x, seed=1))
     layer.build((None, 5, 8), (None, 5, 8))
     assert layer.query_dense.kernel.shape == (8, 2, 4)
 
@@ -228,18 +228,18 @@ def test_an_unregistered_function_as_gain_works_in_attention():
 @pytest.mark.parametrize("gain", [0, -1.0, math.inf, math.nan, 1e39, 1e-46], ids=str)
 def test_a_gain_that_is_no_positive_number_is_refused(gain):
     with pytest.raises(ValueError, match=r"`gain` must be > 0 and finite, .* Received: gain="):
-        HeNormal(gain)
+        HeNormal(gain=gain)
 
 
 @pytest.mark.parametrize("gain", [None, True, [1.0]], ids=str)
 def test_a_gain_of_another_type_is_refused(gain):
     with pytest.raises(TypeError, match=r"`gain` must be a number > 0, an activation or 'auto'"):
-        HeNormal(gain)
+        HeNormal(gain=gain)
 
 
 def test_an_unknown_activation_gets_near_matches():
     with pytest.raises(ValueError, match=r"`gain` must be .*'gellu'.*gelu"):
-        HeNormal("gellu")
+        HeNormal(gain="gellu")
 
 
 def test_an_unknown_mode_gets_near_matches():
@@ -313,7 +313,9 @@ def test_the_classes_are_variance_scalings_for_einsum_dense():
 
 
 def test_the_gain_is_that_of_the_theory():
-    ratio = sample(HeNormal("mish", seed=1), (3, 4)) / sample(HeNormal(1.0, seed=1), (3, 4))
+    ratio = sample(HeNormal(gain="mish", seed=1), (3, 4)) / sample(
+        HeNormal(gain=1.0, seed=1), (3, 4)
+    )
     np.testing.assert_allclose(ratio, kerasinit.gain("mish"), rtol=1e-5)
 
 
