@@ -70,8 +70,8 @@ def test_a_kernel_that_cannot_be_shuffled_is_refused(shape, message):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"scale": 0}, ValueError, "`scale` must be at least 1"),
-        ({"scale": 2.0}, TypeError, "`scale` must be an integer"),
+        ({"scale": 0}, ValueError, "`scale` must be an integer >= 1"),
+        ({"scale": 2.0}, ValueError, "`scale` must be an integer"),
         ({"initializer": "he_norml"}, ValueError, "he_norml"),
         ({"initializer": None}, TypeError, "`initializer` must be"),
         ({"shuffle": "space"}, ValueError, "`shuffle` must be one of"),

@@ -204,7 +204,7 @@ def test_a_kernel_that_cannot_be_paired_is_refused_with_its_layer(layer, message
         ({"activation": "relu", "paired_inputs": 1}, TypeError, "`paired_inputs` must be True"),
         ({"activation": "relu", "paired_outputs": None}, TypeError, "`paired_outputs` must be"),
         ({"activation": "relu", "input_mean_square": 0}, ValueError, "`input_mean_square` must"),
-        ({"activation": "relu", "input_mean_square": "1"}, TypeError, "`input_mean_square` must"),
+        ({"activation": "relu", "input_mean_square": "1"}, ValueError, "`input_mean_square` must"),
     ],
     ids=["typo", "depth", "zeta", "inputs", "outputs", "mean square", "text"],
 )

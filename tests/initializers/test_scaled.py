@@ -110,7 +110,7 @@ def test_truncated_values_are_truncated_at_the_same_variance(cut):
 
 def test_a_cut_at_the_mean_leaves_a_uniform_distribution():
     limit = math.sqrt(3) * STD["Lecun"]
-    values = sample(LecunNormal(truncate=1e-300, seed=1))
+    values = sample(LecunNormal(truncate=1e-30, seed=1))
     assert_distributed(values, stats.uniform(-limit, 2 * limit))
 
 
@@ -192,7 +192,7 @@ def test_the_automatic_gain_is_that_of_the_layers_activation(cls, activation, fa
 def test_the_arguments_survive_a_config(cls):
     options = {"input_axes": [0], "output_axes": [1], "batch_axes": [2], "seed": 3}
     cut = 2.0 if cls in NORMAL else None
-    initializer = cls("gelu", "fan_geo", truncate=cut, **options)
+    initializer = cls(gain="gelu", mode="fan_geo", truncate=cut, **options)
     config = initializer.get_config()
     assert config == {"gain": "gelu", "mode": "fan_geo", "truncate": cut, **options}
     assert cls.from_config(config).get_config() == config
@@ -225,13 +225,13 @@ def test_an_unregistered_function_as_gain_works_in_attention():
     assert layer.query_dense.kernel.shape == (8, 2, 4)
 
 
-@pytest.mark.parametrize("gain", [0, -1.0, math.inf, math.nan, 1e39, 1e-46], ids=str)
+@pytest.mark.parametrize("gain", [0, -1.0, math.inf, math.nan, 1e39, 1e-46, True], ids=str)
 def test_a_gain_that_is_no_positive_number_is_refused(gain):
-    with pytest.raises(ValueError, match=r"`gain` must be > 0 and finite, .* Received: gain="):
+    with pytest.raises(ValueError, match=r"`gain` must be a number from .* Received: gain="):
         HeNormal(gain=gain)
 
 
-@pytest.mark.parametrize("gain", [None, True, [1.0]], ids=str)
+@pytest.mark.parametrize("gain", [None, [1.0]], ids=str)
 def test_a_gain_of_another_type_is_refused(gain):
     with pytest.raises(TypeError, match=r"`gain` must be a number > 0, an activation or 'auto'"):
         HeNormal(gain=gain)
@@ -247,15 +247,11 @@ def test_an_unknown_mode_gets_near_matches():
         HeNormal(mode="fan_inn")
 
 
-@pytest.mark.parametrize("cut", [0, -2.0, math.inf, math.nan], ids=str)
+@pytest.mark.parametrize("cut", [0, -2.0, math.inf, math.nan, "2", True], ids=repr)
 def test_a_cut_that_is_no_positive_number_is_refused(cut):
-    with pytest.raises(ValueError, match=r"`truncate` must be a number of standard deviations"):
-        HeNormal(truncate=cut)
-
-
-@pytest.mark.parametrize("cut", ["2", True], ids=repr)
-def test_a_cut_of_another_type_is_refused(cut):
-    with pytest.raises(TypeError, match=r"`truncate` must be None or a number"):
+    with pytest.raises(
+        ValueError, match=r"`truncate` must be a number from .*`truncate=2.0` is usual"
+    ):
         HeNormal(truncate=cut)
 
 
