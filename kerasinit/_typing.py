@@ -14,7 +14,7 @@ Config: TypeAlias = dict[str, Any]
 Axes: TypeAlias = Sequence[int] | None
 
 InitializerLike: TypeAlias = str | Mapping[str, Any] | Callable[..., Tensor]
-Rule: TypeAlias = tuple[str | type, InitializerLike]  # (path regex or layer class, initializer)
+Rule: TypeAlias = tuple[str | type, object]  # (path regex or layer class, initializer)
 Rules: TypeAlias = InitializerLike | Sequence[Rule] | None
 
 Mode: TypeAlias = Literal["fan_avg", "fan_geo", "fan_in", "fan_out"]

@@ -11,11 +11,12 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._typing import PolicyName
 from kerasinit.callbacks._recorder import Found
 from kerasinit.signals import Verdict
 
 POLICIES = ("warn", "stop", "raise")
-Policy: TypeAlias = str | Callable[[Verdict], str | None]
+Policy: TypeAlias = PolicyName | Callable[[Verdict], PolicyName | None]
 
 
 class GradientWarning(UserWarning):

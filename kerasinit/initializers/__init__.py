@@ -55,3 +55,7 @@ __all__ = [
     "fans",
     "split_seed",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

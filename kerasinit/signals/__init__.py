@@ -63,3 +63,7 @@ __all__ = [
     "unit_shares",
     "watching",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
