@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+import kerasinit
 from kerasinit.initializers import LayerInitializer, ScaledInitializer, split_seed
 
 L = keras.layers
@@ -95,6 +96,19 @@ def test_layers_that_copy_their_initializer_take_it(make, layer):
     built = layer(make(seed=1))
     built.build(*[(None, 3, 4)] * (2 if isinstance(built, L.MultiHeadAttention) else 1))
     assert all(np.isfinite(values(weight)).all() for weight in built.weights)
+
+
+@every_own
+def test_a_whole_model_is_filled_with_it(make):
+    x = keras.Input((5, 8))
+    y = L.MultiHeadAttention(2, 4)(L.EinsumDense("abc,cd->abd", (5, 8))(x), x)
+    model = keras.Model(x, y)
+    plan = kerasinit.initialize(model, make(), seed=1)
+    assert {row.initializer for row in plan.rows if row.kind == "kernel"} <= {
+        "Ring(size=2)",
+        "Shrinking(blocks=4)",
+    }
+    assert all(np.isfinite(values(weight)).all() for weight in model.weights)
 
 
 def test_an_argument_that_is_not_kept_is_named():
