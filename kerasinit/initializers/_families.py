@@ -168,7 +168,7 @@ class HeNormal(_He):
 
     Example:
         >>> import keras
-        >>> exact = HeNormal(gain="auto")
+        >>> exact = HeNormal(gain="auto", seed=1)
         >>> layer = keras.layers.Dense(64, activation="gelu", kernel_initializer=exact)
         >>> layer.build((None, 256))
         >>> kernel = keras.ops.convert_to_numpy(layer.kernel)
