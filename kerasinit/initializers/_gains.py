@@ -86,7 +86,7 @@ def activation_gain(activation: Any) -> float:
 def plain_activation(activation: theory.ActivationLike) -> Any:
     """An activation as it is kept: Keras' own functions by name, configs deserialized."""
     if isinstance(activation, Mapping):
-        activation = keras.activations.get(activation)
+        activation = keras.saving.deserialize_keras_object(dict(activation))
     name = getattr(activation, "__name__", "")
     return name if getattr(keras.activations, name, None) is activation else activation
 

@@ -84,8 +84,8 @@ def resolve(activation: ActivationLike, **parameters: Unpack[ActivationParameter
         return activation
     if activation is None:
         activation = "linear"
-    if isinstance(activation, dict):
-        activation = keras.activations.get(activation)
+    if isinstance(activation, Mapping):
+        activation = keras.saving.deserialize_keras_object(dict(activation))
     if isinstance(activation, functools.partial) and not activation.args:
         given = {**activation.keywords, **given}
         activation = activation.func
