@@ -15,7 +15,6 @@ from kerasinit.initializers._families import (
     XavierNormal,
     XavierUniform,
 )
-from kerasinit.initializers._fans import Fans, fans
 from kerasinit.initializers._icnr import ICNR
 from kerasinit.initializers._identity import Identity
 from kerasinit.initializers._odd_part import OddPart
@@ -25,6 +24,7 @@ from kerasinit.initializers._scaled import ScaledInitializer
 from kerasinit.initializers._siren import Siren
 from kerasinit.initializers._site import Site
 from kerasinit.initializers._sparse import Sparse
+from kerasinit.layers import Fans, fans
 
 __all__ = [
     "ICNR",

@@ -14,8 +14,8 @@ from kerasinit import theory
 from kerasinit._typing import Axes, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import activation_at, activation_gain
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import matrices, semi_orthogonal
+from kerasinit.initializers._given_axes import axes_at
+from kerasinit.initializers._kernel_matrices import matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 NO_MEAN = 1e-6  # share of the mean square below which an activation counts as centered
@@ -89,10 +89,10 @@ class Auto(LayerInitializer):
 
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""
-        layout = layout_at(self, shape, site)
-        view = matrices(shape, layout, window=True)
+        axes = axes_at(self, shape, site)
+        view = matrices(shape, axes, window=True)
         start = start_of(activation_at(site))
-        if not layout.inputs and not layout.window(shape):
+        if not axes.inputs and not axes.window(shape):
             return keras.random.normal(shape, 0.0, start.gain, dtype=dtype, seed=seed)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)
         rows = view.stack[-2]
@@ -100,7 +100,7 @@ class Auto(LayerInitializer):
             stack = stack + (start.mean - 1) * ops.mean(stack, axis=-2, keepdims=True)
             # The mean is one of `rows` directions: what is left makes up for it.
             stack = stack * math.sqrt(rows / (rows - 1 + start.mean**2))
-        scale = start.gain * math.sqrt(rows / self.fans(shape, site).fan_in)
+        scale = start.gain * math.sqrt(rows / axes.fans(shape).fan_in)
         return scale * view.kernel(stack)
 
 

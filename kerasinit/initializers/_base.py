@@ -12,12 +12,13 @@ import keras
 import numpy as np
 
 from kerasinit import _backend, theory
+from kerasinit._seeds import folded
 from kerasinit._typing import Axes, Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._fans import Fans, fans_of_layout
-from kerasinit.initializers._layout import checked_axes, layout_at
-from kerasinit.initializers._matrices import Matrices, matrices
-from kerasinit.initializers._seeds import CountedSeed, checked_seed, folded
+from kerasinit.initializers._counted_seed import CountedSeed, checked_seed
+from kerasinit.initializers._given_axes import axes_at, checked_axes
+from kerasinit.initializers._kernel_matrices import KernelMatrices, matrices
 from kerasinit.initializers._site import Site, find_site
+from kerasinit.layers import Fans
 
 PACKAGE = "kerasinit"
 AXES = ("input_axes", "output_axes", "batch_axes")
@@ -121,7 +122,7 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
         Raises:
             ValueError: If a named axis does not exist, or is both an input and an output.
         """
-        return fans_of_layout(shape, layout_at(self, shape, site))
+        return axes_at(self, shape, site).fans(shape)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -188,9 +189,9 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
         position = self.seed.filled if site.pretend else self.seed.next_position()
         return folded(self.seed, position=position, role=site.role, path=site.path)
 
-    def _view(self, shape: Shape, site: Site | None, *, window: bool) -> Matrices:
+    def _view(self, shape: Shape, site: Site | None, *, window: bool) -> KernelMatrices:
         """The kernel as matrices, with the window in the rows or not."""
-        return matrices(shape, layout_at(self, shape, site), window=window)
+        return matrices(shape, axes_at(self, shape, site), window=window)
 
 
 @functools.cache

@@ -11,8 +11,8 @@ from kerasinit._numbers import checked_number
 from kerasinit._typing import Axes, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import plain_activation
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import centre_taps, matrices, semi_orthogonal
+from kerasinit.initializers._given_axes import axes_at
+from kerasinit.initializers._kernel_matrices import centre_taps, matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 Distribution: TypeAlias = Literal["delta_orthogonal", "normal", "orthogonal"]
@@ -79,13 +79,13 @@ class Critical(LayerInitializer):
 
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""
-        layout = layout_at(self, shape, site)
-        view = matrices(shape, layout, window=self.distribution != "delta_orthogonal")
+        axes = axes_at(self, shape, site)
+        view = matrices(shape, axes, window=self.distribution != "delta_orthogonal")
         std = self.point.weight_std
         if self.distribution == "delta_orthogonal":
             stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)
-            return std * view.kernel(stack, taps=centre_taps(view, site))
-        std /= max(1.0, self.fans(shape, site).fan_in) ** 0.5
+            return std * view.kernel(stack, taps=centre_taps(view))
+        std /= max(1.0, axes.fans(shape).fan_in) ** 0.5
         if self.distribution == "normal":
             return keras.random.normal(shape, 0.0, std, dtype=dtype, seed=seed)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)

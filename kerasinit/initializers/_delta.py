@@ -6,7 +6,7 @@ from kerasinit._numbers import checked_flag
 from kerasinit._typing import Axes, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
-from kerasinit.initializers._matrices import centre_taps, semi_orthogonal
+from kerasinit.initializers._kernel_matrices import centre_taps, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 
@@ -65,4 +65,4 @@ class DeltaOrthogonal(LayerInitializer):
         """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=False)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype, scaled=self.scaled)
-        return gain_at(self.gain, site) * view.kernel(stack, taps=centre_taps(view, site))
+        return gain_at(self.gain, site) * view.kernel(stack, taps=centre_taps(view))

@@ -12,14 +12,10 @@ import numpy as np
 from kerasinit import theory
 from kerasinit._numbers import checked_number
 from kerasinit.initializers._site import Site
+from kerasinit.layers import kernel_activation
 
 AUTO = "auto"
 GainLike: TypeAlias = float | np.number[Any] | theory.ActivationLike  # or "auto"
-# They mix the units of one input and end a network: the layer below them counts as linear.
-MIXING = ("glu", "log_softmax", "softmax", "sparsemax")
-# Kernels whose result does not go through the activation of their layer alone.
-LINEAR_ROLES = ("recurrent", "embeddings", "bias")
-GATED = (keras.layers.LSTMCell, keras.layers.GRUCell)
 
 
 def checked_gain(gain: GainLike) -> Any:
@@ -67,13 +63,7 @@ def activation_at(site: Site | None) -> Any:
     Args:
         site: The layer variable to fill, or None outside a layer.
     """
-    if site is None or site.role in LINEAR_ROLES or isinstance(site.layer, GATED):
-        return None
-    if isinstance(site.layer, keras.layers.SeparableConv1D | keras.layers.SeparableConv2D):
-        return None if site.role == "depthwise" else site.layer.activation
-    activation = getattr(site.layer, "activation", None)
-    mixing = getattr(activation, "__name__", "") in MIXING
-    return None if mixing or isinstance(activation, keras.layers.Softmax) else activation
+    return None if site is None else kernel_activation(site.layer, site.role)
 
 
 def activation_gain(activation: Any) -> float:

@@ -7,7 +7,7 @@ from keras import ops
 from kerasinit._typing import Axes, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
-from kerasinit.initializers._matrices import centre_taps
+from kerasinit.initializers._kernel_matrices import centre_taps
 from kerasinit.initializers._site import Site
 
 
@@ -62,4 +62,4 @@ class Identity(LayerInitializer):
         view = self._view(shape, site, window=False)
         eye = ops.eye(*view.stack[-2:], dtype=dtype)
         stack = ops.broadcast_to(gain_at(self.gain, site) * eye, view.stack)
-        return view.kernel(stack, taps=centre_taps(view, site))
+        return view.kernel(stack, taps=centre_taps(view))

@@ -13,9 +13,10 @@ from kerasinit._numbers import checked_flag, checked_number, checked_whole
 from kerasinit._typing import Axes, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import plain_activation
-from kerasinit.initializers._layout import SEPARABLE
-from kerasinit.initializers._matrices import Matrices, centre_taps, semi_orthogonal
+from kerasinit.initializers._kernel_matrices import KernelMatrices, centre_taps, semi_orthogonal
+from kerasinit.initializers._mirrors import Mirrors, whole
 from kerasinit.initializers._site import Site
+from kerasinit.layers import kind_of
 
 DEPTH = 50  # hidden layers, where the depth is unknown
 ZETA = 1.5  # growth of the squared gradient over the whole depth, dimensionless
@@ -101,17 +102,18 @@ class OddPart(LayerInitializer):
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=False)
-        taps = centre_taps(view, site)
-        if site is not None and isinstance(site.layer, SEPARABLE) and site.role == "depthwise":
+        taps = centre_taps(view)
+        is_separable = site is not None and kind_of(site.layer).family == "separable"
+        if site is not None and is_separable and site.role == "depthwise":
             # No activation follows before the pointwise kernel, which has the rule.
             return view.kernel(ops.ones(view.stack, dtype=dtype), taps=taps)
         self._refuse(view, site)
-        mirrored = (
-            self.paired_inputs and self.point.kind == "mirror",
-            self.paired_outputs and self.point.kind == "mirror",
+        mirrors = Mirrors(
+            rows=self.paired_inputs and self.point.kind == "mirror",
+            columns=self.paired_outputs and self.point.kind == "mirror",
         )
         seed_and_scale = (_backend.seed_tensor(seed), self.scale)
-        return _backend.compiled(_kernel)(seed_and_scale, view, *mirrored, _nested(taps), dtype)
+        return _backend.compiled(_kernel)(seed_and_scale, view, mirrors, _nested(taps), dtype)
 
     @property
     def scale(self) -> float:
@@ -120,7 +122,7 @@ class OddPart(LayerInitializer):
             return self.point.gain
         return math.sqrt(self.point.length / self.input_mean_square)
 
-    def _refuse(self, view: Matrices, site: Site | None) -> None:
+    def _refuse(self, view: KernelMatrices, site: Site | None) -> None:
         """Raises where the rule cannot hold."""
         if self.point.kind == "bias":
             return
@@ -131,7 +133,7 @@ class OddPart(LayerInitializer):
                 f"Received: shape={view.shape} with {view.parts} groups or gates{where}. "
                 "`DeltaOrthogonal` or `Orthogonal` would work."
             )
-        if not view.layout.inputs:
+        if not view.axes.inputs:
             raise ValueError(
                 "`OddPart` needs a kernel that mixes channels, which a depthwise kernel does not. "
                 f"Received: shape={view.shape}{where}. `Identity` would work."
@@ -148,24 +150,15 @@ class OddPart(LayerInitializer):
 
 def _kernel(
     seed_and_scale: tuple[Any, Any],
-    view: Matrices,
-    mirror_rows: bool,
-    mirror_columns: bool,
+    view: KernelMatrices,
+    mirrors: Mirrors,
     taps: Any,
     dtype: str,
 ) -> Tensor:
     """Scaled orthogonal blocks, mirrored where the rule wants pairs."""
     seed, scale = seed_and_scale
-    *stack, rows, columns = view.stack
-    block = (*stack, rows // (1 + mirror_rows), columns // (1 + mirror_columns))
-    values = scale * semi_orthogonal(block, seed=seed, dtype=dtype)
-    if mirror_columns:
-        # A leftover unit copies unit 0, so that the net stays linear where it should be.
-        values = ops.concatenate([values, -values, values[..., : columns % 2]], axis=-1)
-    if mirror_rows:
-        leftover = ops.zeros((*stack, rows % 2, columns), dtype=dtype)
-        values = ops.concatenate([values, -values, leftover], axis=-2)
-    return view.kernel(values, taps=np.array(taps))
+    values = scale * semi_orthogonal(mirrors.drawn(view.stack), seed=seed, dtype=dtype)
+    return view.kernel(whole(values, mirrors, view.stack), taps=np.array(taps))
 
 
 def _nested(taps: Any) -> Any:

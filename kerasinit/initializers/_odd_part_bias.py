@@ -11,9 +11,9 @@ from kerasinit._numbers import checked_flag, checked_whole
 from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import plain_activation
-from kerasinit.initializers._layout import SEPARABLE, layout_of_layer
 from kerasinit.initializers._odd_part import DEPTH
-from kerasinit.initializers._site import Site, variable_of
+from kerasinit.initializers._site import Site
+from kerasinit.layers import kernel_axes, kind_of, variable_of
 
 
 @register()
@@ -98,18 +98,19 @@ def response_to_ones(layer: Any, dtype: str) -> Tensor | None:
     Returns:
         Shape of the layer's outputs, or None if it has no kernel.
     """
-    roles = ("depthwise", "pointwise") if isinstance(layer, SEPARABLE) else ("kernel",)
+    is_separable = kind_of(layer).family == "separable"
+    roles = ("depthwise", "pointwise") if is_separable else ("kernel",)
     kernels: list[Any] = [variable_of(layer, role) for role in roles]
     if any(kernel is None for kernel in kernels):
         return None
     sums: list[Tensor] = []
     for role, kernel in zip(roles, kernels, strict=True):
         shape = tuple(kernel.shape)
-        layout = layout_of_layer(layer, role, shape)
-        kept = {*layout.outputs, *layout.batch}
+        axes = kernel_axes(layer, role, shape)
+        kept = {*axes.outputs, *axes.batch}
         summed = [axis for axis in range(len(shape)) if axis not in kept]
         values = ops.cast(ops.convert_to_tensor(kernel), dtype)
         if role == "pointwise":
             values = values * ops.reshape(sums[-1], (-1, 1))
-        sums.append(ops.sum(values, axis=summed) / layout.input_stride)
+        sums.append(ops.sum(values, axis=summed) / axes.input_stride)
     return sums[-1]

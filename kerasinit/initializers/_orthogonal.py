@@ -8,8 +8,8 @@ from kerasinit._numbers import checked_flag
 from kerasinit._typing import Axes, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import matrices, semi_orthogonal
+from kerasinit.initializers._given_axes import axes_at
+from kerasinit.initializers._kernel_matrices import matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 
@@ -67,11 +67,11 @@ class Orthogonal(LayerInitializer):
 
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""
-        layout = layout_at(self, shape, site)
-        view = matrices(shape, layout, window=True)
+        axes = axes_at(self, shape, site)
+        view = matrices(shape, axes, window=True)
         scale = gain_at(self.gain, site)
         if self.scaled:  # not all rows meet an input: embeddings, strided transposed convolutions
-            scale *= math.sqrt(view.stack[-2] / self.fans(shape, site).fan_in)
+            scale *= math.sqrt(view.stack[-2] / axes.fans(shape).fan_in)
         single = view.stack[:2] == (1, 1)  # small draws cost what their number of operations costs
         shape = view.stack[2:] if single else view.stack
         stack = semi_orthogonal(shape, seed=seed, dtype=dtype, scaled=self.scaled)

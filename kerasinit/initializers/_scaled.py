@@ -11,10 +11,10 @@ import keras
 from kerasinit._numbers import checked_number
 from kerasinit._typing import Axes, Mode, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer
-from kerasinit.initializers._fans import Fans
 from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
 from kerasinit.initializers._site import Site
 from kerasinit.initializers._truncated import truncated_normal
+from kerasinit.layers import Fans
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 

@@ -9,8 +9,8 @@ import keras
 from kerasinit._numbers import checked_flag, checked_number
 from kerasinit._typing import Axes, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import matrices
+from kerasinit.initializers._given_axes import axes_at
+from kerasinit.initializers._kernel_matrices import matrices
 from kerasinit.initializers._site import Site
 
 
@@ -65,9 +65,9 @@ class Siren(LayerInitializer):
 
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""
-        layout = layout_at(self, shape, site)
-        matrices(shape, layout, window=True)  # refuses what is no kernel
-        limit = self.limit(self.fans(shape, site).fan_in)
+        axes = axes_at(self, shape, site)
+        matrices(shape, axes, window=True)  # refuses what is no kernel
+        limit = self.limit(axes.fans(shape).fan_in)
         return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)
 
     def limit(self, fan_in: float) -> float:

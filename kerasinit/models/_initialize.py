@@ -18,8 +18,8 @@ from kerasinit.models._draw import Choice, apply, check, journal
 from kerasinit.models._lsuv import Target, scale_to_unit_variance
 from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._presets import PRESETS, preset_choices
-from kerasinit.models._seeds import resolve_seed
-from kerasinit.models._variables import Slot, slots
+from kerasinit.models._reseeded import resolve_seed
+from kerasinit.models._slots import Slot, slots
 
 
 def initialize(

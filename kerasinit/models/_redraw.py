@@ -17,8 +17,8 @@ from kerasinit.models._draw import (
     reads_weights,
 )
 from kerasinit.models._initialize import choose
-from kerasinit.models._seeds import variable_seeds
-from kerasinit.models._variables import slots
+from kerasinit.models._reseeded import variable_seeds
+from kerasinit.models._slots import slots
 
 
 class Redraw:

@@ -8,7 +8,7 @@ from typing import Any
 from kerasinit._typing import Batch, Model
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals
-from kerasinit.signals._probe import measure
+from kerasinit.signals._measure import measure
 from kerasinit.signals._verdict import Verdict
 
 WIDTH = 100  # columns of the printed report
