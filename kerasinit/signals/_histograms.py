@@ -40,7 +40,7 @@ HISTOGRAM_EDGES = WIDE_BINS.edges
 def magnitude_histogram(values: np.ndarray) -> tuple[int, ...]:
     """Number of entries in each of 32 bins of log2(abs(value)), each two octaves wide.
 
-    Zeros (and what is below 2**-126), NaN and infinities are in no bin. Histograms add bin by bin.
+    Zeros, NaN and infinities are in no bin. Histograms add bin by bin.
 
     >>> histogram = magnitude_histogram(np.array([1.0, 3.0, -5.0, 0.0]))
     >>> [(HISTOGRAM_EDGES[k], n) for k, n in enumerate(histogram) if n]
@@ -70,8 +70,9 @@ def histograms(
     *lead, width = values.shape
     with np.errstate(over="ignore"):  # of float64: too large for a bin
         flat = np.ascontiguousarray(values, "float32").reshape(math.prod(lead), width)
-    # The power of two of a float32 stands in its bits; of all else (0, NaN, too small) in no bin.
-    found = _bin_of_power(bins).take(flat.view("uint32") >> 23, mode="clip")  # which does not check
+    bits = flat.view("uint32") & 0x7FFFFFFF  # without the sign; from bit 23 on, the power of two
+    powers = np.maximum(bits >> 23, bits != 0)  # what is below 2**-126 counts as that
+    found = _bin_of_power(bins).take(powers, mode="clip")  # which does not check
     found += (bins.count + 1) * rows
     cells = count * (bins.count + 1)
     smallest = np.min_scalar_type(width)
@@ -81,8 +82,8 @@ def histograms(
 
 @cache
 def _bin_of_power(bins: MagnitudeBins) -> np.ndarray:
-    """Bin for each sign and biased exponent of a float32; the bin after the last for none."""
+    """Bin for each biased power of two of a float32; the bin after the last for none."""
     found = (np.arange(256) - 127 - bins.lowest) // bins.octaves
     found = np.clip(found, 0, bins.count - 1)
     found[[0, 255]] = bins.count  # zero; infinite or NaN
-    return np.tile(found, 2)
+    return found
