@@ -1,6 +1,6 @@
 """From a spec to trained replicas, and from their records to a comparison."""
 
-from kerasinit.experiments._analysis import BASELINE, compare
+from kerasinit.experiments._analysis import BASELINE, chosen_baseline, compare
 from kerasinit.experiments._bootstrap import Estimate
 from kerasinit.experiments._comparison import Comparison, Row
 from kerasinit.experiments._records import RECORD_BINS, Replica
@@ -16,6 +16,11 @@ __all__ = [
     "Experiment",
     "Replica",
     "Row",
+    "chosen_baseline",
     "compare",
     "run",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from kerasinit import _backend, theory
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._base import register
-from kerasinit.initializers._kernel import (
-    KernelInitializer,
-    KernelOptions,
-    checked_flag,
-    config_of,
-    plain_activation,
-)
+from kerasinit._numbers import checked_flag, checked_number, checked_whole
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register
+from kerasinit.initializers._gains import plain_activation
 from kerasinit.initializers._kernel_matrices import KernelMatrices, centre_taps, semi_orthogonal
 from kerasinit.initializers._mirrors import Mirrors, whole
 from kerasinit.initializers._site import Site
@@ -27,8 +22,8 @@ DEPTH = 50  # hidden layers, where the depth is unknown
 ZETA = 1.5  # growth of the squared gradient over the whole depth, dimensionless
 
 
-@register("odd_part")
-class OddPart(KernelInitializer):
+@register()
+class OddPart(LayerInitializer):
     """Kernels with which plain nets of any activation train at any depth.
 
     The even part of an activation makes all inputs of a deep net look alike, and its gradients
@@ -51,7 +46,10 @@ class OddPart(KernelInitializer):
             dimensionless.
         input_mean_square: Mean square of the data that the first layer reads, dimensionless: 1 if
             standardised.
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: If an argument is out of range, the activation is unknown or has no odd part.
@@ -64,8 +62,8 @@ class OddPart(KernelInitializer):
 
     Example:
         >>> import keras
-        >>> first = OddPart("relu", paired_inputs=False, seed=1)((8, 16))
-        >>> hidden = OddPart("relu", seed=2)((16, 16))
+        >>> first = OddPart(activation="relu", paired_inputs=False, seed=1)((8, 16))
+        >>> hidden = OddPart(activation="relu", seed=2)((16, 16))
         >>> x = keras.random.normal((4, 8), seed=3)
         >>> y = keras.ops.relu(keras.ops.relu(x @ first) @ hidden)
         >>> norm = lambda z: keras.ops.sqrt(keras.ops.sum(z**2, axis=-1))
@@ -76,24 +74,33 @@ class OddPart(KernelInitializer):
 
     def __init__(
         self,
-        activation: Any,
+        *,
+        activation: theory.ActivationLike,
         depth: int = DEPTH,
         paired_inputs: bool = True,
         paired_outputs: bool = True,
         zeta: float = ZETA,
         input_mean_square: float = 1.0,
-        **options: Unpack[KernelOptions],
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
         self.activation = plain_activation(activation)
-        self.depth = depth
-        self.zeta = zeta
+        self.depth = checked_whole("depth", depth)
+        self.zeta = checked_number("zeta", zeta, least=1.0)
         self.paired_inputs = checked_flag("paired_inputs", paired_inputs)
         self.paired_outputs = checked_flag("paired_outputs", paired_outputs)
-        self.input_mean_square = _checked_mean_square(input_mean_square)
-        self.point = theory.odd_part(self.activation, depth=depth, zeta=zeta)
+        self.input_mean_square = checked_number(
+            "input_mean_square", input_mean_square, hint="Standardised data has 1."
+        )
+        self.point = theory.odd_part(self.activation, depth=self.depth, zeta=self.zeta)
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=False)
         taps = centre_taps(view)
         is_separable = site is not None and kind_of(site.layer).family == "separable"
@@ -140,18 +147,6 @@ class OddPart(KernelInitializer):
                 f"paired_outputs={self.paired_outputs}{where}."
             )
 
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "activation": config_of(self.activation),
-            "depth": self.depth,
-            "paired_inputs": self.paired_inputs,
-            "paired_outputs": self.paired_outputs,
-            "zeta": self.zeta,
-            "input_mean_square": self.input_mean_square,
-        }
-
 
 def _kernel(
     seed_and_scale: tuple[Any, Any],
@@ -169,16 +164,3 @@ def _kernel(
 def _nested(taps: Any) -> Any:
     """An array as nested tuples, which can be hashed."""
     return tuple(map(_nested, taps)) if np.ndim(taps) else float(taps)
-
-
-def _checked_mean_square(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(
-            f"`input_mean_square` must be a number > 0. Received: input_mean_square={value!r}."
-        )
-    if not 0 < value < math.inf:
-        raise ValueError(
-            "`input_mean_square` must be > 0 and finite. "
-            f"Received: input_mean_square={value!r}. Standardised data has 1."
-        )
-    return float(value)

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import keras
 
 from kerasinit import _backend
+from kerasinit._typing import Layer
 from kerasinit.layers._axes import Fans, kernel_axes
 from kerasinit.layers._kinds import is_norm, kind_of
 
@@ -129,7 +130,7 @@ def main_kernel(layer: Any, weights: Sequence[Any]) -> int | None:
     return None
 
 
-def fans(layer: Any, variable: Any) -> Fans:
+def fans(layer: Layer, variable: Any) -> Fans:
     """Fans of a variable of a built layer: those that the initializers use for it.
 
     Args:

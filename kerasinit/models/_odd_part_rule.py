@@ -84,7 +84,7 @@ def _bias(role: StackRole, slot: Slot) -> Choice:
     if role.before is not None:
         point = theory.odd_part(role.before, role.depth)
         if point.kind == "bias" and point.offset:
-            bias = initializers.OddPartBias(role.before, depth=role.depth)
+            bias = initializers.OddPartBias(activation=role.before, depth=role.depth)
             reason = f"cancels the mean of {role.before.name}: -{point.offset:.4g} x column sums"
             return Choice(slot, bias, reason)
     return Choice(slot, keras.initializers.Zeros(), "odd-part rule: no bias is due")
@@ -94,19 +94,19 @@ def _kernel(role: StackRole) -> tuple[Any, float]:
     """Initializer and factor: from the length at `before` to the length at `after`."""
     kernel = initializers.OddPart
     if role.before is None:
-        return kernel(role.after, depth=role.depth, paired_inputs=False), 1.0
+        return kernel(activation=role.after, depth=role.depth, paired_inputs=False), 1.0
     before = theory.odd_part(role.before, role.depth)
     if role.after is None:
-        return kernel(role.before, depth=role.depth, paired_outputs=False), 1.0
+        return kernel(activation=role.before, depth=role.depth, paired_outputs=False), 1.0
     after = theory.odd_part(role.after, role.depth)
     step = math.sqrt(after.length / before.length)
     if before.kind == after.kind:
-        return kernel(role.before, depth=role.depth), step
+        return kernel(activation=role.before, depth=role.depth), step
     if before.kind == "mirror":
-        return kernel(role.before, depth=role.depth, paired_outputs=False), step
+        return kernel(activation=role.before, depth=role.depth, paired_outputs=False), step
     # Rows as they are, columns in pairs: a first layer whose inputs have been through `before`.
     factor = before.gain / math.sqrt(before.length)
-    return kernel(role.after, depth=role.depth, paired_inputs=False), factor
+    return kernel(activation=role.after, depth=role.depth, paired_inputs=False), factor
 
 
 def _reason(role: StackRole) -> str:

@@ -30,3 +30,7 @@ __all__ = [
     "measure",
     "unit_shares",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
