@@ -15,7 +15,6 @@ from typing import Any
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit.callbacks._files import Sink
 from kerasinit.callbacks._judgement import WINDOW, Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
@@ -28,6 +27,7 @@ from kerasinit.callbacks._reaction import (
 )
 from kerasinit.callbacks._record import History, Reading, Record, Row, is_finite
 from kerasinit.callbacks._schedule import Schedule
+from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
 
 SHOWN = 256  # steps whose norms the logs can still ask for: Keras may write them in a thread
