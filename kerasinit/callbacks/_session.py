@@ -65,24 +65,15 @@ class Wish:
     timed: bool
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Measured:
-    reading: Reading | None  # None once it was recorded
+    reading: Reading
     names: VariableNames
     loss: Any
     step: int
     epoch: int
     steps_in_epoch: int
     probing: bool
-    norms: dict[str, float] | None = None  # for the logs; none where the step was skipped
-
-    def summary(self, *, loss_scaling: bool) -> dict[str, float]:
-        """Norms for the logs, waiting for the device; safe to call from any thread."""
-        reading = self.reading
-        if reading is None:
-            return self.norms or {}
-        is_skipped = loss_scaling and not is_finite(reading.arrays.rows)
-        return {} if is_skipped else reading.summary(self.names)
 
 
 class Session:
@@ -212,9 +203,8 @@ class Session:
             if batch is not None and is_later:
                 continue
             with contextlib.suppress(*FAILURES):
-                norms = measured.summary(loss_scaling=self._loss_scaling)
-                if norms:
-                    return norms
+                if not self._loss_scaling or is_finite(measured.reading.arrays.rows):
+                    return measured.reading.summary(measured.names)
         return {}
 
     # --- records ----------------------------------------------------------------------------------
@@ -226,18 +216,11 @@ class Session:
             ahead: Latest steps to leave for later.
         """
         while len(self._pending) > ahead:
-            measured = self._pending.popleft()
-            reading = measured.reading
-            if reading is None:
-                continue
             try:
-                record = self._record(measured, reading)
-                measured.norms = measured.summary(loss_scaling=self._loss_scaling)
+                record = self._record(self._pending.popleft())
             except FAILURES as error:
                 self._complaints.append(f"One training step could not be recorded: {error!r}.")
                 continue
-            finally:
-                measured.reading = None
             self._history.add(record)
             if self._sinks:
                 self._each_sink(functools.partial(_write, row=record.to_dict()))
@@ -274,8 +257,8 @@ class Session:
                 stopping = self._stop(found) if action == "stop" else ""
                 _warn(f"Step {found.step}: {found.verdict}{stopping}")
 
-    def _record(self, measured: _Measured, reading: Reading) -> Record:
-        arrays = reading.arrays
+    def _record(self, measured: _Measured) -> Record:
+        arrays = measured.reading.arrays
         loss = None if measured.loss is None else float(ops.convert_to_numpy(measured.loss))
         if self._recent_epoch != measured.epoch:
             self._recent_epoch = measured.epoch
@@ -291,7 +274,7 @@ class Session:
             loss=self._recent.since(loss, steps=measured.steps_in_epoch),
             overflow=overflow,
             updated=(measured.step + 1) % self._accumulation == 0,
-            activations=reading.probe() if measured.probing else None,
+            activations=measured.reading.probe() if measured.probing else None,
             histogram=self._settings.histogram,
         )
 
