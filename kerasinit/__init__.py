@@ -5,16 +5,11 @@ they are first used.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kerasinit import initializers, theory
 from kerasinit.initializers import fans
 from kerasinit.theory import gain
-
-if TYPE_CHECKING:
-    from kerasinit import callbacks, experiments, models, report, signals
-    from kerasinit.models import Plan, initialize, portable, reset
-    from kerasinit.signals import diagnose
 
 __version__ = "0.1.0"
 
@@ -35,23 +30,25 @@ __all__ = [
     "theory",
 ]
 
-_ROOMS = ("callbacks", "experiments", "models", "report", "signals")
-_HOMES = {
-    "Plan": "models",
-    "diagnose": "signals",
-    "initialize": "models",
-    "portable": "models",
-    "reset": "models",
-}
+if TYPE_CHECKING:
+    from kerasinit import callbacks, experiments, models, report, signals
+    from kerasinit.models import Plan, initialize, portable, reset
+    from kerasinit.signals import diagnose
+else:  # a type checker that saw this would take every name
+    _HOMES = {
+        "Plan": "models",
+        "diagnose": "signals",
+        "initialize": "models",
+        "portable": "models",
+        "reset": "models",
+    }
 
-
-def __getattr__(name: str) -> Any:
-    room = _HOMES.get(name, name)
-    if room not in _ROOMS:
-        raise AttributeError(f"module 'kerasinit' has no attribute {name!r}")
-    module = import_module(f"kerasinit.{room}")
-    return module if room == name else getattr(module, name)
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module 'kerasinit' has no attribute {name!r}")
+        room = import_module(f"kerasinit.{_HOMES.get(name, name)}")
+        return getattr(room, name) if name in _HOMES else room
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]

@@ -1,5 +1,6 @@
 """The command line: words in, exit code and text out."""
 
+import io
 import json
 import os
 import re
@@ -7,17 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-import types
 
 import keras
 import numpy as np
 import pytest
-from rich.console import Console
 
 from kerasinit import experiments
 from kerasinit.cli import main
-from kerasinit.cli._interrupt import polite
-from kerasinit.cli._progress import _Lines, progress
 
 HANGING = 120  # seconds after which a child that does not end is killed
 COMMANDS = ("compare", "report", "diagnose", "gains", "list")
@@ -377,71 +374,119 @@ EVENTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "file"])
-def test_progress_names_the_setting_and_tells_a_note_once(terminal, tmp_path):
-    with (tmp_path / "out.txt").open("w+", encoding="utf-8") as stream:
-        console = Console(
-            file=stream, force_terminal=terminal, width=100, markup=False, highlight=False
-        )
-        with progress(console, quiet=False) as tracker:
-            for event in EVENTS:
-                tracker(event)
-        stream.seek(0)
-        text = stream.read()
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def play(capsys, monkeypatch, spec, tmp_path):
+    """Runs `compare` with `play(tell)` in place of the trainings; exit code and stderr."""
+
+    def command(tell, *words, out=tmp_path / "run"):
+        def run(spec, out, executor=None, *, on_event=None):
+            tell(on_event)
+
+        monkeypatch.setattr(experiments, "run", run)
+        code, printed, err = shell(capsys, "compare", spec, "--out", out, *words)
+        assert printed == ""
+        return code, err
+
+    return command
+
+
+def interrupted(on_event):
+    for event in EVENTS:
+        on_event(event)
+    raise KeyboardInterrupt
+
+
+def test_progress_names_the_setting_and_tells_a_note_once(play):
+    code, text = play(interrupted)
+    assert code == 130
     assert "relu, depth 3" in text
     assert text.count("[b]not mapped[/b]") == 1
-    assert (tracker.done, tracker.total) == (2, 4)
+    assert "Interrupted: 2 of 4 trainings are finished" in text
 
 
-def test_progress_in_a_file_estimates_what_is_left(tmp_path):
-    with (tmp_path / "out.txt").open("w+", encoding="utf-8") as stream:
-        with progress(Console(file=stream, width=100), quiet=False) as tracker:
-            for event in EVENTS:
-                tracker(event)
-        stream.seek(0)
-        assert re.search(r"2 of 4 trainings done, about \d+ s left", stream.read())
+def test_progress_on_a_terminal_names_the_setting_and_tells_a_note_once(play, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    assert play(interrupted)[0] == 130
+    text = terminal.getvalue()
+    assert "relu, depth 3" in text
+    assert text.count("[b]not mapped[/b]") == 1
+    assert "Interrupted: 2 of 4 trainings are finished" in text
 
 
-def test_what_is_left_is_estimated_from_the_work_that_is_done(tmp_path, monkeypatch):
-    clock = iter([100.0, 100.0, 100.0, 104.0, 104.0, 104.0, 105.0])
-    own = types.SimpleNamespace(monotonic=lambda: next(clock))
-    monkeypatch.setattr("kerasinit.cli._progress.time", own)
-    with (tmp_path / "out.txt").open("w+", encoding="utf-8") as stream:
-        show = _Lines(Console(file=stream, width=100))
-        for event in EVENTS[:-1]:
-            show(event)
-        stream.seek(0)
-        # A fifth of the work took 5 s, though half of the trainings are done.
-        assert "5.0 s, 2 of 4 trainings done, about 20 s left" in stream.read()
+def test_progress_in_a_file_estimates_what_is_left(play):
+    _, text = play(interrupted)
+    assert re.search(r"2 of 4 trainings done, about \d+ s left", text)
 
 
-def test_first_control_c_waits_for_the_next_event():
-    with progress(Console(), quiet=True) as tracker, polite(tracker):
+def test_what_is_left_is_estimated_from_the_work_that_is_done(play, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+
+    def tell(on_event):
+        nonlocal now
+        for event in EVENTS:
+            now = {"epoch": 104.0, "cell_end": 105.0}.get(event.kind, now)
+            on_event(event)
+        raise KeyboardInterrupt
+
+    # A fifth of the work took 5 s, though half of the trainings are done.
+    assert "5.0 s, 2 of 4 trainings done, about 20 s left" in play(tell)[1]
+
+
+def test_first_control_c_waits_for_the_next_event(play):
+    passed = []
+
+    def tell(on_event):
+        on_event(EVENTS[0])
         signal.raise_signal(signal.SIGINT)
-        assert tracker.stopping
-        with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
-            tracker(EVENTS[0])
+        passed.append("the signal")
+        on_event(EVENTS[1])
+        passed.append("the event")
+
+    code, text = play(tell)
+    assert (code, passed) == (130, ["the signal"])
+    assert "Interrupted: 0 of 4 trainings" in text
 
 
-def test_second_control_c_stops_at_once():
-    with progress(Console(), quiet=True) as tracker, polite(tracker):
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
+def test_second_control_c_stops_at_once(play):
+    passed = []
+
+    def tell(on_event):
+        for name in ("first", "second"):
             signal.raise_signal(signal.SIGINT)
+            passed.append(name)
+
+    assert play(tell)[0] == 130
+    assert passed == ["first"]
 
 
-def test_handler_of_before_comes_back():
+def test_handler_of_before_comes_back(play):
+    handlers = []
+
+    def tell(on_event):
+        handlers.append(signal.getsignal(signal.SIGINT))
+        raise KeyboardInterrupt
+
     before = signal.getsignal(signal.SIGINT)
-    with progress(Console(), quiet=True) as tracker, polite(tracker):
-        assert signal.getsignal(signal.SIGINT) is not before
+    play(tell)
+    assert handlers != [before]
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_quiet_progress_says_nothing(capsys):
-    with progress(Console(), quiet=True) as tracker:
+def test_quiet_progress_says_nothing(play, finished):
+    def tell(on_event):
         for event in EVENTS:
-            tracker(event)
-    assert capsys.readouterr() == ("", "")
+            on_event(event)
+
+    assert play(tell, "--quiet", out=finished) == (0, "")
 
 
 # --- as a process -----------------------------------------------------------------------------
@@ -480,7 +525,8 @@ def test_trainings_run_on_a_dask_scheduler(capsys, spec, tmp_path):
 
 @pytest.mark.cluster
 def test_scheduler_that_does_not_answer(capsys, spec, tmp_path, monkeypatch):
-    pytest.importorskip("distributed")
-    monkeypatch.setattr("kerasinit.cli._compare.SCHEDULER_PATIENCE", 0.5)
+    distributed = pytest.importorskip("distributed")
+    patient = distributed.Client
+    monkeypatch.setattr(distributed, "Client", lambda address, timeout: patient(address, timeout=1))
     words = ("--scheduler", "tcp://127.0.0.1:9", "--out", tmp_path / "run", "--quiet")
     assert_refused(shell(capsys, "compare", spec, *words), "No Dask scheduler answers")

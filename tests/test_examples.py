@@ -66,6 +66,13 @@ def test_textbook_mistakes_shows_each_fault_and_the_cure(tmp_path):
     assert (tmp_path / "run" / "textbook_mistakes.html").stat().st_size > 1e5
 
 
+def test_own_initializer_tames_the_branches_and_survives_a_save(tmp_path):
+    text = output_of("own_initializer.py", cwd=tmp_path)
+    size = numbers_by_row(text)
+    assert size["kerasinit>HeNormal"] > 10 > 1.5 > size["SkipInit"] > 1
+    assert "Loaded with: {'branch': 0.1, 'seed': 1}" in text
+
+
 def test_every_example_is_run_here():
     tested = set(re.findall(r'output_of\(\s*"(\w+\.py)"', Path(__file__).read_text()))
     assert {path.name for path in EXAMPLES.glob("*.py")} <= tested

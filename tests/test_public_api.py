@@ -1,6 +1,7 @@
 """The public names are fixed: other work builds on them."""
 
 import importlib
+import inspect
 import subprocess
 import sys
 
@@ -24,11 +25,13 @@ PUBLIC = {
         "Identity",
         "LasagneNormal",
         "LasagneUniform",
+        "LayerInitializer",
         "LecunNormal",
         "LecunUniform",
         "OddPart",
         "OddPartBias",
         "Orthogonal",
+        "ScaledInitializer",
         "Siren",
         "Sparse",
         "XavierNormal",
@@ -60,6 +63,39 @@ def test_every_exported_name_exists(room):
     module = importlib.import_module(f"kerasinit.{room}")
     assert sorted(module.__all__) == sorted(set(module.__all__))
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_shows_its_public_names_only(room):
+    module = importlib.import_module(f"kerasinit.{room}")
+    assert dir(module) == sorted(module.__all__)
+
+
+def test_the_package_shows_its_public_names_only():
+    assert dir(kerasinit) == sorted([*kerasinit.__all__, "__version__"])
+
+
+def test_a_misspelt_name_is_an_error_with_the_near_name():
+    code = "import kerasinit; kerasinit.initialise"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "no attribute 'initialise'. Did you mean: 'initialize'?" in run.stderr
+
+
+def public_functions():
+    for room in ROOMS:
+        module = importlib.import_module(f"kerasinit.{room}")
+        for name in module.__all__:
+            if inspect.isfunction(found := getattr(module, name)):
+                yield pytest.param(found, id=f"{room}.{name}")
+
+
+@pytest.mark.parametrize("function", list(public_functions()))
+def test_a_public_function_says_what_it_takes_and_gives(function):
+    signature = inspect.signature(function)
+    assert function.__doc__
+    assert signature.return_annotation is not inspect.Signature.empty
+    for parameter in signature.parameters.values():
+        assert parameter.annotation is not parameter.empty
 
 
 def test_importing_loads_no_extra():

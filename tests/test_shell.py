@@ -1,16 +1,22 @@
 """The command `kerasinit` as it is installed: fast help, no noise."""
 
+import importlib.util
 import logging
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
-from kerasinit import _shell
-
-RUN = f"import runpy, sys; code = runpy.run_path({_shell.__file__!r})['main'](); "
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+MODULE, FUNCTION = PROJECT["project"]["scripts"]["kerasinit"].split(":")
+BESIDE = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+(SOURCE,) = (ROOT / source for source, target in BESIDE.items() if target == f"{MODULE}.py")
+RUN = f"import runpy, sys; code = runpy.run_path({str(SOURCE)!r})['{FUNCTION}'](); "
 START = [sys.executable, "-c", f"{RUN} sys.exit(code)"]
 
 
@@ -18,9 +24,19 @@ def started(*words):
     return subprocess.run([*START, *words], capture_output=True, text=True, check=False)
 
 
-def test_command_of_an_installation_is_the_shell():
-    found = {entry.value for entry in entry_points(group="console_scripts", name="kerasinit")}
-    assert found <= {"kerasinit_shell:main"}  # empty in a source tree
+@pytest.fixture(scope="module")
+def shell():
+    """The module that an installation puts beside the package, by the name it has there."""
+    spec = importlib.util.spec_from_file_location(MODULE, SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_command_of_an_installation_is_the_shell(shell):
+    installed = [entry.value for entry in entry_points(group="console_scripts", name="kerasinit")]
+    assert set(installed) <= {f"{MODULE}:{FUNCTION}"}  # an older installation would have another
+    assert getattr(shell, FUNCTION)(["--version"]) == 0
 
 
 @pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["--version"]])
@@ -53,22 +69,22 @@ def test_mistakes_still_reach_stderr():
     assert done.stderr.startswith("kerasinit: ")
 
 
-def test_what_was_held_back_is_shown_when_something_fails(capfd):
-    with pytest.raises(ImportError, match="broken"), _shell.quiet():  # noqa: PT012
+def test_what_was_held_back_is_shown_when_something_fails(shell, capfd):
+    with pytest.raises(ImportError, match="broken"), shell.quiet():  # noqa: PT012
         os.write(2, b"compiled noise\n")
         raise ImportError("broken")
     assert "compiled noise" in capfd.readouterr().err
 
 
-def test_what_was_held_back_is_dropped_otherwise(capfd):
-    with _shell.quiet():
+def test_what_was_held_back_is_dropped_otherwise(shell, capfd):
+    with shell.quiet():
         os.write(2, b"compiled noise\n")
     assert capfd.readouterr().err == ""
 
 
-def test_a_logger_set_up_while_quiet_still_writes_afterwards(capsys):
+def test_a_logger_set_up_while_quiet_still_writes_afterwards(shell, capsys):
     logger = logging.getLogger("test_shell")
-    with _shell.quiet():
+    with shell.quiet():
         logger.addHandler(handler := logging.StreamHandler(sys.stderr))
     try:
         logger.warning("later")

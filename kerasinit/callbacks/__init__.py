@@ -5,3 +5,7 @@ from kerasinit.callbacks._reaction import GradientError, GradientWarning
 from kerasinit.callbacks._record import GradientRow, Row
 
 __all__ = ["GradientError", "GradientRow", "GradientStats", "GradientWarning", "Row"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -16,7 +16,6 @@ import keras
 
 from kerasinit import _backend
 from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
-from kerasinit.callbacks._files import Sink, check_path, file_sink
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
 from kerasinit.callbacks._reaction import Policy, check_policy
@@ -24,6 +23,7 @@ from kerasinit.callbacks._record import History
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._session import Session, Settings
 from kerasinit.callbacks._show import heat_map, to_dataframe
+from kerasinit.callbacks._sinks import Sink, check_path, file_sink
 from kerasinit.callbacks._tensorboard import require_tensorboard, tensorboard_sink
 from kerasinit.signals import Verdict
 

@@ -12,16 +12,12 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._record import PROBED
-from kerasinit.signals import (
-    FLAT_DERIVATIVE,
-    FLAT_SAMPLES,
-    HALF_SCALE,
-    Call,
-    Watch,
-    elementwise_shape,
-    sites,
-    watching,
-)
+from kerasinit.layers import units_last
+from kerasinit.signals._elementwise import elementwise_shape
+from kerasinit.signals._measure import HALF_SCALE
+from kerasinit.signals._taps import ForwardPass, WatchedCall, call_names, watching
+from kerasinit.signals._units import unit_shares
+from kerasinit.signals._watched_layers import watched_layers
 
 SAMPLES = 64  # of the batch; a unit that is on for 5 % of samples is seen with p = 0.96
 STEP = 0.05  # half the distance of the two points behind a derivative
@@ -44,9 +40,9 @@ def probe_step(
     x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
     x, y = (keras.tree.map_structure(_first_samples, part) for part in (x, y))
     half = model.compute_dtype == "float16"
-    calls: list[Call] = []
+    calls: list[WatchedCall] = []
 
-    def forward(watch: Watch) -> Tensor:
+    def forward(watch: ForwardPass) -> Tensor:
         report_to(watch)
         with keras.StatelessScope(list(state), collect_losses=True):
             outputs = model(x, training=False)
@@ -55,13 +51,13 @@ def probe_step(
             loss = model.compute_loss(x=x, y=y, y_pred=outputs, training=False)
         return ops.cast(loss, "float32") * (HALF_SCALE if half else 1.0)
 
-    with watching(sites(model), batch_statistics=True) as report_to:
+    with watching(watched_layers(model), batch_statistics=True) as report_to:
         first = _Zeros()
         forward(first)
 
         def tapped(taps: list[Tensor]) -> tuple[Tensor, list[tuple[Tensor | None, ...]]]:
             nonlocal calls
-            watch = Watch(taps=taps)
+            watch = ForwardPass(taps=taps)
             value = forward(watch)
             calls = watch.calls
             return value, [call.tensors() for call in calls]
@@ -71,10 +67,10 @@ def probe_step(
     rows = [_row(call, gradients[call.tap], half, with_loss) for call in calls]
     if not rows:
         return (), ops.zeros((0, len(PROBED)))
-    return _names(model, calls), ops.stack(rows)
+    return call_names(model, calls), ops.stack(rows)
 
 
-class _Zeros(Watch):
+class _Zeros(ForwardPass):
     """A watch that also makes the zero tensor for each tap, whose batch size may be unknown."""
 
     def __init__(self) -> None:
@@ -90,18 +86,7 @@ def _first_samples(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor[:SAMPLES]
 
 
-def _names(model: Any, calls: Sequence[Call]) -> tuple[str, ...]:
-    times: dict[str, int] = {}
-    names = []
-    for call in calls:
-        layer = call.site.layer
-        name = (layer.path or layer.name).removeprefix(f"{model.name}/")
-        times[name] = times.get(name, 0) + 1
-        names.append(name if times[name] == 1 else f"{name} (call {times[name]})")
-    return tuple(names)
-
-
-def _row(call: Call, gradient: Tensor, half: bool, with_loss: bool) -> Tensor:
+def _row(call: WatchedCall, gradient: Tensor, half: bool, with_loss: bool) -> Tensor:
     dead, saturated = _unit_shares(call)
     signal = _rms(gradient) / (HALF_SCALE if half else 1.0) if with_loss else math.nan
     values = (_rms(call.output), dead, saturated, signal)
@@ -112,8 +97,8 @@ def _rms(tensor: Tensor) -> Tensor:
     return ops.sqrt(ops.mean(ops.square(ops.cast(tensor, "float32"))))
 
 
-def _unit_shares(call: Call) -> tuple[Tensor | float, Tensor | float]:
-    """Shares of dead and saturated units, as `kerasinit.signals.unit_shares` has them."""
+def _unit_shares(call: WatchedCall) -> tuple[Tensor | float, Tensor | float]:
+    """Shares of dead and saturated units; NaN where none can be told."""
     shape = elementwise_shape(call.activation)
     if shape is None or call.activation is None or call.activation_input is None:
         return math.nan, math.nan
@@ -122,22 +107,9 @@ def _unit_shares(call: Call) -> tuple[Tensor | float, Tensor | float]:
     # A layer casts to its own dtype first.
     above = ops.cast(call.activation(before + step), "float32")
     below = ops.cast(call.activation(before - step), "float32")
-    flat = ops.abs((above - below) / (2.0 * step)) < FLAT_DERIVATIVE
-    axes = _all_but_units(call)
-    if shape.has_off_state:
-        off = ops.logical_and(flat, before < 0)
-        dead: Tensor | float = ops.mean(ops.cast(ops.all(off, axis=axes), "float32"))
-        flat = ops.logical_and(flat, ops.logical_not(off))
-    else:
-        dead = 0.0
-    if not shape.bounded:
-        return dead, 0.0
-    share = ops.mean(ops.cast(flat, "float32"), axis=axes)
-    return dead, ops.mean(ops.cast(share > FLAT_SAMPLES, "float32"))
-
-
-def _all_but_units(call: Call) -> tuple[int, ...]:
-    rank = len(call.activation_input.shape) if call.activation_input is not None else 0
-    channels_first = getattr(call.site.layer, "data_format", None) == "channels_first"
-    units = 1 if channels_first and rank > 2 else rank - 1
-    return tuple(axis for axis in range(rank) if axis != units)
+    slope = (above - below) / (2.0 * step)
+    layer = call.watched.layer
+    dead, saturated = unit_shares(
+        units_last(layer, before)[None], units_last(layer, slope)[None], shape
+    )
+    return dead[0], saturated[0]

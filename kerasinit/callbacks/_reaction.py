@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._typing import PolicyName
 from kerasinit.callbacks._judgement import Found
 from kerasinit.signals import Verdict
 
-Action: TypeAlias = Literal["warn", "stop", "raise"]
-POLICIES: tuple[Action, ...] = ("warn", "stop", "raise")
-Policy: TypeAlias = Action | Callable[[Verdict], Action | None]
+POLICIES: tuple[PolicyName, ...] = ("warn", "stop", "raise")
+Policy: TypeAlias = PolicyName | Callable[[Verdict], PolicyName | None]
 
 
 class GradientWarning(UserWarning):
@@ -51,7 +51,7 @@ def check_policy(policy: Policy) -> Policy:
     )
 
 
-def action_for(found: Found, policy: Policy) -> Action | None:
+def action_for(found: Found, policy: Policy) -> PolicyName | None:
     """What the policy asks for: one of `POLICIES`, or None for nothing.
 
     Raises:

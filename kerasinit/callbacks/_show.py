@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from kerasinit.callbacks._files import flat_rows
 from kerasinit.callbacks._record import Row
+from kerasinit.callbacks._sinks import flat_rows
 
 LEVELS = ("variables", "layers")
 

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kerasinit.callbacks._files import Sink
 from kerasinit.callbacks._record import Row
+from kerasinit.callbacks._sinks import Sink
 from kerasinit.signals import HISTOGRAM_EDGES
 
 SCALARS = ("norm", "weight_norm", "update_ratio", "zero_fraction", "signal_gradient_rms")

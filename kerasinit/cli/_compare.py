@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import shlex
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ def compare(arguments: Arguments) -> int:
     if arguments.quick and arguments.spec:
         raise ValueError("--quick is the built-in comparison, smaller. Leave out the spec, or it.")
     spec = _spec(arguments)
-    baseline = _baseline(arguments.baseline, list(spec.rules))
+    baseline = experiments.chosen_baseline(arguments.baseline, list(spec.rules))
     out = arguments.out or _new_directory()
     console = messages()
     if not arguments.quiet:
@@ -95,23 +94,6 @@ def _executor(address: str | None) -> Iterator[Executor | None]:
         yield client.get_executor()
 
 
-def _baseline(wanted: str | None, labels: list[str]) -> str:
-    """The baseline that was asked for, else the usual one, else the first of the spec.
-
-    Raises:
-        ValueError: If the one that was asked for is not in the comparison.
-    """
-    if wanted is None:
-        return experiments.BASELINE if experiments.BASELINE in labels else labels[0]
-    if wanted not in labels:
-        near = difflib.get_close_matches(wanted, labels, n=3) or labels
-        raise ValueError(
-            f"The baseline {wanted!r} is not part of the comparison. Use "
-            f"{' or '.join(map(repr, near))}."
-        )
-    return wanted
-
-
 def _new_directory() -> Path:
     """A directory that does not exist yet, named after the time."""
     stem = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
@@ -145,11 +127,7 @@ def rebuild(arguments: Arguments) -> int:
         if not arguments.quiet:
             results().print(f"Report   {page}", soft_wrap=True)
         return 0
-    comparison = experiments.compare(path)
-    labels = list(dict.fromkeys(row.initializer for row in comparison.rows))
-    baseline = _baseline(arguments.baseline, labels)
-    if baseline != comparison.baseline:
-        comparison = experiments.compare(path, baseline)
+    comparison = experiments.compare(path, arguments.baseline)
     return show(comparison, path, arguments)
 
 

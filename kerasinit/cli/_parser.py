@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 FORMATS = ("json", "csv", "md")
 
@@ -78,7 +79,7 @@ class Arguments(argparse.Namespace):
     out: Path | None
     quick: bool
     scheduler: str | None
-    format: str | None
+    format: Literal["json", "csv", "md"] | None
     quiet: bool
     baseline: str | None
     path: Path

@@ -1,23 +1,26 @@
 """From a spec to trained replicas, and from their records to a comparison."""
 
-from kerasinit.experiments._analysis import BASELINE, compare
+from kerasinit.experiments._analysis import BASELINE, chosen_baseline, compare
 from kerasinit.experiments._bootstrap import Estimate
 from kerasinit.experiments._comparison import Comparison, Row
-from kerasinit.experiments._records import HIGHEST_POWER, HISTOGRAM_BINS, LOWEST_POWER, Replica
+from kerasinit.experiments._records import RECORD_BINS, Replica
 from kerasinit.experiments._run import Event, run
 from kerasinit.experiments._spec import Experiment
 
 __all__ = [
     "BASELINE",
-    "HIGHEST_POWER",
-    "HISTOGRAM_BINS",
-    "LOWEST_POWER",
+    "RECORD_BINS",
     "Comparison",
     "Estimate",
     "Event",
     "Experiment",
     "Replica",
     "Row",
+    "chosen_baseline",
     "compare",
     "run",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,8 +12,10 @@ import numpy as np
 
 from kerasinit._typing import Config
 from kerasinit.experiments._bootstrap import Estimate, estimate, resample
-from kerasinit.experiments._comparison import Comparison, Row
+from kerasinit.experiments._checks import label_of
+from kerasinit.experiments._comparison import Comparison, Conclusion, Row
 from kerasinit.experiments._directory import RunDirectory
+from kerasinit.experiments._known_names import near
 from kerasinit.experiments._records import Replica
 
 BASELINE = "glorot_uniform"
@@ -33,17 +35,19 @@ SPEC_KEYS = {
 
 
 def compare(
-    out: str | Path, baseline: str = BASELINE, *, rng: np.random.Generator | None = None
+    out: str | Path, baseline: str | None = None, *, rng: np.random.Generator | None = None
 ) -> Comparison:
     """Compares the finished replicas of a run directory.
 
     Args:
         out: The directory that `run` filled; an unfinished run is compared as far as it is.
-        baseline: Label of the initializer to compare with.
+        baseline: Label of the initializer to compare with; None for "glorot_uniform", or the first
+            of the spec where that is not part of it.
         rng: Source of the resampling; the same every time by default.
 
     Raises:
-        ValueError: If the directory holds no run, or no finished replica.
+        ValueError: If the directory holds no run, or no finished replica, or the baseline is not
+            part of it.
     """
     directory = RunDirectory(Path(out))
     spec = directory.load_spec()
@@ -52,8 +56,35 @@ def compare(
         raise ValueError(
             f"{str(out)!r} holds no finished replica yet. Run the experiment again to go on."
         )
+    labels = [label_of(entry) for entry in spec.get("initializers", ())]
+    labels += [replica.initializer for replica in replicas]
+    baseline = chosen_baseline(baseline, list(dict.fromkeys(labels)))
     rng = np.random.default_rng(0) if rng is None else rng
     return Comparison(spec, baseline, replicas, tuple(_rows(spec, replicas, baseline, rng)))
+
+
+def chosen_baseline(wanted: str | None, labels: Sequence[str]) -> str:
+    """The baseline that was asked for, else the usual one, else the first of the spec.
+
+    Args:
+        wanted: A label, or None.
+        labels: Those of the comparison, in the order of the spec.
+
+    Raises:
+        ValueError: If `wanted` is not in the comparison, with near matches.
+
+    Examples:
+        >>> chosen_baseline("glorot_unifrom", ["zeros", "glorot_uniform"])
+        Traceback (most recent call last):
+        ValueError: The baseline 'glorot_unifrom' is not part of the comparison. Near matches: ...
+    """
+    if wanted is None:
+        return BASELINE if BASELINE in labels else labels[0]
+    if wanted not in labels:
+        raise ValueError(
+            f"The baseline {wanted!r} is not part of the comparison. {near(wanted, labels)}"
+        )
+    return wanted
 
 
 def _rows(
@@ -120,7 +151,7 @@ def _cell_rows(
     return rows
 
 
-def conclusion(difference: Estimate | None, *, trained: bool = True) -> str:
+def conclusion(difference: Estimate | None, *, trained: bool = True) -> Conclusion:
     """What a paired difference allows to say.
 
     Args:

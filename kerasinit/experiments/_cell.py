@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as
 CURVES = {"loss": (0, 0), "accuracy": (0, 1), "val_loss": (1, 0), "val_accuracy": (1, 1)}
 
 
-Tell = Callable[[str, Mapping[str, Any]], None]
+Tell = Callable[[Literal["note", "epoch"], Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import keras
 from kerasinit import _backend
 from kerasinit._typing import Config
 from kerasinit.experiments import _builders, _data
-from kerasinit.experiments._names import (
+from kerasinit.experiments._known_names import (
     MODEL_RULES,
     activation_names,
     initializer_classes,

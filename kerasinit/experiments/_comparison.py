@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from kerasinit._typing import Config
 from kerasinit.experiments._bootstrap import Estimate
 from kerasinit.experiments._records import Replica
+
+Conclusion: TypeAlias = Literal["better", "worse", "equal", "undetermined", "baseline"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class Row:
     verdict: str
     evidence: str
     difference: Estimate | None
-    conclusion: str
+    conclusion: Conclusion
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-
-PLAIN = (keras.layers.Conv1D, keras.layers.Conv2D)
-DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
-SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+from kerasinit.layers import is_channels_first, is_kept_method, kind_of
 
 
 @contextlib.contextmanager
@@ -29,35 +25,24 @@ def as_matrix_products(model: Any) -> Iterator[None]:
     Args:
         model: A Keras model; its layers are as before on leaving.
     """
-    replaced = [
-        (layer, *entry) for layer in _backend.flat_layers(model) if (entry := _replacement(layer))
-    ]
-    for layer, name, function in replaced:
-        layer.__dict__[name] = function
-    try:
+    with contextlib.ExitStack() as hooks:
+        for layer in _backend.flat_layers(model):
+            hooks.enter_context(_backend.replaced(layer, **_replacement(layer)))
         yield
-    finally:
-        for layer, name, _ in replaced:
-            del layer.__dict__[name]
 
 
-def _replacement(layer: Any) -> tuple[str, Callable[..., Tensor]] | None:
-    """The method of a layer that convolves, and what to do instead; None to leave it alone."""
-    if getattr(layer, "data_format", None) != "channels_last":
-        return None
-    if _inherits(layer, "call", SEPARABLE):
-        return "call", lambda inputs: _finished(layer, _separable(layer, inputs))
-    if _inherits(layer, "call", DEPTHWISE):
-        return "call", lambda inputs: _finished(layer, _depthwise(layer, inputs, layer.kernel))
-    if _inherits(layer, "convolution_op", PLAIN) and layer.groups == 1:
-        return "convolution_op", lambda inputs, kernel: _plain(layer, inputs, kernel)
-    return None
-
-
-def _inherits(layer: Any, method: str, classes: tuple[type, ...]) -> bool:
-    """Whether `method` of the layer is that of one of Keras' `classes`, not its own."""
-    own = getattr(type(layer), method, None)
-    return isinstance(layer, classes) and any(own is getattr(c, method) for c in classes)
+def _replacement(layer: Any) -> dict[str, Callable[..., Tensor]]:
+    """The method of a layer that convolves, and what to do instead; empty to leave it alone."""
+    family = kind_of(layer).family
+    if is_channels_first(layer) or len(getattr(layer, "kernel_size", ())) > 2:
+        return {}
+    if family == "convolution" and layer.groups == 1 and is_kept_method(layer, "convolution_op"):
+        return {"convolution_op": lambda inputs, kernel: _plain(layer, inputs, kernel)}
+    if family == "separable" and is_kept_method(layer, "call"):
+        return {"call": lambda inputs: _finished(layer, _separable(layer, inputs))}
+    if family == "depthwise" and is_kept_method(layer, "call"):
+        return {"call": lambda inputs: _finished(layer, _depthwise(layer, inputs, layer.kernel))}
+    return {}
 
 
 def _plain(layer: Any, inputs: Tensor, kernel: Tensor) -> Tensor:

@@ -11,18 +11,22 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from kerasinit._typing import Config
 from kerasinit.experiments._records import Replica
 
 SPEC_FILE = "spec.json"
 RECORDS_FILE = "records.jsonl"
+HALF_SPEC_FILE = "spec.half"
 LOCK_FILE = "run.lock"
+OWNER_FILE = "run.owner"  # not in the lock: filelock 3 empties that when another run asks for it
 MARKER = "kerasinit experiment"
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """One run on disk: `spec.json`, `records.jsonl` and `run.lock`.
+    """One run on disk: `spec.json`, `records.jsonl`, `run.lock` and, while it runs, `run.owner`.
 
     Args:
         path: The directory; it may not exist yet.
@@ -61,29 +65,24 @@ class RunDirectory:
         """Claims an empty directory for `spec`, or checks that it holds a run of the same spec.
 
         Raises:
-            ValueError: If the directory holds something else, or a run of another spec.
+            ValueError: If the directory holds something else, a run of another spec, or one that
+                starts at this moment.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         path = self.path / SPEC_FILE
-        if path.exists():
-            changes = spec_changes(self.load_spec(), json.loads(json.dumps(spec)))
-            if changes:
-                raise ValueError(
-                    f"{str(self.path)!r} holds a run of another spec. Changed: "
-                    f"{'; '.join(changes)}. Use another directory, or the spec of this run."
-                )
-            return
-        strangers = sorted(entry.name for entry in self.path.iterdir() if entry.name != LOCK_FILE)
-        if strangers:
+        if not path.exists():
+            self._refuse_strangers()
+            with self._locked():
+                if not path.exists():
+                    half = self.path / HALF_SPEC_FILE
+                    half.write_text(json.dumps({"kind": MARKER, "spec": spec}, indent=1), "utf-8")
+                    half.replace(path)
+        changes = spec_changes(self.load_spec(), json.loads(json.dumps(spec)))
+        if changes:
             raise ValueError(
-                f"{str(self.path)!r} is not empty and holds no run of kerasinit. Received: "
-                f"{', '.join(strangers[:3])}{', ...' if len(strangers) > 3 else ''}. Pass a new "
-                "or an empty directory."
+                f"{str(self.path)!r} holds a run of another spec. Changed: {'; '.join(changes)}. "
+                "Use another directory, or the spec of this run."
             )
-        text = json.dumps({"kind": MARKER, "spec": spec}, indent=1)
-        half = path.with_suffix(".half")
-        half.write_text(text, "utf-8")
-        half.replace(path)
 
     def replicas(self) -> tuple[Replica, ...]:
         """All finished replicas, in the order in which they finished; a torn end is left out.
@@ -110,11 +109,41 @@ class RunDirectory:
         Raises:
             ValueError: If another run writes into this directory.
         """
-        with _locked(self.path / LOCK_FILE), self.records_path.open("ab+", buffering=0) as stream:
+        with self._locked(), self.records_path.open("ab+", buffering=0) as stream:
             stream.seek(0)
             end = stream.read().rfind(b"\n") + 1
             stream.truncate(end)
             yield RecordWriter(stream)
+
+    def _refuse_strangers(self) -> None:
+        strangers = sorted(entry.name for entry in self.path.iterdir() if not _is_ours(entry))
+        if strangers:
+            raise ValueError(
+                f"{str(self.path)!r} is not empty and holds no run of kerasinit. Received: "
+                f"{', '.join(strangers[:3])}{', ...' if len(strangers) > 3 else ''}. Pass a new "
+                "or an empty directory."
+            )
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Holds the lock; the system releases it when the process ends, however it ends."""
+        owner = self.path / OWNER_FILE
+        try:
+            held = FileLock(self.path / LOCK_FILE, timeout=0).acquire()
+        except Timeout as error:
+            process = "unknown"
+            with contextlib.suppress(OSError):
+                process = owner.read_text("utf-8")
+            raise ValueError(
+                f"Another run (process {process}) writes into {str(self.path)!r}. Wait for it, "
+                "stop it, or use another directory."
+            ) from error
+        with held:
+            owner.write_text(str(os.getpid()), "utf-8")
+            try:
+                yield
+            finally:
+                owner.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -169,36 +198,14 @@ def spec_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
     return changes
 
 
+def _is_ours(entry: Path) -> bool:
+    """Whether a run that died before its spec was whole may have left this file."""
+    if entry.name == HALF_SPEC_FILE and entry.is_file():
+        start = json.dumps({"kind": MARKER}, indent=1).removesuffix("\n}").encode()
+        return start.startswith(entry.read_bytes()[: len(start)])
+    return entry.name in (LOCK_FILE, OWNER_FILE)
+
+
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds the lock file; the system releases it when the process ends, however it ends."""
-    with path.open("a+") as stream:
-        try:
-            _lock(stream.fileno())
-        except OSError as error:
-            stream.seek(0)
-            owner = stream.read().strip() or "unknown"
-            raise ValueError(
-                f"Another run (process {owner}) writes into {str(path.parent)!r}. Wait for it, "
-                "stop it, or use another directory."
-            ) from error
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
-
-
-def _lock(descriptor: int) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows has no fcntl
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

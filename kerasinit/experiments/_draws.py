@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasinit import _backend, models
 from kerasinit.experiments._data import Dataset
-from kerasinit.experiments._names import MODEL_RULES
+from kerasinit.experiments._known_names import MODEL_RULES
 from kerasinit.experiments._spec import Architecture
 from kerasinit.experiments._stacking import Weights
 

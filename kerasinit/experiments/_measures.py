@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
-from kerasinit import _backend
-from kerasinit.experiments._records import HISTOGRAM_BINS, LOWEST_POWER
+from kerasinit.experiments._records import RECORD_BINS
 from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Probe
-from kerasinit.signals import (
-    Call,
-    LayerSignals,
-    Signals,
-    duplicate_share,
-    elementwise_shape,
-    judge,
-    unit_shares,
-)
+from kerasinit.layers import activation_name, is_linear, units_last
+from kerasinit.signals import LayerSignals, Signals, duplicate_share, judge, unit_shares
+from kerasinit.signals._elementwise import elementwise_derivative, elementwise_shape
+from kerasinit.signals._histograms import row_histograms
+from kerasinit.signals._taps import WatchedCall, call_names
+from kerasinit.signals._units import unit_columns
 
 
 @dataclass(frozen=True)
@@ -41,12 +36,12 @@ class Strengths:
     gradient_rms: np.ndarray
 
 
-def strengths(model: Any, calls: Sequence[Call], probe: Probe) -> Strengths:
+def strengths(model: Any, calls: Sequence[WatchedCall], probe: Probe) -> Strengths:
     """How strong the signal is at every call of a weighted layer."""
     position = {id(v): index for index, v in enumerate(model.trainable_variables)}
     norms = []
     for call in calls:
-        own = [position[id(v)] for v in call.site.weights if id(v) in position]
+        own = [position[id(v)] for v in call.watched.weights if id(v) in position]
         squares = [squared_norm(probe.gradients[index]) for index in own]
         norms.append(np.sqrt(sum(squares, np.zeros_like(probe.loss, "float64"))))
     examples = len(probe.taps[0][0]) if probe.taps else 1
@@ -58,7 +53,7 @@ def strengths(model: Any, calls: Sequence[Call], probe: Probe) -> Strengths:
 
 
 def signals_of(
-    model: Any, calls: Sequence[Call], probe: Probe, weights: Weights, classes: int
+    model: Any, calls: Sequence[WatchedCall], probe: Probe, weights: Weights, classes: int
 ) -> list[Signals]:
     """What `kerasinit.signals.measure` would say of each replica.
 
@@ -69,7 +64,11 @@ def signals_of(
         weights: The stacked weights at that time.
         classes: Number of classes, for the loss of chance.
     """
-    columns = [_layer_rows(model, call, k, probe, weights) for k, call in enumerate(calls)]
+    names = call_names(model, calls)
+    columns = [
+        _layer_rows(model, name, call, k, probe, weights)
+        for k, (name, call) in enumerate(zip(names, calls, strict=True))
+    ]
     return [
         Signals(
             layers=layers,
@@ -93,24 +92,20 @@ def verdict(signals: Signals) -> dict[str, str]:
 
 
 def histogram(values: np.ndarray) -> np.ndarray:
-    """Shares of |value| per power of two, `(replicas, HISTOGRAM_BINS)`; rounded to 1e-4.
+    """Shares of |value| in `RECORD_BINS`, `(replicas, bins)`; rounded to 1e-4.
 
     Args:
         values: Shape `(replicas, ...)`; what is not finite is counted nowhere.
 
     Examples:
         >>> shares = histogram(np.array([[0.0, 1.0, -1.5, 2.0]]))[0].tolist()
-        >>> shares[0], shares[1 - LOWEST_POWER], shares[2 - LOWEST_POWER]
+        >>> shares[0], shares[33], shares[34]  # below 2**-32; from 1 on; from 2 on
         (0.25, 0.5, 0.25)
     """
-    flat = np.abs(values.reshape(len(values), -1))
-    exponents = np.frexp(flat)[1] - 1
-    bins = np.clip(exponents - LOWEST_POWER + 1, 0, HISTOGRAM_BINS - 1)
-    bins[flat == 0] = 0
-    bins += HISTOGRAM_BINS * np.arange(len(flat))[:, None]
-    counts = np.bincount(bins[np.isfinite(flat)], minlength=len(flat) * HISTOGRAM_BINS)
-    shares = counts.reshape(len(flat), HISTOGRAM_BINS) / max(flat.shape[1], 1)
-    return np.round(shares, 4)
+    flat = values.reshape(len(values), -1)
+    counts = row_histograms(flat, RECORD_BINS).astype("int64")
+    counts[:, 0] += np.isfinite(flat).sum(axis=1) - counts.sum(axis=1)
+    return np.round(counts / max(flat.shape[1], 1), 4)
 
 
 def squared_norm(values: np.ndarray) -> np.ndarray:
@@ -125,13 +120,17 @@ def rms(values: np.ndarray) -> np.ndarray:
 
 
 def _layer_rows(
-    model: Any, call: Call, index: int, probe: Probe, weights: Weights
+    model: Any, name: str, call: WatchedCall, index: int, probe: Probe, weights: Weights
 ) -> list[LayerSignals]:
     """One call of one layer: a `LayerSignals` per replica."""
-    value, output, slope = probe.values[index], probe.outputs[index], probe.taps[call.tap]
+    layer = call.watched.layer
+    value, output, slope = (
+        units_last(layer, array, replicas=True)
+        for array in (probe.values[index], probe.outputs[index], probe.taps[call.tap])
+    )
     before = probe.activation_inputs[index]
     trainable = {id(v): i for i, v in enumerate(model.trainable_variables)}
-    own = [trainable[id(v)] for v in call.site.weights if id(v) in trainable]
+    own = [trainable[id(v)] for v in call.watched.weights if id(v) in trainable]
     with np.errstate(over="ignore", invalid="ignore"):
         mean = output.reshape(len(output), -1).mean(axis=1, dtype="float64")
         output_rms, value_rms, slope_rms = rms(output), rms(value), rms(slope)
@@ -139,16 +138,16 @@ def _layer_rows(
         weight_norm = np.sqrt(sum(squared_norm(weights.trainable[i]) for i in own))
         gradient_norm = np.sqrt(sum(squared_norm(probe.gradients[i]) for i in own))
         std = np.sqrt(np.maximum(output_rms**2 - mean**2, 0))
-    dead, saturated = _unit_shares(call, value if before is None else before)
+    dead, saturated = _unit_shares(call, probe.values[index] if before is None else before)
     copies = _duplicate_shares(call, own, trainable, probe, weights)
     broken = [sum(int((~np.isfinite(weights.trainable[i][r])).sum()) for i in own)
               for r in range(len(value))]  # fmt: skip
     input_rms = probe.input_rms[index]
     return [
         LayerSignals(
-            name=(call.site.layer.path or call.site.layer.name).removeprefix(f"{model.name}/"),
-            kind=type(call.site.layer).__name__,
-            activation=_activation_name(call.activation),
+            name=name,
+            kind=type(layer).__name__,
+            activation=None if is_linear(call.activation) else activation_name(call.activation),
             units=int(output.shape[-1]),
             samples=int(np.prod(output.shape[1:-1])),
             activation_rms=float(output_rms[r]),
@@ -175,61 +174,30 @@ def _layer_rows(
     ]
 
 
-def _unit_shares(call: Call, before: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _unit_shares(call: WatchedCall, before: np.ndarray) -> tuple[np.ndarray | None, ...]:
     """Shares of dead and of saturated units per replica; None where they make no sense."""
-    function = call.activation
+    function, layer = call.activation, call.watched.layer
     shape = elementwise_shape(function)
     if shape is None or function is None:
         return None, None
-
-    def total(inputs: list[Any]) -> tuple[Any, None]:
-        return ops.sum(function(inputs[0])), None
-
-    derivative = np.asarray(
-        ops.convert_to_numpy(_backend.gradient(total, [ops.convert_to_tensor(before)])[2][0])
+    derivative = elementwise_derivative(function, ops.convert_to_tensor(before))
+    before, slopes = (
+        units_last(layer, array, replicas=True)
+        for array in (before, np.asarray(ops.convert_to_numpy(derivative)))
     )
-    shares = [unit_shares(z, d, shape) for z, d in zip(before, derivative, strict=True)]
-    dead, saturated = np.array(shares).T
-    return dead, saturated
+    return unit_shares(before, slopes, shape)
 
 
 def _duplicate_shares(
-    call: Call, own: Sequence[int], trainable: dict[int, int], probe: Probe, weights: Weights
+    call: WatchedCall, own: Sequence[int], position: dict[int, int], probe: Probe, weights: Weights
 ) -> np.ndarray | None:
     """Share of units per replica that are copies of another unit; None if none can be told."""
-    site = call.site
-    if site.kernel is None or site.as_matrix is None:
+    watched = call.watched
+    if watched.kernel is None or watched.axes is None:
         return None
-    main = trainable.get(id(site.weights[site.kernel]))
+    main = position.get(id(watched.weights[watched.kernel]))
     if main is None:
         return None
-    shares = []
-    for replica, kernel in enumerate(weights.trainable[main]):
-        matrix = site.as_matrix(kernel)
-        if not _may_repeat(matrix):
-            shares.append(0.0)
-            continue
-        gradient = site.as_matrix(probe.gradients[main][replica])
-        for index in own:
-            bias = weights.trainable[index][replica]
-            if bias.shape == (matrix.shape[1],):
-                matrix = np.vstack([matrix, bias])
-                gradient = np.vstack([gradient, probe.gradients[index][replica]])
-        largest = max(float(rms(g[replica][None])[0]) for g in probe.gradients)
-        shares.append(duplicate_share(matrix, gradient, largest))
-    return np.array(shares)
-
-
-def _may_repeat(matrix: np.ndarray) -> bool:
-    """Whether two columns could be equal: a cheap look at their first row that differs."""
-    row = np.sort(matrix[0])
-    return len(row) > 1 and bool(np.min(np.diff(row)) <= 1e-9 * (abs(row[-1]) + abs(row[0])))
-
-
-def _activation_name(function: Callable[..., Any] | None) -> str | None:
-    if function is None or function is keras.activations.linear:
-        return None
-    owner = getattr(function, "__self__", None)  # the `call` of an activation layer
-    if owner is not None:
-        function = getattr(owner, "activation", owner)
-    return str(getattr(function, "__name__", None) or getattr(function, "name", "activation"))
+    arrays = ({i: group[i] for i in own} for group in (weights.trainable, probe.gradients))
+    largest = np.max([rms(gradient) for gradient in probe.gradients], axis=0)
+    return duplicate_share(*unit_columns(watched.axes, main, *arrays), largest)

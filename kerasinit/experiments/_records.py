@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 
 from kerasinit._typing import Config
+from kerasinit.signals._histograms import MagnitudeBins
 
 FORMAT = 2  # raise it when a line's meaning changes, and add the step to _UPGRADES
 
-# Histograms count shares of |value| per power of two: bin 0 holds zeros and all below
-# 2**LOWEST_POWER, bin 1 starts there, the last bin holds all from 2**HIGHEST_POWER on.
-LOWEST_POWER = -32
-HIGHEST_POWER = 8
-HISTOGRAM_BINS = HIGHEST_POWER - LOWEST_POWER + 2
+RECORD_BINS = MagnitudeBins(-33, 1, 42)
+"""Bins of the histograms, as shares of all values; the first one holds the zeros, too."""
 
 SIGNIFICANT_DIGITS = 6  # of every number in a record; float32 holds no more than 7.2
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from kerasinit import _backend
 from kerasinit._typing import Config
@@ -17,6 +17,8 @@ from kerasinit.experiments._directory import RecordWriter, RunDirectory
 from kerasinit.experiments._draws import Draw, Drawer, KeptDraws
 from kerasinit.experiments._records import Replica, replica_key
 from kerasinit.experiments._spec import Architecture, Experiment
+
+EventKind: TypeAlias = Literal["start", "cell_start", "note", "epoch", "cell_end", "end"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ class Event:
         message: For "note": what the user should know.
     """
 
-    kind: str
+    kind: EventKind
     done: int
     total: int
     share: float = 0.0
@@ -140,7 +142,7 @@ class _Progress:
         missing = sum(len(cell.draws) * cell.architecture.work for cell in pending)
         self.work = self.all_work - missing
 
-    def tell(self, kind: str, cell: Cell | None = None, **values: Any) -> None:
+    def tell(self, kind: EventKind, cell: Cell | None = None, **values: Any) -> None:
         architecture = {} if cell is None else dict(vars(cell.architecture))
         work = self.work
         if cell is not None and kind == "epoch":

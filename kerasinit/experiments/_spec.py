@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kerasinit._typing import Config
+from kerasinit._typing import Config, InitializerLike
 from kerasinit.experiments import _checks
-from kerasinit.experiments._names import near
+from kerasinit.experiments._known_names import near
 
-TEXTBOOK_MISTAKES: tuple[Any, ...] = (
+TEXTBOOK_MISTAKES: tuple[InitializerLike, ...] = (
     "zeros",
     {"label": "constant 0.01", "class_name": "Constant", "config": {"value": 0.01}},
     {"label": "random_normal 0.01", "class_name": "RandomNormal", "config": {"stddev": 0.01}},
@@ -29,7 +29,7 @@ KERAS_INITIALIZERS = (
     "lecun_normal",
     "orthogonal",
 )
-OUR_INITIALIZERS: tuple[Any, ...] = (
+OUR_INITIALIZERS: tuple[InitializerLike, ...] = (
     "kerasinit>XavierUniform",
     {
         "label": "kerasinit>LasagneUniform relu",
@@ -116,7 +116,11 @@ class Experiment:
 
     models: Sequence[str] = ("mlp",)
     data: Sequence[str] = ("digits",)
-    initializers: Sequence[Any] = (*TEXTBOOK_MISTAKES, *KERAS_INITIALIZERS, *OUR_INITIALIZERS)
+    initializers: Sequence[InitializerLike] = (
+        *TEXTBOOK_MISTAKES,
+        *KERAS_INITIALIZERS,
+        *OUR_INITIALIZERS,
+    )
     activations: Sequence[str] = ("relu", "tanh", "sigmoid")
     depths: Sequence[int] = (3, 20)
     widths: Sequence[int] = (64,)

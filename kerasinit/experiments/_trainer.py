@@ -16,7 +16,8 @@ from kerasinit.experiments._convolution import as_matrix_products
 from kerasinit.experiments._data import Dataset
 from kerasinit.experiments._objective import batch_order, loss_and_accuracy
 from kerasinit.experiments._stacking import Weights
-from kerasinit.signals import Call, Watch, sites, watching
+from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
+from kerasinit.signals._watched_layers import watched_layers
 
 PROBE_EXAMPLES = 64  # for measuring signals; enough for a share of dead units to 1/64
 EVALUATION_EXAMPLES = 512  # at most this many per call
@@ -233,8 +234,8 @@ class Trainer:
 
         def objective(inputs: Any) -> tuple[Tensor, Any]:
             own, shifts = inputs
-            watch = Watch(taps=shifts)
-            hooks = watching(sites(self.model), batch_statistics=True)
+            watch = ForwardPass(taps=shifts)
+            hooks = watching(watched_layers(self.model), batch_statistics=True)
             with hooks as report_to:
                 report_to(watch)
                 logits, _ = self._call((own, states), x, training=False)
@@ -251,10 +252,13 @@ class Trainer:
         return _backend.gradients_of(objective)((weights, taps))
 
 
-def find_calls(model: Any, x: np.ndarray) -> tuple[list[Call], list[tuple[int, ...]]]:
+def find_calls(model: Any, x: np.ndarray) -> tuple[list[WatchedCall], list[tuple[int, ...]]]:
     """The calls of weighted layers when `model` sees `x`, in order, and the shapes of the taps."""
-    watch = Watch()
-    with watching(sites(model), batch_statistics=True) as report_to, keras.StatelessScope():
+    watch = ForwardPass()
+    with (
+        watching(watched_layers(model), batch_statistics=True) as report_to,
+        keras.StatelessScope(),
+    ):
         report_to(watch)
         watch.mark_outputs(_backend.quietly(model)(ops.convert_to_tensor(x), training=False))
     if watch.calls and not any(call.is_output for call in watch.calls):
@@ -267,7 +271,7 @@ def _wide(tensor: Tensor) -> Tensor:
     return ops.cast(tensor, "float32")
 
 
-def _is_separate(call: Call) -> bool:
+def _is_separate(call: WatchedCall) -> bool:
     """Whether something, such as a normalization, lies between weights and activation."""
     return call.activation_input is not None and call.activation_input is not call.value
 

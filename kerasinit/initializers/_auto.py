@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Unpack
+from typing import Any
 
 import keras
 from keras import ops
 
 from kerasinit import theory
-from kerasinit._typing import SeedLike, Shape, Tensor
-from kerasinit.initializers._base import register
-from kerasinit.initializers._fans import fans_of_layout
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import activation_at, activation_gain
-from kerasinit.initializers._kernel import KernelInitializer, KernelOptions
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import matrices, semi_orthogonal
+from kerasinit.initializers._given_axes import axes_at
+from kerasinit.initializers._kernel_matrices import matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 NO_MEAN = 1e-6  # share of the mean square below which an activation counts as centered
@@ -37,7 +35,7 @@ class Start:
 
 
 @register()
-class Auto(KernelInitializer):
+class Auto(LayerInitializer):
     """The critical choice for the layer's own activation: the default to reach for.
 
     The kernel is orthogonal (gate by gate, group by group, expert by expert), at the gain at which
@@ -56,7 +54,10 @@ class Auto(KernelInitializer):
     Embeddings get normal values of unit variance.
 
     Args:
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: When called: if the shape is no kernel's, or the layer's activation is not
@@ -74,14 +75,24 @@ class Auto(KernelInitializer):
         2.0
     """
 
-    def __init__(self, **options: Unpack[KernelOptions]) -> None:
-        super().__init__(**options)
+    def __init__(
+        self,
+        *,
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
+    ) -> None:
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
-        layout = layout_at(self, shape, site)
-        view = matrices(shape, layout, window=True)
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
+        axes = axes_at(self, shape, site)
+        view = matrices(shape, axes, window=True)
         start = start_of(activation_at(site))
-        if not layout.inputs and not layout.window(shape):
+        if not axes.inputs and not axes.window(shape):
             return keras.random.normal(shape, 0.0, start.gain, dtype=dtype, seed=seed)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)
         rows = view.stack[-2]
@@ -89,7 +100,7 @@ class Auto(KernelInitializer):
             stack = stack + (start.mean - 1) * ops.mean(stack, axis=-2, keepdims=True)
             # The mean is one of `rows` directions: what is left makes up for it.
             stack = stack * math.sqrt(rows / (rows - 1 + start.mean**2))
-        scale = start.gain * math.sqrt(rows / fans_of_layout(shape, layout).fan_in)
+        scale = start.gain * math.sqrt(rows / axes.fans(shape).fan_in)
         return scale * view.kernel(stack)
 
 

@@ -51,13 +51,13 @@ FORMULAS: tuple[tuple[type, str, str, str], ...] = (
     (
         LasagneUniform,
         "U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)); relu: sqrt(12 / ...)",
-        "porting Lasagne's GlorotUniform",
+        "XavierUniform, for porting Lasagne's GlorotUniform",
         "lasagne.init.GlorotUniform",
     ),
     (
         LasagneNormal,
         "N(0, s^2), s = gain sqrt(2 / (fan_in + fan_out))",
-        "porting Lasagne's GlorotNormal",
+        "XavierNormal, for porting Lasagne's GlorotNormal",
         "lasagne.init.GlorotNormal",
     ),
     (
@@ -170,7 +170,7 @@ def catalog() -> tuple[Entry, ...]:
 
 def _strings(cls: type) -> tuple[str, ...]:
     parameters = inspect.signature(cls).parameters.values()
-    if any(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters):
+    if any(parameter.default is parameter.empty for parameter in parameters):
         return ()
     owned = keras.saving.get_custom_objects().items()
     short = (name for name, registered in owned if registered is cls and ">" not in name)

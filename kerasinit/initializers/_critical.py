@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Literal, TypeAlias, get_args
 
 import keras
 
 from kerasinit import theory
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
+from kerasinit._numbers import checked_number
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
-from kerasinit.initializers._fans import fans_of_layout
-from kerasinit.initializers._kernel import (
-    KernelInitializer,
-    KernelOptions,
-    config_of,
-    plain_activation,
-)
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import centre_taps, matrices, semi_orthogonal
+from kerasinit.initializers._gains import plain_activation
+from kerasinit.initializers._given_axes import axes_at
+from kerasinit.initializers._kernel_matrices import centre_taps, matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
-DISTRIBUTIONS = ("delta_orthogonal", "normal", "orthogonal")
+Distribution: TypeAlias = Literal["delta_orthogonal", "normal", "orthogonal"]
+DISTRIBUTIONS: tuple[Distribution, ...] = get_args(Distribution)
 
 
-@register("critical")
-class Critical(KernelInitializer):
+@register()
+class Critical(LayerInitializer):
     """Weights of the scale at which gradients neither vanish nor explode, for one activation.
 
     The standard deviation times sqrt(fan_in) is `kerasinit.theory.critical(activation,
@@ -37,7 +33,10 @@ class Critical(KernelInitializer):
             point depends on the activation.
         distribution: `"orthogonal"` (Haar; every input direction has the same gain), `"normal"`
             (independent weights), or `"delta_orthogonal"` (for deep convolutional nets).
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: If no critical point exists, or an argument is unknown or out of range.
@@ -48,7 +47,7 @@ class Critical(KernelInitializer):
 
     Example:
         >>> import keras
-        >>> kernel = Critical("tanh", bias_std=0.2, seed=1)((64, 64))
+        >>> kernel = Critical(activation="tanh", bias_std=0.2, seed=1)((64, 64))
         >>> norm = keras.ops.sqrt(keras.ops.sum(kernel[0] ** 2))
         >>> round(float(norm), 4)
         1.3041
@@ -56,46 +55,44 @@ class Critical(KernelInitializer):
 
     def __init__(
         self,
-        activation: Any,
+        *,
+        activation: theory.ActivationLike,
         bias_std: float = 0.0,
-        distribution: str = "orthogonal",
-        **options: Unpack[KernelOptions],
+        distribution: Distribution = "orthogonal",
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
         if distribution not in DISTRIBUTIONS:
             raise ValueError(
                 f"`distribution` must be one of {DISTRIBUTIONS}. "
                 f"Received: distribution={distribution!r}."
             )
         self.activation = plain_activation(activation)
-        self.point = theory.critical(self.activation, bias_std=bias_std)
-        self.bias_std = float(bias_std)
+        self.bias_std = checked_number("bias_std", bias_std, least=0.0)
+        self.point = theory.critical(self.activation, bias_std=self.bias_std)
         self.distribution = distribution
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
-        layout = layout_at(self, shape, site)
-        view = matrices(shape, layout, window=self.distribution != "delta_orthogonal")
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
+        axes = axes_at(self, shape, site)
+        view = matrices(shape, axes, window=self.distribution != "delta_orthogonal")
         std = self.point.weight_std
         if self.distribution == "delta_orthogonal":
             stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)
-            return std * view.kernel(stack, taps=centre_taps(view, site))
-        std /= max(1.0, fans_of_layout(shape, layout).fan_in) ** 0.5
+            return std * view.kernel(stack, taps=centre_taps(view))
+        std /= max(1.0, axes.fans(shape).fan_in) ** 0.5
         if self.distribution == "normal":
             return keras.random.normal(shape, 0.0, std, dtype=dtype, seed=seed)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)
         return std * view.stack[-2] ** 0.5 * view.kernel(stack)
 
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "activation": config_of(self.activation),
-            "bias_std": self.bias_std,
-            "distribution": self.distribution,
-        }
 
-
-@register("critical_bias")
+@register()
 class CriticalBias(LayerInitializer):
     """Normal biases for `Critical` kernels, checked to have a critical point.
 
@@ -112,24 +109,23 @@ class CriticalBias(LayerInitializer):
 
     Example:
         >>> import keras
-        >>> bias = CriticalBias("tanh", bias_std=0.2, seed=1)((10_000,))
+        >>> bias = CriticalBias(activation="tanh", bias_std=0.2, seed=1)((10_000,))
         >>> round(float(keras.ops.std(bias)), 2)
         0.2
     """
 
-    def __init__(self, activation: Any, bias_std: float = 0.0, *, seed: SeedLike = None) -> None:
+    def __init__(
+        self,
+        *,
+        activation: theory.ActivationLike,
+        bias_std: float = 0.0,
+        seed: SeedLike = None,
+    ) -> None:
         super().__init__(seed=seed)
         self.activation = plain_activation(activation)
-        self.point = theory.critical(self.activation, bias_std=bias_std)
-        self.bias_std = float(bias_std)
+        self.bias_std = checked_number("bias_std", bias_std, least=0.0)
+        self.point = theory.critical(self.activation, bias_std=self.bias_std)
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         return keras.random.normal(shape, 0.0, self.point.bias_std, dtype=dtype, seed=seed)
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "activation": config_of(self.activation),
-            "bias_std": self.bias_std,
-        }

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
-
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._base import register
-from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import GainInitializer, KernelOptions, checked_flag
-from kerasinit.initializers._matrices import centre_taps, semi_orthogonal
+from kerasinit._numbers import checked_flag
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register
+from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
+from kerasinit.initializers._kernel_matrices import centre_taps, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 
 @register("delta_orthogonal")
-class DeltaOrthogonal(GainInitializer):
+class DeltaOrthogonal(LayerInitializer):
     """Zero but for the centre tap, which holds a random (Haar) orthogonal matrix of the channels.
 
     The only orthogonal start of a convolution that also survives zero padding: plain convolutional
@@ -27,7 +25,10 @@ class DeltaOrthogonal(GainInitializer):
         scaled: Whether a kernel with more outputs than inputs is multiplied by
             sqrt(outputs / inputs), so that the mean square of the signal stays. False keeps the
             norm of the signal, as in the paper.
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: If a number is out of range, the activation unknown, or only one of
@@ -46,19 +47,22 @@ class DeltaOrthogonal(GainInitializer):
 
     def __init__(
         self,
-        gain: Any = 1.0,
         *,
+        gain: GainLike = 1.0,
         scaled: bool = True,
-        **options: Unpack[KernelOptions],
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(gain, **options)
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
+        self.gain = checked_gain(gain)
         self.scaled = checked_flag("scaled", scaled)
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=False)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype, scaled=self.scaled)
-        return gain_at(self.gain, site) * view.kernel(stack, taps=centre_taps(view, site))
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {**super().get_config(), "scaled": self.scaled}
+        return gain_at(self.gain, site) * view.kernel(stack, taps=centre_taps(view))

@@ -1,11 +1,29 @@
-"""The named variance-scaled initializers: Xavier, Lasagne, He and LeCun."""
+"""The named variance-scaled initializers, which differ in four words each.
+
+| class | distribution | gain | mode | the same as |
+| --- | --- | --- | --- | --- |
+| `XavierUniform` | uniform | 1 | fan_avg | Keras' `GlorotUniform`, on a plain kernel |
+| `XavierNormal` | normal | 1 | fan_avg | Keras' `GlorotNormal`, not truncated |
+| `LasagneUniform` | uniform | 1 | fan_avg | `XavierUniform` |
+| `LasagneNormal` | normal | 1 | fan_avg | `XavierNormal` |
+| `HeUniform` | uniform | that of ReLU | fan_in | Keras' `HeUniform`, on a plain kernel |
+| `HeNormal` | normal | that of ReLU | fan_in | Keras' `HeNormal`, not truncated |
+| `LecunUniform` | uniform | 1 | fan_in | Keras' `LecunUniform`, on a plain kernel |
+| `LecunNormal` | normal | 1 | fan_in | Keras' `LecunNormal`, not truncated |
+
+A plain kernel is one of Dense, or of a convolution without groups and strides. Keras cuts its
+normal classes at two standard deviations: `truncate=2.0` does that here. The arguments are those
+of `ScaledInitializer`; where Keras has a class of the same name, its positional ones stand first.
+"""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Unpack
+from typing import ClassVar
 
+from kerasinit._typing import Axes, Mode, SeedLike
 from kerasinit.initializers._base import register
-from kerasinit.initializers._scaled import ScaledInitializer, ScaledOptions
+from kerasinit.initializers._gains import GainLike
+from kerasinit.initializers._scaled import ScaledInitializer
 
 
 @register("xavier_uniform")
@@ -13,13 +31,10 @@ class XavierUniform(ScaledInitializer):
     """Uniform weights that compromise between the forward and the backward signal.
 
     `w ~ U(-a, a)` with `a = gain * sqrt(6 / (fan_in + fan_out))`. For tanh, softsign and linear
-    layers.
+    layers. Xavier Glorot's "normalized initialization": Keras and torch call it Glorot and Xavier
+    uniform, Lasagne `GlorotUniform`.
 
-    Args:
-        gain: See `ScaledInitializer`.
-        mode: See `ScaledInitializer`.
-        **options: `truncate`, `seed`, `input_axes`, `output_axes`, `batch_axes` of
-            `ScaledInitializer`.
+    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_avg"`.
 
     Source: Glorot and Bengio, 2010, equation 16, https://proceedings.mlr.press/v9/glorot10a.html
 
@@ -32,24 +47,15 @@ class XavierUniform(ScaledInitializer):
 
     uniform: ClassVar[bool] = True
 
-    def __init__(
-        self, gain: Any = 1.0, mode: str = "fan_avg", **options: Unpack[ScaledOptions]
-    ) -> None:
-        super().__init__(gain, mode, **options)
-
 
 @register("xavier_normal")
 class XavierNormal(ScaledInitializer):
     """Normal weights that compromise between the forward and the backward signal.
 
     `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(2 / (fan_in + fan_out))`. For tanh,
-    softsign and linear layers.
+    softsign and linear layers. Keras and torch call it Glorot and Xavier normal.
 
-    Args:
-        gain: See `ScaledInitializer`.
-        mode: See `ScaledInitializer`.
-        **options: `truncate`, `seed`, `input_axes`, `output_axes`, `batch_axes` of
-            `ScaledInitializer`.
+    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_avg"`.
 
     Source: Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
 
@@ -59,26 +65,16 @@ class XavierNormal(ScaledInitializer):
         0.1
     """
 
-    uniform: ClassVar[bool] = False
-
-    def __init__(
-        self, gain: Any = 1.0, mode: str = "fan_avg", **options: Unpack[ScaledOptions]
-    ) -> None:
-        super().__init__(gain, mode, **options)
-
 
 @register("lasagne_uniform")
 class LasagneUniform(ScaledInitializer):
-    """Uniform weights as Lasagne's `GlorotUniform` draws them, for code and papers that used it.
+    """`XavierUniform` under the name of Lasagne, for code and papers that used it.
 
-    `w ~ U(-a, a)` with `a = gain * sqrt(6 / (fan_in + fan_out))`; `gain="relu"` is sqrt(2), which
-    makes it the `sqrt(12 / (fan_in + fan_out))` of Lasagne's documentation page.
+    `w ~ U(-a, a)` with `a = gain * sqrt(6 / (fan_in + fan_out))`. What Lasagne adds is its gain:
+    `gain="relu"` is sqrt(2), which makes it the `sqrt(12 / (fan_in + fan_out))` of Lasagne's
+    documentation page. `XavierUniform` with the same arguments gives the same weights.
 
-    Args:
-        gain: See `ScaledInitializer`. Lasagne takes a number or `"relu"`.
-        mode: See `ScaledInitializer`.
-        **options: `truncate`, `seed`, `input_axes`, `output_axes`, `batch_axes` of
-            `ScaledInitializer`.
+    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_avg"`. Lasagne takes a number or `"relu"`.
 
     Source: `lasagne.init.GlorotUniform`, https://lasagne.readthedocs.io/en/latest/modules/init.html
 
@@ -91,23 +87,15 @@ class LasagneUniform(ScaledInitializer):
 
     uniform: ClassVar[bool] = True
 
-    def __init__(
-        self, gain: Any = 1.0, mode: str = "fan_avg", **options: Unpack[ScaledOptions]
-    ) -> None:
-        super().__init__(gain, mode, **options)
-
 
 @register("lasagne_normal")
 class LasagneNormal(ScaledInitializer):
-    """Normal weights as Lasagne's `GlorotNormal` draws them, for code and papers that used it.
+    """`XavierNormal` under the name of Lasagne, for code and papers that used it.
 
-    `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(2 / (fan_in + fan_out))`.
+    `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(2 / (fan_in + fan_out))`, as Lasagne's
+    `GlorotNormal`. `XavierNormal` with the same arguments gives the same weights.
 
-    Args:
-        gain: See `ScaledInitializer`. Lasagne takes a number or `"relu"`.
-        mode: See `ScaledInitializer`.
-        **options: `truncate`, `seed`, `input_axes`, `output_axes`, `batch_axes` of
-            `ScaledInitializer`.
+    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_avg"`. Lasagne takes a number or `"relu"`.
 
     Source: `lasagne.init.GlorotNormal`, https://lasagne.readthedocs.io/en/latest/modules/init.html
 
@@ -118,26 +106,41 @@ class LasagneNormal(ScaledInitializer):
         1.0
     """
 
-    uniform: ClassVar[bool] = False
+
+class _He(ScaledInitializer):
+    """Arguments of the He classes."""
 
     def __init__(
-        self, gain: Any = 1.0, mode: str = "fan_avg", **options: Unpack[ScaledOptions]
+        self,
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        *,
+        gain: GainLike = "relu",
+        mode: Mode = "fan_in",
+        truncate: float | None = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(gain, mode, **options)
+        super().__init__(
+            gain=gain,
+            mode=mode,
+            truncate=truncate,
+            seed=seed,
+            input_axes=input_axes,
+            output_axes=output_axes,
+            batch_axes=batch_axes,
+        )
 
 
 @register("kaiming_uniform")
-class HeUniform(ScaledInitializer):
+class HeUniform(_He):
     """Uniform weights that keep the forward signal through rectifiers.
 
     `w ~ U(-a, a)` with `a = gain * sqrt(3 / fan_in)`; the gain of ReLU is sqrt(2). Name the
-    layer's activation, or `gain="auto"`, for others.
+    layer's activation, or `gain="auto"`, for others. Torch calls it Kaiming uniform.
 
-    Args:
-        gain: See `ScaledInitializer`.
-        mode: See `ScaledInitializer`.
-        **options: `truncate`, `seed`, `input_axes`, `output_axes`, `batch_axes` of
-            `ScaledInitializer`.
+    Args: see `ScaledInitializer`; `gain="relu"`, `mode="fan_in"`. As in Keras, `seed`,
+    `input_axes` and `output_axes` may be positional.
 
     Source: He et al., 2015, section 2.2, https://arxiv.org/abs/1502.01852
 
@@ -149,55 +152,64 @@ class HeUniform(ScaledInitializer):
 
     uniform: ClassVar[bool] = True
 
-    def __init__(
-        self, gain: Any = "relu", mode: str = "fan_in", **options: Unpack[ScaledOptions]
-    ) -> None:
-        super().__init__(gain, mode, **options)
-
 
 @register("kaiming_normal")
-class HeNormal(ScaledInitializer):
+class HeNormal(_He):
     """Normal weights that keep the forward signal through rectifiers.
 
     `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(1 / fan_in)`; the gain of ReLU is
-    sqrt(2). Name the layer's activation, or `gain="auto"`, for others.
+    sqrt(2). Name the layer's activation, or `gain="auto"`, for others. Torch calls it Kaiming
+    normal.
 
-    Args:
-        gain: See `ScaledInitializer`.
-        mode: See `ScaledInitializer`.
-        **options: `truncate`, `seed`, `input_axes`, `output_axes`, `batch_axes` of
-            `ScaledInitializer`.
+    Args: see `ScaledInitializer`; `gain="relu"`, `mode="fan_in"`. As in Keras, `seed`,
+    `input_axes` and `output_axes` may be positional.
 
     Source: He et al., 2015, section 2.2, https://arxiv.org/abs/1502.01852
 
     Example:
         >>> import keras
-        >>> layer = keras.layers.Dense(64, activation="gelu", kernel_initializer=HeNormal("auto"))
+        >>> exact = HeNormal(gain="auto", seed=1)
+        >>> layer = keras.layers.Dense(64, activation="gelu", kernel_initializer=exact)
         >>> layer.build((None, 256))
         >>> kernel = keras.ops.convert_to_numpy(layer.kernel)
         >>> round(float(kernel.std()) * 16, 1)  # the gain of GELU is 1.5335
         1.5
     """
 
-    uniform: ClassVar[bool] = False
+
+class _Lecun(ScaledInitializer):
+    """Arguments of the LeCun classes."""
 
     def __init__(
-        self, gain: Any = "relu", mode: str = "fan_in", **options: Unpack[ScaledOptions]
+        self,
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        *,
+        gain: GainLike = 1.0,
+        mode: Mode = "fan_in",
+        truncate: float | None = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(gain, mode, **options)
+        super().__init__(
+            gain=gain,
+            mode=mode,
+            truncate=truncate,
+            seed=seed,
+            input_axes=input_axes,
+            output_axes=output_axes,
+            batch_axes=batch_axes,
+        )
 
 
 @register()
-class LecunUniform(ScaledInitializer):
+class LecunUniform(_Lecun):
     """Uniform weights that keep the forward signal through linear layers and SELU.
 
     `w ~ U(-a, a)` with `a = gain * sqrt(3 / fan_in)`.
 
-    Args:
-        gain: See `ScaledInitializer`.
-        mode: See `ScaledInitializer`.
-        **options: `truncate`, `seed`, `input_axes`, `output_axes`, `batch_axes` of
-            `ScaledInitializer`.
+    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_in"`. As in Keras, `seed`,
+    `input_axes` and `output_axes` may be positional.
 
     Source: LeCun et al., 1998, section 4.6, https://doi.org/10.1007/3-540-49430-8_2
 
@@ -209,23 +221,15 @@ class LecunUniform(ScaledInitializer):
 
     uniform: ClassVar[bool] = True
 
-    def __init__(
-        self, gain: Any = 1.0, mode: str = "fan_in", **options: Unpack[ScaledOptions]
-    ) -> None:
-        super().__init__(gain, mode, **options)
-
 
 @register()
-class LecunNormal(ScaledInitializer):
+class LecunNormal(_Lecun):
     """Normal weights that keep the forward signal through linear layers and SELU.
 
     `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(1 / fan_in)`.
 
-    Args:
-        gain: See `ScaledInitializer`.
-        mode: See `ScaledInitializer`.
-        **options: `truncate`, `seed`, `input_axes`, `output_axes`, `batch_axes` of
-            `ScaledInitializer`.
+    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_in"`. As in Keras, `seed`,
+    `input_axes` and `output_axes` may be positional.
 
     Source: LeCun et al., 1998, section 4.6, https://doi.org/10.1007/3-540-49430-8_2;
     Klambauer et al., 2017 (SELU), https://arxiv.org/abs/1706.02515
@@ -235,10 +239,3 @@ class LecunNormal(ScaledInitializer):
         >>> round(float(keras.ops.std(LecunNormal(seed=1)((400, 400)))), 3)
         0.05
     """
-
-    uniform: ClassVar[bool] = False
-
-    def __init__(
-        self, gain: Any = 1.0, mode: str = "fan_in", **options: Unpack[ScaledOptions]
-    ) -> None:
-        super().__init__(gain, mode, **options)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from kerasinit import theory
+from kerasinit._numbers import checked_number
 from kerasinit.initializers._site import Site
+from kerasinit.layers import kernel_activation
 
 AUTO = "auto"
-SMALLEST_GAIN, LARGEST_GAIN = 1e-30, 1e30  # beyond, float32 weights would be 0 or infinite
-# They mix the units of one input and end a network: the layer below them counts as linear.
-MIXING = ("glu", "log_softmax", "softmax", "sparsemax")
-# Kernels whose result does not go through the activation of their layer alone.
-LINEAR_ROLES = ("recurrent", "embeddings", "bias")
-GATED = (keras.layers.LSTMCell, keras.layers.GRUCell)
+GainLike: TypeAlias = float | np.number[Any] | theory.ActivationLike  # or "auto"
 
 
-def checked_gain(gain: Any) -> Any:
+def checked_gain(gain: GainLike) -> Any:
     """`gain` as it is kept: a float, a name or a callable, all checked.
 
     Args:
@@ -30,22 +28,13 @@ def checked_gain(gain: Any) -> Any:
         ValueError: If a number is not positive and finite, or the activation is unknown.
         TypeError: If `gain` is no number and no activation.
     """
-    if isinstance(gain, bool | np.bool_) or gain is None:
+    if isinstance(gain, bool | int | float | np.generic):
+        return checked_number("gain", gain, hint="An activation or 'auto' would work, too.")
+    if gain is None:
         raise TypeError(
-            "`gain` must be a number > 0, an activation or 'auto'. "
-            f"Received: gain={gain!r} of type {type(gain).__name__}."
+            "`gain` must be a number > 0, an activation or 'auto'. Received: gain=None."
         )
-    if isinstance(gain, int | float | np.integer | np.floating):
-        if not SMALLEST_GAIN < gain < LARGEST_GAIN:
-            raise ValueError(
-                f"`gain` must be > 0 and finite, also as a float32 weight. Received: gain={gain!r}."
-            )
-        return float(gain)
-    if isinstance(gain, dict):
-        gain = keras.activations.get(gain)
-    name = getattr(gain, "__name__", "")
-    if getattr(keras.activations, name, None) is gain:
-        gain = name
+    gain = plain_activation(gain)
     if gain != AUTO:
         try:
             activation_gain(gain)
@@ -74,13 +63,7 @@ def activation_at(site: Site | None) -> Any:
     Args:
         site: The layer variable to fill, or None outside a layer.
     """
-    if site is None or site.role in LINEAR_ROLES or isinstance(site.layer, GATED):
-        return None
-    if isinstance(site.layer, keras.layers.SeparableConv1D | keras.layers.SeparableConv2D):
-        return None if site.role == "depthwise" else site.layer.activation
-    activation = getattr(site.layer, "activation", None)
-    mixing = getattr(activation, "__name__", "") in MIXING
-    return None if mixing or isinstance(activation, keras.layers.Softmax) else activation
+    return None if site is None else kernel_activation(site.layer, site.role)
 
 
 def activation_gain(activation: Any) -> float:
@@ -90,23 +73,12 @@ def activation_gain(activation: Any) -> float:
     return _activation_gain(activation)
 
 
-def serialized_gain(gain: Any) -> Any:
-    """`gain` as plain data for a config.
-
-    Raises:
-        ValueError: If `gain` is a function that is not registered with Keras.
-    """
-    if isinstance(gain, keras.layers.Layer):
-        return keras.saving.serialize_keras_object(gain)
-    if not callable(gain):
-        return gain
-    registered = keras.saving.get_registered_name(gain)
-    if keras.saving.get_registered_object(registered) is not gain:
-        raise ValueError(
-            "A function as `gain` can only be saved once it is registered with "
-            f"`keras.saving.register_keras_serializable`. Received: gain={gain!r}."
-        )
-    return registered
+def plain_activation(activation: theory.ActivationLike) -> Any:
+    """An activation as it is kept: Keras' own functions by name, configs deserialized."""
+    if isinstance(activation, Mapping):
+        activation = keras.saving.deserialize_keras_object(dict(activation))
+    name = getattr(activation, "__name__", "")
+    return name if getattr(keras.activations, name, None) is activation else activation
 
 
 @functools.lru_cache(maxsize=256)

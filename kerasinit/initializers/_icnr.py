@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import keras
-import numpy as np
 from keras import ops
 
-from kerasinit import _backend
-from kerasinit._typing import Config, InitializerLike, SeedLike, Shape, Tensor
+from kerasinit._numbers import checked_whole
+from kerasinit._typing import InitializerLike, SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._site import Site
 
-SHUFFLES = ("depth_to_space", "pixel_shuffle")
+Shuffle: TypeAlias = Literal["depth_to_space", "pixel_shuffle"]
+SHUFFLES: tuple[Shuffle, ...] = get_args(Shuffle)
 
 
 @register("icnr")
@@ -44,7 +44,8 @@ class ICNR(LayerInitializer):
 
     Example:
         >>> import keras
-        >>> conv = keras.layers.Conv2D(12, 3, padding="same", kernel_initializer=ICNR(2, seed=1))
+        >>> start = ICNR(scale=2, seed=1)
+        >>> conv = keras.layers.Conv2D(12, 3, padding="same", kernel_initializer=start)
         >>> image = keras.random.normal((1, 4, 4, 3), seed=1)
         >>> large = keras.ops.depth_to_space(conv(image), 2)
         >>> bool(keras.ops.all(large[:, ::2, ::2] == large[:, 1::2, 1::2]))
@@ -53,20 +54,16 @@ class ICNR(LayerInitializer):
 
     def __init__(
         self,
+        *,
         scale: int = 2,
         initializer: InitializerLike = "he_normal",
-        *,
-        shuffle: str = "depth_to_space",
+        shuffle: Shuffle = "depth_to_space",
         seed: SeedLike = None,
     ) -> None:
         super().__init__(seed=seed)
-        if isinstance(scale, bool) or not isinstance(scale, int | np.integer):
-            raise TypeError(f"`scale` must be an integer. Received: scale={scale!r}.")
-        if scale < 1:
-            raise ValueError(f"`scale` must be at least 1. Received: scale={scale!r}.")
         if shuffle not in SHUFFLES:
             raise ValueError(f"`shuffle` must be one of {SHUFFLES}. Received: shuffle={shuffle!r}.")
-        self.scale = int(scale)
+        self.scale = checked_whole("scale", scale)
         self.initializer = keras.initializers.get(initializer)
         if not callable(self.initializer):
             raise TypeError(
@@ -75,7 +72,8 @@ class ICNR(LayerInitializer):
             )
         self.shuffle = shuffle
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         block = self.scale ** max(0, len(shape) - 2)
         if len(shape) < 3:
             raise ValueError(
@@ -100,14 +98,3 @@ class ICNR(LayerInitializer):
         if "seed" in config:
             config["seed"] = seed
         return type(self.initializer).from_config(config)
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        building = _backend.building_layer() is not None  # a copy is made: no need for plain data
-        inner = self.initializer
-        return {
-            **super().get_config(),
-            "scale": self.scale,
-            "initializer": inner if building else keras.initializers.serialize(inner),
-            "shuffle": self.shuffle,
-        }

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
-
 from keras import ops
 
-from kerasinit._typing import SeedLike, Shape, Tensor
-from kerasinit.initializers._base import register
-from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import GainInitializer, KernelOptions
-from kerasinit.initializers._matrices import centre_taps
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register
+from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
+from kerasinit.initializers._kernel_matrices import centre_taps
 from kerasinit.initializers._site import Site
 
 
 @register()
-class Identity(GainInitializer):
+class Identity(LayerInitializer):
     """The kernel through which a layer passes its input on, times `gain`.
 
     For convolutions of any number of window axes (the "Dirac" kernel), group by group, gate by
@@ -25,7 +22,10 @@ class Identity(GainInitializer):
     Args:
         gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
             layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: If a number is out of range, the activation unknown, or only one of
@@ -45,13 +45,21 @@ class Identity(GainInitializer):
 
     def __init__(
         self,
-        gain: Any = 1.0,
-        **options: Unpack[KernelOptions],
+        gain: GainLike = 1.0,
+        *,
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(gain, **options)
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
+        self.gain = checked_gain(gain)
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=False)
         eye = ops.eye(*view.stack[-2:], dtype=dtype)
         stack = ops.broadcast_to(gain_at(self.gain, site) * eye, view.stack)
-        return view.kernel(stack, taps=centre_taps(view, site))
+        return view.kernel(stack, taps=centre_taps(view))

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from kerasinit import _backend, theory
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._base import register
-from kerasinit.initializers._kernel import (
-    KernelInitializer,
-    KernelOptions,
-    checked_flag,
-    config_of,
-    plain_activation,
-)
-from kerasinit.initializers._layout import SEPARABLE
-from kerasinit.initializers._matrices import Matrices, centre_taps, semi_orthogonal
+from kerasinit._numbers import checked_flag, checked_number, checked_whole
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register
+from kerasinit.initializers._gains import plain_activation
+from kerasinit.initializers._kernel_matrices import KernelMatrices, centre_taps, semi_orthogonal
+from kerasinit.initializers._mirrors import Mirrors, whole
 from kerasinit.initializers._site import Site
+from kerasinit.layers import kind_of
 
 DEPTH = 50  # hidden layers, where the depth is unknown
 ZETA = 1.5  # growth of the squared gradient over the whole depth, dimensionless
 
 
-@register("odd_part")
-class OddPart(KernelInitializer):
+@register()
+class OddPart(LayerInitializer):
     """Kernels with which plain nets of any activation train at any depth.
 
     The even part of an activation makes all inputs of a deep net look alike, and its gradients
@@ -50,7 +46,10 @@ class OddPart(KernelInitializer):
             dimensionless.
         input_mean_square: Mean square of the data that the first layer reads, dimensionless: 1 if
             standardised.
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: If an argument is out of range, the activation is unknown or has no odd part.
@@ -63,8 +62,8 @@ class OddPart(KernelInitializer):
 
     Example:
         >>> import keras
-        >>> first = OddPart("relu", paired_inputs=False, seed=1)((8, 16))
-        >>> hidden = OddPart("relu", seed=2)((16, 16))
+        >>> first = OddPart(activation="relu", paired_inputs=False, seed=1)((8, 16))
+        >>> hidden = OddPart(activation="relu", seed=2)((16, 16))
         >>> x = keras.random.normal((4, 8), seed=3)
         >>> y = keras.ops.relu(keras.ops.relu(x @ first) @ hidden)
         >>> norm = lambda z: keras.ops.sqrt(keras.ops.sum(z**2, axis=-1))
@@ -75,36 +74,46 @@ class OddPart(KernelInitializer):
 
     def __init__(
         self,
-        activation: Any,
+        *,
+        activation: theory.ActivationLike,
         depth: int = DEPTH,
         paired_inputs: bool = True,
         paired_outputs: bool = True,
         zeta: float = ZETA,
         input_mean_square: float = 1.0,
-        **options: Unpack[KernelOptions],
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
         self.activation = plain_activation(activation)
-        self.depth = depth
-        self.zeta = zeta
+        self.depth = checked_whole("depth", depth)
+        self.zeta = checked_number("zeta", zeta, least=1.0)
         self.paired_inputs = checked_flag("paired_inputs", paired_inputs)
         self.paired_outputs = checked_flag("paired_outputs", paired_outputs)
-        self.input_mean_square = _checked_mean_square(input_mean_square)
-        self.point = theory.odd_part(self.activation, depth=depth, zeta=zeta)
+        self.input_mean_square = checked_number(
+            "input_mean_square", input_mean_square, hint="Standardised data has 1."
+        )
+        self.point = theory.odd_part(self.activation, depth=self.depth, zeta=self.zeta)
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=False)
-        taps = centre_taps(view, site)
-        if site is not None and isinstance(site.layer, SEPARABLE) and site.role == "depthwise":
+        taps = centre_taps(view)
+        is_separable = site is not None and kind_of(site.layer).family == "separable"
+        if site is not None and is_separable and site.role == "depthwise":
             # No activation follows before the pointwise kernel, which has the rule.
             return view.kernel(ops.ones(view.stack, dtype=dtype), taps=taps)
         self._refuse(view, site)
-        mirrored = (
-            self.paired_inputs and self.point.kind == "mirror",
-            self.paired_outputs and self.point.kind == "mirror",
+        mirrors = Mirrors(
+            rows=self.paired_inputs and self.point.kind == "mirror",
+            columns=self.paired_outputs and self.point.kind == "mirror",
         )
         seed_and_scale = (_backend.seed_tensor(seed), self.scale)
-        return _backend.compiled(_kernel)(seed_and_scale, view, *mirrored, _nested(taps), dtype)
+        return _backend.compiled(_kernel)(seed_and_scale, view, mirrors, _nested(taps), dtype)
 
     @property
     def scale(self) -> float:
@@ -113,7 +122,7 @@ class OddPart(KernelInitializer):
             return self.point.gain
         return math.sqrt(self.point.length / self.input_mean_square)
 
-    def _refuse(self, view: Matrices, site: Site | None) -> None:
+    def _refuse(self, view: KernelMatrices, site: Site | None) -> None:
         """Raises where the rule cannot hold."""
         if self.point.kind == "bias":
             return
@@ -124,7 +133,7 @@ class OddPart(KernelInitializer):
                 f"Received: shape={view.shape} with {view.parts} groups or gates{where}. "
                 "`DeltaOrthogonal` or `Orthogonal` would work."
             )
-        if not view.layout.inputs:
+        if not view.axes.inputs:
             raise ValueError(
                 "`OddPart` needs a kernel that mixes channels, which a depthwise kernel does not. "
                 f"Received: shape={view.shape}{where}. `Identity` would work."
@@ -138,54 +147,20 @@ class OddPart(KernelInitializer):
                 f"paired_outputs={self.paired_outputs}{where}."
             )
 
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "activation": config_of(self.activation),
-            "depth": self.depth,
-            "paired_inputs": self.paired_inputs,
-            "paired_outputs": self.paired_outputs,
-            "zeta": self.zeta,
-            "input_mean_square": self.input_mean_square,
-        }
-
 
 def _kernel(
     seed_and_scale: tuple[Any, Any],
-    view: Matrices,
-    mirror_rows: bool,
-    mirror_columns: bool,
+    view: KernelMatrices,
+    mirrors: Mirrors,
     taps: Any,
     dtype: str,
 ) -> Tensor:
     """Scaled orthogonal blocks, mirrored where the rule wants pairs."""
     seed, scale = seed_and_scale
-    *stack, rows, columns = view.stack
-    block = (*stack, rows // (1 + mirror_rows), columns // (1 + mirror_columns))
-    values = scale * semi_orthogonal(block, seed=seed, dtype=dtype)
-    if mirror_columns:
-        # A leftover unit copies unit 0, so that the net stays linear where it should be.
-        values = ops.concatenate([values, -values, values[..., : columns % 2]], axis=-1)
-    if mirror_rows:
-        leftover = ops.zeros((*stack, rows % 2, columns), dtype=dtype)
-        values = ops.concatenate([values, -values, leftover], axis=-2)
-    return view.kernel(values, taps=np.array(taps))
+    values = scale * semi_orthogonal(mirrors.drawn(view.stack), seed=seed, dtype=dtype)
+    return view.kernel(whole(values, mirrors, view.stack), taps=np.array(taps))
 
 
 def _nested(taps: Any) -> Any:
     """An array as nested tuples, which can be hashed."""
     return tuple(map(_nested, taps)) if np.ndim(taps) else float(taps)
-
-
-def _checked_mean_square(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(
-            f"`input_mean_square` must be a number > 0. Received: input_mean_square={value!r}."
-        )
-    if not 0 < value < math.inf:
-        raise ValueError(
-            "`input_mean_square` must be > 0 and finite. "
-            f"Received: input_mean_square={value!r}. Standardised data has 1."
-        )
-    return float(value)

@@ -7,15 +7,16 @@ from typing import Any
 from keras import ops
 
 from kerasinit import theory
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
+from kerasinit._numbers import checked_flag, checked_whole
+from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
-from kerasinit.initializers._kernel import checked_flag, config_of, plain_activation
-from kerasinit.initializers._layout import SEPARABLE, layout_of_layer
+from kerasinit.initializers._gains import plain_activation
 from kerasinit.initializers._odd_part import DEPTH
-from kerasinit.initializers._site import Site, variable_of
+from kerasinit.initializers._site import Site
+from kerasinit.layers import kernel_axes, kind_of, variable_of
 
 
-@register("odd_part_bias")
+@register()
 class OddPartBias(LayerInitializer):
     """The bias that belongs to an `OddPart` kernel: it cancels a constant even part.
 
@@ -43,8 +44,8 @@ class OddPartBias(LayerInitializer):
         >>> layer = keras.layers.Dense(
         ...     8,
         ...     activation="sigmoid",
-        ...     kernel_initializer=kerasinit.initializers.OddPart("sigmoid"),
-        ...     bias_initializer=OddPartBias("sigmoid"),
+        ...     kernel_initializer=kerasinit.initializers.OddPart(activation="sigmoid"),
+        ...     bias_initializer=OddPartBias(activation="sigmoid"),
         ... )
         >>> half = keras.ops.full((1, 8), 0.5)  # what the sigmoid of 0 gives
         >>> bool(keras.ops.all(keras.ops.abs(layer(half) - 0.5) < 1e-6))
@@ -53,19 +54,19 @@ class OddPartBias(LayerInitializer):
 
     def __init__(
         self,
-        activation: Any,
+        *,
+        activation: theory.ActivationLike,
         depth: int = DEPTH,
         paired_inputs: bool = True,
         paired_outputs: bool = True,
-        *,
         seed: SeedLike = None,
     ) -> None:
         super().__init__(seed=seed)
         self.activation = plain_activation(activation)
-        self.depth = depth
+        self.depth = checked_whole("depth", depth)
         self.paired_inputs = checked_flag("paired_inputs", paired_inputs)
         self.paired_outputs = checked_flag("paired_outputs", paired_outputs)
-        self.point = theory.odd_part(self.activation, depth=depth)
+        self.point = theory.odd_part(self.activation, depth=self.depth)
 
     @property
     def offset(self) -> float:
@@ -73,7 +74,8 @@ class OddPartBias(LayerInitializer):
         used = self.paired_inputs and self.point.kind == "bias"
         return self.point.offset if used else 0.0
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         if self.offset == 0 or (site is not None and site.pretend):
             return ops.zeros(shape, dtype=dtype)
         sums = None if site is None else response_to_ones(site.layer, dtype)
@@ -84,16 +86,6 @@ class OddPartBias(LayerInitializer):
                 f"shape={shape} for {'no layer' if site is None else repr(site.layer)}."
             )
         return -self.offset * sums
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "activation": config_of(self.activation),
-            "depth": self.depth,
-            "paired_inputs": self.paired_inputs,
-            "paired_outputs": self.paired_outputs,
-        }
 
 
 def response_to_ones(layer: Any, dtype: str) -> Tensor | None:
@@ -106,18 +98,19 @@ def response_to_ones(layer: Any, dtype: str) -> Tensor | None:
     Returns:
         Shape of the layer's outputs, or None if it has no kernel.
     """
-    roles = ("depthwise", "pointwise") if isinstance(layer, SEPARABLE) else ("kernel",)
+    is_separable = kind_of(layer).family == "separable"
+    roles = ("depthwise", "pointwise") if is_separable else ("kernel",)
     kernels: list[Any] = [variable_of(layer, role) for role in roles]
     if any(kernel is None for kernel in kernels):
         return None
     sums: list[Tensor] = []
     for role, kernel in zip(roles, kernels, strict=True):
         shape = tuple(kernel.shape)
-        layout = layout_of_layer(layer, role, shape)
-        kept = {*layout.outputs, *layout.batch}
+        axes = kernel_axes(layer, role, shape)
+        kept = {*axes.outputs, *axes.batch}
         summed = [axis for axis in range(len(shape)) if axis not in kept]
         values = ops.cast(ops.convert_to_tensor(kernel), dtype)
         if role == "pointwise":
             values = values * ops.reshape(sums[-1], (-1, 1))
-        sums.append(ops.sum(values, axis=summed) / layout.input_stride)
+        sums.append(ops.sum(values, axis=summed) / axes.input_stride)
     return sums[-1]

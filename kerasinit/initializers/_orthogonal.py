@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Unpack
 
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._base import register
-from kerasinit.initializers._fans import fans_of_layout
-from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import GainInitializer, KernelOptions, checked_flag
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import matrices, semi_orthogonal
+from kerasinit._numbers import checked_flag
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register
+from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
+from kerasinit.initializers._given_axes import axes_at
+from kerasinit.initializers._kernel_matrices import matrices, semi_orthogonal
 from kerasinit.initializers._site import Site
 
 
 @register()
-class Orthogonal(GainInitializer):
+class Orthogonal(LayerInitializer):
     """Random orthogonal kernels, uniform over all of them (Haar), for the layer they fill.
 
     A recurrent kernel is orthogonal gate by gate, a grouped convolution group by group, experts one
@@ -30,7 +28,10 @@ class Orthogonal(GainInitializer):
         scaled: Whether a kernel that is wider than high is multiplied by sqrt(outputs / inputs),
             so that the mean square of the signal stays. False gives the plain semi-orthogonal
             matrix of Keras, torch and Lasagne, whose wide layers make the signal smaller.
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: If a number is out of range, the activation unknown, or only one of
@@ -50,26 +51,29 @@ class Orthogonal(GainInitializer):
 
     def __init__(
         self,
-        gain: Any = 1.0,
+        gain: GainLike = 1.0,
+        seed: SeedLike = None,
         *,
         scaled: bool = True,
-        **options: Unpack[KernelOptions],
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(gain, **options)
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
+        self.gain = checked_gain(gain)
         self.scaled = checked_flag("scaled", scaled)
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
-        layout = layout_at(self, shape, site)
-        view = matrices(shape, layout, window=True)
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
+        axes = axes_at(self, shape, site)
+        view = matrices(shape, axes, window=True)
         scale = gain_at(self.gain, site)
         if self.scaled:  # not all rows meet an input: embeddings, strided transposed convolutions
-            scale *= math.sqrt(view.stack[-2] / fans_of_layout(shape, layout).fan_in)
+            scale *= math.sqrt(view.stack[-2] / axes.fans(shape).fan_in)
         single = view.stack[:2] == (1, 1)  # small draws cost what their number of operations costs
         shape = view.stack[2:] if single else view.stack
         stack = semi_orthogonal(shape, seed=seed, dtype=dtype, scaled=self.scaled)
         values = view.kernel(stack)
         return values if scale == 1 else scale * values
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {**super().get_config(), "scaled": self.scaled}

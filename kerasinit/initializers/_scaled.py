@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import difflib
 import math
-from typing import Any, ClassVar, Unpack
+from typing import ClassVar, get_args
 
 import keras
-import numpy as np
 
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._fans import Fans, fans_of_layout
-from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import GainInitializer, KernelOptions
-from kerasinit.initializers._layout import layout_at
+from kerasinit._numbers import checked_number
+from kerasinit._typing import Axes, Mode, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer
+from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
 from kerasinit.initializers._site import Site
 from kerasinit.initializers._truncated import truncated_normal
+from kerasinit.layers import Fans
 
-MODES = ("fan_avg", "fan_geo", "fan_in", "fan_out")
-
-
-class ScaledOptions(KernelOptions, total=False):
-    """Keyword arguments that every variance-scaled class takes; see `ScaledInitializer`."""
-
-    truncate: float | None
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-class ScaledInitializer(GainInitializer, keras.initializers.VarianceScaling):
-    """Base of the variance-scaled classes, which differ in their defaults and their distribution.
+class ScaledInitializer(LayerInitializer, keras.initializers.VarianceScaling):
+    """Independent weights of variance `gain**2 / fan`, with the fans that the layer really has.
 
-    It is a `keras.initializers.VarianceScaling` so that `EinsumDense` hands over its axes.
+    The base of the Xavier, Lasagne, He and LeCun classes, and of your own: a subclass sets other
+    defaults, `uniform`, or its own `std`. It is a `keras.initializers.VarianceScaling`, so that
+    code which asks for one finds it.
 
     Args:
         gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
@@ -40,28 +35,50 @@ class ScaledInitializer(GainInitializer, keras.initializers.VarianceScaling):
             compromise.
         truncate: None, or where a normal distribution is cut, in standard deviations before the
             cut; the scale is corrected so that the variance stays.
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`. The
-            fans count the window (axes named nowhere) and leave the batch axes out.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels. The fans count the window (axes named nowhere) and
+            leave the batch axes out.
+
+    Attributes:
+        uniform: Whether the weights are uniform; else normal.
 
     Raises:
         ValueError: If a number is out of range, the mode or activation unknown, or only one of
             `input_axes` and `output_axes` is given.
         TypeError: If an argument is of the wrong type.
+
+    Example:
+        >>> class Small(ScaledInitializer):
+        ...     def std(self, fans, site=None):
+        ...         return min(0.02, super().std(fans, site))
+        >>> round(float(keras.ops.std(Small(seed=1)((100, 100)))), 3)
+        0.02
     """
 
-    uniform: ClassVar[bool]
+    uniform: ClassVar[bool] = False
 
     def __init__(
         self,
-        gain: Any,
-        mode: str,
         *,
+        gain: GainLike = 1.0,
+        mode: Mode = "fan_avg",
         truncate: float | None = None,
-        **options: Unpack[KernelOptions],
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(gain, **options)
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
+        self.gain = checked_gain(gain)
         self.mode = _checked_mode(mode)
-        self.truncate = _checked_truncate(truncate)
+        usual = "`truncate=2.0` is usual."
+        self.truncate = (
+            None if truncate is None else checked_number("truncate", truncate, hint=usual)
+        )
         if self.uniform and truncate is not None:
             raise ValueError(
                 "`truncate` cuts a normal distribution; a uniform one has no tails. "
@@ -80,10 +97,11 @@ class ScaledInitializer(GainInitializer, keras.initializers.VarianceScaling):
         """`gain**2`, as in `keras.initializers.VarianceScaling`; 1 for `gain="auto"`."""
         return gain_at(self.gain, None) ** 2
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         if not shape:
             raise ValueError("`shape` must have at least one axis. Received: shape=().")
-        std = self.std(fans_of_layout(shape, layout_at(self, shape, site)), site)
+        std = self.std(self.fans(shape, site), site)
         if self.uniform:
             limit = math.sqrt(3.0) * std
             return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)
@@ -106,31 +124,10 @@ class ScaledInitializer(GainInitializer, keras.initializers.VarianceScaling):
         }
         return gain_at(self.gain, site) / math.sqrt(max(1.0, averages[self.mode]))
 
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {**super().get_config(), "mode": self.mode, "truncate": self.truncate}
 
-
-def _checked_mode(mode: str) -> str:
+def _checked_mode(mode: Mode) -> Mode:
     if mode not in MODES:
         near = difflib.get_close_matches(str(mode), MODES, n=2)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(f"`mode` must be one of {MODES}. Received: mode={mode!r}.{hint}")
     return mode
-
-
-def _checked_truncate(truncate: float | None) -> float | None:
-    if truncate is None:
-        return None
-    number = int | float | np.integer | np.floating
-    if isinstance(truncate, bool | np.bool_) or not isinstance(truncate, number):
-        raise TypeError(
-            "`truncate` must be None or a number of standard deviations > 0. "
-            f"Received: truncate={truncate!r} of type {type(truncate).__name__}."
-        )
-    if not 0 < truncate < math.inf:
-        raise ValueError(
-            "`truncate` must be a number of standard deviations > 0. "
-            f"Received: truncate={truncate!r}. `truncate=2.0` is usual."
-        )
-    return float(truncate)

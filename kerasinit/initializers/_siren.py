@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Unpack
 
 import keras
-import numpy as np
 
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._base import register
-from kerasinit.initializers._fans import fans_of_layout
-from kerasinit.initializers._kernel import KernelInitializer, KernelOptions, checked_flag
-from kerasinit.initializers._layout import layout_at
-from kerasinit.initializers._matrices import matrices
+from kerasinit._numbers import checked_flag, checked_number
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register
+from kerasinit.initializers._given_axes import axes_at
+from kerasinit.initializers._kernel_matrices import matrices
 from kerasinit.initializers._site import Site
 
 
 @register("siren")
-class Siren(KernelInitializer):
+class Siren(LayerInitializer):
     """Uniform weights for layers that compute `sin(omega * (W x + b))`.
 
     The first layer draws from +-1 / fan_in, so that omega alone sets its frequencies; every other
@@ -29,7 +26,10 @@ class Siren(KernelInitializer):
         first: Whether the layer reads the coordinates themselves.
         omega: The factor inside the sine, dimensionless. Where the layer computes `sin(W x + b)`,
             it is 1.
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: If `omega` is out of range, or only one of `input_axes` and `output_axes` is
@@ -49,23 +49,25 @@ class Siren(KernelInitializer):
 
     def __init__(
         self,
-        first: bool = False,
         *,
+        first: bool = False,
         omega: float = 30.0,
-        **options: Unpack[KernelOptions],
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(**options)
-        if isinstance(omega, bool) or not isinstance(omega, int | float | np.number):
-            raise TypeError(f"`omega` must be a number > 0. Received: omega={omega!r}.")
-        if not 0 < omega < math.inf:
-            raise ValueError(f"`omega` must be > 0 and finite. Received: omega={omega!r}.")
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
         self.first = checked_flag("first", first)
-        self.omega = float(omega)
+        self.omega = checked_number("omega", omega)
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
-        layout = layout_at(self, shape, site)
-        matrices(shape, layout, window=True)  # refuses what is no kernel
-        limit = self.limit(fans_of_layout(shape, layout).fan_in)
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
+        axes = axes_at(self, shape, site)
+        matrices(shape, axes, window=True)  # refuses what is no kernel
+        limit = self.limit(axes.fans(shape).fan_in)
         return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=seed)
 
     def limit(self, fan_in: float) -> float:
@@ -76,7 +78,3 @@ class Siren(KernelInitializer):
         """
         fan_in = max(1.0, fan_in)
         return 1 / fan_in if self.first else math.sqrt(6 / fan_in) / self.omega
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {**super().get_config(), "first": self.first, "omega": self.omega}

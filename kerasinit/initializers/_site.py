@@ -9,8 +9,7 @@ import keras
 
 from kerasinit import _backend
 from kerasinit._typing import Shape
-
-SUFFIX = "_initializer"
+from kerasinit.layers import find_owner, held_initializers, variable_of
 
 
 @dataclass(frozen=True)
@@ -60,19 +59,6 @@ def _outer_models(scopes: list[tuple[str, Any]]) -> int:
     return next(layers, 0)
 
 
-def find_owner(layer: Any, variable: Any) -> Any | None:
-    """The layer at or below `layer` that created `variable`, or None.
-
-    Args:
-        layer: A Keras layer or model.
-        variable: A Keras variable.
-    """
-    for candidate in _backend.flat_layers(layer):
-        if any(variable is own for own in _backend.own_variables(candidate)):
-            return candidate
-    return None
-
-
 def _owner(variable: Any, outer: Any) -> Any | None:
     if not isinstance(outer, keras.layers.Layer):
         return None
@@ -81,14 +67,15 @@ def _owner(variable: Any, outer: Any) -> Any | None:
 
 def _role(layer: Any, initializer: Any, shape: Shape) -> str:
     """Role of the variable: by the attribute that holds the initializer, else by its shape."""
-    held = [(name, value) for name, value in vars(layer).items() if name.endswith(SUFFIX)]
-    names = [name for name, value in held if value is initializer]
-    if not names:
+    held = held_initializers(layer)
+    roles = [role for role, value in held if value is initializer]
+    if not roles:
         # `EinsumDense` draws from a copy, to set the axes; the copy keeps the seed object.
         seed = initializer.seed
-        names = [name for name, value in held if getattr(value, "seed", None) is seed]
-    foreign = not names  # the layer was built with another initializer: only shapes can tell
-    roles = [_role_name(name) for name in names or (name for name, _ in held)]
+        roles = [role for role, value in held if getattr(value, "seed", None) is seed]
+    foreign = not roles  # the layer was built with another initializer: only shapes can tell
+    if foreign:
+        roles = [role for role, _ in held]
     if foreign or len(roles) > 1:
         possible = [role for role in roles if _may_be(layer, role, shape)]
         roles = possible if foreign else possible or roles
@@ -101,32 +88,3 @@ def _may_be(layer: Any, role: str, shape: Shape) -> bool:
     if not layer.built:
         return variable is None
     return variable is not None and tuple(variable.shape) == tuple(shape)
-
-
-def variable_of(layer: Any, role: str) -> Any | None:
-    """The variable that `layer` keeps for `role`, or None before it is made.
-
-    Args:
-        layer: A Keras layer.
-        role: Name of an initializer argument without its ending, such as `"recurrent"`.
-    """
-    for name in (f"_{role}", f"{role}_kernel", role):
-        variable = vars(layer).get(name)
-        if isinstance(variable, keras.Variable):
-            return variable
-    return None
-
-
-def role_of(layer: Any, variable: Any) -> str:
-    """Role of a variable of a built layer; empty when no initializer attribute belongs to it.
-
-    Args:
-        layer: The layer that made `variable`.
-        variable: One of its own variables.
-    """
-    roles = (_role_name(name) for name in vars(layer) if name.endswith(SUFFIX))
-    return next((role for role in roles if variable_of(layer, role) is variable), "")
-
-
-def _role_name(attribute: str) -> str:
-    return attribute.removesuffix(SUFFIX).lstrip("_")

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Unpack
 
 import keras
-import numpy as np
 from keras import ops
 
-from kerasinit._typing import Config, SeedLike, Shape, Tensor
-from kerasinit.initializers._base import register, split_seed
-from kerasinit.initializers._gains import gain_at
-from kerasinit.initializers._kernel import GainInitializer, KernelOptions
+from kerasinit._numbers import checked_number, checked_whole
+from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit.initializers._base import LayerInitializer, register, split_seed
+from kerasinit.initializers._gains import GainLike, checked_gain, gain_at
 from kerasinit.initializers._site import Site
 
 DEFAULT_FRACTION = 0.1  # of the inputs; as in Lasagne and torch
 
 
-@register("sparse")
-class Sparse(GainInitializer):
+@register()
+class Sparse(LayerInitializer):
     """Normal weights, exactly so many per unit, from inputs drawn without replacement.
 
     The `sparsity` of Lasagne is the fraction of weights that are *not* zero, that of torch the
@@ -34,7 +32,10 @@ class Sparse(GainInitializer):
             None: gain / sqrt(their number), which keeps the mean square of the signal.
         gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
             layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
-        **options: `seed`, `input_axes`, `output_axes`, `batch_axes` of `KernelInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
+        output_axes: Axes of the output units.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Raises:
         ValueError: If a number is out of range, both or an impossible combination of arguments is
@@ -56,20 +57,36 @@ class Sparse(GainInitializer):
         nonzero_fraction: float | None = None,
         nonzero_count: int | None = None,
         stddev: float | None = None,
-        gain: Any = 1.0,
-        **options: Unpack[KernelOptions],
+        gain: GainLike = 1.0,
+        seed: SeedLike = None,
+        input_axes: Axes = None,
+        output_axes: Axes = None,
+        batch_axes: Axes = None,
     ) -> None:
-        super().__init__(gain, **options)
+        super().__init__(
+            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
+        )
+        self.gain = checked_gain(gain)
         if nonzero_fraction is not None and nonzero_count is not None:
             raise ValueError(
                 "Give `nonzero_fraction` or `nonzero_count`, not both. Received: "
                 f"nonzero_fraction={nonzero_fraction!r}, nonzero_count={nonzero_count!r}."
             )
-        self.nonzero_fraction = _checked_fraction(nonzero_fraction)
-        self.nonzero_count = _checked_count(nonzero_count)
-        self.stddev = _checked_stddev(stddev)
+        if nonzero_fraction is not None:
+            nonzero_fraction = checked_number(
+                "nonzero_fraction",
+                nonzero_fraction,
+                most=1.0,
+                hint="It is the share of weights that are not zero; a number is `nonzero_count`.",
+            )
+        self.nonzero_fraction = nonzero_fraction
+        self.nonzero_count = (
+            None if nonzero_count is None else checked_whole("nonzero_count", nonzero_count)
+        )
+        self.stddev = None if stddev is None else checked_number("stddev", stddev)
 
-    def _draw(self, shape: Shape, dtype: str, seed: SeedLike, site: Site | None) -> Tensor:
+    def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
+        """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=True)
         count = self.count(view.stack[-2])
         std = 1 / math.sqrt(count) if self.stddev is None else self.stddev
@@ -91,51 +108,3 @@ class Sparse(GainInitializer):
             return min(self.nonzero_count, num_inputs)
         fraction = DEFAULT_FRACTION if self.nonzero_fraction is None else self.nonzero_fraction
         return max(1, math.floor(fraction * num_inputs + 1e-9))  # 0.29 * 100 is below 29
-
-    def get_config(self) -> Config:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "nonzero_fraction": self.nonzero_fraction,
-            "nonzero_count": self.nonzero_count,
-            "stddev": self.stddev,
-        }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def _checked_fraction(fraction: Any) -> float | None:
-    if fraction is None:
-        return None
-    if not _is_number(fraction):
-        raise TypeError(
-            f"`nonzero_fraction` must be a number. Received: nonzero_fraction={fraction!r}."
-        )
-    if not 0 < fraction <= 1:
-        raise ValueError(
-            "`nonzero_fraction` must be in (0, 1]: the share of weights that are not zero. "
-            f"Received: nonzero_fraction={fraction!r}. A number of inputs is `nonzero_count`."
-        )
-    return float(fraction)
-
-
-def _checked_count(count: Any) -> int | None:
-    if count is None:
-        return None
-    if not isinstance(count, int | np.integer) or isinstance(count, bool):
-        raise TypeError(f"`nonzero_count` must be an integer. Received: nonzero_count={count!r}.")
-    if count < 1:
-        raise ValueError(f"`nonzero_count` must be at least 1. Received: nonzero_count={count!r}.")
-    return int(count)
-
-
-def _checked_stddev(stddev: Any) -> float | None:
-    if stddev is None:
-        return None
-    if not _is_number(stddev):
-        raise TypeError(f"`stddev` must be None or a number. Received: stddev={stddev!r}.")
-    if not 0 < stddev < math.inf:
-        raise ValueError(f"`stddev` must be > 0 and finite. Received: stddev={stddev!r}.")
-    return float(stddev)

@@ -7,3 +7,7 @@ from kerasinit.models._presets import PRESETS
 from kerasinit.models._redraw import Redraw
 
 __all__ = ["PRESETS", "Plan", "PlanRow", "Redraw", "initialize", "portable", "reset"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,17 +7,26 @@ from functools import cached_property
 from typing import Any
 
 import keras
-from keras import layers
 
 from kerasinit import _backend, initializers
+from kerasinit.layers import (
+    activation_name,
+    acts_in_gates,
+    attention_part,
+    is_cell,
+    is_norm,
+    kind_of,
+    own_activation,
+    role_of,
+)
 from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
-from kerasinit.models._graph import Call, Graph, read_graph
+from kerasinit.models._graph import Graph, GraphCall, read_graph
 from kerasinit.models._odd_part_rule import odd_part_choices
 from kerasinit.models._places import Place, place_of, residual_adds, skip_of
 from kerasinit.models._rules import left_alone, own_choice
-from kerasinit.models._stacks import Role, roles
-from kerasinit.models._variables import ForgetBias, Slot
+from kerasinit.models._slots import ForgetBias, Slot
+from kerasinit.models._stacks import StackRole, roles
 
 # Hidden layers below which mirrored blocks, which halve the width at the start, gain nothing:
 # on 3 hidden layers of width 64 a unit-gain orthogonal start is as good (digits, SGD, see
@@ -59,13 +68,13 @@ class Scene:
         """Place of the layer whose own activation counts, in the graph through its owner."""
         owner = self.owner(layer)
         place = place_of(owner, self.graph)
-        own = _calls.own_activation(layer)
+        own = own_activation(layer)
         if own is None or owner is layer:
             return place
         return Place(place.calls, own, place.norm, place.adds, place.output, place.into)
 
     @cached_property
-    def adds(self) -> tuple[Call, ...]:
+    def adds(self) -> tuple[GraphCall, ...]:
         """Residual adds of the model."""
         return () if self.graph is None else residual_adds(self.graph)
 
@@ -88,10 +97,10 @@ class Scene:
             return False
         skips = [skip_of(add, self.graph) for add in self.adds]
         makers = [self.graph.maker.get(skip) for skip in skips if skip is not None]
-        return any(maker is not None and _calls.is_norm(maker) for maker in makers)
+        return any(maker is not None and is_norm(maker.operation) for maker in makers)
 
     @cached_property
-    def roles(self) -> dict[int, Role]:
+    def roles(self) -> dict[int, StackRole]:
         """Identity of a layer -> its role in a plain stack."""
         return {} if self.graph is None else roles(self.graph)
 
@@ -122,8 +131,7 @@ def orthogonal_choices(scene: Scene) -> list[Choice]:
     choices = []
     for slot in scene.slots:
         choice = left_alone(slot) or _alone(slot, scene)
-        recurrent = hasattr(slot.layer, "recurrent_initializer")
-        if choice.changes and slot.kind == "kernel" and not recurrent:
+        if choice.changes and slot.kind == "kernel" and not is_cell(slot.layer):
             choice = Choice(slot, initializers.Orthogonal(), reason)
         choices.append(choice)
     return choices
@@ -145,7 +153,7 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
 
 
 def _alone(slot: Slot, scene: Scene) -> Choice:
-    if slot.kind == "bias" and isinstance(slot.layer, layers.LSTMCell):
+    if slot.kind == "bias" and kind_of(slot.layer).name == "LSTMCell":
         bias = ForgetBias(slot.layer.bias_initializer, int(slot.layer.units))
         return Choice(slot, bias, "the forget gate of an LSTM starts open, at one")
     if slot.kind == "embedding":
@@ -167,18 +175,19 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         scene: Its model.
     """
     owner = scene.owner(slot.layer)
-    if slot.role == "recurrent_kernel":
+    role = role_of(slot.layer, slot.variable)
+    if role == "recurrent":
         reason = "recurrent: orthogonal gate by gate keeps the state's length over time"
         return Choice(slot, initializers.Orthogonal(), reason)
-    if isinstance(owner, _calls.RECURRENT) or hasattr(slot.layer, "recurrent_initializer"):
+    if acts_in_gates(owner) or acts_in_gates(slot.layer):
         return Choice(slot, initializers.XavierUniform(), "into recurrent gates, fans per gate")
     place = scene.place(slot.layer)
-    if slot.role == "depthwise_kernel" and hasattr(slot.layer, "pointwise_kernel"):
+    if role == "depthwise" and kind_of(slot.layer).family == "separable":
         reason = "depthwise half of a separable layer: no activation follows, gain 1"
         return Choice(slot, initializers.LecunNormal(), reason)
-    if isinstance(owner, _calls.ATTENTION):
+    if kind_of(owner).family == "attention":
         return _attention_choice(slot, scene)
-    name = _calls.activation_name(place.activation)
+    name = activation_name(place.activation)
     gain = _calls.gain_of(place.activation)
     if place.output:
         reason = "the model's output: unit variance at any width"
@@ -189,10 +198,10 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         kind = type(place.norm).__name__
         reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
-    role = scene.roles.get(id(slot.layer))
-    if role is not None and not scene.adds:
+    stack = scene.roles.get(id(slot.layer))
+    if stack is not None and not scene.adds:
         reason = (
-            f"plain stack, only {role.depth} hidden, too shallow to need mirrored blocks: "
+            f"plain stack, only {stack.depth} hidden, too shallow to need mirrored blocks: "
             f"orthogonal for {name}"
         )
         return Choice(slot, initializers.Orthogonal(gain=gain), reason)
@@ -203,7 +212,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
 
 
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:
-    if "attention_output" not in slot.layer_path:
+    if attention_part(slot.layer) != "output":
         return Choice(slot, initializers.XavierUniform(), "attention projection, fans per head")
     if scene.ends_branch(slot.layer):
         return _branch_end(slot, initializers.XavierUniform(), scene)

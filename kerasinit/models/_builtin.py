@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from typing import Any
@@ -12,14 +13,16 @@ from keras import ops
 
 from kerasinit import _backend, initializers, theory
 from kerasinit._typing import Shape
-from kerasinit.models._calls import own_activation
+from kerasinit.layers import is_one_matrix, kernel_activation, kernel_axes, kind_of, role_of
 from kerasinit.models._describe import describe
-from kerasinit.models._seeds import MAX_SEED, resolve_seed
-from kerasinit.models._variables import Slot
+from kerasinit.models._reseeded import MAX_SEED, resolve_seed
+from kerasinit.models._slots import Slot
 
 TRUNCATED_STD = 0.8796256610342398  # std of N(0, 1) cut at +-2 (scipy.stats.truncnorm.std(-2, 2))
 KERAS_CUT = 2.0  # standard deviations at which Keras cuts every truncated normal
 MAX_CONSTANT = 2**16  # entries of a kernel that is written out into a config
+# Newer versions of Keras tell it which axes of an `EinsumDense` are summed; older ones see a shape.
+TAKES_AXES = "input_axes" in inspect.signature(keras.initializers.VarianceScaling).parameters
 
 
 def is_ours(initializer: Any) -> bool:
@@ -93,22 +96,17 @@ def _scaled(initializer: Any, slot: Slot, seed: Any, *, shared: bool) -> Any:
 def _gain(initializer: Any, slot: Slot) -> float:
     gain = initializer.gain
     if gain == "auto":
-        gain = own_activation(slot.layer)
-        return 1.0 if gain is None else theory.gain(gain)
+        gain = kernel_activation(slot.layer, role_of(slot.layer, slot.variable))
     return float(gain) if isinstance(gain, (int, float)) else theory.gain(gain)
 
 
 def _keras_fans(slot: Slot) -> tuple[float, float]:
     """The fans that Keras' `VarianceScaling` takes for the variable."""
     shape = slot.shape
-    if isinstance(slot.layer, keras.layers.EinsumDense):
-        kernel, output = slot.layer.equation.replace(" ", "").split(",")[1].split("->")
-        summed = [letter not in output for letter in kernel]
-        sizes = list(zip(shape, summed, strict=True))
-        return (
-            math.prod(size for size, is_summed in sizes if is_summed),
-            math.prod(size for size, is_summed in sizes if not is_summed),
-        )
+    if kind_of(slot.layer).family == "einsum" and TAKES_AXES:
+        summed = kernel_axes(slot.layer, "kernel", shape).inputs
+        fan_in = math.prod(shape[axis] for axis in summed)
+        return fan_in, math.prod(shape) // fan_in
     if len(shape) < 2:
         return (shape[0], shape[0]) if shape else (1, 1)
     window = math.prod(shape[:-2])
@@ -117,9 +115,7 @@ def _keras_fans(slot: Slot) -> tuple[float, float]:
 
 def _orthogonal(initializer: Any, slot: Slot, seed: Any) -> Any | None:
     """Keras' orthogonal kernel where it is the same: one matrix `(window * inputs, outputs)`."""
-    if type(slot.layer) not in (
-        keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
-    ) or getattr(slot.layer, "groups", 1) != 1:  # fmt: skip
+    if not is_one_matrix(slot.layer):
         return None
     rows, columns = math.prod(slot.shape[:-1]), slot.shape[-1]
     gain = _gain(initializer, slot)

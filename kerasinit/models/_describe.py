@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasinit.initializers import LayerInitializer
+
 
 def describe(initializer: Any) -> str:
     """One line for an initializer: its class and what differs from the defaults.
@@ -23,9 +25,11 @@ def describe(initializer: Any) -> str:
         return str(getattr(initializer, "__name__", type(initializer).__name__))
     kind: Any = type(initializer)
     parameters = _parameters(kind)
+    ours = isinstance(initializer, LayerInitializer)
+    arguments = initializer.arguments if ours else initializer.get_config()
     shown = [
         f"{key}={_short(value)}"
-        for key, value in initializer.get_config().items()
+        for key, value in arguments.items()
         if value is not None
         and key not in ("seed", "input_axes", "output_axes", "batch_axes")
         and not (key in parameters and _equal(parameters[key].default, value))

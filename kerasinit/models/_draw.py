@@ -23,10 +23,10 @@ from keras import ops
 
 from kerasinit import _backend, initializers
 from kerasinit._typing import Shape, Tensor
+from kerasinit.initializers._mirrors import Mirrors
 from kerasinit.models._describe import describe
-from kerasinit.models._mirrors import Mirrors
-from kerasinit.models._seeds import MAX_SEED, has_seed, reseeded, variable_seeds, with_seed
-from kerasinit.models._variables import Slot, with_einsum_axes
+from kerasinit.models._reseeded import MAX_SEED, has_seed, reseeded, variable_seeds, with_seed
+from kerasinit.models._slots import Slot, with_einsum_axes
 
 PIECES = 64  # draws of a kernel that is drawn in pieces
 _FOR_ANY_SHAPE = (
@@ -70,7 +70,7 @@ class Choice:
 def depends_on_seed(choice: Choice) -> bool:
     """Whether another seed may give the variable of `choice` other values.
 
-    >>> from kerasinit.models._variables import slots
+    >>> from kerasinit.models._slots import slots
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     >>> [depends_on_seed(Choice(slot, slot.initializer, "")) for slot in slots(model)]
     [True, False]
@@ -104,7 +104,7 @@ def _filler(choice: Choice, seed: int) -> Callable[[Shape], Tensor]:
     drawn = "float32" if choice.in_pieces and dtype != "float64" else dtype
     initializer = reseeded(choice.initializer, seed)
     if slot.role == "kernel":
-        initializer = with_einsum_axes(initializer, slot.layer)
+        initializer = with_einsum_axes(initializer, slot.layer, slot.variable)
 
     def fill(shape: Shape) -> Tensor:
         with _backend.layer_scope(slot.layer, slot.layer_path):

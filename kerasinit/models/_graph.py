@@ -11,19 +11,11 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-
-# Layers with sublayers that are read as one call, because their inside is no plain graph.
-_CLOSED = (
-    keras.layers.MultiHeadAttention,
-    keras.layers.GroupQueryAttention,
-    keras.layers.RNN,
-    keras.layers.Bidirectional,
-    keras.layers.Wrapper,
-)
+from kerasinit.layers import is_closed
 
 
 @dataclass(frozen=True)
-class Call:
+class GraphCall:
     """One call of a layer or operation.
 
     Args:
@@ -52,18 +44,18 @@ class Graph:
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[GraphCall, ...]
     shapes: tuple[tuple[int | None, ...], ...]
 
     @cached_property
-    def maker(self) -> dict[int, Call]:
+    def maker(self) -> dict[int, GraphCall]:
         """Value -> the call that makes it; inputs are not in it."""
         return {value: call for call in self.calls for value in call.outputs}
 
     @cached_property
-    def readers(self) -> dict[int, tuple[Call, ...]]:
+    def readers(self) -> dict[int, tuple[GraphCall, ...]]:
         """Value -> the calls that read it."""
-        found: dict[int, list[Call]] = {}
+        found: dict[int, list[GraphCall]] = {}
         for call in self.calls:
             for value in dict.fromkeys(call.inputs):
                 found.setdefault(value, []).append(call)
@@ -77,7 +69,7 @@ class Graph:
             known.update(zip(call.outputs, call.shapes, strict=True))
         return known
 
-    def calls_of(self, layer: Any) -> tuple[Call, ...]:
+    def calls_of(self, layer: Any) -> tuple[GraphCall, ...]:
         """The calls of one layer: several where it is shared."""
         return tuple(call for call in self.calls if call.operation is layer)
 
@@ -129,11 +121,11 @@ class _Reader:
             self._kept.append(tensor)
         return self._numbers[id(tensor)]
 
-    def read(self, inputs: Any, outputs: Any) -> Iterator[Call]:
+    def read(self, inputs: Any, outputs: Any) -> Iterator[GraphCall]:
         for operation, arguments, sources, made in _backend.graph_calls(inputs, outputs):
             inside = _open(operation, arguments, sources)
             if inside is None:
-                yield Call(
+                yield GraphCall(
                     operation,
                     tuple(self.number(tensor) for tensor in sources),
                     tuple(self.number(tensor) for tensor in made),
@@ -158,7 +150,7 @@ def _open(operation: Any, arguments: Any, sources: list[Any]) -> tuple[Any, Any]
     ends = _backend.functional_ends(operation)
     if ends is not None:
         return ends if len(keras.tree.flatten(ends[0])) == len(sources) else None
-    if isinstance(operation, _CLOSED) or not isinstance(operation, keras.layers.Layer):
+    if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
         return None
     if len(_backend.flat_layers(operation)) == 1 or _backend.own_variables(operation):
         return None  # a layer that adds weights of its own computes more than its sublayers

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kerasinit import initializers, theory
-from kerasinit._typing import SeedLike
+from kerasinit._typing import Batch, Model, Rules, SeedLike
 from kerasinit.models import _rules
 from kerasinit.models._best_practice import best_choices, orthogonal_choices, scene_of
 from kerasinit.models._describe import describe
@@ -18,16 +18,16 @@ from kerasinit.models._draw import Choice, apply, check, journal
 from kerasinit.models._lsuv import Target, scale_to_unit_variance
 from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._presets import PRESETS, preset_choices
-from kerasinit.models._seeds import resolve_seed
-from kerasinit.models._variables import Slot, slots
+from kerasinit.models._reseeded import resolve_seed
+from kerasinit.models._slots import Slot, slots
 
 
 def initialize(
-    model: Any,
-    rules: Any = None,
+    model: Model,
+    rules: Rules = None,
     *,
     seed: SeedLike = None,
-    data: Any = None,
+    data: Batch | None = None,
     dry_run: bool = False,
     reset_optimizer: bool = False,
 ) -> Plan:
@@ -100,7 +100,7 @@ def choose(model: Any, found: tuple[Slot, ...], rules: Any) -> list[Choice]:
     return _rules.choose_one(found, rules)
 
 
-def reset(model: Any, *, seed: SeedLike = None, dry_run: bool = False) -> Plan:
+def reset(model: Model, *, seed: SeedLike = None, dry_run: bool = False) -> Plan:
     """Draws a built model anew from its layers' own initializers, in place.
 
     Args:

@@ -21,7 +21,8 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.models._variables import Slot
+from kerasinit.layers import is_cell
+from kerasinit.models._slots import Slot
 
 TOLERANCE = 0.1  # on the variance of a layer's outputs (paper, section 2)
 MAX_TRIES = 10  # forward passes (paper, section 2)
@@ -148,7 +149,7 @@ def _targets(slots: Iterable[Slot]) -> list[Target]:
     biases = {id(slot.layer): slot for slot in slots if slot.role == "bias" and not slot.frozen}
     found: dict[int, Target] = {}
     for slot in slots:
-        if slot.kind != "kernel" or slot.frozen or hasattr(slot.layer, "recurrent_initializer"):
+        if slot.kind != "kernel" or slot.frozen or is_cell(slot.layer):
             continue
         # Of a separable layer's two kernels the second one is scaled.
         found[id(slot.layer)] = Target(slot, biases.get(id(slot.layer)))
@@ -167,25 +168,15 @@ def _corrected(targets: list[Target], *, may_change: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _watched(target: Target, *, may_change: bool) -> Iterator[None]:
     layer = target.kernel.layer
-    activation = getattr(layer, "activation", None)
-    if activation is not None:
-
-        def measured(values: Tensor) -> Tensor:
-            return activation(target.correct(values, may_change=may_change))
-
-        layer.activation = measured
-        try:
-            yield
-        finally:
-            layer.activation = activation
-        return
+    activation: Any = getattr(layer, "activation", None)
     call = layer.call
 
-    def watched(*args: Any, **kwargs: Any) -> Tensor:
+    def activated(values: Tensor) -> Tensor:
+        return activation(target.correct(values, may_change=may_change))
+
+    def called(*args: Any, **kwargs: Any) -> Tensor:
         return target.correct(call(*args, **kwargs), may_change=may_change)
 
-    object.__setattr__(layer, "call", watched)
-    try:
+    hook = {"call": called} if activation is None else {"activation": activated}
+    with _backend.replaced(layer, **hook):
         yield
-    finally:
-        object.__delattr__(layer, "call")

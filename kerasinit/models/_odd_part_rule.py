@@ -9,10 +9,10 @@ from typing import Any
 import keras
 
 from kerasinit import initializers, theory
+from kerasinit.initializers._mirrors import Mirrors
 from kerasinit.models._draw import Choice
-from kerasinit.models._mirrors import Mirrors
-from kerasinit.models._stacks import Role
-from kerasinit.models._variables import Slot
+from kerasinit.models._slots import Slot
+from kerasinit.models._stacks import StackRole
 
 # Entries of a dense kernel above which its factorization would cost more than the model's build
 # (VGG16: 25,088 x 4,096), and holding it twice too much memory. The columns of so many random
@@ -21,7 +21,7 @@ LARGE = 2**22
 
 
 def odd_part_choices(
-    roles: dict[int, Role], slots: tuple[Slot, ...], *, shallow: dict[str, int]
+    roles: dict[int, StackRole], slots: tuple[Slot, ...], *, shallow: dict[str, int]
 ) -> dict[int, Choice]:
     """Identity of a variable -> its choice, for the kernels and biases of deep plain stacks.
 
@@ -41,11 +41,11 @@ def odd_part_choices(
     return found
 
 
-def _is_mirrored(role: Role) -> bool:
+def _is_mirrored(role: StackRole) -> bool:
     return _is_paired(role.before, role) or _is_paired(role.after, role)
 
 
-def _choices(role: Role, slots: dict[str, Slot]) -> Iterator[Choice]:
+def _choices(role: StackRole, slots: dict[str, Slot]) -> Iterator[Choice]:
     if role.before is None and len(slots["kernel"].shape) > 2:
         yield _first_convolution(role, slots["kernel"])
     else:
@@ -54,7 +54,7 @@ def _choices(role: Role, slots: dict[str, Slot]) -> Iterator[Choice]:
         yield _bias(role, slots["bias"])
 
 
-def _first_convolution(role: Role, slot: Slot) -> Choice:
+def _first_convolution(role: StackRole, slot: Slot) -> Choice:
     """All taps of a first convolution: its few input channels alone would be a thin signal."""
     point = theory.odd_part(role.after, role.depth)
     kernel = initializers.Orthogonal(gain=math.sqrt(point.length))
@@ -62,7 +62,7 @@ def _first_convolution(role: Role, slot: Slot) -> Choice:
     return Choice(slot, kernel, _reason(role), mirrors=mirrors)
 
 
-def _hidden_kernel(role: Role, slot: Slot) -> Choice:
+def _hidden_kernel(role: StackRole, slot: Slot) -> Choice:
     initializer, scale = _kernel(role)
     rows, columns = _is_paired(role.before, role), _is_paired(role.after, role)
     reason = _reason(role)
@@ -76,40 +76,40 @@ def _hidden_kernel(role: Role, slot: Slot) -> Choice:
     return Choice(slot, initializer, reason, scale=scale, mirrors=mirrors)
 
 
-def _is_paired(activation: theory.Activation | None, role: Role) -> bool:
+def _is_paired(activation: theory.Activation | None, role: StackRole) -> bool:
     return activation is not None and theory.odd_part(activation, role.depth).kind == "mirror"
 
 
-def _bias(role: Role, slot: Slot) -> Choice:
+def _bias(role: StackRole, slot: Slot) -> Choice:
     if role.before is not None:
         point = theory.odd_part(role.before, role.depth)
         if point.kind == "bias" and point.offset:
-            bias = initializers.OddPartBias(role.before, depth=role.depth)
+            bias = initializers.OddPartBias(activation=role.before, depth=role.depth)
             reason = f"cancels the mean of {role.before.name}: -{point.offset:.4g} x column sums"
             return Choice(slot, bias, reason)
     return Choice(slot, keras.initializers.Zeros(), "odd-part rule: no bias is due")
 
 
-def _kernel(role: Role) -> tuple[Any, float]:
+def _kernel(role: StackRole) -> tuple[Any, float]:
     """Initializer and factor: from the length at `before` to the length at `after`."""
     kernel = initializers.OddPart
     if role.before is None:
-        return kernel(role.after, depth=role.depth, paired_inputs=False), 1.0
+        return kernel(activation=role.after, depth=role.depth, paired_inputs=False), 1.0
     before = theory.odd_part(role.before, role.depth)
     if role.after is None:
-        return kernel(role.before, depth=role.depth, paired_outputs=False), 1.0
+        return kernel(activation=role.before, depth=role.depth, paired_outputs=False), 1.0
     after = theory.odd_part(role.after, role.depth)
     step = math.sqrt(after.length / before.length)
     if before.kind == after.kind:
-        return kernel(role.before, depth=role.depth), step
+        return kernel(activation=role.before, depth=role.depth), step
     if before.kind == "mirror":
-        return kernel(role.before, depth=role.depth, paired_outputs=False), step
+        return kernel(activation=role.before, depth=role.depth, paired_outputs=False), step
     # Rows as they are, columns in pairs: a first layer whose inputs have been through `before`.
     factor = before.gain / math.sqrt(before.length)
-    return kernel(role.after, depth=role.depth, paired_inputs=False), factor
+    return kernel(activation=role.after, depth=role.depth, paired_inputs=False), factor
 
 
-def _reason(role: Role) -> str:
+def _reason(role: StackRole) -> str:
     activation = role.after or role.before
     name = activation.name if activation is not None else "linear"
     how = "mirrored pairs cancel" if _is_mirrored(role) else "the bias cancels"

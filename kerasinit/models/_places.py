@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from kerasinit.layers import is_norm, own_activation
 from kerasinit.models import _calls
-from kerasinit.models._graph import Call, Graph
+from kerasinit.models._graph import Graph, GraphCall
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,10 @@ class Place:
         into: The weighted layers that read its output.
     """
 
-    calls: tuple[Call, ...] = ()
+    calls: tuple[GraphCall, ...] = ()
     activation: Any | None = None
     norm: Any | None = None
-    adds: tuple[Call, ...] = ()
+    adds: tuple[GraphCall, ...] = ()
     output: bool = False
     into: tuple[Any, ...] = ()
 
@@ -35,14 +36,14 @@ class Place:
 class _Findings:
     activations: list[Any] = field(default_factory=list)
     norms: list[Any] = field(default_factory=list)
-    adds: list[Call] = field(default_factory=list)
+    adds: list[GraphCall] = field(default_factory=list)
     into: list[Any] = field(default_factory=list)
     output: bool = False
 
 
 def place_of(layer: Any, graph: Graph | None) -> Place:
     """The place of `layer` in `graph`; only its own activation where there is no graph."""
-    own = _calls.own_activation(layer)
+    own = own_activation(layer)
     calls = graph.calls_of(layer) if graph is not None else ()
     if graph is None or not calls:
         return Place(activation=own)
@@ -77,7 +78,7 @@ def _follow(
             # What comes after the activation is of no concern to this layer, unless a norm or the
             # model's end follows at once.
             _peek(call.outputs[0], graph, found)
-        elif _calls.is_norm(call):
+        elif is_norm(call.operation):
             found.norms.append(call.operation)
             _follow(call.outputs[0], graph, found, seen, after_norm=True)
         elif _calls.is_add(call):
@@ -94,20 +95,20 @@ def _peek(value: int, graph: Graph, found: _Findings) -> None:
     if value in graph.outputs:
         found.output = True
     for call in graph.readers.get(value, ()):
-        if _calls.is_norm(call):
+        if is_norm(call.operation):
             found.norms.append(call.operation)
         elif _calls.is_transparent(call):
             _peek(call.outputs[0], graph, found)
 
 
-def residual_adds(graph: Graph) -> tuple[Call, ...]:
+def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
     """The adds that join a branch with the skip around it, in the order of the model."""
     return tuple(
         call for call in graph.calls if _calls.is_add(call) and skip_of(call, graph) is not None
     )
 
 
-def skip_of(call: Call, graph: Graph) -> int | None:
+def skip_of(call: GraphCall, graph: Graph) -> int | None:
     """Which input of an add is the skip: the one that the longer branch was made from."""
     values = list(dict.fromkeys(call.inputs))
     if len(values) != 2:
@@ -123,7 +124,7 @@ def skip_of(call: Call, graph: Graph) -> int | None:
     return values[0] if lengths[0] < lengths[1] else values[1]
 
 
-def branch_calls(call: Call, graph: Graph) -> Iterator[Call]:
+def branch_calls(call: GraphCall, graph: Graph) -> Iterator[GraphCall]:
     """The calls of the branch that ends in the add `call`, from the input on."""
     skip = skip_of(call, graph)
     if skip is None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
 from kerasinit import _backend
+from kerasinit._typing import Model
+from kerasinit.layers import kind_of
 from kerasinit.models._builtin import builtin, is_ours
-from kerasinit.models._variables import Slot, require_built, slots
+from kerasinit.models._slots import Slot, require_built, slots
+
+Built = TypeVar("Built", bound=Model)
 
 
-def portable(model: Any) -> Any:
+def portable(model: Built) -> Built:
     """Replaces, in place, each of our initializers in a model's configs by an equal built-in one.
 
     Weights, compile state and optimizer stay as they are. The file of `model.save` then opens in
@@ -73,9 +77,4 @@ def _equal(initializer: Any, name: str, layer: Any, known: tuple[Slot, ...]) -> 
             "Nothing was changed."
         )
     shared = not own and len({slot.shape for slot in found}) > 1
-    return builtin(initializer, found[0], shared=shared or _is_attention(layer))
-
-
-def _is_attention(layer: Any) -> bool:
-    kinds = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
-    return isinstance(layer, kinds)
+    return builtin(initializer, found[0], shared=shared or kind_of(layer).family == "attention")

@@ -10,13 +10,13 @@ from typing import Any
 import keras
 
 from kerasinit import initializers
-from kerasinit.models import _calls
+from kerasinit.layers import attention_part, is_norm, kind_of
 from kerasinit.models._best_practice import Scene, choice_of, kernel_choice
 from kerasinit.models._draw import Choice
-from kerasinit.models._graph import Call, Graph
+from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._places import branch_calls
 from kerasinit.models._rules import left_alone, own_choice
-from kerasinit.models._variables import Slot
+from kerasinit.models._slots import Slot
 
 GPT_STD = 0.02  # Radford et al., 2019, GPT-2 code: every weight
 VIT_STD = 0.02  # timm vision_transformer.py, init_weights_vit_timm
@@ -47,7 +47,7 @@ class Branch:
     @property
     def depth(self) -> int:
         """Weighted layers, as Fixup counts them."""
-        layers = {id(slot.layer) for slot in self.kernels if not _part(slot)}
+        layers = {id(slot.layer) for slot in self.kernels if not attention_part(slot.layer)}
         return len(layers) + ATTENTION_DEPTH * self.attention
 
 
@@ -124,7 +124,9 @@ def find_branches(scene: Scene, name: str) -> Branches:
     return Branches(tuple(found), scene)
 
 
-def _branch(number: int, add: Call, scene: Scene, graph: Graph, decoder: bool) -> Branch | None:
+def _branch(
+    number: int, add: GraphCall, scene: Scene, graph: Graph, decoder: bool
+) -> Branch | None:
     calls = tuple(branch_calls(add, graph))
     order = {id(call.operation): position for position, call in enumerate(calls)}
     inside = [
@@ -137,21 +139,20 @@ def _branch(number: int, add: Call, scene: Scene, graph: Graph, decoder: bool) -
     inside.sort(key=lambda pair: pair[0])
     end = inside[-1][0]
     kernels = tuple(slot for _, slot in inside)
-    last = tuple(
-        slot for position, slot in inside if position == end and _part(slot) in ("", "output")
-    )
-    norms = [call.operation for call in calls[end + 1 :] if _calls.is_norm(call)]
-    attention = any(isinstance(call.operation, _calls.ATTENTION) for call in calls)
+    ends = [slot for position, slot in inside if position == end]
+    last = tuple(slot for slot in ends if attention_part(slot.layer) in ("", "output"))
+    norms = [call.operation for call in calls[end + 1 :] if is_norm(call.operation)]
+    attention = any(kind_of(call.operation).family == "attention" for call in calls)
     norm = norms[-1] if norms else None
     return Branch(number, kernels, last, norm, attention, decoder)
 
 
-def _decoder_adds(adds: tuple[Call, ...], graph: Graph) -> tuple[Call, ...]:
+def _decoder_adds(adds: tuple[GraphCall, ...], graph: Graph) -> tuple[GraphCall, ...]:
     """Residual adds of the decoder: those that the memory of a cross-attention does not need."""
     memories = [
         call.inputs[1]
         for call in graph.calls
-        if isinstance(call.operation, _calls.ATTENTION)
+        if kind_of(call.operation).family == "attention"
         and len(call.inputs) > 1
         and call.inputs[0] != call.inputs[1]
     ]
@@ -159,14 +160,6 @@ def _decoder_adds(adds: tuple[Call, ...], graph: Graph) -> tuple[Call, ...]:
         return ()
     encoder = frozenset().union(*(graph.ancestors(memory) for memory in memories))
     return tuple(add for add in adds if not set(add.outputs) & encoder)
-
-
-def _part(slot: Slot) -> str:
-    """Which projection of an attention a kernel is; empty for any other kernel."""
-    if not isinstance(slot.layer, keras.layers.EinsumDense):
-        return ""
-    name = str(slot.layer.name).removeprefix("attention_")
-    return name if name in ("query", "key", "value", "output") else ""
 
 
 def _residual(slot: Slot, branches: Branches) -> Choice:
@@ -215,7 +208,7 @@ def _gpt(slot: Slot, branches: Branches) -> Choice:
 
 def _deepnorm(slot: Slot, branches: Branches) -> Choice:
     branch = branches.of(slot)
-    if branch is None or _part(slot) in ("query", "key"):
+    if branch is None or attention_part(slot.layer) in ("query", "key"):
         if slot.kind != "kernel":
             return own_choice(slot)
         return Choice(slot, initializers.XavierNormal(), "deepnorm: gain 1 here")
@@ -262,14 +255,14 @@ def _t_fixup(slot: Slot, branches: Branches) -> Choice:
         factor = (9 * blocks) ** -0.25
         return Choice(slot, normal, f"t-fixup: N(0, 1/{size}) (9N)**-1/4", scale=factor)
     branch = branches.of(slot)
-    if branch is None or _part(slot) in ("query", "key"):
+    if branch is None or attention_part(slot.layer) in ("query", "key"):
         if slot.kind != "kernel":
             return own_choice(slot)
         return Choice(slot, initializers.XavierUniform(), "t-fixup: Xavier, gain 1 here")
     factor = T_FIXUP_ENCODER * blocks**-0.25
     if branch.decoder:
         factor = (9 * branches.blocks(decoder=True)) ** -0.25
-    if _part(slot) == "value":
+    if attention_part(slot.layer) == "value":
         factor *= math.sqrt(2)
     return Choice(
         slot, initializers.XavierUniform(), f"t-fixup: Xavier times {factor:.4g}", scale=factor
@@ -279,7 +272,7 @@ def _t_fixup(slot: Slot, branches: Branches) -> Choice:
 def _vit(slot: Slot, branches: Branches) -> Choice:
     if slot.kind != "kernel":
         return own_choice(slot)
-    if isinstance(slot.layer, (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)):
+    if kind_of(slot.layer).family == "convolution":
         patches = initializers.LecunNormal(truncate=2.0)
         return Choice(slot, patches, "vit: patch projection, LeCun normal")
     normal = keras.initializers.RandomNormal(0.0, VIT_STD)

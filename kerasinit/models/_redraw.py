@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
 
-from kerasinit._typing import Tensor
+from kerasinit._typing import Model, Rules, Tensor
 from kerasinit.models._draw import (
     Choice,
     assign,
@@ -19,8 +17,8 @@ from kerasinit.models._draw import (
     reads_weights,
 )
 from kerasinit.models._initialize import choose
-from kerasinit.models._seeds import variable_seeds
-from kerasinit.models._variables import slots
+from kerasinit.models._reseeded import variable_seeds
+from kerasinit.models._slots import slots
 
 
 class Redraw:
@@ -42,7 +40,7 @@ class Redraw:
     ((3, 2), [0.0, 0.0])
     """
 
-    def __init__(self, model: Any, rules: Any = None) -> None:
+    def __init__(self, model: Model, rules: Rules = None) -> None:
         self._choices = choose(model, slots(model), rules)
         check(self._choices)
         self._in_place = any(reads_weights(choice) for choice in self._choices if choice.changes)

@@ -12,11 +12,11 @@ import keras
 
 from kerasinit.models._describe import describe
 from kerasinit.models._draw import Choice
-from kerasinit.models._variables import Slot
+from kerasinit.models._slots import Slot
 
 
 @dataclass(frozen=True)
-class Rule:
+class InitializerRule:
     """One (pattern, initializer) pair.
 
     Args:
@@ -60,7 +60,7 @@ def is_rule_list(rules: Any) -> bool:
     return isinstance(rules, Sequence) and not isinstance(rules, (str, bytes))
 
 
-def parse(rules: Sequence[Any]) -> tuple[Rule, ...]:
+def parse(rules: Sequence[Any]) -> tuple[InitializerRule, ...]:
     """Rules from (path regex or layer class, initializer) pairs.
 
     Raises:
@@ -86,7 +86,7 @@ def parse(rules: Sequence[Any]) -> tuple[Rule, ...]:
                 "A rule starts with a regular expression for variable paths or a layer class. "
                 f"Received: {pattern!r}."
             )
-        parsed.append(Rule(pattern, to_initializer(identifier)))
+        parsed.append(InitializerRule(pattern, to_initializer(identifier)))
     if not parsed:
         raise ValueError("`rules` is an empty list. Pass None for the best practice.")
     return tuple(parsed)
@@ -116,7 +116,7 @@ def choose(slots: Iterable[Slot], rules: Sequence[Any]) -> list[Choice]:
     return choices
 
 
-def _missed(rule: Rule, earlier: tuple[Rule, ...], slots: list[Slot]) -> str:
+def _missed(rule: InitializerRule, earlier: tuple[InitializerRule, ...], slots: list[Slot]) -> str:
     meant = [slot for slot in slots if rule.matches(slot)]
     if meant:
         covering = [str(other) for other in earlier if any(other.matches(slot) for slot in meant)]

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasinit import theory
+from kerasinit.layers import is_channels_first, is_one_matrix, own_activation, pixels_merged
 from kerasinit.models import _calls
-from kerasinit.models._graph import Call, Graph
+from kerasinit.models._graph import Graph, GraphCall
 
 
 @dataclass(frozen=True)
-class Role:
+class StackRole:
     """The place of one layer in a plain stack.
 
     Args:
@@ -39,12 +40,12 @@ class Role:
 
 @dataclass(frozen=True)
 class _Link:
-    reader: Call
+    reader: GraphCall
     activation: theory.Activation
     pixels: int
 
 
-def roles(graph: Graph) -> dict[int, Role]:
+def roles(graph: Graph) -> dict[int, StackRole]:
     """Identity of a layer -> its role, for the layers of plain stacks.
 
     A layer passes its signal on to a stack if every path from its output leads through one and
@@ -56,7 +57,7 @@ def roles(graph: Graph) -> dict[int, Role]:
     """
     plain = [call for call in graph.calls if _is_plain(call, graph)]
     links = {id(call): links for call in plain if (links := _links(call, graph))}
-    fed_by: dict[int, tuple[Call, _Link]] = {}
+    fed_by: dict[int, tuple[GraphCall, _Link]] = {}
     for call in plain:
         for link in links.get(id(call), ()):
             fed_by[id(link.reader)] = (call, link)
@@ -84,7 +85,7 @@ def roles(graph: Graph) -> dict[int, Role]:
         hidden = above.get(id(call), 0) + below[id(call)]
         if outgoing is None and feeder is not None:
             hidden = above[id(feeder[0])]
-        found[id(call.operation)] = Role(
+        found[id(call.operation)] = StackRole(
             call.operation,
             feeder[1].activation if feeder else None,
             outgoing[0].activation if outgoing else None,
@@ -94,17 +95,15 @@ def roles(graph: Graph) -> dict[int, Role]:
     return found
 
 
-def _is_plain(call: Call, graph: Graph) -> bool:
+def _is_plain(call: GraphCall, graph: Graph) -> bool:
     layer = call.operation
-    if type(layer) not in _calls.PLAIN or len(graph.calls_of(layer)) != 1:
-        return False
-    if getattr(layer, "groups", 1) != 1 or getattr(layer, "data_format", "") == "channels_first":
+    if not is_one_matrix(layer) or is_channels_first(layer) or len(graph.calls_of(layer)) != 1:
         return False
     return bool(layer.trainable) and not getattr(layer, "lora_enabled", False)
 
 
-def _links(call: Call, graph: Graph) -> tuple[_Link, ...] | None:
-    own = _calls.own_activation(call.operation)
+def _links(call: GraphCall, graph: Graph) -> tuple[_Link, ...] | None:
+    own = own_activation(call.operation)
     found = []
     try:
         activation = None if own is None else theory.resolve(own)
@@ -129,7 +128,7 @@ class _TornError(Exception):
 
 def _paths(
     value: int, graph: Graph, activation: theory.Activation | None, pixels: int
-) -> Iterator[tuple[Call, theory.Activation | None, int]]:
+) -> Iterator[tuple[GraphCall, theory.Activation | None, int]]:
     readers = graph.readers.get(value, ())
     if value in graph.outputs or not readers:
         raise _TornError
@@ -142,7 +141,7 @@ def _paths(
             yield from _paths(call.outputs[0], graph, theory.resolve(follower), pixels)
         elif _calls.is_transparent(call):
             before, after = graph.shape[value], graph.shape[call.outputs[0]]
-            merged = _calls.pixels_merged(call, before, after)
+            merged = pixels_merged(call.operation, before, after)
             if merged is None or (merged > 1 and pixels > 1):
                 raise _TornError
             yield from _paths(call.outputs[0], graph, activation, pixels * merged)

@@ -24,3 +24,7 @@ __all__ = [
     "write",
     "write_gradients",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

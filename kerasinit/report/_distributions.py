@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from kerasinit.experiments import LOWEST_POWER
+from kerasinit.experiments import RECORD_BINS
 from kerasinit.report._figures import Figure, Marked, short
 from kerasinit.report._words import percent
 
@@ -22,7 +22,7 @@ def distribution(marked: Marked, histogram: str, measure: str, direction: str) -
     peaks = np.max([entry[3].max(axis=0) for entry in tables], axis=0)
     used = 1 + np.flatnonzero(peaks[1:] > VISIBLE_SHARE)
     first, last = (int(used[0]), int(used[-1])) if len(used) else (1, 2)
-    powers = [LOWEST_POWER + bin_ - 1 for bin_ in range(first, last + 1)]  # lower edges
+    powers = [RECORD_BINS.lowest + bin_ for bin_ in range(first, last + 1)]  # lower edges
     step = next(s for s in (2, 4, 8, 16) if len(powers) <= s * MOST_TICKS)
     ticks = [p for p in powers if p % step == 0 and p > powers[0] + step / 2]
     panels, rows = [], []

@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import math
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from kerasinit.experiments import Comparison, Estimate, Row
 from kerasinit.report._ranking import Ranked, ranked
 from kerasinit.report._settings import settings
 from kerasinit.report._summary import summary
 
+Form: TypeAlias = Literal["json", "csv", "md"]
 ESTIMATES = ("train_accuracy", "val_accuracy", "difference")
 PLAIN = (
     "learning_rate", "replicas", "trained_share", "epochs_to_target", "first_gradient",
@@ -23,7 +24,7 @@ PLAIN = (
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def export(comparison: Comparison, form: str) -> str:
+def export(comparison: Comparison, form: Form) -> str:
     """The rows as text in another form.
 
     Args:

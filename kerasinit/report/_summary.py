@@ -65,7 +65,7 @@ def _against_baseline(comparison: Comparison, leader: str) -> str:
         if not rivals:
             return "it is the baseline, and no other is better with certainty anywhere"
         return f"it is the baseline, and {joined(sorted(rivals))} is better somewhere"
-    counts = Counter(row.conclusion for row in own)
+    counts: Counter[str] = Counter(row.conclusion for row in own)
     if set(counts) == {"undetermined"}:
         return f"these seeds cannot tell it from the baseline {comparison.baseline}"
     if len(own) == 1:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kerasinit._typing import Batch, Model
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals
-from kerasinit.signals._probe import measure
+from kerasinit.signals._measure import measure
 from kerasinit.signals._verdict import Verdict
 
 WIDTH = 100  # columns of the printed report
@@ -63,7 +64,7 @@ class Diagnosis:
         return Group(_table(self), *_findings(self))
 
 
-def diagnose(model: Any, x: Any, y: Any = None) -> Diagnosis:
+def diagnose(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
     """Health of a model's signal at its current weights, from one batch of data.
 
     Runs one forward and one backward pass and changes nothing. With targets, the gradient and the

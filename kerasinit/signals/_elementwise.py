@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
+from keras import ops
 
 from kerasinit import _backend
+from kerasinit._typing import Tensor
+from kerasinit.layers import is_linear
 from kerasinit.signals._units import ActivationShape
 
 POINTS = (-1.7, -0.3, 0.4, 2.0)  # on either side of zero, none of them special
@@ -24,12 +26,13 @@ def elementwise_shape(function: Callable[[Any], Any] | None) -> ActivationShape 
     Args:
         function: Of a tensor.
 
+    >>> import keras
     >>> elementwise_shape(keras.activations.relu)
     ActivationShape(has_off_state=True, bounded=False)
     >>> elementwise_shape(keras.activations.softmax) is None
     True
     """
-    if function is None or function is keras.activations.linear:
+    if function is None or is_linear(function):
         return None
     points = np.array([POINTS], "float32")
     among_zeros = points.T * np.eye(1, len(POINTS), dtype="float32")
@@ -41,3 +44,12 @@ def elementwise_shape(function: Callable[[Any], Any] | None) -> ActivationShape 
         return ActivationShape.of(lambda values: _backend.evaluate(function, values))
     except _backend.errors():
         return None
+
+
+def elementwise_derivative(function: Callable[[Any], Any], values: Tensor) -> Tensor:
+    """Derivative of an activation that acts value by value, at each of `values`."""
+
+    def total(inputs: list[Tensor]) -> tuple[Tensor, None]:
+        return ops.sum(ops.cast(function(inputs[0]), "float32")), None
+
+    return _backend.gradient(total, [values])[2][0]

@@ -110,8 +110,8 @@ def layer_signals(
     output: np.ndarray,
     preactivation: np.ndarray,
     gradient: np.ndarray,
-    weights: Mapping[str, np.ndarray],
-    weight_gradients: Mapping[str, np.ndarray] | None = None,
+    weights: Mapping[Any, np.ndarray],
+    weight_gradients: Mapping[Any, np.ndarray] | None = None,
     kernel: np.ndarray | None = None,
     kernel_gradient: np.ndarray | None = None,
     largest_gradient: float = 0.0,
@@ -155,10 +155,12 @@ def layer_signals(
     dead = saturated = None
     if derivative is not None and shape is not None:
         before = preactivation if activation_input is None else activation_input
-        dead, saturated = _units.unit_shares(before, derivative, shape)
+        shares = _units.unit_shares(before[None], derivative[None], shape)
+        dead, saturated = (float(share[0]) for share in shares)
     duplicates = None
     if kernel is not None and kernel_gradient is not None:
-        duplicates = _units.duplicate_share(kernel, kernel_gradient, largest_gradient)
+        replicas = kernel[None], kernel_gradient[None]
+        duplicates = float(_units.duplicate_share(*replicas, largest_gradient)[0])
     return LayerSignals(
         name=name,
         units=int(output.shape[-1]),

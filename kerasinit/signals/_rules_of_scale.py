@@ -15,7 +15,7 @@ LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
 NARROW = 1.0  # 5 * sum(1 / width): variance of the log of the squared length of a ReLU net
 NARROW_CHANGE = 2.0  # log of the squared length: the change that was seen, not just predicted
-RECTIFIERS = ("relu", "relu6", "leaky_relu", "leakyrelu", "prelu")
+RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu")
 
 
 def bad_scale(signals: Signals) -> Verdict | None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 from keras import ops
 
+from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.signals._sites import Role, Site
+from kerasinit.layers import is_linear
+from kerasinit.signals._watched_layers import WatchedLayer, WatchTask
 
 
 @dataclass
-class Call:
+class WatchedCall:
     """One call of one weighted layer, as the watch saw it.
 
     Args:
-        site: The layer.
+        watched: The layer.
         tap: Position of the tap at `value`.
         value: Pre-activation; the layer's output if its activation is not its own step.
         output: Activations after the layer's own activation or the one that follows it.
@@ -30,7 +33,7 @@ class Call:
         is_output: Whether `output` is an output of the model.
     """
 
-    site: Site
+    watched: WatchedLayer
     tap: int
     value: Tensor
     output: Tensor
@@ -44,7 +47,7 @@ class Call:
         """What a backend that traces must hand out by itself; see `with_tensors`."""
         return self.value, self.output, self.layer_input, self.activation_input
 
-    def with_tensors(self, tensors: tuple[Tensor | None, ...]) -> Call:
+    def with_tensors(self, tensors: tuple[Tensor | None, ...]) -> WatchedCall:
         """The same call with the concrete values of `tensors()`."""
         value, output, layer_input, before = tensors
         return replace(
@@ -52,7 +55,7 @@ class Call:
         )
 
 
-class Watch:
+class ForwardPass:
     """Collects the calls of one forward pass and adds the taps to the pre-activations.
 
     Args:
@@ -60,10 +63,10 @@ class Watch:
     """
 
     def __init__(self, taps: list[Tensor] | None = None) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[WatchedCall] = []
         self.shapes: list[tuple[tuple[int, ...], str]] = []
         self._taps = taps
-        self._inside: list[Site] = []
+        self._inside: list[WatchedLayer] = []
         self._pending: list[list[tuple[int, Callable[..., Tensor], Tensor]]] = []
 
     def tap(self, value: Tensor) -> Tensor:
@@ -76,13 +79,15 @@ class Watch:
 
     def muted(self) -> bool:
         """Whether the pass is inside of a layer that nothing can be read from."""
-        return any(site.opaque for site in self._inside)
+        return any(one.opaque for one in self._inside)
 
-    def weighted(self, site: Site, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def weighted(
+        self, watched: WatchedLayer, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
         """Runs a weighted layer and records it."""
         if self.muted():
             return call(*args, **kwargs)
-        self._inside.append(site)
+        self._inside.append(watched)
         self._pending.append([])
         try:
             result = call(*args, **kwargs)
@@ -93,11 +98,13 @@ class Watch:
         layer_input = _first_float((args, kwargs))
         if len(activations) == 1:
             tap, activation, value = activations[0]
-            self.calls.append(Call(site, tap, value, flat[0], layer_input, activation, value))
+            self.calls.append(
+                WatchedCall(watched, tap, value, flat[0], layer_input, activation, value)
+            )
             return result
         tap = len(self.shapes)
         flat[0] = self.tap(flat[0])
-        self.calls.append(Call(site, tap, flat[0], flat[0], layer_input))
+        self.calls.append(WatchedCall(watched, tap, flat[0], flat[0], layer_input))
         return keras.tree.pack_sequence_as(result, flat)
 
     def own_activation(self, activation: Callable[..., Tensor], value: Tensor) -> Tensor:
@@ -113,7 +120,7 @@ class Watch:
         """Runs an activation layer, which completes the call before it."""
         output = function(*args, **kwargs)
         last = self.calls[-1] if self.calls and not self._inside else None
-        if last is not None and _is_linear(last.activation) and args:
+        if last is not None and is_linear(last.activation) and args:
             if last.value.shape[-1] == output.shape[-1]:
                 last.activation, last.activation_input, last.output = function, args[0], output
         return output
@@ -130,54 +137,55 @@ class Watch:
             self.calls[-1].normalized = True
 
 
-@contextlib.contextmanager
-def watching(watched: list[Site], *, batch_statistics: bool) -> Iterator[Callable[[Watch], None]]:
-    """Lets the layers report to a `Watch` until the block ends; yields a setter for it.
+def call_names(model: Any, calls: Sequence[WatchedCall]) -> tuple[str, ...]:
+    """A name for each call: the path of its layer, and its number where the layer is shared."""
+    times: Counter[str] = Counter()
+    names = []
+    for call in calls:
+        layer = call.watched.layer
+        name = (layer.path or layer.name).removeprefix(f"{model.name}/")
+        times[name] += 1
+        names.append(name if times[name] == 1 else f"{name} (call {times[name]})")
+    return tuple(names)
 
-    The hooks lie in the `__dict__` of the layer instances, where they shadow the methods of the
-    class, and are taken out again whatever happens.
+
+@contextlib.contextmanager
+def watching(
+    watched: list[WatchedLayer], *, batch_statistics: bool
+) -> Iterator[Callable[[ForwardPass], None]]:
+    """Lets the layers report to a `ForwardPass` until the block ends; yields a setter for it.
+
+    The hooks lie on the layer instances, where they shadow the methods of the class, and are
+    taken out again whatever happens.
 
     Args:
-        watched: The sites to hook.
+        watched: The layers to hook.
         batch_statistics: Whether `BatchNormalization` uses the statistics of the batch, as in
             training: at the start its moving statistics would make it do nothing.
     """
-    current: list[Watch] = [Watch()]
-    undo: list[tuple[Any, str, Any]] = []
-    try:
-        for site in watched:
-            _hook(site.layer, "call", _call_hook(site, current, batch_statistics), undo)
-            activation = getattr(site.layer, "activation", None)
-            if site.role is Role.WEIGHTED and not site.opaque and callable(activation):
-                _hook(site.layer, "activation", _activation_hook(activation, current), undo)
+    current: list[ForwardPass] = [ForwardPass()]
+    with contextlib.ExitStack() as hooks:
+        for one in watched:
+            hooked: dict[str, Any] = {"call": _call_hook(one, current, batch_statistics)}
+            activation = getattr(one.layer, "activation", None)
+            if one.task is WatchTask.WEIGHTED and not one.opaque and callable(activation):
+                hooked["activation"] = _activation_hook(activation, current)
+            hooks.enter_context(_backend.replaced(one.layer, **hooked))
         yield lambda watch: current.__setitem__(0, watch)
-    finally:
-        for layer, name, former in reversed(undo):
-            if former is _ABSENT:
-                del layer.__dict__[name]
-            else:
-                layer.__dict__[name] = former
 
 
-_ABSENT = object()
-
-
-def _hook(layer: Any, name: str, hook: Callable[..., Any], undo: list[Any]) -> None:
-    # Not `setattr`: Keras and torch track what is assigned that way.
-    undo.append((layer, name, layer.__dict__.get(name, _ABSENT)))
-    layer.__dict__[name] = hook
-
-
-def _call_hook(site: Site, current: list[Watch], batch_statistics: bool) -> Callable[..., Any]:
-    call = site.layer.call
+def _call_hook(
+    watched: WatchedLayer, current: list[ForwardPass], batch_statistics: bool
+) -> Callable[..., Any]:
+    call = watched.layer.call
 
     def hooked(*args: Any, **kwargs: Any) -> Any:
         watch = current[0]
-        if site.role is Role.WEIGHTED:
-            return watch.weighted(site, call, args, kwargs)
-        if site.role is Role.ACTIVATION:
+        if watched.task is WatchTask.WEIGHTED:
+            return watch.weighted(watched, call, args, kwargs)
+        if watched.task is WatchTask.ACTIVATION:
             return watch.activation(call, args, kwargs)
-        if site.role is Role.BATCH_NORMALIZATION and batch_statistics:
+        if watched.task is WatchTask.BATCH_NORMALIZATION and batch_statistics:
             kwargs["training"] = True
         watch.normalization()
         return call(*args, **kwargs)
@@ -186,16 +194,12 @@ def _call_hook(site: Site, current: list[Watch], batch_statistics: bool) -> Call
 
 
 def _activation_hook(
-    activation: Callable[..., Tensor], current: list[Watch]
+    activation: Callable[..., Tensor], current: list[ForwardPass]
 ) -> Callable[..., Tensor]:
     def hooked(value: Tensor) -> Tensor:
         return current[0].own_activation(activation, value)
 
     return hooked
-
-
-def _is_linear(activation: Callable[..., Any] | None) -> bool:
-    return activation is None or activation is keras.activations.linear
 
 
 def _first_float(structure: Any) -> Tensor | None:

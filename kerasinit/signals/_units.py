@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from keras import ops
+
+from kerasinit._typing import Tensor
+from kerasinit.layers import KernelAxes
 
 FLAT_DERIVATIVE = 0.01  # |act'| below this passes no gradient; covers sigmoid, tanh, softsign
 FLAT_SAMPLES = 0.95  # share of samples for which a saturated unit is flat
-EQUAL = 1e-6  # relative difference below which two columns are the same
+ZERO = 1e-6  # absolute value of an activation that counts as 0
+SAME = 1e-5  # relative difference below which two columns are the same
 CANCELLED = 1e-2  # of the largest gradient in the model; of less, rounding may be a part too
 FAR = 1e3  # a pre-activation far outside of every activation's working range
 
@@ -37,74 +43,104 @@ class ActivationShape:
         """Reads the shape from the values at -1000, 0 and 1000."""
         low, zero, high = np.asarray(function(np.array([-FAR, 0.0, FAR], "float32")), "float64")
         return cls(
-            has_off_state=bool(abs(zero) < EQUAL and abs(low) < EQUAL),
+            has_off_state=bool(abs(zero) < ZERO and abs(low) < ZERO),
             bounded=bool(max(abs(low), abs(high)) < FAR / 10),
         )
 
 
 def unit_shares(
-    preactivation: np.ndarray, derivative: np.ndarray, shape: ActivationShape
-) -> tuple[float, float]:
-    """Shares of dead and of saturated units, each in 0..1.
+    preactivation: Tensor, derivative: Tensor, shape: ActivationShape
+) -> tuple[Tensor, Tensor]:
+    """Shares of dead and of saturated units of each replica, in 0..1, each `(replicas,)`.
 
     A unit is dead if it is off (below zero, flat) for every sample; it is saturated if it is flat,
     but not off, for more than 95 % of the samples. Per unit, not per value: half of a ReLU
     layer's values are zero in a healthy network, and tools that count values raise false alarms.
 
     Args:
-        preactivation: Shape `(..., units)`.
+        preactivation: Shape `(replicas, ..., units)`; an array or a tensor, also while a backend
+            traces.
         derivative: Derivative of the activation there, same shape.
         shape: What the activation does far from zero.
 
     Source: thresholds of SageMaker Debugger's DeadRelu (per unit, all samples) and of the
     derivative form of its SaturatedActivation.
     """
-    units = preactivation.shape[-1]
-    z = preactivation.reshape(-1, units)
-    flat = np.abs(derivative.reshape(-1, units)) < FLAT_DERIVATIVE
-    off = flat & (z < 0) if shape.has_off_state else np.zeros_like(flat)
-    dead = float(np.mean(np.all(off, axis=0)))
-    if not shape.bounded:
-        return dead, 0.0
-    return dead, float(np.mean(np.mean(flat & ~off, axis=0) > FLAT_SAMPLES))
+    namespace: Any = np if isinstance(preactivation, np.ndarray) else ops
+    samples = tuple(range(1, len(preactivation.shape) - 1))
+    flat = namespace.abs(derivative) < FLAT_DERIVATIVE
+    dead = saturated = namespace.zeros(preactivation.shape[0])
+    if shape.has_off_state:
+        off = namespace.logical_and(flat, preactivation < 0)
+        flat = namespace.logical_and(flat, namespace.logical_not(off))
+        dead = namespace.mean(namespace.all(off, axis=samples), axis=-1)
+    if shape.bounded:
+        share = namespace.mean(flat, axis=samples)
+        saturated = namespace.mean(share > FLAT_SAMPLES, axis=-1)
+    return dead, saturated
+
+
+def unit_columns(
+    axes: KernelAxes,
+    main: int,
+    weights: Mapping[int, np.ndarray],
+    gradients: Mapping[int, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """All weights of each unit of a layer, and their gradients, `(replicas, inputs, units)`.
+
+    Args:
+        axes: How the axes of the kernel are used.
+        main: Number of the kernel.
+        weights: Weights of the layer by number, `(replicas, ...)`.
+        gradients: Their gradients, where there are any; that of the kernel is there.
+    """
+    kernel, gradient = axes.columns(weights[main]), axes.columns(gradients[main])
+    for index, vector in weights.items():
+        if vector.shape[1:] == kernel.shape[2:] and index in gradients:  # the bias
+            kernel = np.concatenate([kernel, vector[:, None]], axis=1)
+            gradient = np.concatenate([gradient, gradients[index][:, None]], axis=1)
+    return kernel, gradient
 
 
 def duplicate_share(
-    kernel: np.ndarray, kernel_gradient: np.ndarray, largest_gradient: float = 0.0
-) -> float:
-    """Share of units that have the weights and the weight gradient of another unit.
+    kernel: np.ndarray, kernel_gradient: np.ndarray, largest_gradient: Any = 0.0
+) -> np.ndarray:
+    """Share of units that have the weights and the weight gradient of another, `(replicas,)`.
 
     Such units compute the same and stay the same for ever: together they are one unit. Dead units
     share a zero gradient, but not their weights, and are no duplicates. Where units are copies,
     their gradients often cancel to nothing but rounding, which differs from unit to unit.
 
     Args:
-        kernel: Weights with the inputs in the rows, shape `(inputs, units)`.
+        kernel: Weights with the inputs in the rows, shape `(replicas, inputs, units)`.
         kernel_gradient: Gradient by `kernel`, same shape.
-        largest_gradient: Largest RMS of a gradient in the model, for what counts as rounding.
+        largest_gradient: Largest RMS of a gradient in the model, for what counts as rounding; a
+            number or `(replicas,)`.
 
-    >>> import numpy as np
-    >>> duplicate_share(np.array([[1.0, 1.0, 2.0]]), np.array([[3.0, 3.0, 3.0]]))
-    0.66...
+    >>> duplicate_share(np.array([[[1.0, 1.0, 2.0]]]), np.array([[[3.0, 3.0, 3.0]]])).round(2)
+    array([0.67])
     """
-    units = kernel.shape[1]
-    if units < 2 or not (np.isfinite(kernel).all() and np.isfinite(kernel_gradient).all()):
-        return 0.0
-    floor = CANCELLED * largest_gradient if np.isfinite(largest_gradient) else 0.0
-    columns = [_relative(kernel), _relative(kernel_gradient, floor)]
+    replicas, rows, units = kernel.shape
+    if units < 2:
+        return np.zeros(replicas)
+    largest = np.asarray(largest_gradient, "float64")
+    floor = np.where(np.isfinite(largest), CANCELLED * largest, 0.0)
+    columns = [kernel.astype("float64"), kernel_gradient.astype("float64")]
+    scales = [np.sqrt(np.einsum("riu,riu->r", c, c) / (rows * units)) for c in columns]
+    known = np.isfinite(scales[0]) & np.isfinite(scales[1])
+    scales = [np.where(known & (s > 0), s, 1.0) for s in (scales[0], np.maximum(scales[1], floor))]
     # Equal columns have equal projections: after sorting by them, copies are neighbours.
-    direction = np.random.default_rng(0).standard_normal(kernel.shape[0])
-    keys = [np.round(direction @ c / np.sqrt(kernel.shape[0]), 4) for c in columns]
-    order = np.lexsort((keys[1], keys[0]))
-    steps = [np.sqrt(np.mean(np.square(np.diff(c[:, order], axis=1)), axis=0)) for c in columns]
-    same = (steps[0] < EQUAL * 10) & (steps[1] < EQUAL * 10)
-    copies = np.zeros(units, bool)
-    copies[1:] |= same
-    copies[:-1] |= same
-    return float(np.mean(copies))
-
-
-def _relative(columns: np.ndarray, floor: float = 0.0) -> np.ndarray:
-    columns = columns.astype("float64")
-    scale = max(float(np.sqrt(np.mean(np.square(columns)))), floor)
-    return columns / scale if scale > 0 else columns
+    direction = np.random.default_rng(0).standard_normal(rows) / np.sqrt(rows)
+    keys = [direction @ c / s[:, None] for c, s in zip(columns, scales, strict=True)]
+    order = np.lexsort([np.round(key, 4) for key in reversed(keys)])
+    gaps = [np.abs(np.diff(np.take_along_axis(key, order, axis=1))) for key in keys]
+    near = 2 * SAME * np.sqrt(rows)  # twice the difference that copies can make
+    same = (gaps[0] < near) & (gaps[1] < near) & known[:, None]
+    for replica in np.flatnonzero(same.any(axis=1)):
+        for c, s in zip(columns, scales, strict=True):
+            steps = np.diff(c[replica][:, order[replica]], axis=1)
+            same[replica] &= np.sqrt(np.mean(np.square(steps), axis=0)) < SAME * s[replica]
+    copies = np.zeros((replicas, units), bool)
+    copies[:, 1:] |= same
+    copies[:, :-1] |= same
+    return np.mean(copies, axis=1)

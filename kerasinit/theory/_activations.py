@@ -6,13 +6,15 @@ import difflib
 import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, Unpack
 
 import keras
 import numpy as np
 
+from kerasinit._numbers import is_finite
+from kerasinit._typing import ActivationParameters, Tensor
 from kerasinit.theory._formulas import FORMULAS, Formula
 from kerasinit.theory._numeric import numeric_formula
 from kerasinit.theory._special import ArrayFunction
@@ -50,7 +52,11 @@ class Activation:
         return f"Activation(name={self.name!r}, kinks={self.kinks!r})"
 
 
-def resolve(activation: Any, **parameters: Any) -> Activation:
+ActivationLike: TypeAlias = str | Callable[..., Tensor] | Mapping[str, Any] | Activation | None
+"""None (linear), a name, a Keras function or layer, any callable on tensors, or a config."""
+
+
+def resolve(activation: ActivationLike, **parameters: Unpack[ActivationParameters]) -> Activation:
     """Exact function, derivative and kinks of an activation.
 
     Args:
@@ -58,8 +64,8 @@ def resolve(activation: Any, **parameters: Any) -> Activation:
             "relu_squared", "prelu", a Keras function, a Keras activation layer, a
             `functools.partial` of one, any elementwise callable on tensors (differentiated
             numerically), or an `Activation`, which is returned as it is.
-        **parameters: Parameters of a named activation, as Keras spells them:
-            `negative_slope`, `alpha`, `approximate`, `max_value`, `threshold`, `b`.
+        **parameters: Those of a named activation: `negative_slope`, `max_value`, `threshold`,
+            `default_value`, `alpha`, `approximate`, `b`, each as in Keras.
 
     Raises:
         ValueError: If the activation is unknown (with near matches), not elementwise, or does not
@@ -71,23 +77,24 @@ def resolve(activation: Any, **parameters: Any) -> Activation:
     >>> resolve(lambda x: keras.ops.maximum(x, 1.5)).kinks
     (1.5,)
     """
+    given: dict[str, Any] = dict(parameters)
     if isinstance(activation, Activation):
-        if parameters:
-            raise _no_parameters(activation, parameters)
+        if given:
+            raise _no_parameters(activation, given)
         return activation
     if activation is None:
         activation = "linear"
-    if isinstance(activation, dict):
-        activation = keras.activations.get(activation)
+    if isinstance(activation, Mapping):
+        activation = keras.saving.deserialize_keras_object(dict(activation))
     if isinstance(activation, functools.partial) and not activation.args:
-        parameters = {**activation.keywords, **parameters}
+        given = {**activation.keywords, **given}
         activation = activation.func
     if isinstance(activation, str):
-        return _by_name(activation, parameters)
+        return _by_name(activation, given)
     if isinstance(activation, keras.layers.Layer):
-        return _by_layer(activation, parameters)
+        return _by_layer(activation, given)
     if callable(activation):
-        return _by_function(activation, parameters)
+        return _by_function(activation, given)
     raise TypeError(
         "An activation is a name, a Keras function or layer, or a callable on tensors. "
         f"Received: activation={activation!r} of type {type(activation).__name__}."
@@ -129,8 +136,8 @@ def _known(name: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
 
 
 def _check_number(name: str, key: str, value: Any) -> None:
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and math.isfinite(value)
-    allowed = is_number or (key == "max_value" and value is None)
+    is_flag = key == "approximate" and isinstance(value, bool)
+    allowed = is_flag or is_finite(value) or (key == "max_value" and value is None)
     if not allowed or (key in ("alpha", "b") and value <= 0 and name != "elu"):
         raise ValueError(
             f"Parameter `{key}` of {name!r} must be a finite number"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
-from kerasinit.theory._activations import Activation, resolve
+from kerasinit.theory._activations import Activation, ActivationLike, resolve
 from kerasinit.theory._bivariate import pair_expectation
 from kerasinit.theory._lengths import (
     FixedPoint,
@@ -40,7 +39,7 @@ class DepthScales:
 
 
 def correlation_map(
-    activation: Any,
+    activation: ActivationLike,
     weight_std: float,
     bias_std: float = 0.0,
     *,
@@ -92,7 +91,9 @@ def correlation_map(
     return max(-1.0, min(1.0, (product + bias**2) / math.sqrt(lengths[0] * lengths[1])))
 
 
-def depth_scales(activation: Any, weight_std: float, bias_std: float = 0.0) -> DepthScales:
+def depth_scales(
+    activation: ActivationLike, weight_std: float, bias_std: float = 0.0
+) -> DepthScales:
     """Layers over which lengths and correlations reach their fixed points.
 
     Args:

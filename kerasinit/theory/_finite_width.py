@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from kerasinit._numbers import checked_whole
 from kerasinit.theory._special import Array, digamma, trigamma
 
-ACTIVATIONS = ("linear", "relu")
+Exact: TypeAlias = Literal["linear", "relu"]
+ACTIVATIONS: tuple[Exact, ...] = get_args(Exact)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class LogLength:
         return math.exp(self.mean)
 
 
-def log_length(activation: str, width: int, depth: int) -> LogLength:
+def log_length(activation: Exact, width: int, depth: int) -> LogLength:
     """Exact statistics of a signal's growth through a net of finite width.
 
     Weights are Gaussian with variance `2 / width` (ReLU) or `1 / width` (linear), biases zero.
@@ -65,8 +68,8 @@ def log_length(activation: str, width: int, depth: int) -> LogLength:
             f"The exact result is known for {ACTIVATIONS}. Received: activation={activation!r}. "
             "Use `propagate(..., width=...)` for the others."
         )
-    check_size("width", width)
-    check_size("depth", depth)
+    checked_whole("width", width)
+    checked_whole("depth", depth)
     if activation == "linear":
         freedom, shares = np.array([float(width)]), np.ones(1)
         scale, surplus = 1 / width, 2 / width
@@ -77,35 +80,6 @@ def log_length(activation: str, width: int, depth: int) -> LogLength:
     mean = float(np.dot(shares, means))
     variance = float(np.dot(shares, trigamma(freedom / 2) + (means - mean) ** 2))
     return LogLength(depth * mean, depth * variance, (1 + surplus) ** depth)
-
-
-def dead_probability(width: int, depth: int) -> float:
-    """Probability that a ReLU net without biases maps a given input to zero.
-
-    Args:
-        width: Units per layer.
-        depth: Layers.
-
-    Returns:
-        The probability, dimensionless.
-
-    Raises:
-        ValueError: If a size is not a positive integer.
-
-    Source: Lu et al., 2019, https://arxiv.org/abs/1903.06733
-
-    >>> round(dead_probability(width=4, depth=20), 5)
-    0.72494
-    """
-    check_size("width", width)
-    check_size("depth", depth)
-    return -math.expm1(depth * math.log1p(-(2.0**-width)))
-
-
-def check_size(name: str, value: int) -> None:
-    """Refuses what is not a positive integer."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"`{name}` must be an integer >= 1. Received: {name}={value!r}.")
 
 
 def _active_units(width: int) -> tuple[Array, Array]:

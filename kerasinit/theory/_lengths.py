@@ -6,15 +6,16 @@ length is the mean square of `x` and `z` over units, at infinite width.
 
 from __future__ import annotations
 
-import math
+import reprlib
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from kerasinit.theory._activations import Activation, resolve
+from kerasinit._numbers import is_finite
+from kerasinit.theory._activations import Activation, ActivationLike, resolve
 from kerasinit.theory._quadrature import gaussian_rule
 from kerasinit.theory._roots import find_root, find_roots
 
@@ -51,7 +52,7 @@ class Squares(NamedTuple):
 
 
 def length_map(
-    activation: Any, weight_std: float, bias_std: float = 0.0, *, length: float = 1.0
+    activation: ActivationLike, weight_std: float, bias_std: float = 0.0, *, length: float = 1.0
 ) -> float:
     """Mean square of the pre-activations one layer on.
 
@@ -76,7 +77,7 @@ def length_map(
     return weight**2 * squares(resolve(activation), check_length(length)).output + bias**2
 
 
-def chi_perp(activation: Any, weight_std: float, *, length: float = 1.0) -> float:
+def chi_perp(activation: ActivationLike, weight_std: float, *, length: float = 1.0) -> float:
     """Growth of the squared gradient, and of a small angle, through one layer: `chi_1`.
 
     Args:
@@ -99,7 +100,7 @@ def chi_perp(activation: Any, weight_std: float, *, length: float = 1.0) -> floa
     return weight**2 * squares(resolve(activation), check_length(length)).slope
 
 
-def chi_par(activation: Any, weight_std: float, *, length: float = 1.0) -> float:
+def chi_par(activation: ActivationLike, weight_std: float, *, length: float = 1.0) -> float:
     """Slope of the length map: growth of a small change of length through one layer.
 
     Args:
@@ -123,7 +124,7 @@ def chi_par(activation: Any, weight_std: float, *, length: float = 1.0) -> float
 
 
 def fixed_points(
-    activation: Any, weight_std: float, bias_std: float = 0.0
+    activation: ActivationLike, weight_std: float, bias_std: float = 0.0
 ) -> tuple[FixedPoint, ...]:
     """Every length from 0 to 1e8 that a layer maps to itself, shortest first.
 
@@ -181,17 +182,20 @@ def squares(activation: Activation, length: float) -> Squares:
 
 def check_scales(weight_std: float, bias_std: float) -> tuple[float, float]:
     """Both scales as floats, if they are finite and not negative."""
-    for name, value in (("weight_std", weight_std), ("bias_std", bias_std)):
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value!r}.")
-    return float(weight_std), float(bias_std)
+    return _not_negative("weight_std", weight_std), _not_negative("bias_std", bias_std)
 
 
 def check_length(length: float) -> float:
     """The length as a float, if it is finite and not negative."""
-    if not (math.isfinite(length) and length >= 0):
-        raise ValueError(f"`length` must be a finite number >= 0. Received: length={length!r}.")
-    return float(length)
+    return _not_negative("length", length)
+
+
+def _not_negative(name: str, value: float) -> float:
+    if not (is_finite(value) and value >= 0):
+        raise ValueError(
+            f"`{name}` must be a finite number >= 0. Received: {name}={reprlib.repr(value)}."
+        )
+    return float(value)
 
 
 def _lengths(activation: Activation, weight: float, bias: float) -> list[float]:

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from kerasinit.theory._activations import Activation, resolve
+from kerasinit._numbers import checked_whole
+from kerasinit.theory._activations import Activation, ActivationLike, resolve
 from kerasinit.theory._bivariate import pair_expectation
-from kerasinit.theory._finite_width import check_size, log_length
+from kerasinit.theory._finite_width import Exact, log_length
 from kerasinit.theory._lengths import (
     Squares,
     check_length,
@@ -60,7 +60,7 @@ class Propagation:
 
 
 def propagate(
-    activation: Any,
+    activation: ActivationLike,
     weight_std: float,
     bias_std: float = 0.0,
     depth: int = 50,
@@ -98,7 +98,7 @@ def propagate(
     """
     resolved = resolve(activation)
     weight, bias = check_scales(weight_std, bias_std)
-    check_size("depth", depth)
+    checked_whole("depth", depth)
     lengths, steps = _lengths(resolved, weight, bias, check_length(length), depth)
     perp = tuple(weight**2 * step.slope for step in steps)
     par = tuple(weight**2 * step.growth for step in steps)
@@ -107,7 +107,7 @@ def propagate(
         correlations = _correlations(resolved, weight, bias, lengths, correlation)
     spreads = typical = None
     if width is not None:
-        check_size("width", width)
+        checked_whole("width", width)
         shifts, spreads = _walk(resolved, weight, bias, lengths, par, width)
         typical = tuple(q * math.exp(s) for q, s in zip(lengths, shifts, strict=True))
     return Propagation(lengths, correlations, perp, par, _gradients(perp), spreads, typical)
@@ -187,7 +187,7 @@ def _walk(
     return tuple(shifts), tuple(spreads)
 
 
-def _exact_name(activation: Activation) -> str | None:
+def _exact_name(activation: Activation) -> Exact | None:
     """Which exact result holds: that of ReLU, of a line, or none."""
     if not is_homogeneous(activation):
         return None

@@ -76,7 +76,7 @@ def awareness(rounds):
         "EinsumDense": (keras.layers.EinsumDense("abc,cde->abde", (None, 2, 4)), (8, 2, 4)),
     }
     for name, (layer, shape) in cases.items():
-        ours, seeds = HeNormal("auto", seed=1), itertools.count()
+        ours, seeds = HeNormal(gain="auto", seed=1), itertools.count()
         layer.kernel_initializer = ours
         known = partial(ours, shape)
 

@@ -77,7 +77,7 @@ def critical(activation: str) -> tuple[dict[str, Any], ...]:
     try:
         from kerasinit.initializers import Critical
 
-        Critical(activation, bias_std=0.2)
+        Critical(activation=activation, bias_std=0.2)
     except ValueError:
         return ()
     config = {"activation": activation, "bias_std": 0.2}

@@ -14,7 +14,7 @@ def compared(tmp_path, replica):
 
     def compare_accuracies(accuracies, baseline="glorot_uniform", **changes):
         directory = RunDirectory(tmp_path / "run")
-        directory.prepare({})
+        directory.prepare({"initializers": [*dict.fromkeys(["glorot_uniform", *accuracies])]})
         with directory.writer() as writer:
             writer.append(
                 replica(label, seed, accuracy, **changes)
@@ -64,9 +64,20 @@ def test_a_single_seed_is_undetermined(compared):
     assert row(comparison, "he_normal").difference == Estimate(pytest.approx(0.4))
 
 
-def test_without_the_baseline_nothing_is_told(compared):
+def test_before_the_baseline_is_trained_nothing_is_told(compared):
     found = row(compared({"he_normal": spread(0.9)}), "he_normal")
     assert (found.difference, found.conclusion) == (None, "undetermined")
+
+
+def test_a_misspelt_baseline_is_refused_with_near_matches(compared):
+    accuracies = {"glorot_uniform": spread(0.9), "he_normal": spread(0.9)}
+    with pytest.raises(ValueError, match=r"'glorot_unifrom' is not part.*'glorot_uniform'"):
+        compared(accuracies, baseline="glorot_unifrom")
+
+
+def test_the_baseline_is_the_usual_one_unless_named(compared):
+    comparison = compared({"he_normal": spread(0.9), "glorot_uniform": spread(0.9)}, baseline=None)
+    assert comparison.baseline == "glorot_uniform"
 
 
 def test_the_baseline_is_not_compared_with_itself(compared):

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from filelock import FileLock
 
 from kerasinit.experiments._directory import RECORDS_FILE, RunDirectory, spec_changes
 
@@ -80,6 +81,24 @@ def test_a_foreign_directory_is_refused_and_left_alone(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+SPEC_TEXT = json.dumps({"kind": "kerasinit experiment", "spec": SPEC}, indent=1)
+
+
+@pytest.mark.parametrize("size", [0, 10, 45, len(SPEC_TEXT)])
+def test_a_half_written_spec_of_a_run_that_died_is_written_anew(tmp_path, size):
+    (tmp_path / "spec.half").write_text(SPEC_TEXT[:size])
+    RunDirectory(tmp_path).prepare(SPEC)
+    assert RunDirectory(tmp_path).load_spec() == SPEC
+    assert not (tmp_path / "spec.half").exists()
+
+
+def test_a_spec_half_that_is_no_beginning_of_ours_is_a_foreign_file(tmp_path):
+    (tmp_path / "spec.half").write_text("years of work")
+    with pytest.raises(ValueError, match=r"not empty.*spec\.half"):
+        RunDirectory(tmp_path).prepare(SPEC)
+    assert (tmp_path / "spec.half").read_text() == "years of work"
+
+
 @pytest.mark.parametrize("text", ["{", '{"spec": {}}', "[]", '{"kind": "other", "spec": {}}'])
 def test_a_spec_file_of_something_else_is_refused(tmp_path, text):
     (tmp_path / "spec.json").write_text(text)
@@ -99,6 +118,37 @@ def test_a_second_run_in_the_same_directory_is_refused(directory):
         directory.writer(),
     ):
         pass
+
+
+ASK_FOR_THE_LOCK = """
+import pathlib, sys
+from kerasinit.experiments._directory import RunDirectory
+try:
+    with RunDirectory(pathlib.Path(sys.argv[1])).writer():
+        sys.exit("two runs in one directory")
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_every_other_process_is_told_who_writes(directory):
+    command = [sys.executable, "-c", ASK_FOR_THE_LOCK, str(directory.path)]
+    with directory.writer():
+        for _ in range(2):  # asking must not forget the answer
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            assert f"Another run (process {os.getpid()}) writes" in done.stdout
+
+
+def test_a_directory_is_claimed_by_one_run_at_a_time(tmp_path):
+    with FileLock(tmp_path / "run.lock"), pytest.raises(ValueError, match="Another run"):
+        RunDirectory(tmp_path).prepare(SPEC)
+
+
+def test_a_finished_run_leaves_no_owner(directory):
+    with directory.writer():
+        pass
+    names = {entry.name for entry in directory.path.iterdir()}
+    assert names <= {"spec.json", "records.jsonl", "run.lock"}
 
 
 def test_the_lock_is_free_again_after_the_run(directory, replica):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from kerasinit.experiments import RECORD_BINS
 from kerasinit.experiments._data import load
 from kerasinit.experiments._measures import histogram, rms, signals_of, strengths, verdict
-from kerasinit.experiments._records import HIGHEST_POWER, HISTOGRAM_BINS, LOWEST_POWER
 from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Trainer
 from kerasinit.signals import measure
@@ -37,6 +37,15 @@ def convolved_model():
     return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
 
 
+def rectified_model():
+    """Too narrow, with its rectifiers as layers of their own, and a layer that is called twice."""
+    x = inputs = keras.Input((2,))
+    shared = layers.Dense(2)
+    for layer in (layers.Dense(2), shared, shared, layers.Dense(2)):
+        x = layers.ReLU()(layer(x))
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
 def weights_of(model, kind):
     rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
@@ -52,7 +61,7 @@ def dataset():
     return load("circle")
 
 
-@pytest.mark.parametrize("make", [plain_model, normalized_model, convolved_model])
+@pytest.mark.parametrize("make", [plain_model, normalized_model, convolved_model, rectified_model])
 def test_every_replica_is_measured_as_diagnose_measures_it(make, dataset):
     model = make()
     kinds = ("random", "constant", "zeros")
@@ -69,6 +78,15 @@ def test_every_replica_is_measured_as_diagnose_measures_it(make, dataset):
         for ours, theirs in zip(found.layers, alone.layers, strict=True):
             assert_same_numbers(ours, theirs)
         assert verdict(found) == verdict(alone)
+
+
+def test_a_rectifier_is_named_as_the_verdicts_know_it(dataset):
+    model = rectified_model()
+    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=64, replicas=1)
+    trainer.load(Weights.stack([weights_of(model, "random")]), 0.1)
+    (found,) = signals_of(model, trainer.calls, trainer.probe(), trainer.weights(), 2)
+    assert [row.activation for row in found.layers] == [*["relu"] * 4, None]
+    assert len({row.name for row in found.layers}) == 5
 
 
 def assert_same_numbers(ours, theirs):
@@ -102,11 +120,12 @@ def test_a_histogram_counts_every_finite_value_once():
     ("value", "position"),
     [
         (0.0, 0),
-        (2.0**LOWEST_POWER / 2, 0),
-        (2.0**LOWEST_POWER, 1),
-        (-1.0, 1 - LOWEST_POWER),
-        (2.0**HIGHEST_POWER, HISTOGRAM_BINS - 1),
-        (1e30, HISTOGRAM_BINS - 1),
+        (1e-38, 0),
+        (2.0**-33, 0),
+        (2.0**-32, 1),
+        (-1.0, 33),
+        (2.0**8, RECORD_BINS.count - 1),
+        (1e30, RECORD_BINS.count - 1),
     ],
 )
 def test_a_value_falls_into_its_power_of_two(value, position):

@@ -8,7 +8,7 @@ import pytest
 
 from kerasinit.experiments import Experiment, _trainer, compare, run
 from kerasinit.experiments._directory import RunDirectory
-from kerasinit.experiments._names import RESIDUAL_RULES
+from kerasinit.experiments._known_names import RESIDUAL_RULES
 
 
 def records(out):

@@ -217,7 +217,10 @@ def test_every_model_loads_in_a_fresh_process(tmp_path):
 
 
 def write_saved_model():
-    """Writes the file that the next test loads: run by hand, on TensorFlow, for a new row."""
+    """Writes the file that the next test loads: run by hand, on TensorFlow, for a new row.
+
+    Under the oldest Keras that is supported: the newer ones open its files, not the other way.
+    """
     outputs, inputs = [], {}
     for row in ROWS:
         x = inputs.setdefault(row.site, keras.Input(row.inputs, name=row.site))

@@ -47,7 +47,7 @@ def test_the_energy_check_notices_another_tap():
 
 @pytest.mark.parametrize("gain", [1.0, 2.0], ids="gain {}".format)
 def test_more_outputs_keep_the_norm_of_every_input(gain):
-    centre = numpy_of(DeltaOrthogonal(gain, scaled=False, seed=1)((3, 3, 4, 9)))[1, 1]
+    centre = numpy_of(DeltaOrthogonal(gain=gain, scaled=False, seed=1)((3, 3, 4, 9)))[1, 1]
     np.testing.assert_allclose(centre @ centre.T, gain**2 * np.eye(4), atol=1e-5 * gain**2)
 
 

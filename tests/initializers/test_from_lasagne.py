@@ -94,5 +94,5 @@ def test_orthogonal_has_the_same_norm():
 
 
 def test_the_documented_relu_bound_is_sqrt_twelve():
-    relu, default = (width(LasagneUniform(g, seed=1), (9, 3)) for g in ("relu", 1.0))
+    relu, default = (width(LasagneUniform(gain=g, seed=1), (9, 3)) for g in ("relu", 1.0))
     assert (relu, default) == (pytest.approx(12**0.5 / 12**0.5), pytest.approx((6 / 12) ** 0.5))

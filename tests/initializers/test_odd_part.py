@@ -22,10 +22,10 @@ def numpy_of(tensor):
 def stack(activation, depth, width=WIDTH):
     """Kernels and biases of a plain net of `depth` hidden layers, drawn outside of layers."""
     kernels, biases = [], []
-    offset = OddPartBias(activation, depth).offset
+    offset = OddPartBias(activation=activation, depth=depth).offset
     for index in range(depth):
         first = index == 0
-        rule = OddPart(activation, depth, paired_inputs=not first, seed=index)
+        rule = OddPart(activation=activation, depth=depth, paired_inputs=not first, seed=index)
         kernels.append(rule((INPUTS if first else width, width)))
         sums = keras.ops.sum(kernels[-1], axis=0)
         biases.append(keras.ops.zeros_like(sums) if first else -offset * sums)
@@ -81,7 +81,9 @@ def test_the_gradient_check_notices_plain_orthogonal_kernels():
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_a_hundred_mirrored_layers_are_a_linear_isometry(activation):
     kernels, biases = stack(activation, 100)
-    last = OddPart(activation, 100, paired_outputs=False, seed=100)((WIDTH, WIDTH // 2))
+    last = OddPart(activation=activation, depth=100, paired_outputs=False, seed=100)(
+        (WIDTH, WIDTH // 2)
+    )
     x, y = (keras.random.normal((4, INPUTS), seed=seed) for seed in (1, 2))
 
     def net(inputs):
@@ -96,7 +98,7 @@ def test_a_hundred_mirrored_layers_are_a_linear_isometry(activation):
 
 
 def test_the_pairs_of_a_hidden_kernel_are_mirrored():
-    kernel = numpy_of(OddPart("gelu", seed=1)((8, 12)))
+    kernel = numpy_of(OddPart(activation="gelu", seed=1)((8, 12)))
     block = kernel[:4, :6]
     np.testing.assert_allclose(kernel, np.block([[block, -block], [-block, block]]), atol=0)
     np.testing.assert_allclose(block @ block.T, 6 / 4 * np.eye(4), atol=1e-5)
@@ -104,22 +106,24 @@ def test_the_pairs_of_a_hidden_kernel_are_mirrored():
 
 def test_the_first_kernel_is_mirrored_in_its_outputs_and_has_the_scale_of_the_data():
     kernel = numpy_of(
-        OddPart("tanh", 10, paired_inputs=False, input_mean_square=4.0, seed=1)((6, 6))
+        OddPart(activation="tanh", depth=10, paired_inputs=False, input_mean_square=4.0, seed=1)(
+            (6, 6)
+        )
     )
     length = theory.odd_part("tanh", depth=10).length
     np.testing.assert_allclose(kernel.T @ kernel, length / 4 * np.eye(6), atol=1e-5)
-    kernel = numpy_of(OddPart("relu", paired_inputs=False, seed=1)((6, 8)))
+    kernel = numpy_of(OddPart(activation="relu", paired_inputs=False, seed=1)((6, 8)))
     np.testing.assert_array_equal(kernel[:, :4], -kernel[:, 4:])
 
 
 def test_the_last_kernel_is_mirrored_in_its_inputs():
-    kernel = numpy_of(OddPart("relu", paired_outputs=False, seed=1)((8, 3)))
+    kernel = numpy_of(OddPart(activation="relu", paired_outputs=False, seed=1)((8, 3)))
     np.testing.assert_array_equal(kernel[:4], -kernel[4:])
     np.testing.assert_allclose(kernel[:4].T @ kernel[:4], np.eye(3), atol=1e-5)
 
 
 def test_a_centred_kernel_is_orthogonal():
-    kernel = numpy_of(OddPart("sigmoid", depth=50, seed=1)((9, 9)))
+    kernel = numpy_of(OddPart(activation="sigmoid", depth=50, seed=1)((9, 9)))
     gain = theory.odd_part("sigmoid", depth=50).gain
     np.testing.assert_allclose(gain, 4.3528, atol=1e-4)  # table of the rule
     np.testing.assert_allclose(kernel.T @ kernel, gain**2 * np.eye(9), rtol=1e-4, atol=1e-4)
@@ -129,7 +133,7 @@ def test_odd_widths_keep_a_relu_net_linear():
     widths = [9, 17, 17, 17, 17, 7]
     x, y = (keras.random.normal((4, 9), seed=seed) for seed in (1, 2))
     kernels = [
-        OddPart("relu", paired_inputs=i > 0, paired_outputs=i < 4, seed=i)(shape)
+        OddPart(activation="relu", paired_inputs=i > 0, paired_outputs=i < 4, seed=i)(shape)
         for i, shape in enumerate(pairwise(widths))
     ]
 
@@ -143,7 +147,7 @@ def test_odd_widths_keep_a_relu_net_linear():
 
 
 def test_the_leftover_unit_copies_unit_0_and_feeds_nothing():
-    kernel = numpy_of(OddPart("relu", seed=1)((7, 5)))
+    kernel = numpy_of(OddPart(activation="relu", seed=1)((7, 5)))
     np.testing.assert_array_equal(kernel[:, 4], kernel[:, 0])
     np.testing.assert_array_equal(kernel[6], 0)
 
@@ -152,7 +156,9 @@ def test_a_convolutional_net_keeps_its_mean_square_up_to_the_borders():
     signal = keras.random.normal((2, 7, 7, 16), seed=1)
     start = np.mean(numpy_of(signal) ** 2)
     for index in range(30):
-        kernel = OddPart("gelu", paired_inputs=index > 0, seed=index)((3, 3, signal.shape[-1], 32))
+        kernel = OddPart(activation="gelu", paired_inputs=index > 0, seed=index)(
+            (3, 3, signal.shape[-1], 32)
+        )
         values = keras.ops.conv(signal, kernel, padding="same")
         signal = keras.ops.gelu(values, approximate=False)
     np.testing.assert_allclose(np.mean(numpy_of(values) ** 2), start, rtol=1e-3)
@@ -163,8 +169,8 @@ def test_the_depthwise_part_of_a_separable_convolution_passes_its_channels_on():
         8,
         3,
         padding="same",
-        depthwise_initializer=OddPart("relu", seed=1),
-        pointwise_initializer=OddPart("relu", seed=2),
+        depthwise_initializer=OddPart(activation="relu", seed=1),
+        pointwise_initializer=OddPart(activation="relu", seed=2),
     )
     inputs = keras.random.normal((1, 5, 5, 6), seed=1)
     outputs = numpy_of(layer(inputs))
@@ -175,9 +181,12 @@ def test_the_depthwise_part_of_a_separable_convolution_passes_its_channels_on():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (L.Conv2D(8, 3, groups=2, kernel_initializer=OddPart("relu")), "groups or gates"),
-        (L.DepthwiseConv2D(3, depthwise_initializer=OddPart("relu")), "mixes channels"),
-        (L.Conv2D(1, 3, kernel_initializer=OddPart("relu")), "at least two inputs"),
+        (
+            L.Conv2D(8, 3, groups=2, kernel_initializer=OddPart(activation="relu")),
+            "groups or gates",
+        ),
+        (L.DepthwiseConv2D(3, depthwise_initializer=OddPart(activation="relu")), "mixes channels"),
+        (L.Conv2D(1, 3, kernel_initializer=OddPart(activation="relu")), "at least two inputs"),
     ],
     ids=["groups", "depthwise", "one unit"],
 )
@@ -195,7 +204,7 @@ def test_a_kernel_that_cannot_be_paired_is_refused_with_its_layer(layer, message
         ({"activation": "relu", "paired_inputs": 1}, TypeError, "`paired_inputs` must be True"),
         ({"activation": "relu", "paired_outputs": None}, TypeError, "`paired_outputs` must be"),
         ({"activation": "relu", "input_mean_square": 0}, ValueError, "`input_mean_square` must"),
-        ({"activation": "relu", "input_mean_square": "1"}, TypeError, "`input_mean_square` must"),
+        ({"activation": "relu", "input_mean_square": "1"}, ValueError, "`input_mean_square` must"),
     ],
     ids=["typo", "depth", "zeta", "inputs", "outputs", "mean square", "text"],
 )

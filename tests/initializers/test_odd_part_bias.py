@@ -8,8 +8,8 @@ from kerasinit.initializers import OddPart, OddPartBias
 
 L = keras.layers
 KERNEL = {
-    "kernel_initializer": OddPart("sigmoid", seed=1),
-    "bias_initializer": OddPartBias("sigmoid"),
+    "kernel_initializer": OddPart(activation="sigmoid", seed=1),
+    "bias_initializer": OddPartBias(activation="sigmoid"),
 }
 
 
@@ -21,7 +21,14 @@ def numpy_of(tensor):
     ("layer", "shape"),
     [
         (L.Dense(6, **KERNEL), (5,)),
-        (L.Dense(6, kernel_initializer="he_normal", bias_initializer=OddPartBias("sigmoid")), (5,)),
+        (
+            L.Dense(
+                6,
+                kernel_initializer="he_normal",
+                bias_initializer=OddPartBias(activation="sigmoid"),
+            ),
+            (5,),
+        ),
         (L.Conv1D(6, 3, padding="same", **KERNEL), (7, 4)),
         (L.Conv2D(6, 3, padding="same", **KERNEL), (5, 5, 4)),
         (L.Conv2D(6, 3, padding="same", groups=2, **KERNEL), (5, 5, 4)),
@@ -32,9 +39,9 @@ def numpy_of(tensor):
                 6,
                 3,
                 padding="same",
-                depthwise_initializer=OddPart("sigmoid"),
-                pointwise_initializer=OddPart("sigmoid"),
-                bias_initializer=OddPartBias("sigmoid"),
+                depthwise_initializer=OddPart(activation="sigmoid"),
+                pointwise_initializer=OddPart(activation="sigmoid"),
+                bias_initializer=OddPartBias(activation="sigmoid"),
             ),
             (5, 5, 4),
         ),
@@ -48,7 +55,11 @@ def test_inputs_at_the_middle_of_the_sigmoid_give_zero(layer, shape):
 
 @pytest.mark.parametrize(
     "initializer",
-    [OddPartBias("relu"), OddPartBias("tanh"), OddPartBias("sigmoid", paired_inputs=False)],
+    [
+        OddPartBias(activation="relu"),
+        OddPartBias(activation="tanh"),
+        OddPartBias(activation="sigmoid", paired_inputs=False),
+    ],
     ids=["mirrored", "odd", "first layer"],
 )
 def test_no_bias_where_none_is_due(initializer):
@@ -90,13 +101,13 @@ def test_a_subclassed_model_gets_the_same_bias():
 
 def test_outside_a_layer_the_missing_kernel_is_named():
     with pytest.raises(ValueError, match=r"reads the kernel of its layer.*no layer"):
-        OddPartBias("sigmoid")((4,))
+        OddPartBias(activation="sigmoid")((4,))
 
 
 def test_a_recurrent_layer_is_refused():
-    layer = L.SimpleRNN(4, bias_initializer=OddPartBias("sigmoid"), unroll=True)
+    layer = L.SimpleRNN(4, bias_initializer=OddPartBias(activation="sigmoid"), unroll=True)
     layer.build((None, 3, 5))  # one gate: the kernel's sums are what the inputs send
-    gru = L.GRU(4, bias_initializer=OddPartBias("sigmoid"))
+    gru = L.GRU(4, bias_initializer=OddPartBias(activation="sigmoid"))
     with pytest.raises(ValueError, match=r"bias_initializer. of Dense.*shape=\(2, 12\)"):
         gru.build((None, 3, 5))
 

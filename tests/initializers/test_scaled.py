@@ -110,7 +110,7 @@ def test_truncated_values_are_truncated_at_the_same_variance(cut):
 
 def test_a_cut_at_the_mean_leaves_a_uniform_distribution():
     limit = math.sqrt(3) * STD["Lecun"]
-    values = sample(LecunNormal(truncate=1e-300, seed=1))
+    values = sample(LecunNormal(truncate=1e-30, seed=1))
     assert_distributed(values, stats.uniform(-limit, 2 * limit))
 
 
@@ -157,7 +157,7 @@ def test_each_mode_divides_by_its_fan(mode, std):
     ids=["float", "numpy", "int", "name", "function", "layer", "op", "lambda", "auto"],
 )
 def test_the_gain_multiplies_the_weights(gain, factor):
-    ratio = sample(LecunNormal(gain, seed=1), (20, 10)) / sample(LecunNormal(seed=1), (20, 10))
+    ratio = sample(LecunNormal(gain=gain, seed=1), (20, 10)) / sample(LecunNormal(seed=1), (20, 10))
     np.testing.assert_allclose(ratio, factor, rtol=1e-5)
 
 
@@ -180,7 +180,7 @@ def test_the_automatic_gain_is_that_of_the_layers_activation(cls, activation, fa
     shape = (None, 20) if cls is L.Dense else (None, 3, 20)
     kernels = []
     for gain in ("auto", 1.0):
-        layer = cls(10, activation=activation, kernel_initializer=HeNormal(gain, seed=1))
+        layer = cls(10, activation=activation, kernel_initializer=HeNormal(gain=gain, seed=1))
         if cls is not L.Dense:
             layer.cell.recurrent_initializer = keras.initializers.Zeros()
         layer.build(shape)
@@ -192,14 +192,14 @@ def test_the_automatic_gain_is_that_of_the_layers_activation(cls, activation, fa
 def test_the_arguments_survive_a_config(cls):
     options = {"input_axes": [0], "output_axes": [1], "batch_axes": [2], "seed": 3}
     cut = 2.0 if cls in NORMAL else None
-    initializer = cls("gelu", "fan_geo", truncate=cut, **options)
+    initializer = cls(gain="gelu", mode="fan_geo", truncate=cut, **options)
     config = initializer.get_config()
     assert config == {"gain": "gelu", "mode": "fan_geo", "truncate": cut, **options}
     assert cls.from_config(config).get_config() == config
 
 
 def test_an_activation_layer_as_gain_survives_its_config():
-    initializer = HeNormal(keras.layers.LeakyReLU(negative_slope=0.2), seed=1)
+    initializer = HeNormal(gain=keras.layers.LeakyReLU(negative_slope=0.2), seed=1)
     again = HeNormal.from_config(initializer.get_config())
     np.testing.assert_array_equal(sample(initializer, (3, 4)), sample(again, (3, 4)))
 
@@ -209,37 +209,37 @@ def test_a_registered_function_as_gain_survives_its_config():
     def doubled(x):
         return 2 * x
 
-    initializer = HeNormal(doubled, seed=1)
+    initializer = HeNormal(gain=doubled, seed=1)
     again = HeNormal.from_config(initializer.get_config())
     np.testing.assert_array_equal(sample(initializer, (3, 4)), sample(again, (3, 4)))
 
 
 def test_an_unregistered_function_as_gain_cannot_be_saved():
     with pytest.raises(ValueError, match="can only be saved once it is registered"):
-        HeNormal(lambda x: 2 * x).get_config()
+        HeNormal(gain=lambda x: 2 * x).get_config()
 
 
 def test_an_unregistered_function_as_gain_works_in_attention():
-    layer = L.MultiHeadAttention(2, 4, kernel_initializer=HeNormal(lambda x: 2 * x, seed=1))
+    layer = L.MultiHeadAttention(2, 4, kernel_initializer=HeNormal(gain=lambda x: 2 * x, seed=1))
     layer.build((None, 5, 8), (None, 5, 8))
     assert layer.query_dense.kernel.shape == (8, 2, 4)
 
 
-@pytest.mark.parametrize("gain", [0, -1.0, math.inf, math.nan, 1e39, 1e-46], ids=str)
+@pytest.mark.parametrize("gain", [0, -1.0, math.inf, math.nan, 1e39, 1e-46, True], ids=str)
 def test_a_gain_that_is_no_positive_number_is_refused(gain):
-    with pytest.raises(ValueError, match=r"`gain` must be > 0 and finite, .* Received: gain="):
-        HeNormal(gain)
+    with pytest.raises(ValueError, match=r"`gain` must be a number from .* Received: gain="):
+        HeNormal(gain=gain)
 
 
-@pytest.mark.parametrize("gain", [None, True, [1.0]], ids=str)
+@pytest.mark.parametrize("gain", [None, [1.0]], ids=str)
 def test_a_gain_of_another_type_is_refused(gain):
     with pytest.raises(TypeError, match=r"`gain` must be a number > 0, an activation or 'auto'"):
-        HeNormal(gain)
+        HeNormal(gain=gain)
 
 
 def test_an_unknown_activation_gets_near_matches():
     with pytest.raises(ValueError, match=r"`gain` must be .*'gellu'.*gelu"):
-        HeNormal("gellu")
+        HeNormal(gain="gellu")
 
 
 def test_an_unknown_mode_gets_near_matches():
@@ -247,15 +247,11 @@ def test_an_unknown_mode_gets_near_matches():
         HeNormal(mode="fan_inn")
 
 
-@pytest.mark.parametrize("cut", [0, -2.0, math.inf, math.nan], ids=str)
+@pytest.mark.parametrize("cut", [0, -2.0, math.inf, math.nan, "2", True], ids=repr)
 def test_a_cut_that_is_no_positive_number_is_refused(cut):
-    with pytest.raises(ValueError, match=r"`truncate` must be a number of standard deviations"):
-        HeNormal(truncate=cut)
-
-
-@pytest.mark.parametrize("cut", ["2", True], ids=repr)
-def test_a_cut_of_another_type_is_refused(cut):
-    with pytest.raises(TypeError, match=r"`truncate` must be None or a number"):
+    with pytest.raises(
+        ValueError, match=r"`truncate` must be a number from .*`truncate=2.0` is usual"
+    ):
         HeNormal(truncate=cut)
 
 
@@ -313,7 +309,9 @@ def test_the_classes_are_variance_scalings_for_einsum_dense():
 
 
 def test_the_gain_is_that_of_the_theory():
-    ratio = sample(HeNormal("mish", seed=1), (3, 4)) / sample(HeNormal(1.0, seed=1), (3, 4))
+    ratio = sample(HeNormal(gain="mish", seed=1), (3, 4)) / sample(
+        HeNormal(gain=1.0, seed=1), (3, 4)
+    )
     np.testing.assert_allclose(ratio, kerasinit.gain("mish"), rtol=1e-5)
 
 

@@ -203,7 +203,7 @@ def test_a_layer_built_while_its_model_is_traced_is_seen():
         def __init__(self):
             super().__init__(name="traced")
             self.wide = L.DepthwiseConv1D(
-                3, name="wide", depthwise_initializer=HeNormal(1.0, seed=3)
+                3, name="wide", depthwise_initializer=HeNormal(gain=1.0, seed=3)
             )
 
         def call(self, inputs):
@@ -212,7 +212,7 @@ def test_a_layer_built_while_its_model_is_traced_is_seen():
     model = Traced()
     model(np.zeros((1, 6, 400), "float32"))
     assert np.std(values(model.wide.kernel)) == pytest.approx(3**-0.5, rel=0.1)
-    direct = L.DepthwiseConv1D(3, name="wide", depthwise_initializer=HeNormal(1.0, seed=3))
+    direct = L.DepthwiseConv1D(3, name="wide", depthwise_initializer=HeNormal(gain=1.0, seed=3))
     assert kernel(direct, (None, 6, 400)).std() == pytest.approx(3**-0.5, rel=0.1)
 
 

@@ -73,7 +73,9 @@ def test_a_traced_draw_equals_an_eager_one(initializer):
 
 
 def test_an_automatic_gain_is_found_while_tracing():
-    layer = keras.layers.Dense(4, activation=lambda x: 2 * x, kernel_initializer=HeNormal("auto"))
+    layer = keras.layers.Dense(
+        4, activation=lambda x: 2 * x, kernel_initializer=HeNormal(gain="auto")
+    )
     keras.Sequential([layer]).predict(np.ones((1, 3), "float32"), verbose=0)
     assert layer.kernel.shape == (3, 4)
 

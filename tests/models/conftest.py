@@ -130,7 +130,8 @@ def wrappers_and_oddities():
     x = layers.PReLU()(layers.SeparableConv2D(6, 3)(x))
     x = layers.GroupNormalization(2)(layers.Conv2D(4, 1, groups=2)(x))
     x = layers.ConvLSTM1D(2, 1)(x)
-    x = layers.RMSNormalization()(layers.Flatten()(x))
+    norm = getattr(layers, "RMSNormalization", layers.LayerNormalization)  # new in Keras 3.9
+    x = norm()(layers.Flatten()(x))
     x = layers.EinsumDense("ab,bc->ac", 3, bias_axes="c")(x)
     return keras.Model(inputs, layers.Dense(2)(x))
 

@@ -40,8 +40,10 @@ def varied_model():
     inner = keras.Sequential(
         [
             keras.Input((4,)),
-            layers.Dense(6, "tanh", kernel_initializer=initializers.HeNormal("auto")),
-            layers.Dense(6, kernel_initializer=initializers.OddPart("gelu", paired_inputs=False)),
+            layers.Dense(6, "tanh", kernel_initializer=initializers.HeNormal(gain="auto")),
+            layers.Dense(
+                6, kernel_initializer=initializers.OddPart(activation="gelu", paired_inputs=False)
+            ),
         ]
     )
     return keras.Model(inputs, layers.Dense(2, kernel_initializer="kerasinit>Siren")(inner(x)))
@@ -53,7 +55,7 @@ def test_the_file_opens_without_kerasinit_and_predicts_the_same(tmp_path):
             keras.Input((6, 8)),
             layers.Conv1D(4, 3, kernel_initializer="kerasinit>HeNormal"),
             layers.Bidirectional(layers.SimpleRNN(3, recurrent_initializer="kerasinit>Orthogonal")),
-            layers.Dense(2, kernel_initializer=initializers.OddPart("gelu")),
+            layers.Dense(2, kernel_initializer=initializers.OddPart(activation="gelu")),
         ]
     )
     kerasinit.portable(model)
@@ -137,7 +139,10 @@ def held(layer):
         ),
         (
             lambda: layers.Dense(
-                400, kernel_initializer=initializers.Critical("tanh", 0.2, distribution="normal")
+                400,
+                kernel_initializer=initializers.Critical(
+                    activation="tanh", bias_std=0.2, distribution="normal"
+                ),
             ),
             (100,),
             0.1304146,

@@ -4,7 +4,8 @@ import keras
 import pytest
 from keras import ops
 
-from kerasinit.signals import ActivationShape, elementwise_shape
+from kerasinit.signals import ActivationShape
+from kerasinit.signals._elementwise import elementwise_shape
 
 
 @pytest.mark.parametrize(

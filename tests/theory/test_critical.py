@@ -10,7 +10,6 @@ from kerasinit.theory import (
     chi_par,
     chi_perp,
     critical,
-    half_stable,
     length_map,
     resolve,
 )
@@ -75,27 +74,9 @@ def test_a_critical_point_keeps_length_and_gradient(bias_std, name):
 def test_short_critical_tanh_nets_lose_no_digits(length):
     # sigma_w^2 = 1 + 2q + O(q^2) and sigma_b^2 = (4/3) q^3 (1 + O(q)): the direct
     # difference of the two sides has lost ten digits at q = 1e-3.
-    from kerasinit.theory._critical import _bias_square
-
-    tanh = resolve("tanh")
-    assert _bias_square(tanh, length) == pytest.approx(4 / 3 * length**3, rel=7 * length)
-    bias_std = math.sqrt(_bias_square(tanh, length))
-    point = critical("tanh", bias_std)
-    assert point.length == pytest.approx(length, rel=1e-6)
+    point = critical("tanh", math.sqrt(4 / 3 * length**3))
+    assert point.length == pytest.approx(length, rel=7 / 3 * length)
     assert point.weight_std**2 - 1 == pytest.approx(2 * length, rel=10 * length)
-
-
-@pytest.mark.parametrize(
-    ("name", "length", "weight", "bias"),
-    [("silu", 14.32017, 1.98800, 0.55514), ("gelu", 3.56155, 1.98306, 0.17292)],
-)
-def test_half_stable_points_are_those_of_the_book(name, length, weight, bias):
-    point = half_stable(name)
-    assert point.length == pytest.approx(length, abs=1e-5)
-    assert point.weight_std**2 == pytest.approx(weight, abs=1e-5)
-    assert point.bias_std**2 == pytest.approx(bias, abs=1e-5)
-    assert chi_par(name, point.weight_std, length=point.length) == pytest.approx(1, abs=1e-9)
-    assert chi_perp(name, point.weight_std, length=point.length) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["softplus", "log_sigmoid", "squareplus", "threshold"])
@@ -109,12 +90,6 @@ def test_what_has_no_critical_point_says_so(name, bias_std):
 def test_relu_with_biases_has_no_critical_point():
     with pytest.raises(ValueError, match=r"No critical point exists for 'relu'.*use bias_std=0"):
         critical("relu", 0.2)
-
-
-@pytest.mark.parametrize("name", ["tanh", "relu", "softplus"])
-def test_what_has_no_half_stable_point_says_so(name):
-    with pytest.raises(ValueError, match=f"'{name}' has no half-stable point"):
-        half_stable(name)
 
 
 def test_a_negative_bias_scale_is_refused():

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 
-from kerasinit.theory import dead_probability, log_length
+from kerasinit.theory import log_length
 
 # width, mean and variance per layer, depth, total mean, std, median, second moment
 TABLE = [
@@ -67,12 +68,13 @@ def test_the_walk_check_notices_five_percent():
         assert_walk(random_walk(64, 20, 4000, scale=2.1), log_length("relu", 64, 20))
 
 
-@pytest.mark.parametrize(
-    ("width", "depth", "share"),
-    [(2, 10, 0.94369), (4, 20, 0.72494), (8, 50, 0.17774), (16, 50, 7.6e-4)],
-)
-def test_dead_nets_have_the_published_probability(width, depth, share):
-    assert dead_probability(width, depth) == pytest.approx(share, abs=5e-6)
+@pytest.mark.parametrize("width", [1, 2, 3, 14, 32, 1000])
+def test_linear_nets_have_the_logarithm_of_a_chi_square(width):
+    # ln of a chi-square with n degrees of freedom: mean digamma(n/2) + ln 2, variance trigamma.
+    walk = log_length("linear", width, 1)
+    mean = scipy.special.digamma(width / 2) + math.log(2 / width)
+    assert walk.mean == pytest.approx(mean, rel=1e-12, abs=1e-13)
+    assert walk.variance == pytest.approx(scipy.special.polygamma(1, width / 2), rel=1e-12)
 
 
 @pytest.mark.parametrize(

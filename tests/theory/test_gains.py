@@ -1,4 +1,4 @@
-"""Gains are those of exact quadrature, and torch's table is torch's table."""
+"""Gains are those of exact quadrature."""
 
 import math
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kerasinit
-from kerasinit.theory import calculate_gain, gain
+from kerasinit.theory import gain
 
 # Forward, centered and backward gains, from independent quadrature (ten digits).
 TABLE = [
@@ -122,37 +122,3 @@ def test_the_mean_square_check_notices_five_percent():
 def test_what_has_no_gain_is_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
         gain(*arguments)
-
-
-@pytest.mark.parametrize("name", PORTED)
-def test_torchs_names_have_torchs_values(name):
-    assert calculate_gain(name) == PORTED[name]
-
-
-@pytest.mark.parametrize(
-    ("slope", "value"),
-    [(0.01, 1.4141428569978354), (0.2, 1.3867504905630728), (math.sqrt(5), 0.5773502691896257)],
-)
-def test_torchs_leaky_relu_takes_its_slope(slope, value):
-    assert calculate_gain("leaky_relu", slope) == value
-
-
-@pytest.mark.skipif(keras.config.backend() != "torch", reason="compares with torch itself")
-@pytest.mark.parametrize("name", PORTED)
-def test_torch_agrees(name):
-    import torch
-
-    for param in (None, 0.3, 2):
-        assert calculate_gain(name, param) == torch.nn.init.calculate_gain(name, param)
-
-
-@pytest.mark.parametrize("name", ["gelu", "silu", "elu", "mish", "softplus", "prelu", "identity"])
-def test_what_torch_refuses_is_refused(name):
-    with pytest.raises(ValueError, match=f"torch has no gain.*Received: '{name}'"):
-        calculate_gain(name)
-
-
-@pytest.mark.parametrize("slope", [True, "0.1", [0.1]])
-def test_a_slope_that_is_no_number_is_refused(slope):
-    with pytest.raises(ValueError, match=r"`param` must be a number.*Received: param="):
-        calculate_gain("leaky_relu", slope)

@@ -103,6 +103,12 @@ def test_a_contracting_relu_has_its_closed_form(weight_std, bias_std):
     assert point.stable
 
 
+@pytest.mark.parametrize("length", [1e-6, 0.3, 1.0, 10.0, 1e6])  # on the search grid, and between
+def test_a_line_has_its_closed_form(length):
+    (point,) = fixed_points("linear", 0.5, math.sqrt(0.75 * length))
+    assert point.length == pytest.approx(length, rel=1e-12)
+
+
 @given(st.floats(0.2, 4.0), st.floats(0.0, 2.0), st.sampled_from(["tanh", "elu", "sigmoid"]))
 def test_a_fixed_point_is_mapped_to_itself(weight_std, bias_std, name):
     for point in fixed_points(name, weight_std, bias_std):
@@ -121,6 +127,8 @@ def test_tiny_lengths_follow_the_slopes_at_zero(length):
     [
         (("tanh", -1.0), {}, "`weight_std` must be a finite number >= 0.*weight_std=-1.0"),
         (("tanh", 1.0, math.nan), {}, "`bias_std` must be a finite number"),
+        (("tanh", "1"), {}, "`weight_std` must be a finite number.*weight_std='1'"),
+        (("tanh", 10**400), {}, "`weight_std` must be a finite number"),
         (("tanh", 1.0), {"length": -2.0}, "`length` must be a finite number >= 0.*length=-2.0"),
     ],
 )

@@ -131,9 +131,9 @@ def test_deeper_nets_start_shorter(first, second):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (("tanh", 0), "`depth` is a number of hidden layers.*Received: depth=0"),
-        (("tanh", 2.5), "`depth` is a number of hidden layers"),
-        (("tanh", True), "`depth` is a number of hidden layers"),
+        (("tanh", 0), "`depth` must be an integer >= 1.*Received: depth=0.*hidden layers"),
+        (("tanh", 2.5), "`depth` must be an integer >= 1"),
+        (("tanh", True), "`depth` must be an integer >= 1"),
         (("tanh", 50, 1.0), "`zeta` is a growth.*Received: zeta=1.0"),
         (("tanh_shrink",), "no slope at small inputs"),
         ((Activation("square", np.square, lambda x: 2 * x, ()),), "is even"),

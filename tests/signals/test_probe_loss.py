@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerasinit.signals._loss import chance_loss, doubles_with_batch, guessed_loss, projection
+from kerasinit.signals._probe_loss import chance_loss, doubles_with_batch, guessed_loss, projection
 
 PROBABILITIES = np.array([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]])
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -13,10 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasinit._seeds import folded, without_numbers
 from kerasinit._typing import SeedLike
 
 MAX_SEED = 2**31 - 2  # TensorFlow seeds are int32
-_NUMBER = re.compile(r"_\d+(?=/|$)")
 
 
 def resolve_seed(seed: SeedLike) -> int:
@@ -47,9 +45,9 @@ def variable_seeds(paths: Iterable[str], seed: int) -> list[int]:
     seen: Counter[str] = Counter()
     seeds = []
     for path in paths:
-        key = _NUMBER.sub("", path)
-        digest = hashlib.blake2b(f"{seed}/{key}/{seen[key]}".encode(), digest_size=8).digest()
-        seeds.append(int.from_bytes(digest, "big") % MAX_SEED)
+        key = without_numbers(path)
+        layer, _, role = key.rpartition("/")
+        seeds.append(folded(seed, position=seen[key], role=role, path=layer))
         seen[key] += 1
     return seeds
 

@@ -13,12 +13,13 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.signals import _loss
+from kerasinit.layers import kind_of
+from kerasinit.signals import _probe_loss
 from kerasinit.signals._batch import as_batch, flat_arrays, to_numpy
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._rows import rows_of
-from kerasinit.signals._sites import sites
-from kerasinit.signals._taps import Call, Watch, watching
+from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
+from kerasinit.signals._watched_layers import watched_layers
 
 HALF_SCALE = 2.0**12  # loss scale for float16, whose smallest number is 6e-8; divided out again
 
@@ -50,8 +51,8 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     [('only', 3, 8)]
     """
     x, y, samples = as_batch(model, x, y)
-    with watching(sites(model), batch_statistics=samples > 1) as report_to:
-        first = Watch()
+    with watching(watched_layers(model), batch_statistics=samples > 1) as report_to:
+        first = ForwardPass()
         report_to(first)
         must_guess = y is not None and not getattr(model, "compiled", False)
         run = _backend.run_once if must_guess else _backend.run_for_shapes
@@ -59,7 +60,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         with _loss_of(model, x, y, outputs) as loss:
             passed = _pass(model, x, first, report_to, loss)
             is_sum = loss.is_sum(passed.outputs)
-    rows = rows_of(model.name, passed.calls, passed.tap_gradients, passed.weight_gradients)
+    rows = rows_of(model, passed.calls, passed.tap_gradients, passed.weight_gradients)
     inputs = [array for array in flat_arrays(x) if array.dtype.kind == "f"]
     return Signals(
         layers=rows,
@@ -72,8 +73,8 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     )
 
 
-def _is_plain_stack(watch: Watch) -> bool:
-    return all(isinstance(call.site.layer, keras.layers.Dense) for call in watch.calls)
+def _is_plain_stack(watch: ForwardPass) -> bool:
+    return all(kind_of(call.watched.layer).family == "dense" for call in watch.calls)
 
 
 def _outputs(model: Any, x: Any) -> Any:
@@ -92,7 +93,7 @@ class _Loss:
 class _Pass:
     loss: float
     outputs: Any
-    calls: list[Call]
+    calls: list[WatchedCall]
     tap_gradients: list[np.ndarray]
     weight_gradients: dict[int, np.ndarray]  # by the id of the variable
 
@@ -100,23 +101,23 @@ class _Pass:
 @contextlib.contextmanager
 def _loss_of(model: Any, x: Any, y: Any, outputs: Any) -> Iterator[_Loss]:
     if y is None:
-        yield _Loss(_loss.projection)
+        yield _Loss(_probe_loss.projection)
     elif not getattr(model, "compiled", False):
         arrays = (keras.tree.map_structure(to_numpy, tree) for tree in (y, outputs))
-        guess = _loss.guessed_loss(*arrays)
-        chance = _loss.chance_loss(guess, outputs)
+        guess = _probe_loss.guessed_loss(*arrays)
+        chance = _probe_loss.chance_loss(guess, outputs)
         yield _Loss(lambda y_pred: guess(y, y_pred), chance, lambda y_pred: False)
     else:
         with _backend.spare_compiled_loss(model, y, outputs) as spare:
             yield _Loss(
                 lambda y_pred: model.compute_loss(x=x, y=y, y_pred=y_pred, training=False),
-                _loss.chance_loss(model.loss, outputs),
-                lambda y_pred: spare and _loss.doubles_with_batch(spare, y, y_pred),
+                _probe_loss.chance_loss(model.loss, outputs),
+                lambda y_pred: spare and _probe_loss.doubles_with_batch(spare, y, y_pred),
             )
 
 
 def _pass(
-    model: Any, x: Any, first: Watch, report_to: Callable[[Watch], None], loss: _Loss
+    model: Any, x: Any, first: ForwardPass, report_to: Callable[[ForwardPass], None], loss: _Loss
 ) -> _Pass:
     trainable = list(model.trainable_variables)
     scale = HALF_SCALE if any(dtype == "float16" for _, dtype in first.shapes) else 1.0
@@ -124,7 +125,7 @@ def _pass(
 
     def forward(inputs: list[Tensor]) -> tuple[Tensor, Any]:
         nonlocal watch
-        watch = Watch(taps=inputs[len(trainable) :])
+        watch = ForwardPass(taps=inputs[len(trainable) :])
         report_to(watch)
         mapping = list(zip(trainable, inputs, strict=False))
         with keras.StatelessScope(mapping, collect_losses=True):

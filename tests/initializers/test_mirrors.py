@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasinit import _backend
-from kerasinit.models._mirrors import Mirrors
+from kerasinit.initializers._mirrors import Mirrors
 
 
 def kernel(mirrors, shape):

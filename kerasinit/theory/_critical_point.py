@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from kerasinit.theory._activations import Activation, resolve
+from kerasinit.theory._activations import Activation, ActivationLike, resolve
 from kerasinit.theory._lengths import (
     GRID,
     NEUTRAL,
@@ -22,7 +21,6 @@ from kerasinit.theory._quadrature import gaussian_rule
 from kerasinit.theory._roots import find_roots
 
 FLAT = 1e-12  # mean squared slopes below this would need weights beyond 1e6
-EQUAL = 1e-9  # relative difference of the two growth factors that is not rounding
 JUMP = 1e-9  # relative failure of integration by parts that betrays a jump
 
 
@@ -46,7 +44,7 @@ class CriticalPoint:
     stable: bool
 
 
-def critical(activation: Any, bias_std: float = 0.0) -> CriticalPoint:
+def critical(activation: ActivationLike, bias_std: float = 0.0) -> CriticalPoint:
     """Weight scale at which `chi_1 = 1` at the fixed length, for a given bias scale.
 
     Of several such points the shortest stable one is returned, else the shortest.
@@ -78,36 +76,6 @@ def critical(activation: Any, bias_std: float = 0.0) -> CriticalPoint:
     raise ValueError(
         f"No critical point exists for {resolved.name!r} with bias_std={bias:g}: no length is kept "
         f"where the gradient is. {hint}"
-    )
-
-
-def half_stable(activation: Any) -> CriticalPoint:
-    """The point at which both growth factors are 1: the gradient's and the length's.
-
-    SiLU, GELU and Mish have one. Nearby lengths move slowly, towards it on one side and away on
-    the other, hence the name.
-
-    Args:
-        activation: Whatever `resolve` takes.
-
-    Raises:
-        ValueError: If there is none at a positive length.
-
-    Source: Roberts, Yaida and Hanin, 2022, section 5.3.4, https://arxiv.org/abs/2106.10165
-
-    >>> point = half_stable("gelu")
-    >>> round(point.weight_std**2, 5), round(point.bias_std**2, 5), round(point.length, 5)
-    (1.98306, 0.17292, 3.56155)
-    """
-    resolved = resolve(activation)
-    for length in find_roots(lambda q: _excess(resolved, q), GRID):
-        bias_square = _bias_square(resolved, length)
-        if bias_square >= 0:
-            weight = 1 / math.sqrt(squares(resolved, length).slope)
-            return CriticalPoint(weight, math.sqrt(bias_square), length, stable=False)
-    raise ValueError(
-        f"{resolved.name!r} has no half-stable point: its two growth factors are never both 1 at "
-        "a positive length. Use `kerasinit.theory.critical`."
     )
 
 
@@ -157,12 +125,3 @@ def _bias_square(activation: Activation, length: float) -> float:
     rest = output - a0 - a1 * rule.normal
     surplus = float(np.dot(rule.weights, (slope - a1) ** 2 - rest**2)) - a0**2
     return surplus / at.slope
-
-
-def _excess(activation: Activation, length: float) -> float:
-    """Relative surplus of the length's growth over the gradient's, 0 where it is rounding."""
-    at = squares(activation, length)
-    if at.slope <= 0 or not math.isfinite(at.growth):
-        return 0.0
-    value = at.growth / at.slope - 1
-    return value if abs(value) > EQUAL else 0.0

@@ -157,7 +157,7 @@ def test_a_subclassed_model_without_a_training_argument_works(x):
     model = Own()
     model(x)
     hidden, out = measure(model, x, np.zeros((16, 2))).layers
-    assert (hidden.activation, hidden.is_output, out.is_output) == ("leakyrelu", False, True)
+    assert (hidden.activation, hidden.is_output, out.is_output) == ("leaky_relu", False, True)
 
 
 ACTIVATIONS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,8 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
+from kerasinit.layers import initializer_of, kernel_axes, kind_of, weight_kind
 
-KINDS = ("kernel", "bias", "norm", "embedding", "state", "seed", "other")
-
-_NORM_ROLES = ("gamma", "beta", "scale", "moving_mean", "moving_variance")
-_KERNEL_ROLE = re.compile(r"(^|_)(kernel|weight|weights|w)$")
 _RANDOM_STATE = "state of a random generator, not a weight"
 
 
@@ -28,7 +24,7 @@ class Slot:
         variable: The Keras variable.
         layer: The layer that owns it (the cell, for a recurrent layer).
         role: Name of the variable in its layer, such as `"recurrent_kernel"`.
-        kind: One of `KINDS`.
+        kind: What it is for: a `WeightKind`, or `"seed"` for the state of a random generator.
         initializer: The layer's own initializer, or None where there is none.
         note: Why the variable cannot be drawn again; empty where it can.
     """
@@ -111,7 +107,7 @@ def _slots_of(layer: Any) -> Iterator[Slot]:
     own = _backend.own_variables(layer)
     for position, variable in enumerate(own):
         role = str(variable.name)
-        kind = _kind(layer, variable, role)
+        kind = weight_kind(layer, variable)
         if kind == "state":
             yield Slot(variable, layer, role, kind, None, "statistics of the data (`adapt`)")
             continue
@@ -134,55 +130,33 @@ def _slots_of(layer: Any) -> Iterator[Slot]:
         yield Slot(variable, layer, str(variable.name), "seed", None, _RANDOM_STATE)
 
 
-def _kind(layer: Any, variable: Any, role: str) -> str:
-    if isinstance(layer, keras.layers.Normalization):
-        return "state"
-    if role == "bias" or role.endswith("_bias"):
-        return "bias"
-    if role.endswith("embeddings"):
-        return "embedding"
-    if _KERNEL_ROLE.search(role) and len(variable.shape) >= 2:
-        return "kernel"
-    if role in _NORM_ROLES or "Normalization" in type(layer).__name__:
-        return "norm"
-    return "other"
-
-
 def _kept_initializer(layer: Any, variable: Any, role: str) -> Any | None:
-    """The initializer that `layer` kept as an attribute for `variable`, adjusted as in `build`."""
+    """The initializer that `layer` kept for `variable`, adjusted as in its `build`."""
     if role == "bias" and getattr(layer, "unit_forget_bias", False):
         size = layer.units if hasattr(layer, "units") else layer.filters
         return ForgetBias(layer.bias_initializer, int(size))
-    names = [role, role.removesuffix("_kernel"), role.removesuffix("_weights")]
-    if role == "kernel" and not hasattr(layer, "pointwise_initializer"):
-        names.append("depthwise")  # DepthwiseConv calls its one kernel just "kernel"
-    names += [name for name, value in vars(layer).items() if value is variable]
-    for name in dict.fromkeys(name.strip("_") for name in names):
-        for attribute in (f"{name}_initializer", f"_{name}_initializer"):
-            initializer = getattr(layer, attribute, None)
-            if callable(initializer):
-                return with_einsum_axes(initializer, layer) if role == "kernel" else initializer
-    return None
+    initializer = initializer_of(layer, variable)
+    return with_einsum_axes(initializer, layer, variable) if role == "kernel" else initializer
 
 
-def with_einsum_axes(initializer: Any, layer: Any) -> Any:
+def with_einsum_axes(initializer: Any, layer: Any, variable: Any) -> Any:
     """`initializer`, told which kernel axes of an `EinsumDense` are summed, as its `build` does.
 
     Args:
-        initializer: Any initializer; only `VarianceScaling` without axes is changed.
+        initializer: Any initializer; only a `VarianceScaling` that takes axes, and has none, is
+            changed.
         layer: Any layer; only `EinsumDense` matters.
+        variable: Its kernel.
     """
-    if not (
-        isinstance(layer, keras.layers.EinsumDense)
-        and isinstance(initializer, keras.initializers.VarianceScaling)
-        and (initializer.input_axes is None or initializer.output_axes is None)
-    ):
+    given = [getattr(initializer, name, ()) for name in ("input_axes", "output_axes")]
+    scaled = isinstance(initializer, keras.initializers.VarianceScaling)
+    if kind_of(layer).family != "einsum" or not scaled or None not in given:
         return initializer
-    kernel, output = layer.equation.replace(" ", "").split(",")[1].split("->")
+    axes = kernel_axes(layer, "kernel", tuple(variable.shape))
     config = initializer.get_config()
     config["seed"] = initializer.seed
-    config["input_axes"] = [axis for axis, letter in enumerate(kernel) if letter not in output]
-    config["output_axes"] = [axis for axis, letter in enumerate(kernel) if letter in output]
+    config["input_axes"] = list(axes.inputs)
+    config["output_axes"] = sorted((*axes.outputs, *axes.batch))
     return type(initializer).from_config(config)
 
 

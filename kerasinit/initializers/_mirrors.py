@@ -1,4 +1,4 @@
-"""Kernels made of mirrored blocks drawn by another initializer, and pairs kept per pixel."""
+"""Kernels made of mirrored blocks of a smaller draw, and pairs kept per pixel."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Mirrors:
         >>> [float(weight) for weight in kernel[0]]
         [1.0, -1.0, 1.0]
         """
-        return _backend.compiled(_whole)(draw(self.drawn(shape)), self, shape)
+        return _backend.compiled(whole)(draw(self.drawn(shape)), self, shape)
 
     def drawn(self, shape: Shape) -> Shape:
         """Shape of the part that is drawn."""
@@ -82,10 +82,16 @@ def _chunks(total: int, count: int) -> Iterator[tuple[int, int]]:
         yield start, min(size, total - start)
 
 
-def _whole(values: Tensor, mirrors: Mirrors, shape: Shape) -> Tensor:
-    """The whole kernel from the part that is drawn."""
+def whole(values: Tensor, mirrors: Mirrors, shape: Shape) -> Tensor:
+    """The whole kernel from the part that is drawn; traceable.
+
+    Args:
+        values: What was drawn, of shape `mirrors.drawn(shape)`.
+        mirrors: How the kernel is put together.
+        shape: Shape of the kernel, `(..., inputs, outputs)`.
+    """
     *_, inputs, outputs = shape
-    if mirrors.columns:  # a leftover unit copies unit 0
+    if mirrors.columns:  # a leftover unit copies unit 0: the net stays linear where it should be
         values = ops.concatenate([values, -values, values[..., : outputs % 2]], axis=-1)
     if mirrors.pixels == 1:
         upper, lower = values, -values

@@ -10,12 +10,11 @@ from keras import ops
 
 from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.initializers._haar import haar
-from kerasinit.initializers._layout import Layout
-from kerasinit.initializers._site import Site
+from kerasinit.layers import KernelAxes
 
 
 @dataclass(frozen=True)
-class Matrices:
+class KernelMatrices:
     """The matrices that make up a kernel.
 
     Their stack has the shape `(batch, parts, rows, columns)`: `batch` counts the entries of the
@@ -24,27 +23,27 @@ class Matrices:
 
     Args:
         shape: Shape of the kernel.
-        layout: How its axes are used.
+        axes: How its axes are used.
         window: Whether the window is part of the rows; else it is filled tap by tap.
     """
 
     shape: Shape
-    layout: Layout
+    axes: KernelAxes
     window: bool
 
     @property
     def stack(self) -> Shape:
         """`(batch, parts, rows, columns)`."""
-        rows = self._size(self.layout.inputs)
+        rows = self._size(self.axes.inputs)
         if self.window:
-            rows *= self._size(self.layout.window(self.shape))
-        columns = self._size(self.layout.outputs) // self.parts
-        return (self._size(self.layout.batch), self.parts, rows, columns)
+            rows *= self._size(self.axes.window(self.shape))
+        columns = self._size(self.axes.outputs) // self.parts
+        return (self._size(self.axes.batch), self.parts, rows, columns)
 
     @property
     def parts(self) -> int:
         """Number of gates or groups, dimensionless."""
-        return self.layout.gates * self.layout.groups
+        return self.axes.gates * self.axes.groups
 
     def kernel(self, stack: Tensor, taps: np.ndarray | None = None) -> Tensor:
         """Puts a stack of matrices back into the shape of the kernel.
@@ -54,9 +53,8 @@ class Matrices:
             taps: Which entries of the window hold the matrices, shape of the window; the others
                 are zero. None if the window is part of the rows.
         """
-        layout = self.layout
-        window = layout.window(self.shape)
-        order = (*layout.batch, *window, *layout.inputs, *layout.outputs)
+        window = self.axes.window(self.shape)
+        order = (*self.axes.batch, *window, *self.axes.inputs, *self.axes.outputs)
         sizes = {axis: self.shape[axis] for axis in order}
         if taps is not None:
             sizes.update(dict.fromkeys(window, 1))
@@ -71,18 +69,18 @@ class Matrices:
         back = [order.index(axis) for axis in range(len(order))]
         return values if back == sorted(back) else ops.transpose(values, back)
 
-    def _size(self, axes: Shape) -> int:
-        return math.prod(self.shape[axis] for axis in axes)
+    def _size(self, which: Shape) -> int:
+        return math.prod(self.shape[axis] for axis in which)
 
 
-def matrices(shape: Shape, layout: Layout, *, window: bool) -> Matrices:
+def matrices(shape: Shape, axes: KernelAxes, *, window: bool) -> KernelMatrices:
     """The view of a kernel as matrices.
 
     Where nothing is summed over (embeddings), the batch axes are the rows.
 
     Args:
         shape: Shape of the kernel.
-        layout: How its axes are used.
+        axes: How its axes are used.
         window: Whether the window is part of the rows.
 
     Raises:
@@ -93,9 +91,9 @@ def matrices(shape: Shape, layout: Layout, *, window: bool) -> Matrices:
             "`shape` must be that of a kernel: two axes or more, without a zero. "
             f"Received: shape={shape}."
         )
-    if not layout.inputs and not layout.window(shape):
-        layout = replace(layout, inputs=layout.batch, batch=())
-    return Matrices(shape, layout, window)
+    if not axes.inputs and not axes.window(shape):
+        axes = replace(axes, inputs=axes.batch, batch=())
+    return KernelMatrices(shape, axes, window)
 
 
 def semi_orthogonal(stack: Shape, *, seed: SeedLike, dtype: str, scaled: bool = True) -> Tensor:
@@ -116,7 +114,7 @@ def semi_orthogonal(stack: Shape, *, seed: SeedLike, dtype: str, scaled: bool = 
     return values * math.sqrt(columns / rows) if scaled and columns > rows else values
 
 
-def centre_taps(view: Matrices, site: Site | None) -> np.ndarray:
+def centre_taps(view: KernelMatrices) -> np.ndarray:
     """The taps of the window through which a kernel passes its input on unchanged.
 
     One tap, at index `(size - 1) // 2` of each axis. A strided transposed convolution gets as
@@ -124,18 +122,14 @@ def centre_taps(view: Matrices, site: Site | None) -> np.ndarray:
 
     Args:
         view: Which kernel.
-        site: The layer variable to fill, for the strides of a transposed convolution.
 
     Returns:
         Array of 0 and 1, shape of the window.
 
     Source: Xiao et al., 2018, algorithm 2, https://arxiv.org/abs/1806.05393
     """
-    window = [view.shape[axis] for axis in view.layout.window(view.shape)]
-    strides = [1] * len(window)
-    if view.layout.input_stride > 1 and site is not None:
-        given = site.layer.strides
-        strides = [given] * len(window) if isinstance(given, int) else list(given)
+    window = [view.shape[axis] for axis in view.axes.window(view.shape)]
+    strides = view.axes.input_strides or (1,) * len(window)
     taps = np.zeros(window)
     spans = []
     for size, stride in zip(window, strides, strict=True):

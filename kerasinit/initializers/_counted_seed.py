@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-import re
 from typing import Any
 
 import keras
@@ -13,7 +11,6 @@ import numpy as np
 from kerasinit._typing import SeedLike
 
 LARGEST_DEFAULT_SEED = 1_000_000_000  # the range of Keras' own default seeds, dimensionless
-AUTOMATIC_NUMBER = re.compile(r"_\d+(?=/|$)")
 
 
 class CountedSeed(int):
@@ -80,27 +77,3 @@ def checked_seed(seed: SeedLike) -> tuple[Any, Any]:
     if isinstance(seed, CountedSeed):
         return int(seed), seed
     return int(seed), CountedSeed(int(seed))
-
-
-def folded(seed: int, *, position: int, role: str, path: str) -> int:
-    """The seed of one layer variable: the same in every process, different for each variable.
-
-    Args:
-        seed: The user's seed.
-        position: How many layer variables the initializer has filled before.
-        role: Which of the layer's variables this is, such as `"kernel"`.
-        path: Path of the layer. The number that Keras appends to automatic names (`dense_3`) is
-            left out, so that building a model twice gives the same weights twice.
-
-    Returns:
-        An int in `[0, 2**31)`.
-
-    Example:
-        >>> folded(1, position=0, role="kernel", path="dense") == folded(
-        ...     1, position=0, role="kernel", path="dense_7"
-        ... )
-        True
-    """
-    words = f"{int(seed)}|{position}|{role}|{AUTOMATIC_NUMBER.sub('', path)}"
-    digest = hashlib.blake2b(words.encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "little") >> 1

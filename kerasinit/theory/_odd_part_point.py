@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Literal, Unpack
 
 import numpy as np
 
-from kerasinit.theory._activations import Activation, resolve
+from kerasinit._numbers import checked_whole, is_finite
+from kerasinit._typing import ActivationParameters
+from kerasinit.theory._activations import Activation, ActivationLike, resolve
 from kerasinit.theory._quadrature import expectation
 from kerasinit.theory._roots import find_root
 from kerasinit.theory._special import Array
@@ -35,14 +38,17 @@ class OddPartPoint:
         offset: `phi(0)`, dimensionless.
     """
 
-    kind: str
+    kind: Literal["bias", "mirror"]
     gain: float
     length: float
     offset: float
 
 
 def odd_part(
-    activation: Any, depth: int = DEPTH, zeta: float = ZETA, **parameters: Any
+    activation: ActivationLike,
+    depth: int = DEPTH,
+    zeta: float = ZETA,
+    **parameters: Unpack[ActivationParameters],
 ) -> OddPartPoint:
     """Gain and length at which the odd part of an activation trains through `depth` layers.
 
@@ -55,7 +61,7 @@ def odd_part(
         activation: Whatever `resolve` takes.
         depth: Hidden layers.
         zeta: Allowed growth of the squared gradient from the last to the first hidden layer.
-        **parameters: Parameters of the activation.
+        **parameters: Those of a named activation, as in `gain`.
 
     Raises:
         ValueError: If `depth` or `zeta` is out of range, the activation is even (it has no odd
@@ -70,16 +76,13 @@ def odd_part(
     >>> point.kind, round(point.gain, 4), round(point.length, 3)
     ('bias', 1.2275, 0.291)
     """
-    if isinstance(depth, bool) or not isinstance(depth, (int, np.integer)) or depth < 1:
-        raise ValueError(
-            f"`depth` is a number of hidden layers: an integer >= 1. Received: depth={depth!r}."
-        )
-    if not (isinstance(zeta, (int, float)) and 1 < zeta < math.inf):
+    depth = checked_whole("depth", depth, hint="It is the number of hidden layers.")
+    if not (is_finite(zeta) and zeta > 1):
         raise ValueError(
             "`zeta` is a growth over the whole depth: a finite number > 1. "
-            f"Received: zeta={zeta!r}."
+            f"Received: zeta={reprlib.repr(zeta)}."
         )
-    return _odd_part(resolve(activation, **parameters), int(depth), float(zeta))
+    return _odd_part(resolve(activation, **parameters), depth, float(zeta))
 
 
 @lru_cache(maxsize=256)
@@ -96,7 +99,8 @@ def _odd_part(activation: Activation, depth: int, zeta: float) -> OddPartPoint:
     odd = float(np.abs(above + below - 2 * offset).max()) <= EVEN * size
     length = _length(activation, depth, zeta)
     scale = math.sqrt(length / _mean_squares(activation, length)[0])
-    kind, gain = ("bias", 2 * scale) if odd else ("mirror", scale)
+    kind: Literal["bias", "mirror"] = "bias" if odd else "mirror"
+    gain = 2 * scale if odd else scale
     return OddPartPoint(kind=kind, gain=gain, length=length, offset=offset)
 
 

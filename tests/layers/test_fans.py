@@ -115,6 +115,7 @@ def test_grouped_query_attention_has_fewer_keys_than_queries(part, outputs):
     assert fans(layer, variable_named(layer, f"{part}/kernel")) == Fans(8, outputs)
 
 
+@pytest.mark.skipif(not hasattr(L, "ReversibleEmbedding"), reason="new in Keras 3.12")
 def test_the_reversed_embedding_is_a_dense_kernel():
     layer = build(L.ReversibleEmbedding(50, 8, tie_weights=False), (None, 3))
     assert fans(layer, layer.reverse_embeddings) == Fans(8, 50)
@@ -125,6 +126,19 @@ def test_a_nested_model_gives_the_fans_of_its_layers():
     inner = keras.Sequential([keras.Input((8, 8, 4)), wide])
     model = keras.Sequential([keras.Input((8, 8, 4)), inner])
     assert fans(model, wide.kernel) == Fans(9, 9)
+
+
+def test_axes_of_channels_first_layers_are_those_of_their_kernels():
+    layer = build(L.Conv2D(16, 3, strides=2, data_format="channels_first"), (None, 4, 8, 8))
+    assert fans(layer, layer.kernel) == Fans(36, 36)
+
+
+def test_a_subclass_counts_like_its_layer():
+    class Own(L.DepthwiseConv2D):
+        pass
+
+    layer = build(Own(3), IMAGE)
+    assert fans(layer, layer.kernel) == Fans(9, 9)
 
 
 def test_a_custom_layer_is_read_by_its_shape():
