@@ -85,7 +85,7 @@ def test_keras_data_that_cannot_be_fetched_says_what_to_do(run_on, monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr("keras.datasets.mnist.load_data", offline)
-    with pytest.raises(OSError, match=r"could not be fetched.*'digits'"):
+    with pytest.raises(ValueError, match=r"data: .*could not be fetched.*'digits'"):
         run_on("keras:mnist")
 
 
