@@ -104,7 +104,7 @@ def _numbers(values: Config) -> Iterator[str]:
             yield wrong(key, "whole numbers from 1 on")
     rates = values["learning_rates"]
     if not rates or not all(is_finite(rate) and SMALLEST <= rate <= LARGEST for rate in rates):
-        yield wrong("learning_rates", f"numbers from {SMALLEST:g} to {LARGEST:g}")
+        yield wrong("learning_rates", f"positive numbers, from {SMALLEST:g} to {LARGEST:g}")
     seeds = values["seeds"]
     if not isinstance(seeds, list) or not seeds or not all(_whole(seed, 0) for seed in seeds):
         yield wrong("seeds", f"a number from 1 to {MOST_SEEDS}, or a list of whole numbers")

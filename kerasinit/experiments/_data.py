@@ -138,8 +138,8 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         raise FileNotFoundError(2, "No such data file", str(path)) from error
     except Exception as error:  # a damaged file raises anything of zipfile, zlib and numpy
         raise ValueError(
-            f"{str(path)!r} is no readable .npz file of plain arrays "
-            f"({type(error).__name__}: {error}). Write one with `numpy.savez(path, x=x, y=y)`."
+            f"{str(path)!r} could not be read as an .npz file of plain arrays: {error} "
+            f"({type(error).__name__}). Write one with `numpy.savez(path, x=x, y=y)`."
         ) from error
 
 

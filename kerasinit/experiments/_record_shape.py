@@ -16,19 +16,18 @@ def record_mistake(data: Mapping[str, Any]) -> str:
 
     Numbers that were not finite are None.
 
-    >>> record_mistake({"cell": 5})
+    >>> record_mistake({**dict.fromkeys(FIELDS), "cell": 5})
     "must hold 'cell': model, data, activation, depth, width and learning_rate. Received: 5"
     """
+    if missing := [name for name in FIELDS if name not in data]:
+        return f"misses a field: {', '.join(missing)}"
     for name, (check, words) in FIELDS.items():
-        if name not in data:
-            return f"misses the field {name!r}"
         if not check(data[name]):
             return f"must hold {name!r}: {words}. Received: {reprlib.repr(data[name])}"
     if not isinstance(data.get("mapped", True), bool):
         return f"must hold 'mapped': true or false. Received: {reprlib.repr(data['mapped'])}"
     for name in BY_LAYER:
-        rows = [data[name]] if name == "dead_share" else data[name]
-        if any(len(row) != len(data["layers"]) for row in rows):
+        if any(len(row) != len(data["layers"]) for row in data[name]):
             return f"must hold in {name!r} one number for each of its {len(data['layers'])} layers"
     return ""
 
@@ -97,4 +96,4 @@ FIELDS: dict[str, tuple[Check, str]] = {
     "seconds": (is_finite, "a number"),
     "versions": (_dicts(_is(str)), "versions by name, as texts"),
 }
-BY_LAYER = ("gradient_norms", "signal_rms", "gradient_rms", "dead_share")
+BY_LAYER = ("gradient_norms", "signal_rms", "gradient_rms")

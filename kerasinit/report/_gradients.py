@@ -110,10 +110,7 @@ def read(path: Path) -> Recording:
             "kerasinit.callbacks.GradientStats(path='gradients.jsonl') filled."
         )
     layers = tuple(dict.fromkeys(name for row in rows for name in row["layers"]))
-    by_layer = {
-        measure: _table(rows, layers, part, measure)
-        for part, measure in MEASURES
-    }
+    by_layer = {measure: _table(rows, layers, part, measure) for part, measure in MEASURES}
     return Recording(
         count=total,
         layers=layers,

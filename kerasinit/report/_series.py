@@ -76,7 +76,8 @@ class Series:
     @property
     def dead(self) -> np.ndarray:
         """Mean share of dead units per layer, `(layers,)`."""
-        return np.mean(np.array([replica.dead_share for replica in self._alike], float), axis=0)
+        shares = [r.dead_share for r in self._alike if len(r.dead_share) == len(self.layers)]
+        return np.mean(np.array(shares or [[np.nan] * len(self.layers)], float), axis=0)
 
     @property
     def symmetric_seeds(self) -> int:
