@@ -132,7 +132,10 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         ValueError: If it is none, is damaged, or holds objects, which could run code.
     """
     try:
-        with np.load(path) as arrays:
+        with Path(path).open("rb") as stream:  # `np.load` leaves a damaged file open
+            arrays = np.load(stream)
+            if isinstance(arrays, np.ndarray):
+                raise TypeError("it holds one array without a name")
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as error:
         raise FileNotFoundError(2, "No such data file", str(path)) from error

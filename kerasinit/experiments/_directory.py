@@ -113,7 +113,10 @@ class RunDirectory:
             try:
                 record = Replica.from_line(line.decode("utf-8"))
             except ValueError as error:
-                raise ValueError(f"{str(self.records_path)!r}, line {number}: {error}") from error
+                raise ValueError(
+                    f"{str(self.records_path)!r}, line {number}: {str(error).rstrip('.')}. Remove "
+                    "that line to go on without its training."
+                ) from error
             records.setdefault(record.key, record)
         return tuple(records.values())
 

@@ -73,7 +73,7 @@ CELL: dict[str, Check] = {
     "activation": _is(str),
     "depth": _count,
     "width": _count,
-    "learning_rate": is_finite,
+    "learning_rate": lambda value: type(value) is float and is_finite(value),
 }
 FIELDS: dict[str, tuple[Check, str]] = {
     "cell": (_cell, "model, data, activation, depth, width and learning_rate"),
