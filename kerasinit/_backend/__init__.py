@@ -73,6 +73,7 @@ parts_of = _backend.parts_of
 quietly = _backend.quietly
 run_for_shapes = _backend.run_for_shapes
 run_once = _backend.run_once
+same_random_state = _backend.same_random_state
 seed_tensor = _backend.seed_tensor
 synchronise = _backend.synchronise
 takes_rows = _backend.takes_rows
@@ -135,6 +136,7 @@ __all__ = [
     "replaced",
     "run_for_shapes",
     "run_once",
+    "same_random_state",
     "sampled",
     "seed_states",
     "seed_tensor",

@@ -15,6 +15,7 @@ from typing import Any
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._safe_text import safe
 from kerasinit.callbacks._judgement import WINDOW, Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
@@ -338,4 +339,4 @@ def _write(sink: Sink, row: Row) -> None:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, GradientWarning, stacklevel=2)
+    warnings.warn(safe(message), GradientWarning, stacklevel=2)

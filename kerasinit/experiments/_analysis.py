@@ -241,7 +241,7 @@ def _median_epochs(replicas: Sequence[Replica]) -> float | None:
 
 
 def _start_gradient(replicas: Sequence[Replica], layer: int) -> float | None:
-    norms = np.array([r.gradient_norms[0][layer] for r in replicas if r.gradient_norms])
+    norms = np.array([r.gradient_norms[0][layer] for r in replicas if any(r.gradient_norms[:1])])
     if not len(norms) or not np.all(np.isfinite(norms)):
         return None
     return 0.0 if np.any(norms == 0) else float(np.exp(np.mean(np.log(norms))))

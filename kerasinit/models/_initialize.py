@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasinit import initializers, theory
+from kerasinit import _backend, initializers, theory
 from kerasinit._typing import Batch, Model, Rules, SeedLike
 from kerasinit.models import _rules
 from kerasinit.models._best_practice import best_choices, orthogonal_choices, scene_of
@@ -61,11 +61,12 @@ def initialize(
     >>> plan["head/kernel"].initializer
     'HeNormal()'
     """
-    found = slots(model)
-    if rules is None and data is not None:
-        choices = orthogonal_choices(scene_of(model, found))
-    else:
-        choices = choose(model, found, rules)
+    with _backend.same_random_state():  # Keras' initializers draw a seed when they are made
+        found = slots(model)
+        if rules is None and data is not None:
+            choices = orthogonal_choices(scene_of(model, found))
+        else:
+            choices = choose(model, found, rules)
     if data is None or dry_run:
         plan = carry_out(model, choices, seed=seed, dry_run=dry_run)
     else:

@@ -118,7 +118,11 @@ def scale_to_unit_variance(model: Any, slots: Iterable[Slot], data: Any) -> list
     targets = _targets(slots)
     inputs = keras.tree.map_structure(_checked, data)
     for number in range(MAX_TRIES + 1):
-        with _corrected(targets, may_change=number < MAX_TRIES), _backend.without_gradients():
+        with (
+            _corrected(targets, may_change=number < MAX_TRIES),
+            _backend.without_gradients(),
+            _backend.same_random_state(),
+        ):
             try:
                 model(inputs, training=False)
             except Exception as error:
