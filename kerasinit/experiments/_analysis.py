@@ -15,7 +15,7 @@ from kerasinit.experiments._bootstrap import Estimate, estimate, resample
 from kerasinit.experiments._checks import label_of
 from kerasinit.experiments._comparison import Comparison, Conclusion, Row
 from kerasinit.experiments._directory import RunDirectory
-from kerasinit.experiments._known_names import near
+from kerasinit.models._near_names import near
 from kerasinit.experiments._records import Replica
 
 BASELINE = "glorot_uniform"

@@ -16,8 +16,8 @@ from kerasinit.experiments._known_names import (
     activation_names,
     initializer_classes,
     initializer_names,
-    near,
 )
+from kerasinit.models._near_names import near
 
 
 def plain_initializer(entry: Any) -> Any:

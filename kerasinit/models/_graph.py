@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -77,6 +77,20 @@ class Graph:
         """`value` and every value that it was made from."""
         known = self._ancestors
         return known.get(value, frozenset((value,)))
+
+    def reached(self, values: Iterable[int], *, without: Iterable[GraphCall]) -> set[int]:
+        """`values` and every value that is made from any of them.
+
+        Args:
+            values: Numbers of values.
+            without: Calls that let nothing through.
+        """
+        stopped = {id(call) for call in without}
+        found = set(values)
+        for call in self.calls:
+            if id(call) not in stopped and not found.isdisjoint(call.inputs):
+                found.update(call.outputs)
+        return found
 
     @cached_property
     def _ancestors(self) -> dict[int, frozenset[int]]:

@@ -11,11 +11,12 @@ import keras
 
 from kerasinit import initializers
 from kerasinit.layers import attention_part, is_norm, kind_of
-from kerasinit.models._best_practice import Scene, choice_of, kernel_choice
+from kerasinit.models._best_practice import choice_of, kernel_choice
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall
+from kerasinit.models._kept import own_choice
 from kerasinit.models._places import branch_calls
-from kerasinit.models._rules import left_alone, own_choice
+from kerasinit.models._scene import Scene
 from kerasinit.models._slots import Slot
 
 GPT_STD = 0.02  # Radford et al., 2019, GPT-2 code: every weight
@@ -93,7 +94,7 @@ def preset_choices(name: str, scene: Scene) -> list[Choice]:
     """
     branches = find_branches(scene, name)
     rule = PRESETS[name]
-    return [left_alone(slot) or rule(slot, branches) for slot in scene.slots]
+    return [scene.kept.get(id(slot.variable)) or rule(slot, branches) for slot in scene.slots]
 
 
 def find_branches(scene: Scene, name: str) -> Branches:
