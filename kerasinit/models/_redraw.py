@@ -17,6 +17,7 @@ from kerasinit.models._draw import (
     reads_weights,
 )
 from kerasinit.models._initialize import choose
+from kerasinit.models._learned import remember
 from kerasinit.models._reseeded import variable_seeds
 from kerasinit.models._scene import scene_of
 
@@ -73,6 +74,7 @@ class Redraw:
             return ops.convert_to_tensor(variable)
         if self._in_place or comes_in_pieces(choice):
             assign(choice, seed)
+            remember([choice])
             return ops.copy(variable)
         values = checked_draw(choice, seed)
         dtype = keras.backend.standardize_dtype(variable.dtype)
