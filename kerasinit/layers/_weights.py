@@ -129,6 +129,13 @@ def is_running(layer: Any, variable: Any) -> bool:
     return name.startswith(RUNNING)
 
 
+def mixes(operation: Any) -> bool:
+    """Whether a layer has a kernel or a table of its own or inside; norms and scales have none."""
+    if not isinstance(operation, keras.layers.Layer) or is_norm(operation):
+        return False
+    return any(len(variable.shape) >= 2 for variable in operation.weights)
+
+
 def main_kernel(layer: Any, weights: Sequence[Any]) -> int | None:
     """Which of `weights` has a column for each unit of `layer`; None if none has.
 

@@ -95,11 +95,11 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         return _attention_choice(slot, scene)
     name = activation_name(place.activation)
     gain = _calls.gain_of(place.activation)
+    if scene.ends_branch(slot.layer):
+        return _branch_end(slot, initializers.HeNormal(gain=gain), scene)
     if place.output:
         reason = "the model's output: unit variance at any width"
         return Choice(slot, initializers.LecunNormal(), reason)
-    if scene.ends_branch(slot.layer):
-        return _branch_end(slot, initializers.HeNormal(gain=gain), scene)
     if place.norm is not None:
         kind = type(place.norm).__name__
         reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
@@ -112,7 +112,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         )
         return Choice(slot, initializers.Orthogonal(gain=gain), reason)
     if scene.graph is None or not place.calls:
-        reason = f"alone (no graph could be read): He for its activation, {name}"
+        reason = f"alone ({scene.unread(slot.layer)}): He for its activation, {name}"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     return Choice(slot, initializers.HeNormal(gain=gain), f"{name} follows: He for {name}")
 

@@ -13,6 +13,7 @@ from kerasinit import _backend
 from kerasinit.layers import attention_part, is_closed, is_running, kind_of, role_of, weight_kind
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._graph import Graph
+from kerasinit.models._places import is_last
 from kerasinit.models._reseeded import has_seed, is_library
 from kerasinit.models._slots import Slot
 
@@ -65,7 +66,7 @@ def kept_choices(
         owner: The layer of the graph that holds a layer.
     """
     found: dict[int, Choice] = {}
-    kernels, zeros = [], []
+    kernels, zeros = 0, []
     for slot in slots:
         kept = left_alone(slot)
         if kept is None and slot.kind == "kernel" and slot.initializer is not None:
@@ -78,11 +79,11 @@ def kept_choices(
         if kept is not None:
             found[id(slot.variable)] = kept
         if slot.kind == "kernel":
-            kernels.append(slot)
-    if not zeros or len(zeros) == len(kernels) > 1:
+            kernels += 1
+    if not zeros or len(zeros) == kernels > 1:
         return found
     for slot in zeros:
-        purpose = _purpose(slot, zeros, kernels, graph(), owner)
+        purpose = _purpose(slot, zeros, graph(), owner)
         if purpose:
             reason = f"zero on purpose: {purpose}"
             found[id(slot.variable)] = Choice(slot, slot.initializer, reason, is_zero=True)
@@ -134,7 +135,6 @@ def _is_tiny(config: dict[str, Any]) -> bool:
 def _purpose(
     slot: Slot,
     zeros: list[Slot],
-    kernels: list[Slot],
     graph: Graph | None,
     owner: Callable[[Any], Any],
 ) -> str:
@@ -157,8 +157,7 @@ def _purpose(
         graph.reached(made, without=later) & set(graph.outputs)
     ):
         return ""  # another zero kernel stops what this one would learn
-    weighted = {id(owner(kernel.layer)) for kernel in kernels}
-    if not any(id(c.operation) in weighted and below & set(c.inputs) for c in graph.calls):
+    if is_last(calls, graph):
         return "no kernel follows it: an output that starts at zero"
     around = graph.reached(graph.inputs, without=calls)
     if all(output in around for output in below & set(graph.outputs)):

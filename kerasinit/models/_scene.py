@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_norm, own_activation
+from kerasinit.layers import is_closed, is_norm, own_activation
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall, read_graph
 from kerasinit.models._kept import kept_choices
 from kerasinit.models._odd_part_rule import odd_part_choices
-from kerasinit.models._places import Place, place_of, residual_adds, skip_of
+from kerasinit.models._places import Place, place_of, residual_adds, skip_of, source_of
 from kerasinit.models._slots import Slot, slots
 from kerasinit.models._stacks import StackRole, roles
 
@@ -63,13 +63,27 @@ class Scene:
         return self.owners.get(id(layer), layer)
 
     def place(self, layer: Any) -> Place:
-        """Place of the layer whose own activation counts, in the graph through its owner."""
+        """Place of a layer in the graph; through its owner where that is read as one call.
+
+        Of a layer inside a block that could not be opened nothing is known but its activation.
+        """
         owner = self.owner(layer)
-        place = place_of(owner, self.graph)
+        if owner is layer:
+            return place_of(layer, self.graph)
         own = own_activation(layer)
-        if own is None or owner is layer:
-            return place
-        return Place(place.calls, own, place.norm, place.adds, place.output, place.into)
+        if not is_closed(owner):
+            return Place(activation=own)
+        place = place_of(owner, self.graph)
+        return place if own is None else replace(place, activation=own)
+
+    def unread(self, layer: Any) -> str:
+        """Why the place of a layer is not known."""
+        if self.graph is None:
+            return "no graph could be read"
+        owner = self.owner(layer)
+        if owner is layer:
+            return "not called in the graph"
+        return f"inside {owner.name!r}: {self.graph.unread.get(id(owner), 'read as one call')}"
 
     @cached_property
     def adds(self) -> tuple[GraphCall, ...]:
@@ -90,12 +104,16 @@ class Scene:
 
     @cached_property
     def stream_is_normalized(self) -> bool:
-        """Whether what the skips carry comes out of a norm (post-norm Transformers)."""
+        """Whether what most skips carry comes out of a norm (post-norm Transformers).
+
+        The first skip does not count: a norm may stand in front of a pre-norm stack.
+        """
         if self.graph is None:
             return False
-        skips = [skip_of(add, self.graph) for add in self.adds]
-        makers = [self.graph.maker.get(skip) for skip in skips if skip is not None]
-        return any(maker is not None and is_norm(maker.operation) for maker in makers)
+        skips = [skip_of(add, self.graph) for add in self.adds[1:] or self.adds]
+        makers = [source_of(skip, self.graph) for skip in skips if skip is not None]
+        norms = sum(maker is not None and is_norm(maker.operation) for maker in makers)
+        return 2 * norms > len(makers)
 
     @cached_property
     def fixed_layers(self) -> frozenset[int]:

@@ -145,7 +145,7 @@ def _paths(
         follower = _calls.activation_of(call)
         if follower is not None and activation is None:
             yield from _paths(call.outputs[0], graph, plain, theory.resolve(follower), pixels)
-        elif _calls.is_transparent(call):
+        elif _calls.is_transparent(call, graph):
             before, after = graph.shape[value], graph.shape[call.outputs[0]]
             merged = pixels_merged(call.operation, before, after)
             if merged is None or (merged > 1 and pixels > 1):
