@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from kerasinit.layers import (
 from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._kept import own_choice
+from kerasinit.models._parts import parts_of_container
 from kerasinit.models._scene import Scene
 from kerasinit.models._slots import ForgetBias, Slot
 
@@ -27,7 +29,19 @@ def best_choices(scene: Scene) -> list[Choice]:
     Args:
         scene: The built model.
     """
-    return [scene.kept.get(id(slot.variable)) or choice_of(slot, scene) for slot in scene.slots]
+    found = _by_parts(scene, best_choices)
+    return [
+        found.get(id(slot.variable))
+        or scene.kept.get(id(slot.variable))
+        or choice_of(slot, scene)
+        for slot in scene.slots
+    ]
+
+
+def _by_parts(scene: Scene, choose: Callable[[Scene], list[Choice]]) -> dict[int, Choice]:
+    """Identity of a variable -> its choice within its part, where the model is a container."""
+    choices = (choice for part in parts_of_container(scene) for choice in choose(part))
+    return {id(choice.slot.variable): choice for choice in choices}
 
 
 def orthogonal_choices(scene: Scene) -> list[Choice]:

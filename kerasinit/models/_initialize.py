@@ -20,11 +20,11 @@ from kerasinit.models._journal import journal
 from kerasinit.models._kept import own_choice
 from kerasinit.models._learned import remember, warn_of_learned
 from kerasinit.models._lsuv import Target, scale_to_unit_variance
+from kerasinit.models._parts import with_twins
 from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._presets import PRESETS, preset_choices
 from kerasinit.models._reseeded import resolve_seed
 from kerasinit.models._scene import Scene, scene_of
-from kerasinit.models._slots import slots
 
 
 def initialize(
@@ -78,6 +78,7 @@ def initialize(
         choices = orthogonal_choices(scene)
     else:
         choices = choose(scene, rules)
+    choices = with_twins(scene, choices)
     if dry_run:
         return carry_out(model, choices, seed=seed, dry_run=True)
     if not reset_optimizer:
@@ -136,7 +137,8 @@ def reset(model: Model, *, seed: SeedLike = None, dry_run: bool = False) -> Plan
     >>> reset(model, seed=1)["head/kernel"].initializer
     'GlorotUniform()'
     """
-    choices = [own_choice(slot) for slot in slots(model)]
+    scene = scene_of(model)
+    choices = with_twins(scene, [own_choice(slot) for slot in scene.slots])
     if dry_run:
         return carry_out(model, choices, seed=seed, dry_run=True)
     with journal(_touched(choices, seed)):

@@ -102,8 +102,11 @@ def require_built(model: Any) -> None:
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: {type(model)}.")
-    layers = _backend.flat_layers(model)
-    if not model.built or (not model.variables and not all(layer.built for layer in layers)):
+    inside = _backend.flat_layers(model)[1:]
+    # A container of built models, with a `train_step` of its own, may never be built itself.
+    parts_built = bool(model.variables) and all(layer.built for layer in inside)
+    empty = model.built and not model.variables and all(layer.built for layer in inside)
+    if not (parts_built or empty or (model.built and model.variables)):
         raise ValueError(
             f"The model {model.name!r} has no weights yet. Build it first: call it on a batch, "
             f"`model.build(input_shape)`, or start it with `keras.Input`. Received: {model}."

@@ -104,8 +104,8 @@ def test_a_block_is_opened_in_spite_of(own_weight, knows_batch):
 
 @keras.saving.register_keras_serializable("tests")
 class Closed(layers.Layer):
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **options):
+        super().__init__(**options)
         self.activation = keras.activations.gelu
         self.up, self.down = layers.Dense(8, "relu", name="up"), layers.Dense(8, name="down")
 

@@ -103,7 +103,8 @@ def sequence_model():
     x = layers.LSTM(8, return_sequences=True, name="lstm")(x)
     x = layers.Bidirectional(layers.GRU(4, return_sequences=True), name="both")(x)
     x = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
-    x = layers.TimeDistributed(layers.Dense(3), name="each")(layers.LayerNormalization(name="norm")(x))
+    x = layers.LayerNormalization(name="norm")(x)
+    x = layers.TimeDistributed(layers.Dense(3, name="dense"), name="each")(x)
     return keras.Model(inputs, x)
 
 
@@ -114,7 +115,7 @@ def sequence_model():
         (layers.GRU, "gru_cell/kernel gru_cell/recurrent_kernel"),
         (layers.Bidirectional, "gru_cell/kernel gru_cell/recurrent_kernel"),
         (layers.MultiHeadAttention, "query/kernel value/kernel attention_output/kernel"),
-        (layers.TimeDistributed, "each/kernel"),
+        (layers.TimeDistributed, "each/dense/kernel"),
         ("words", "words/embeddings"),
         ("norm/", "norm/gamma norm/beta"),
     ],
