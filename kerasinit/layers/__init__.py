@@ -27,6 +27,7 @@ from kerasinit.layers._nonlinearity import (
     kernel_activation,
     own_activation,
 )
+from kerasinit.layers._period import angular_frequency
 from kerasinit.layers._signal_path import (
     is_closed,
     pixels_merged,
@@ -52,6 +53,7 @@ __all__ = [
     "LayerKind",
     "activation_name",
     "acts_in_gates",
+    "angular_frequency",
     "applied_activation",
     "attention_part",
     "axes_of_equation",

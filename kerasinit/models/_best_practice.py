@@ -31,9 +31,7 @@ def best_choices(scene: Scene) -> list[Choice]:
     """
     found = _by_parts(scene, best_choices)
     return [
-        found.get(id(slot.variable))
-        or scene.kept.get(id(slot.variable))
-        or choice_of(slot, scene)
+        found.get(id(slot.variable)) or scene.kept.get(id(slot.variable)) or choice_of(slot, scene)
         for slot in scene.slots
     ]
 

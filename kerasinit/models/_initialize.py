@@ -88,7 +88,11 @@ def initialize(
     with journal(_touched(choices, seed, optimizer)):
         plan = carry_out(model, choices, seed=seed, dry_run=False)
         if batch is not None:
-            drawn = [one.slot for one in choices if one.changes and id(one.slot.variable) not in scene.kept]
+            drawn = [
+                one.slot
+                for one in choices
+                if one.changes and id(one.slot.variable) not in scene.kept
+            ]
             plan = with_data(plan, scale_to_unit_variance(model, drawn, batch))
         if optimizer is not None:
             restart(optimizer)

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit.layers import attention_part, is_closed, is_running, kind_of, role_of, weight_kind
+from kerasinit.layers import attention_part, is_closed, is_running, role_of, weight_kind
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._graph import Graph
 from kerasinit.models._places import is_last
@@ -153,8 +153,10 @@ def _purpose(
     others = {id(owner(zero.layer)): owner(zero.layer) for zero in zeros}
     later = [call for call in graph.calls if id(call.operation) in others and call not in calls]
     below = graph.reached(made, without=())
-    if later and below & set(graph.outputs) and not (
-        graph.reached(made, without=later) & set(graph.outputs)
+    if (
+        later
+        and below & set(graph.outputs)
+        and not (graph.reached(made, without=later) & set(graph.outputs))
     ):
         return ""  # another zero kernel stops what this one would learn
     if is_last(calls, graph):

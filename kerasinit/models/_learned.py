@@ -102,4 +102,4 @@ def _numbers(variable: Any) -> np.ndarray:
 
 def _digest(values: np.ndarray) -> int:
     flat = np.ravel(values)
-    return zlib.crc32(np.ascontiguousarray(flat[:: max(1, flat.size // SAMPLES)]))
+    return zlib.crc32(flat[:: max(1, flat.size // SAMPLES)].tobytes())

@@ -11,9 +11,9 @@ from kerasinit.models._draw import (
     Choice,
     assign,
     check,
+    checked_draw,
     comes_in_pieces,
     depends_on_seed,
-    checked_draw,
     reads_weights,
 )
 from kerasinit.models._initialize import choose

@@ -155,7 +155,7 @@ def choose(scene: Scene, rules: Sequence[Any]) -> list[Choice]:
             choices.append(Choice(slot, rule.initializer, reason))
         else:
             choices.append(kept)
-    for position, rule in enumerate(parsed):
+    for position in range(len(parsed)):
         if not hits[position]:
             raise ValueError(_missed(position, parsed, meant, scene.slots))
     return choices

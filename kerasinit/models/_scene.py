@@ -15,6 +15,7 @@ from kerasinit.models._graph import Graph, GraphCall, read_graph
 from kerasinit.models._kept import kept_choices
 from kerasinit.models._odd_part_rule import odd_part_choices
 from kerasinit.models._places import Place, place_of, residual_adds, skip_of, source_of
+from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
 from kerasinit.models._stacks import StackRole, roles
 
@@ -133,9 +134,10 @@ class Scene:
 
     @cached_property
     def stack_choices(self) -> dict[int, Choice]:
-        """Identity of a variable -> its choice by the odd-part rule."""
+        """Identity of a variable -> its choice by the odd-part rule, or by that of sine nets."""
         shallow = {"mirror": SHALLOW, "bias": SHALLOW if self.adds else 1}
-        return odd_part_choices(self.roles, self.slots, shallow=shallow)
+        odd = odd_part_choices(self.roles, self.slots, shallow=shallow)
+        return odd | sine_choices(self.slots, self.graph)
 
 
 def scene_of(model: Any) -> Scene:

@@ -57,7 +57,9 @@ class Slot:
     @property
     def is_float(self) -> bool:
         """Whether it holds real numbers; quantized codes and counters do not."""
-        return bool(keras.backend.is_float_dtype(keras.backend.standardize_dtype(self.variable.dtype)))
+        return bool(
+            keras.backend.is_float_dtype(keras.backend.standardize_dtype(self.variable.dtype))
+        )
 
 
 def slots(model: Any) -> tuple[Slot, ...]:

@@ -81,7 +81,17 @@ CALLS = {
         (through_numpy, 0.125),
         (unit_std, 1.0),
     ],
-    ids=["no config", "required", "raises", "seed", "generator", "nested", "draw", "numpy", "float"],
+    ids=[
+        "no config",
+        "required",
+        "raises",
+        "seed",
+        "generator",
+        "nested",
+        "draw",
+        "numpy",
+        "float",
+    ],
 )
 def test_it_draws_with_its_own_arguments(call, initializer, std):
     model = build(initializer)

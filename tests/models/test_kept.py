@@ -194,9 +194,7 @@ def denoiser():
     # "zero" as DDPM writes it
     tiny = keras.initializers.VarianceScaling(1e-10, "fan_avg", "uniform")
     last = layers.Conv2D(3, 1, kernel_initializer=tiny, name="zero")
-    return keras.Sequential(
-        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3, activation="silu"), last]
-    )
+    return keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3, activation="silu"), last])
 
 
 @keras.saving.register_keras_serializable("tests")
