@@ -29,6 +29,7 @@ from kerasinit._backend._keras_training import (
     clipped_gradients,
     has_keras_train_step,
     spare_compiled_loss,
+    trained_variables,
     training_argument,
 )
 from kerasinit._backend._optimizers import accumulation_steps, loss_scaling
@@ -146,6 +147,7 @@ __all__ = [
     "sum_of_squares",
     "synchronise",
     "takes_rows",
+    "trained_variables",
     "training",
     "training_argument",
     "wait_for",

@@ -15,8 +15,8 @@ from kerasinit.experiments._bootstrap import Estimate, estimate, resample
 from kerasinit.experiments._checks import label_of
 from kerasinit.experiments._comparison import Comparison, ComparisonRow, Conclusion
 from kerasinit.experiments._directory import RunDirectory
-from kerasinit.experiments._known_names import near
 from kerasinit.experiments._records import Replica
+from kerasinit.models._near_names import near
 
 BASELINE = "glorot_uniform"
 # Differences of validation accuracy within this are called equal, if the interval shows it.

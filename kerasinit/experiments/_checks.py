@@ -20,8 +20,8 @@ from kerasinit.experiments._known_names import (
     activation_names,
     initializer_classes,
     initializer_names,
-    near,
 )
+from kerasinit.models._near_names import near
 
 MOST_SEEDS = 1_000_000  # listed one by one
 LARGEST_WHOLE = 2**31  # seeds and sizes are int32 on some backend

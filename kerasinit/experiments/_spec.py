@@ -12,7 +12,7 @@ from typing import Any
 from kerasinit._typing import Config, InitializerLike
 from kerasinit.experiments import _checks
 from kerasinit.experiments._builders import is_own
-from kerasinit.experiments._known_names import near
+from kerasinit.models._near_names import near
 
 TEXTBOOK_MISTAKES: tuple[InitializerLike, ...] = (
     "zeros",
