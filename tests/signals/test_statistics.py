@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasinit.signals import (
-    HISTOGRAM_EDGES,
+from kerasinit.signals import HISTOGRAM_EDGES, magnitude_histogram
+from kerasinit.signals._histograms import histograms
+from kerasinit.signals._statistics import (
     STATISTICS,
-    magnitude_histogram,
     merged_statistics,
-    part_histograms,
     part_norms,
     part_statistics,
 )
@@ -183,7 +182,7 @@ def test_the_histogram_equals_numpys(values):
 def test_histograms_of_parts_are_those_of_each(pairs):
     entries = np.array([value for value, _ in pairs], "float32")
     parts = np.array([part for _, part in pairs], "int64")
-    found = part_histograms(entries, parts, 4)
+    found = histograms(entries, parts, 4)
     expected = [magnitude_histogram(entries[parts == part]) for part in range(4)]
     np.testing.assert_array_equal(found, expected)
 
