@@ -40,7 +40,7 @@ class _Screen(Console):
 
 
 def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
+    stream: Any = sys.stderr if stderr else sys.stdout
     terminal = stream.isatty()
     with contextlib.suppress(AttributeError):  # a stream in memory encodes nothing
         stream.reconfigure(errors="backslashreplace")  # a file of Windows has cp1252
