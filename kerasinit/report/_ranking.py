@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from kerasinit._safe_text import safe
-from kerasinit.experiments import Comparison, Estimate, Row
+from kerasinit.experiments import Comparison, ComparisonRow, Estimate
 from kerasinit.report._words import (
     DASH,
     Word,
@@ -84,7 +84,7 @@ class RankedRow:
     conclusion: Word
 
 
-def ranked(rows: Sequence[Row]) -> list[RankedRow]:
+def ranked(rows: Sequence[ComparisonRow]) -> list[RankedRow]:
     """The rows of one setting, ready to print."""
     return [
         RankedRow(
