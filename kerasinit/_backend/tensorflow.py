@@ -268,7 +268,8 @@ def _over_devices(gradients: list[Any]) -> list[Any]:
 def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
     """An `IndexedSlices` may name a row several times."""
     if not isinstance(gradient, tf.IndexedSlices):
-        return tf.reshape(gradient, shape), False  # while it is traced, its own may be unknown
+        known = gradient.shape.is_fully_defined()  # it may not be while it is traced
+        return gradient if known else tf.reshape(gradient, shape), False
     rows = gradient.values.shape[0]
     if rows is not None and rows >= shape[0]:
         return tf.reshape(tf.convert_to_tensor(gradient), shape), False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypedDict, overload
 
 import numpy as np
@@ -94,9 +94,10 @@ class Row(TypedDict, total=False):
     activations: dict[str, dict[str, float | None]]
 
 
-@dataclass(frozen=True, eq=False)
 class Reading:
     """What the train function read of one step, which may still be on the device.
+
+    Safe to ask from any thread: Keras may write logs in one of its own.
 
     Args:
         parts: What the vector of each optimizer is about, and the vector.
@@ -104,39 +105,54 @@ class Reading:
         activations: A row of `PROBED` columns for each of them; None if none were.
     """
 
-    parts: tuple[tuple[StepVector, Tensor], ...]
-    probed: tuple[str, ...] = ()
-    activations: Tensor | None = None
+    def __init__(
+        self,
+        parts: Sequence[tuple[StepVector, Tensor]],
+        probed: tuple[str, ...] = (),
+        activations: Tensor | None = None,
+    ) -> None:
+        self.about = tuple(about for about, _ in parts)
+        self._vectors: tuple[Tensor, ...] = tuple(vector for _, vector in parts)
+        self._arrays: StepArrays | None = None
+        self._summary: dict[str, float] | None = None
+        self._lock = threading.Lock()
+        self._probed = probed
+        self._activations = activations
 
     @property
-    def about(self) -> tuple[StepVector, ...]:
-        """What the vectors are about."""
-        return tuple(about for about, _ in self.parts)
-
-    @cached_property
     def arrays(self) -> StepArrays:
         """The statistics, waiting for the device."""
-        return StepArrays.joined(
-            [about.unpacked(ops.convert_to_numpy(vector)) for about, vector in self.parts]
-        )
+        with self._lock:
+            if self._arrays is None:
+                pairs = zip(self.about, self._vectors, strict=True)
+                self._arrays = StepArrays.joined(
+                    [about.unpacked(ops.convert_to_numpy(vector)) for about, vector in pairs]
+                )
+                self._vectors = ()
+            return self._arrays
 
     def summary(self, names: VariableNames) -> dict[str, float]:
         """The numbers of `SUMMARY`: norm of the whole gradient, smallest and largest of a layer."""
-        rows = self.arrays.rows
-        if not is_finite(rows):
-            return dict.fromkeys(SUMMARY, math.inf)
-        norms = merged_statistics(rows, [*names.receiving.values()])[:, NORM]
-        numbers = (np.sqrt(np.square(norms).sum()), norms.min(), norms.max())
-        return dict(zip(SUMMARY, map(float, numbers), strict=True))
+        if self._summary is None:
+            rows = self.arrays.rows
+            norms = merged_statistics(rows, [*names.receiving.values()])[:, NORM]
+            numbers = [
+                float(np.sqrt(np.square(norms).sum())),
+                *map(float, (min(norms), max(norms))),
+            ]
+            if not is_finite(rows):
+                numbers = [math.inf] * len(SUMMARY)
+            self._summary = dict(zip(SUMMARY, numbers, strict=True))
+        return self._summary
 
     def probe(self) -> dict[str, dict[str, float | None]] | None:
         """What was found in each layer, waiting for the device; None if nothing was probed."""
-        if self.activations is None:
+        if self._activations is None:
             return None
-        rows = np.asarray(ops.convert_to_numpy(self.activations), "float64").tolist()
+        rows = np.asarray(ops.convert_to_numpy(self._activations), "float64").tolist()
         return {
             name: dict(zip(PROBED, map(_plain, row), strict=True))
-            for name, row in zip(self.probed, rows, strict=True)
+            for name, row in zip(self._probed, rows, strict=True)
         }
 
 

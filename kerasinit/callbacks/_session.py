@@ -9,7 +9,7 @@ import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras import ops
@@ -30,7 +30,7 @@ from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
 
-SHOWN = 256  # steps whose norms the logs can still ask for: Keras may write them in a thread
+SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class _Pending:
+class _Measured:
     reading: Reading
     names: VariableNames
     loss: Any
@@ -128,13 +128,14 @@ class Session:
         self._recent = RecentLoss(running_loss)
         self._recent_epoch: int | None = None
         self._names: dict[Any, VariableNames] = {}
-        self._pending: deque[_Pending] = deque()
-        self._shown: deque[tuple[int, int, Reading, VariableNames]] = deque(maxlen=SHOWN)
+        self._pending: deque[_Measured] = deque()
+        self._shown: deque[_Measured] = deque(maxlen=SHOWN)
         self._found: deque[Found] = deque()
         self._complaints: list[str] = []
         self._complained = False
         self._measured = 0
         self._step: int | None = None  # the next
+        self._wish: Wish | None = None  # what is wanted of it, once that is known
         self._batch = 0
 
     # --- around a step ----------------------------------------------------------------------------
@@ -153,13 +154,16 @@ class Session:
 
     def wish(self) -> Wish:
         """What is wanted of the step that comes."""
+        if self._wish is not None:  # the step that it was for never came: the data had ended
+            return self._wish
         first = self._step or 0
         executed = self.model.steps_per_execution or 1
         step = first + executed - 1
         probing = bool(self._probes and self._probes.due(first)) and not self._complained
         timed = self.schedule.measures(step)
         measuring = self._measuring if self.schedule.due(first) or probing else None
-        return Wish(step, executed, measuring, probing, timed)
+        self._wish = Wish(step, executed, measuring, probing, timed)
+        return self._wish
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
         """Takes in what a step gave.
@@ -172,6 +176,7 @@ class Session:
         """
         self.logs = logs
         self._step = wish.step + 1
+        self._wish = None
         if wish.timed and not wish.probing:
             self.schedule.observe(wish.measuring is not None, seconds)
         if wish.measuring is None:
@@ -183,10 +188,9 @@ class Session:
         names = self._names_of(reading)
         steps = self._batch + wish.executed
         loss = logs.get("loss") if isinstance(logs, dict) else None
-        self._pending.append(
-            _Pending(reading, names, loss, wish.step, self.epoch, steps, wish.probing)
-        )
-        self._shown.append((self.epoch, steps, reading, names))
+        measured = _Measured(reading, names, loss, wish.step, self.epoch, steps, wish.probing)
+        self._pending.append(measured)
+        self._shown.append(measured)
         began = time.perf_counter()
         self.settle(ahead=self._ahead)
         if self._settings.on_verdict == "warn":
@@ -199,12 +203,13 @@ class Session:
             batch: Number of the last batch in the epoch to look at; None for the latest. With loss
                 scaling, steps that overflowed were skipped: the one before counts.
         """
-        for epoch, steps, reading, names in reversed(list(self._shown)):
-            if batch is not None and epoch == self.epoch and steps > batch + 1:
+        for measured in reversed(list(self._shown)):
+            is_later = measured.epoch == self.epoch and measured.steps_in_epoch > (batch or 0) + 1
+            if batch is not None and is_later:
                 continue
             with contextlib.suppress(*FAILURES):
-                if not self._loss_scaling or is_finite(reading.arrays.rows):
-                    return reading.summary(names)
+                if not self._loss_scaling or is_finite(measured.reading.arrays.rows):
+                    return measured.reading.summary(measured.names)
         return {}
 
     # --- records ----------------------------------------------------------------------------------
@@ -216,9 +221,8 @@ class Session:
             ahead: Latest steps to leave for later.
         """
         while len(self._pending) > ahead:
-            pending = self._pending.popleft()
             try:
-                record = self._record(pending)
+                record = self._record(self._pending.popleft())
             except FAILURES as error:
                 self._complaints.append(f"One training step could not be recorded: {error!r}.")
                 continue
@@ -258,24 +262,26 @@ class Session:
                 stopping = self._stop(found) if action == "stop" else ""
                 _warn(f"Step {found.step}: {found.verdict}{stopping}")
 
-    def _record(self, pending: _Pending) -> Record:
-        arrays = pending.reading.arrays
-        loss = None if pending.loss is None else float(ops.convert_to_numpy(pending.loss))
-        if self._recent_epoch != pending.epoch:
-            self._recent_epoch = pending.epoch
+    def _record(self, measured: _Measured) -> Record:
+        arrays = measured.reading.arrays
+        if not self._settings.clipped:  # another callback of the training may have asked for it
+            arrays = replace(arrays, clipped=None)
+        loss = None if measured.loss is None else float(ops.convert_to_numpy(measured.loss))
+        if self._recent_epoch != measured.epoch:
+            self._recent_epoch = measured.epoch
             self._recent.restart()
         overflow = self._loss_scaling and not is_finite(arrays.rows)
         self._findings.overflows += overflow
         return Record(
-            names=pending.names,
+            names=measured.names,
             arrays=arrays,
             run=self._run,
-            step=pending.step,
-            epoch=pending.epoch,
-            loss=self._recent.since(loss, steps=pending.steps_in_epoch),
+            step=measured.step,
+            epoch=measured.epoch,
+            loss=self._recent.since(loss, steps=measured.steps_in_epoch),
             overflow=overflow,
-            updated=(pending.step + 1) % self._accumulation == 0,
-            activations=pending.reading.probe() if pending.probing else None,
+            updated=(measured.step + 1) % self._accumulation == 0,
+            activations=measured.reading.probe() if measured.probing else None,
             histogram=self._settings.histogram,
         )
 

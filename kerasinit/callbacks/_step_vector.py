@@ -190,14 +190,19 @@ class StepVector:
             rows[known, _NORM] = np.sqrt(squares[known]) / scale
             unseen = samples.partial & ~whole
             rows[unseen, _NON_FINITE] = np.maximum(rows[unseen, _NON_FINITE], 1.0)
-        counts = np.array([math.prod(shape) for shape in self.shapes], "float64")
-        rows[:, _COUNT] = np.where(self.connected, counts, 0.0)
-        sparse = np.array(self.sparse, bool)
-        if sparse.any():
-            rows[sparse, _ZEROS] += counts[sparse] - samples.sizes[sparse]
+        rows[:, _COUNT] = self._counts
+        if any(self.sparse):
+            sparse = np.array(self.sparse, bool)
+            rows[sparse, _ZEROS] += self._counts[sparse] - samples.sizes[sparse]
             rows[sparse, _MINIMUM] = np.minimum(rows[sparse, _MINIMUM], 0.0)
             rows[sparse, _MAXIMUM] = np.maximum(rows[sparse, _MAXIMUM], 0.0)
         return rows
+
+    @functools.cached_property
+    def _counts(self) -> np.ndarray:
+        """Number of entries of each gradient."""
+        counts = np.array([math.prod(shape) for shape in self.shapes], "float64")
+        return np.where(self.connected, counts, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from kerasinit.experiments import Row
+from kerasinit.experiments import ComparisonRow
 from kerasinit.report import Ranked, Word, ranked
 
 WIDE = 116  # columns from which the comparison with the baseline has room
@@ -48,7 +48,7 @@ def table(
     return made
 
 
-def ranking(title: str, rows: Iterable[Row], *, width: int) -> Table:
+def ranking(title: str, rows: Iterable[ComparisonRow], *, width: int) -> Table:
     """The ranked table of one setting.
 
     Args:

@@ -2,7 +2,7 @@
 
 from kerasinit.experiments._analysis import BASELINE, chosen_baseline, compare
 from kerasinit.experiments._bootstrap import Estimate
-from kerasinit.experiments._comparison import Comparison, Row
+from kerasinit.experiments._comparison import Comparison, ComparisonRow
 from kerasinit.experiments._records import RECORD_BINS, Replica
 from kerasinit.experiments._run import Event, run
 from kerasinit.experiments._spec import Experiment
@@ -11,11 +11,11 @@ __all__ = [
     "BASELINE",
     "RECORD_BINS",
     "Comparison",
+    "ComparisonRow",
     "Estimate",
     "Event",
     "Experiment",
     "Replica",
-    "Row",
     "chosen_baseline",
     "compare",
     "run",

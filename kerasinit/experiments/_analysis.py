@@ -13,7 +13,7 @@ import numpy as np
 from kerasinit._typing import Config
 from kerasinit.experiments._bootstrap import Estimate, estimate, resample
 from kerasinit.experiments._checks import label_of
-from kerasinit.experiments._comparison import Comparison, Conclusion, Row
+from kerasinit.experiments._comparison import Comparison, ComparisonRow, Conclusion
 from kerasinit.experiments._directory import RunDirectory
 from kerasinit.experiments._records import Replica
 from kerasinit.models._near_names import near
@@ -89,7 +89,7 @@ def chosen_baseline(wanted: str | None, labels: Sequence[str]) -> str:
 
 def _rows(
     spec: Config, replicas: Sequence[Replica], baseline: str, rng: np.random.Generator
-) -> Iterable[Row]:
+) -> Iterable[ComparisonRow]:
     cells: dict[str, list[Replica]] = {}
     for replica in replicas:
         cell = {name: value for name, value in replica.cell.items() if name != "learning_rate"}
@@ -109,7 +109,7 @@ def _place_in_spec(spec: Config, cell: Config) -> list[int]:
 
 def _cell_rows(
     cell: Config, replicas: Sequence[Replica], baseline: str, rng: np.random.Generator
-) -> list[Row]:
+) -> list[ComparisonRow]:
     chosen = {
         label: _best_rate([r for r in replicas if r.initializer == label])
         for label in dict.fromkeys(replica.initializer for replica in replicas)
@@ -128,7 +128,7 @@ def _cell_rows(
         trained = any(replica.trained for replica in (*members, *chosen.get(baseline, ())))
         told = conclusion(difference, trained=trained)
         rows.append(
-            Row(
+            ComparisonRow(
                 cell=cell,
                 initializer=label,
                 learning_rate=float(members[0].cell["learning_rate"]),

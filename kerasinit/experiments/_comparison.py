@@ -15,7 +15,7 @@ Conclusion: TypeAlias = Literal["better", "worse", "equal", "undetermined", "bas
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ComparisonRow:
     """One initializer in one cell, over its seeds, at its best learning rate.
 
     Args:
@@ -74,18 +74,18 @@ class Comparison:
     spec: Config
     baseline: str
     replicas: tuple[Replica, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
 
     @property
     def cells(self) -> tuple[Config, ...]:
         """The cells without learning rate, in order."""
         return tuple(json.loads(text) for text in dict.fromkeys(map(_cell_text, self.rows)))
 
-    def rows_of(self, cell: Mapping[str, Any]) -> tuple[Row, ...]:
+    def rows_of(self, cell: Mapping[str, Any]) -> tuple[ComparisonRow, ...]:
         """The rows of one cell, best first."""
         return tuple(row for row in self.rows if row.cell == dict(cell))
 
-    def replicas_of(self, row: Row) -> tuple[Replica, ...]:
+    def replicas_of(self, row: ComparisonRow) -> tuple[Replica, ...]:
         """The replicas that a row sums up, by seed."""
         cell = {**row.cell, "learning_rate": row.learning_rate}
         found = [r for r in self.replicas if r.initializer == row.initializer and r.cell == cell]
@@ -100,5 +100,5 @@ class Comparison:
         }
 
 
-def _cell_text(row: Row) -> str:
+def _cell_text(row: ComparisonRow) -> str:
     return json.dumps(row.cell)

@@ -8,7 +8,7 @@ import json
 import math
 from typing import Any, Literal, TypeAlias
 
-from kerasinit.experiments import Comparison, Estimate, Row
+from kerasinit.experiments import Comparison, ComparisonRow, Estimate
 from kerasinit.report._ranking import Ranked, ranked
 from kerasinit.report._settings import settings
 from kerasinit.report._summary import summary
@@ -69,7 +69,7 @@ def _as_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _flat(row: Row) -> dict[str, Any]:
+def _flat(row: ComparisonRow) -> dict[str, Any]:
     values: dict[str, Any] = {
         **row.cell,
         "rank": row.rank,

@@ -10,7 +10,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
-from kerasinit.experiments import Comparison, Estimate, Row
+from kerasinit.experiments import Comparison, ComparisonRow, Estimate
 from kerasinit.report._words import (
     DASH,
     Word,
@@ -83,7 +83,7 @@ class RankedRow:
     conclusion: Word
 
 
-def ranked(rows: Sequence[Row]) -> list[RankedRow]:
+def ranked(rows: Sequence[ComparisonRow]) -> list[RankedRow]:
     """The rows of one setting, ready to print."""
     return [
         RankedRow(

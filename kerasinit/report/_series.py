@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasinit.experiments import Comparison, Replica, Row
+from kerasinit.experiments import Comparison, ComparisonRow, Replica
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Series:
         replicas: Its seeds.
     """
 
-    row: Row
+    row: ComparisonRow
     replicas: tuple[Replica, ...]
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from kerasinit.experiments import Comparison, Row
+from kerasinit.experiments import Comparison, ComparisonRow
 from kerasinit.report._series import cell_key
 from kerasinit.report._words import cell_labels
 
@@ -25,7 +25,7 @@ class Setting:
 
     label: str
     cell: dict[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
 
 
 def settings(comparison: Comparison) -> tuple[Setting, ...]:

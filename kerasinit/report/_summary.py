@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from kerasinit.experiments import Comparison, Row
+from kerasinit.experiments import Comparison, ComparisonRow
 from kerasinit.report._settings import Setting, settings
 from kerasinit.report._words import counted, joined
 
@@ -53,7 +53,7 @@ def _won(comparison: Comparison, found: Sequence[Setting]) -> str:
     return f"{opening}; {_against_baseline(comparison, leader)}."
 
 
-def _accuracy(row: Row) -> str:
+def _accuracy(row: ComparisonRow) -> str:
     return f"{100 * row.val_accuracy.value:.1f} % validation accuracy"
 
 
@@ -86,7 +86,7 @@ def _against_baseline(comparison: Comparison, leader: str) -> str:
 
 
 def _failed(comparison: Comparison, found: Sequence[Setting]) -> str:
-    faults: dict[str, list[Row]] = defaultdict(list)
+    faults: dict[str, list[ComparisonRow]] = defaultdict(list)
     for row in comparison.rows:
         if row.verdict != "healthy" and 2 * row.trained_share < 1:
             faults[row.verdict].append(row)
@@ -115,7 +115,7 @@ def _fault(verdict: str) -> str:
     return phrases.get(verdict, verdict)
 
 
-def _who(rows: Sequence[Row], found: Sequence[Setting]) -> str:
+def _who(rows: Sequence[ComparisonRow], found: Sequence[Setting]) -> str:
     names = list(dict.fromkeys(row.initializer for row in rows))
     where = {str(row.cell) for row in rows}
     if len(where) == 1 and len(found) > 1:

@@ -1,5 +1,7 @@
 """One tiny finished run, trained once, and records made up by hand."""
 
+import json
+
 import pytest
 
 from kerasinit.experiments import Experiment, Replica, run
@@ -59,6 +61,26 @@ def made_replica(initializer="he_normal", seed=0, val_accuracy=0.9, **changes):
     return Replica(**{**values, **changes})
 
 
+def write_run(out, spec, replicas):
+    """A run directory as `run` leaves it, with these replicas."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "spec.json").write_text(json.dumps({"kind": "kerasinit experiment", "spec": spec}))
+    lines = [replica.to_line() + "\n" for replica in replicas]
+    (out / "records.jsonl").write_text("".join(lines), "utf-8")
+    return out
+
+
+def claim(spec, out):
+    """Runs until everything is checked, and stops before the first training."""
+
+    def stop(event):
+        raise KeyboardInterrupt("before the first training")
+
+    with pytest.raises(KeyboardInterrupt, match="before the first training"):
+        run(spec, out, on_event=stop)
+    return out
+
+
 @pytest.fixture
 def spec():
     return tiny_spec()
@@ -72,6 +94,16 @@ def replica():
 @pytest.fixture(scope="session")
 def tiny():
     return tiny_spec
+
+
+@pytest.fixture(scope="session")
+def written():
+    return write_run
+
+
+@pytest.fixture(scope="session")
+def claimed():
+    return claim
 
 
 @pytest.fixture(scope="session")

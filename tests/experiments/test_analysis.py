@@ -2,26 +2,22 @@ import numpy as np
 import pytest
 
 from kerasinit.experiments import Estimate, compare
-from kerasinit.experiments._analysis import conclusion
-from kerasinit.experiments._directory import RunDirectory
 
 NOISE = (0.0, 0.004, -0.004, 0.002, -0.002)
 
 
 @pytest.fixture
-def compared(tmp_path, replica):
+def compared(tmp_path, replica, written):
     """Compares made-up replicas: `compared({label: [accuracies]}, ...)`."""
 
     def compare_accuracies(accuracies, baseline="glorot_uniform", **changes):
-        directory = RunDirectory(tmp_path / "run")
-        directory.prepare({"initializers": [*dict.fromkeys(["glorot_uniform", *accuracies])]})
-        with directory.writer() as writer:
-            writer.append(
-                replica(label, seed, accuracy, **changes)
-                for label, values in accuracies.items()
-                for seed, accuracy in enumerate(values)
-            )
-        return compare(directory.path, baseline)
+        replicas = [
+            replica(label, seed, accuracy, **changes)
+            for label, values in accuracies.items()
+            for seed, accuracy in enumerate(values)
+        ]
+        spec = {"initializers": [*dict.fromkeys(["glorot_uniform", *accuracies])]}
+        return compare(written(tmp_path / "run", spec, replicas), baseline)
 
     return compare_accuracies
 
@@ -101,14 +97,13 @@ def test_the_rank_says_how_sure_it_is(compared):
     assert row(comparison, "zeros").rank_interval == (3, 3)
 
 
-def test_the_best_learning_rate_counts_and_is_reported(tmp_path, replica):
-    directory = RunDirectory(tmp_path / "run")
-    directory.prepare({})
-    with directory.writer() as writer:
-        for rate, accuracy in ((0.1, 0.3), (0.01, 0.8)):
-            cell = {**replica().cell, "learning_rate": rate}
-            writer.append(replica(seed=s, val_accuracy=accuracy, cell=cell) for s in range(2))
-    comparison = compare(directory.path)
+def test_the_best_learning_rate_counts_and_is_reported(tmp_path, replica, written):
+    replicas = [
+        replica(seed=seed, val_accuracy=accuracy, cell={**replica().cell, "learning_rate": rate})
+        for rate, accuracy in ((0.1, 0.3), (0.01, 0.8))
+        for seed in range(2)
+    ]
+    comparison = compare(written(tmp_path / "run", {}, replicas))
     (only,) = comparison.rows
     assert only.learning_rate == 0.01
     assert only.val_accuracy.value == pytest.approx(0.8)
@@ -149,28 +144,21 @@ def test_a_training_that_blew_up_ranks_last(compared):
     assert row(comparison, "a").conclusion == "undetermined"
 
 
-def test_cells_follow_the_order_of_the_spec(tmp_path, replica):
-    directory = RunDirectory(tmp_path / "run")
-    directory.prepare({"depths": [3, 30], "activations": ["tanh", "relu"]})
-    cells = [
-        {**replica().cell, "depth": depth, "activation": activation}
+def test_cells_follow_the_order_of_the_spec(tmp_path, replica, written):
+    replicas = [
+        replica(cell={**replica().cell, "depth": depth, "activation": activation})
         for depth in (30, 3)
         for activation in ("relu", "tanh")
     ]
-    with directory.writer() as writer:
-        writer.append(replica(cell=cell) for cell in cells)
-    found = [(cell["depth"], cell["activation"]) for cell in compare(directory.path).cells]
+    spec = {"depths": [3, 30], "activations": ["tanh", "relu"]}
+    cells = compare(written(tmp_path / "run", spec, replicas)).cells
+    found = [(cell["depth"], cell["activation"]) for cell in cells]
     assert found == [(3, "tanh"), (3, "relu"), (30, "tanh"), (30, "relu")]
 
 
-def test_a_directory_without_replicas_is_refused(tmp_path):
-    RunDirectory(tmp_path / "run").prepare({})
+def test_a_directory_without_replicas_is_refused(tmp_path, spec, claimed):
     with pytest.raises(ValueError, match="no finished replica"):
-        compare(tmp_path / "run")
-
-
-def test_an_unsure_estimate_allows_no_conclusion():
-    assert conclusion(Estimate(0.5)) == "undetermined"
+        compare(claimed(spec, tmp_path / "run"))
 
 
 def test_a_comparison_of_real_records_is_plain_values(finished):

@@ -1,71 +1,112 @@
-import itertools
+"""The intervals of a comparison."""
+
+import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from kerasinit.experiments import Estimate
-from kerasinit.experiments._bootstrap import estimate, resample, small_sample_factor
+from kerasinit.experiments import Estimate, compare
 
-WIDE = (-np.inf, np.inf)
-
-
-def test_one_seed_has_no_interval():
-    assert estimate(np.array([0.5]), np.zeros((10, 1), int)) == Estimate(0.5)
-
-
-def test_values_that_are_not_finite_have_no_interval():
-    assert estimate(np.array([0.5, np.nan]), np.zeros((10, 2), int)).low is None
+CELLS = 1000
+UNMEASURED = (
+    "layers", "measured_epochs", "gradient_norms", "signal_rms", "gradient_rms", "dead_share",
+    "activation_histogram", "gradient_histogram",
+)  # fmt: skip
+COUNTS = (2, 3, 5, 8, 9, 10, 11, 12, 30)  # of seeds: Student's t is a table up to 9 of them
 
 
-def test_equal_values_have_an_interval_of_no_width():
-    picks = resample(np.random.default_rng(0), 3)
-    assert estimate(np.full(3, 0.25), picks) == Estimate(0.25, 0.25, 0.25)
+@pytest.fixture
+def intervals(tmp_path, replica, written):
+    """The interval of every row of accuracies, each a cell with a seed per accuracy."""
+
+    def compared(rows, rng=None):
+        replicas = [
+            replica(
+                seed=seed,
+                val_accuracy=float(accuracy),
+                cell={"depth": depth, "learning_rate": 0.1},
+                **{name: [] for name in UNMEASURED},
+            )
+            for depth, accuracies in enumerate(rows)
+            for seed, accuracy in enumerate(accuracies)
+        ]
+        out = written(tmp_path / "run", {"depths": list(range(len(rows)))}, replicas)
+        return [row.val_accuracy for row in compare(out, rng=rng).rows]
+
+    return compared
 
 
-def test_the_interval_of_an_accuracy_ends_at_one():
-    picks = resample(np.random.default_rng(0), 3)
-    assert estimate(np.array([0.9, 1.0, 1.0]), picks).high == 1.0
+def test_one_seed_has_no_interval(intervals):
+    assert intervals([[0.5]]) == [Estimate(0.5)]
 
 
-def test_the_same_generator_gives_the_same_interval():
-    values = np.array([0.1, 0.5, 0.7, 0.8])
-    first, second = (estimate(values, resample(np.random.default_rng(5), 4)) for _ in range(2))
-    assert first == second
+def test_values_that_are_not_finite_have_no_interval(intervals):
+    (found,) = intervals([[0.5, math.nan]])
+    assert (found.low, found.high) == (None, None)
 
 
-def coverage(count, widen=1.0):
-    """How often the interval of `count` normal values holds the true mean."""
-    rng = np.random.default_rng(0)
+def test_equal_values_have_an_interval_of_no_width(intervals):
+    assert intervals([[0.25] * 3]) == [Estimate(0.25, 0.25, 0.25)]
+
+
+def test_the_interval_of_an_accuracy_ends_at_one(intervals):
+    assert intervals([[0.9, 1.0, 1.0]])[0].high == 1.0
+
+
+def test_the_same_generator_gives_the_same_interval(intervals):
+    values = normal(9)[:1]
+    first, second, other = (intervals(values, np.random.default_rng(seed)) for seed in (5, 5, 6))
+    assert first == second != other
+
+
+def coverage(found, mean, widen=1.0):
+    """How many of the intervals hold the true mean, with their ends moved out or in."""
     hits = 0
-    for _ in range(1000):
-        found = estimate(rng.standard_normal(count), resample(rng, count)[:400], bounds=WIDE)
-        middle = found.value
-        low, high = middle + widen * (found.low - middle), middle + widen * (found.high - middle)
-        hits += low <= 0 <= high
-    return hits / 1000
+    for one in found:
+        low, high = (one.value + widen * (end - one.value) for end in (one.low, one.high))
+        hits += low <= mean <= high
+    return hits / len(found)
+
+
+def normal(count):
+    """Accuracies of `CELLS` cells around a half, so narrow that no interval reaches 0 or 1."""
+    return 0.5 + 0.01 * np.random.default_rng(0).standard_normal((CELLS, count))
 
 
 @pytest.mark.parametrize("count", [3, 5, 10])
-def test_intervals_hold_the_mean_as_often_as_they_say(count):
-    assert coverage(count) == pytest.approx(0.95, abs=0.025)
+def test_intervals_hold_the_mean_as_often_as_they_say(intervals, count):
+    assert coverage(intervals(normal(count)), 0.5) == pytest.approx(0.95, abs=0.025)
 
 
-def test_the_coverage_check_notices_a_plain_percentile_interval():
-    assert coverage(3, widen=1 / small_sample_factor(3)) < 0.85
+def test_the_coverage_check_notices_a_plain_percentile_interval(intervals):
+    assert coverage(intervals(normal(3)), 0.5, widen=1 / exact_factor(3)) < 0.85
 
 
-def test_the_factor_is_continuous_where_the_table_ends():
-    factors = [small_sample_factor(count) for count in range(2, 20)]
-    assert all(a > b for a, b in itertools.pairwise(factors))
+def exact_factor(count):
+    """What a plain percentile interval of `count` values must be widened by."""
+    student = stats.t.ppf(0.975, count - 1) / stats.norm.ppf(0.975)
+    return student * (count / (count - 1)) ** 0.5
 
 
-def test_the_factor_agrees_with_students_t():
-    from scipy import stats
+@pytest.fixture
+def factors(intervals):
+    """How much wider the intervals of `COUNTS` values are than percentiles of resampled means.
 
-    for count in (2, 5, 9, 10, 12, 30):
-        exact = stats.t.ppf(0.975, count - 1) / stats.norm.ppf(0.975)
-        exact *= (count / (count - 1)) ** 0.5
-        assert small_sample_factor(count) == pytest.approx(exact, rel=2e-3)
+    One value is higher than the others: more than 2.5 % of the resampled means lack it, so the
+    lower percentile is the value of the others, whatever was drawn.
+    """
+    step = 0.03
+    found = intervals([[0.5] * (count - 1) + [0.5 + step] for count in COUNTS])
+    return [(one.value - one.low) / (step / n) for one, n in zip(found, COUNTS, strict=True)]
+
+
+def test_the_factor_agrees_with_students_t(factors):
+    assert factors == pytest.approx([exact_factor(count) for count in COUNTS], rel=2e-3)
+
+
+def test_the_factor_falls_also_where_the_table_ends(factors):
+    assert factors == sorted(factors, reverse=True)
 
 
 def test_an_estimate_is_printed_with_its_interval():

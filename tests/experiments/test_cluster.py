@@ -5,8 +5,7 @@ import signal
 
 import pytest
 
-from kerasinit.experiments import run
-from kerasinit.experiments._directory import RunDirectory
+from kerasinit.experiments import compare, run
 
 pytestmark = pytest.mark.cluster
 
@@ -40,14 +39,13 @@ def test_a_killed_worker_costs_no_finished_replica(client, tmp_path, tiny):
 
     run(spec, tmp_path / "run", client.get_executor(), on_event=kill_a_worker)
     assert killed
-    lines = RunDirectory(tmp_path / "run").records_path.read_text("utf-8").splitlines()
-    assert len(lines) == 8
-    assert len(RunDirectory(tmp_path / "run").replicas()) == 8
+    assert len((tmp_path / "run" / "records.jsonl").read_text("utf-8").splitlines()) == 8
+    assert len(compare(tmp_path / "run").replicas) == 8
 
 
 def test_the_cluster_gives_the_same_curves(client, finished, spec, tmp_path):
     run(spec, tmp_path / "run", client.get_executor())
-    here, there = (RunDirectory(path).replicas() for path in (finished, tmp_path / "run"))
+    here, there = (compare(path).replicas for path in (finished, tmp_path / "run"))
     assert [record.key for record in here] == [record.key for record in there]
     for first, second in zip(here, there, strict=True):
         assert first.curves["loss"] == pytest.approx(second.curves["loss"], rel=1e-3)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kerasinit.experiments import run
 from kerasinit.experiments._data import load
 
 PLAYGROUND = ("circle", "xor", "gauss", "spiral")
@@ -52,34 +53,40 @@ def test_a_file_may_bring_its_own_split(tmp_path):
     assert (len(load(str(path)).x), len(load(str(path)).x_val)) == (8, 2)
 
 
-def test_a_file_without_labels_says_what_it_holds(tmp_path):
+@pytest.fixture
+def run_on(tmp_path, tiny):
+    """Runs an experiment on a data set."""
+    return lambda name: run(tiny(data=str(name)), tmp_path / "run")
+
+
+def test_a_file_without_labels_says_what_it_holds(tmp_path, run_on):
     path = tmp_path / "mine.npz"
     np.savez(path, images=np.zeros(3))
     with pytest.raises(ValueError, match=r"must hold the arrays 'x' and 'y'.*\['images'\]"):
-        load(str(path))
+        run_on(path)
 
 
-def test_labels_that_are_no_integers_are_refused(tmp_path):
+def test_labels_that_are_no_integers_are_refused(tmp_path, run_on):
     path = tmp_path / "mine.npz"
     np.savez(path, x=np.zeros((3, 2)), y=np.zeros(3))
     with pytest.raises(ValueError, match="one integer label per example"):
-        load(str(path))
+        run_on(path)
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path):
+def test_a_file_that_is_no_archive_is_refused(tmp_path, run_on):
     path = tmp_path / "mine.npz"
     path.write_text("hello")
     with pytest.raises(ValueError, match=r"could not be read as an \.npz"):
-        load(str(path))
+        run_on(path)
 
 
-def test_keras_data_that_cannot_be_fetched_says_what_to_do(monkeypatch):
+def test_keras_data_that_cannot_be_fetched_says_what_to_do(run_on, monkeypatch):
     def offline():
         raise OSError("no route to host")
 
     monkeypatch.setattr("keras.datasets.mnist.load_data", offline)
-    with pytest.raises(OSError, match=r"could not be fetched.*'digits'"):
-        load("keras:mnist")
+    with pytest.raises(ValueError, match=r"data: .*could not be fetched.*'digits'"):
+        run_on("keras:mnist")
 
 
 def test_keras_data_keeps_its_own_split(monkeypatch):

@@ -1,3 +1,5 @@
+"""The directory of a run: what is kept, what is refused, and that one run at a time writes."""
+
 import json
 import os
 import signal
@@ -8,211 +10,238 @@ import time
 import pytest
 from filelock import FileLock
 
-from kerasinit.experiments._directory import RECORDS_FILE, RunDirectory, spec_changes
-
-SPEC = {"epochs": 2, "seeds": [0, 1]}
+from kerasinit.experiments import Experiment, compare, run
 
 
 @pytest.fixture
-def directory(tmp_path):
-    made = RunDirectory(tmp_path / "run")
-    made.prepare(SPEC)
-    return made
+def out(tmp_path):
+    return tmp_path / "run"
 
 
-def test_a_new_directory_holds_its_spec(directory):
-    assert directory.load_spec() == SPEC
+@pytest.fixture
+def short(tiny):
+    """Two trainings of an epoch."""
+    return tiny(initializers="he_normal", epochs=1)
 
 
-def test_records_come_back_in_order(directory, replica):
-    with directory.writer() as writer:
-        writer.append([replica(seed=1), replica(seed=0)])
-        writer.append([replica(seed=2)])
-    assert [record.seed for record in directory.replicas()] == [1, 0, 2]
+@pytest.fixture
+def done(finished, tmp_path):
+    """A copy of the finished run, to write into."""
+    path = tmp_path / "done"
+    path.mkdir()
+    for name in ("spec.json", "records.jsonl"):
+        (path / name).write_bytes((finished / name).read_bytes())
+    return path
 
 
-def test_a_torn_last_line_is_left_out_when_reading(directory, replica):
-    with directory.writer() as writer:
-        writer.append([replica(seed=0), replica(seed=1)])
-    whole = directory.records_path.read_bytes()
-    directory.records_path.write_bytes(whole[:-20])
-    assert [record.seed for record in directory.replicas()] == [0]
+def seeds(out):
+    return [record.seed for record in compare(out).replicas]
+
+
+def test_a_new_directory_holds_its_spec(out, spec, claimed):
+    assert json.loads((claimed(spec, out) / "spec.json").read_text())["spec"] == spec.to_dict()
+
+
+def test_records_come_back_in_order(out, replica, written):
+    written(out, {}, [replica(seed=1), replica(seed=0), replica(seed=2)])
+    assert seeds(out) == [1, 0, 2]
+
+
+def test_a_torn_last_line_is_left_out_when_reading(out, replica, written):
+    written(out, {}, [replica(seed=0), replica(seed=1)])
+    cut_off(out / "records.jsonl", 20)
+    assert seeds(out) == [0]
+
+
+def cut_off(path, size):
+    path.write_bytes(path.read_bytes()[:-size])
 
 
 @pytest.mark.parametrize("cut", [1, 2, 300])
-def test_a_torn_last_line_is_dropped_before_the_next_record(directory, replica, cut):
-    with directory.writer() as writer:
-        writer.append([replica(seed=0), replica(seed=1)])
-    whole = directory.records_path.read_bytes()
-    directory.records_path.write_bytes(whole[:-cut])
-    with directory.writer() as writer:
-        writer.append([replica(seed=2)])
-    assert [record.seed for record in directory.replicas()] == [0, 2]
+def test_a_torn_last_line_is_dropped_before_the_next_record(done, spec, cut):
+    whole = compare(done).replicas
+    cut_off(done / "records.jsonl", cut)
+    run(spec, done)
+    lines = (done / "records.jsonl").read_text("utf-8").splitlines()
+    assert len(lines) == len(whole) == 6
+    assert [record.key for record in compare(done).replicas] == [record.key for record in whole]
 
 
-def test_a_broken_line_in_the_middle_is_reported_with_its_number(directory, replica):
-    directory.records_path.write_text(f"{replica().to_line()}\nnonsense\n", "utf-8")
+def test_a_broken_line_in_the_middle_is_reported_with_its_number(out, replica, written):
+    written(out, {}, [replica()])
+    with (out / "records.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write("nonsense\n")
     with pytest.raises(ValueError, match=r"records\.jsonl', line 2: .*nonsense"):
-        directory.replicas()
+        compare(out)
 
 
-def test_a_record_that_was_written_twice_counts_once(directory, replica):
-    directory.records_path.write_text(f"{replica().to_line()}\n" * 2, "utf-8")
-    assert len(directory.replicas()) == 1
+def test_a_record_that_was_written_twice_counts_once(out, replica, written):
+    assert seeds(written(out, {}, [replica()] * 2)) == [0]
 
 
-def test_the_same_spec_may_go_on(directory):
-    directory.prepare(SPEC)
+def test_the_same_spec_may_go_on(done, spec):
+    before = (done / "records.jsonl").read_bytes()
+    run(spec, done)
+    assert (done / "records.jsonl").read_bytes() == before
 
 
-def test_a_changed_spec_is_refused_with_what_changed(directory):
-    with pytest.raises(ValueError, match=r"epochs: 2 -> 3; target: \(none\) -> 0\.5"):
-        directory.prepare({**SPEC, "epochs": 3, "target": 0.5})
+def test_a_changed_spec_is_refused_with_what_changed(out, spec, tiny, written):
+    older = {key: value for key, value in spec.to_dict().items() if key != "target"}
+    written(out, older, [])
+    with pytest.raises(ValueError, match=r"epochs: 2 -> 3; target: \(none\) -> 0\.5\. Use"):
+        run(tiny(epochs=3, target=0.5), out)
 
 
-def test_no_change_is_found_in_equal_specs():
-    assert spec_changes(SPEC, dict(SPEC)) == []
-
-
-def test_a_foreign_directory_is_refused_and_left_alone(tmp_path):
+def test_a_foreign_directory_is_refused_and_left_alone(tmp_path, spec):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(ValueError, match=r"not empty.*thesis\.tex"):
-        RunDirectory(tmp_path).prepare(SPEC)
+        run(spec, tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-SPEC_TEXT = json.dumps({"kind": "kerasinit experiment", "spec": SPEC}, indent=1)
+@pytest.mark.parametrize("size", [0, 10, 45, None])
+def test_a_half_written_spec_of_a_run_that_died_is_written_anew(tmp_path, spec, claimed, size):
+    text = (claimed(spec, tmp_path / "whole") / "spec.json").read_text("utf-8")
+    out = tmp_path / "half"
+    out.mkdir()
+    (out / "spec.half").write_text(text[:size])
+    claimed(spec, out)
+    assert (out / "spec.json").read_text("utf-8") == text
+    assert not (out / "spec.half").exists()
 
 
-@pytest.mark.parametrize("size", [0, 10, 45, len(SPEC_TEXT)])
-def test_a_half_written_spec_of_a_run_that_died_is_written_anew(tmp_path, size):
-    (tmp_path / "spec.half").write_text(SPEC_TEXT[:size])
-    RunDirectory(tmp_path).prepare(SPEC)
-    assert RunDirectory(tmp_path).load_spec() == SPEC
-    assert not (tmp_path / "spec.half").exists()
-
-
-def test_a_spec_half_that_is_no_beginning_of_ours_is_a_foreign_file(tmp_path):
+def test_a_spec_half_that_is_no_beginning_of_ours_is_a_foreign_file(tmp_path, spec):
     (tmp_path / "spec.half").write_text("years of work")
     with pytest.raises(ValueError, match=r"not empty.*spec\.half"):
-        RunDirectory(tmp_path).prepare(SPEC)
+        run(spec, tmp_path)
     assert (tmp_path / "spec.half").read_text() == "years of work"
 
 
 @pytest.mark.parametrize("text", ["{", '{"spec": {}}', "[]", '{"kind": "other", "spec": {}}'])
-def test_a_spec_file_of_something_else_is_refused(tmp_path, text):
+def test_a_spec_file_of_something_else_is_refused(tmp_path, spec, text):
     (tmp_path / "spec.json").write_text(text)
-    with pytest.raises(ValueError, match="kerasinit compare --out"):
-        RunDirectory(tmp_path).load_spec()
+    for use in (compare, lambda out: run(spec, out)):
+        with pytest.raises(ValueError, match="kerasinit compare --out"):
+            use(tmp_path)
+    assert (tmp_path / "spec.json").read_text() == text
 
 
 def test_a_directory_without_a_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no readable run"):
-        RunDirectory(tmp_path / "nowhere").load_spec()
+        compare(tmp_path / "nowhere")
 
 
-def test_a_second_run_in_the_same_directory_is_refused(directory):
-    with (
-        directory.writer(),
-        pytest.raises(ValueError, match=rf"Another run \(process {os.getpid()}\)"),
-        directory.writer(),
-    ):
-        pass
+def test_a_second_run_in_the_same_directory_is_refused(out, short):
+    def again(event):
+        run(short, out)
+
+    with pytest.raises(ValueError, match=rf"Another run \(process {os.getpid()}\)"):
+        run(short, out, on_event=again)
 
 
-ASK_FOR_THE_LOCK = """
-import pathlib, sys
-from kerasinit.experiments._directory import RunDirectory
+RUN = """
+import json, sys
+from kerasinit.experiments import Experiment, run
 try:
-    with RunDirectory(pathlib.Path(sys.argv[1])).writer():
-        sys.exit("two runs in one directory")
+    run(Experiment.from_dict(json.loads(sys.argv[1])), sys.argv[2])
 except ValueError as error:
     print(error)
 """
 
 
-def test_every_other_process_is_told_who_writes(directory):
-    command = [sys.executable, "-c", ASK_FOR_THE_LOCK, str(directory.path)]
-    with directory.writer():
-        for _ in range(2):  # asking must not forget the answer
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            assert f"Another run (process {os.getpid()}) writes" in done.stdout
+def command(spec, out, code=RUN):
+    return [sys.executable, "-c", code, json.dumps(spec.to_dict()), str(out)]
 
 
-def test_a_directory_is_claimed_by_one_run_at_a_time(tmp_path):
+def test_every_other_process_is_told_who_writes(out, short):
+    told = []
+
+    def ask(event):
+        if event.kind == "start":
+            for _ in range(2):  # asking must not forget the answer
+                asked = subprocess.run(
+                    command(short, out), capture_output=True, text=True, check=True
+                )
+                told.append(asked.stdout)
+
+    run(short, out, on_event=ask)
+    assert len(told) == 2
+    assert all(f"Another run (process {os.getpid()}) writes" in text for text in told)
+    assert seeds(out) == [0, 1]
+
+
+def test_a_directory_is_claimed_by_one_run_at_a_time(tmp_path, spec):
     with FileLock(tmp_path / "run.lock"), pytest.raises(ValueError, match="Another run"):
-        RunDirectory(tmp_path).prepare(SPEC)
+        run(spec, tmp_path)
 
 
-def test_a_finished_run_leaves_no_owner(directory):
-    with directory.writer():
-        pass
-    names = {entry.name for entry in directory.path.iterdir()}
-    assert names <= {"spec.json", "records.jsonl", "run.lock"}
+def test_a_finished_run_leaves_no_owner(finished):
+    names = {entry.name for entry in finished.iterdir()}
+    assert names - {"run.lock"} == {"spec.json", "records.jsonl"}
 
 
-def test_the_lock_is_free_again_after_the_run(directory, replica):
-    for seed in (0, 1):
-        with directory.writer() as writer:
-            writer.append([replica(seed=seed)])
-    assert len(directory.replicas()) == 2
+def test_a_run_that_was_interrupted_leaves_no_owner(out, short, claimed):
+    claimed(short, out)
+    assert not (out / "run.owner").exists()
+    run(short, out)
+    assert seeds(out) == [0, 1]
 
 
-WRITE_UNTIL_KILLED = """
-import pathlib, sys
-from kerasinit.experiments._directory import RunDirectory
-with RunDirectory(pathlib.Path(sys.argv[1])).writer() as writer:
-    while True:
-        writer.stream.write(sys.argv[2].encode())
-"""
-
-
-def test_a_killed_run_leaves_whole_records_and_no_lock(directory, replica):
-    command = [sys.executable, "-c", WRITE_UNTIL_KILLED, directory.path, replica().to_line() + "\n"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not grown_to(directory.records_path, 100_000):
+def test_a_killed_run_leaves_whole_records_and_no_lock(out, tiny):
+    spec = tiny(initializers="he_normal", widths=tuple(range(2, 8)), epochs=1, seeds=1)
+    process = subprocess.Popen(command(spec, out), stderr=subprocess.DEVNULL)
+    while process.poll() is None and not lines_of(out):
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    assert len(directory.replicas()) == 1
-    with directory.writer() as writer:
-        writer.append([replica(seed=7)])
-    assert [record.seed for record in directory.replicas()] == [0, 7]
+    kept = lines_of(out)
+    assert 1 <= len(kept) < 6
+    run(spec, out)
+    assert lines_of(out)[: len(kept)] == kept
+    assert [record.cell["width"] for record in compare(out).replicas] == list(range(2, 8))
 
 
-def grown_to(path, size):
-    return path.exists() and path.stat().st_size > size
+def lines_of(out):
+    """The whole lines of the records."""
+    path = out / "records.jsonl"
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
 # A limit on the size of files fails a write as a full disk does. It holds for the whole process,
 # its output included, so that the test gets a process of its own.
-WRITE_UNTIL_FULL = """
-import pathlib, resource, signal, sys
-from kerasinit.experiments import Replica
-from kerasinit.experiments._directory import RunDirectory
-path, size, *lines = sys.argv[1:]
+RUN_UNTIL_FULL = """
+import json, resource, signal, sys
+from kerasinit.experiments import Experiment, run
+
+def fill(event):
+    if event.kind == "epoch":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-with RunDirectory(pathlib.Path(path)).writer() as writer:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
-    try:
-        writer.append([Replica.from_line(line) for line in lines])
-    except OSError as error:
-        sys.exit(0 if "all earlier ones are kept" in str(error) else repr(error))
+try:
+    run(Experiment.from_dict(json.loads(sys.argv[1])), sys.argv[2], on_event=fill)
+except OSError as error:
+    sys.exit(0 if "all earlier ones are kept" in str(error) else repr(error))
 sys.exit("the disk was not full")
 """
 
 
-def test_a_full_disk_keeps_the_whole_records(directory, replica):
-    lines = [replica(seed=seed).to_line() for seed in range(4)]
-    line = len(lines[0]) + 1
-    size = str(2 * line + line // 2)
-    command = [sys.executable, "-c", WRITE_UNTIL_FULL, str(directory.path), size, *lines]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+def test_a_full_disk_keeps_the_whole_records(out, tiny):
+    spec = tiny(initializers="he_normal", epochs=1, seeds=4)
+    run(spec, out)
+    sizes = [len(line) + 1 for line in lines_of(out)]
+    out = out.with_name("full")
+    limit = str(sum(sizes[:2]) + sizes[2] // 2)
+    done = subprocess.run(
+        [*command(spec, out, RUN_UNTIL_FULL), limit], stderr=subprocess.PIPE, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    assert directory.records_path.stat().st_size == 2 * line
-    assert [record.seed for record in directory.replicas()] == [0, 1]
+    assert (out / "records.jsonl").read_bytes().endswith(b"\n")
+    assert seeds(out) == [0, 1]
+    run(spec, out)
+    assert seeds(out) == [0, 1, 2, 3]
 
 
-def test_the_files_are_plain(directory):
-    assert json.loads((directory.path / "spec.json").read_text())["spec"] == SPEC
-    assert directory.records_path.name == RECORDS_FILE
+def test_the_files_are_plain(finished, spec):
+    assert Experiment.from_dict(json.loads((finished / "spec.json").read_text())["spec"]) == spec
+    assert [json.loads(line)["seed"] for line in lines_of(finished)] == [0, 1] * 3

@@ -1,119 +1,168 @@
-import dataclasses
+"""What a record says of the start is what `measure` and `diagnose` say of the same model."""
+
+import sys
+import types
 
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
-from kerasinit.experiments import RECORD_BINS
-from kerasinit.experiments._data import load
-from kerasinit.experiments._measures import histogram, rms, signals_of, strengths, verdict
-from kerasinit.experiments._stacking import Weights
-from kerasinit.experiments._trainer import Trainer
-from kerasinit.signals import measure
+import kerasinit
+from kerasinit.experiments import RECORD_BINS, Experiment, compare, run
 
-SGD = {"class_name": "SGD", "config": {}}
+PROBED = 64  # training examples that a run measures with
 
 
-def plain_model():
-    x = inputs = keras.Input((2,))
-    for _ in range(3):
-        x = layers.Dense(6, "relu")(x)
-    return keras.Model(inputs, layers.Dense(2)(x))
+def plain_model(input_shape, classes):
+    x = inputs = keras.Input(input_shape)
+    for number in range(3):
+        x = layers.Dense(6, "relu", name=f"hidden_{number}")(x)
+    return keras.Model(inputs, layers.Dense(classes, name="head")(x))
 
 
-def normalized_model():
-    x = inputs = keras.Input((2,))
-    x = layers.Dense(6)(x)
+def bounded_model(input_shape, classes):
+    x = inputs = keras.Input(input_shape)
+    for number in range(3):
+        x = layers.Dense(6, "tanh", name=f"hidden_{number}")(x)
+    return keras.Model(inputs, layers.Dense(classes, name="head")(x))
+
+
+def normalized_model(input_shape, classes):
+    x = inputs = keras.Input(input_shape)
+    x = layers.Dense(6, name="hidden")(x)
     x = layers.Activation("tanh")(layers.BatchNormalization()(x))
-    return keras.Model(inputs, layers.Dense(2)(x))
+    return keras.Model(inputs, layers.Dense(classes, name="head")(x))
 
 
-def convolved_model():
-    x = inputs = keras.Input((2,))
-    x = layers.Reshape((1, 2, 1))(x)
-    x = layers.DepthwiseConv2D((1, 2), depth_multiplier=4, padding="same", activation="tanh")(x)
-    x = layers.SeparableConv2D(4, (1, 2), padding="same", activation="relu")(x)
-    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+def convolved_model(input_shape, classes):
+    x = inputs = keras.Input(input_shape)
+    x = layers.Reshape((1, *input_shape, 1))(x)
+    options = {"padding": "same", "activation": "tanh"}
+    x = layers.DepthwiseConv2D((1, 2), depth_multiplier=4, name="depthwise", **options)(x)
+    x = layers.SeparableConv2D(4, (1, 2), name="separable", **options)(x)
+    return keras.Model(inputs, layers.Dense(classes, name="head")(layers.Flatten()(x)))
 
 
-def rectified_model():
+def rectified_model(input_shape, classes):
     """Too narrow, with its rectifiers as layers of their own, and a layer that is called twice."""
-    x = inputs = keras.Input((2,))
-    shared = layers.Dense(2)
-    for layer in (layers.Dense(2), shared, shared, layers.Dense(2)):
+    x = inputs = keras.Input(input_shape)
+    shared = layers.Dense(2, name="shared")
+    for layer in (layers.Dense(2, name="first"), shared, shared, layers.Dense(2, name="last")):
         x = layers.ReLU()(layer(x))
-    return keras.Model(inputs, layers.Dense(2)(x))
+    return keras.Model(inputs, layers.Dense(classes, name="head")(x))
 
 
-def weights_of(model, kind):
+def constant(value):
+    return {"label": f"{value}", "class_name": "Constant", "config": {"value": value}}
+
+
+def normal(stddev):
+    config = {"stddev": stddev}
+    return {"label": f"normal {stddev}", "class_name": "RandomNormal", "config": config}
+
+
+STARTS = (normal(0.7), normal(0.01), normal(9.0), constant(0.3), constant(3e38), "zeros")
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch):
+    """The records of a run of a model of ours, with the data it was trained on."""
     rng = np.random.default_rng(0)
-    for variable in model.trainable_variables:
-        if kind == "random":
-            variable.assign(rng.normal(0, 0.7, variable.shape))
-        elif variable.name != "gamma":
-            variable.assign(np.full(variable.shape, 0.3 if kind == "constant" else 0.0))
-    return Weights.of(model)
+    x, y = rng.normal(size=(96, 2)), np.arange(96) % 2
+    x = ((x - x.mean()) / x.std()).astype("float32")
+    np.savez(tmp_path / "data.npz", x=x, y=y, x_val=x[:40], y_val=y[:40])
+
+    def trained(make, initializers, **changes):
+        module = types.ModuleType("my_models")
+        module.make = make
+        monkeypatch.setitem(sys.modules, "my_models", module)
+        options = {"epochs": 1, "seeds": 1, "batch_size": 32, "learning_rates": 0.01, **changes}
+        spec = Experiment(
+            models="my_models:make", data=str(tmp_path / "data.npz"), activations="linear",
+            depths=1, widths=8, initializers=initializers, **options,
+        )  # fmt: skip
+        run(spec, tmp_path / "run")
+        return spec, compare(tmp_path / "run").replicas, x, y
+
+    return trained
 
 
-@pytest.fixture(scope="module")
-def dataset():
-    return load("circle")
+@pytest.mark.parametrize(
+    "make", [plain_model, bounded_model, normalized_model, convolved_model, rectified_model]
+)
+def test_every_replica_is_measured_as_diagnose_measures_it(make, recorded):
+    spec, records, x, y = recorded(make, STARTS)
+    model = make((2,), 2)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert {record.mapped for record in records} == {True}
+    for record in records:
+        kerasinit.initialize(model, spec.rules[record.initializer], seed=record.seed)
+        alone = kerasinit.diagnose(model, x[:PROBED], y[:PROBED])
+        assert_says_the_same(record, alone)
 
 
-@pytest.mark.parametrize("make", [plain_model, normalized_model, convolved_model, rectified_model])
-def test_every_replica_is_measured_as_diagnose_measures_it(make, dataset):
-    model = make()
-    kinds = ("random", "constant", "zeros")
-    starts = [weights_of(model, kind) for kind in kinds]
-    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=64, replicas=3)
-    trainer.load(Weights.stack(starts), 0.1)
-    together = signals_of(model, trainer.calls, trainer.probe(), trainer.weights(), 2)
-    for kind, found in zip(kinds, together, strict=True):
-        weights_of(model, kind)
-        alone = measure(model, trainer.probe_x, dataset.y[: len(trainer.probe_x)])
-        assert len(alone.layers) == len(found.layers)
-        assert found.loss == pytest.approx(alone.loss, rel=1e-4)
-        assert found.chance_loss == pytest.approx(alone.chance_loss, rel=1e-4)
-        for ours, theirs in zip(found.layers, alone.layers, strict=True):
-            assert_same_numbers(ours, theirs)
-        assert verdict(found) == verdict(alone)
+def assert_says_the_same(record, alone):
+    """Raises unless a record holds the numbers of a diagnosis."""
+    rows = alone.layers
+    assert record.layers == [row.name for row in rows]
+    for name, found, expected in (
+        ("signal_rms", record.signal_rms[0], [row.activation_rms for row in rows]),
+        ("gradient_norms", record.gradient_norms[0], [row.weight_gradient_norm for row in rows]),
+        ("gradient_rms", record.gradient_rms[0], [PROBED * row.gradient_rms for row in rows]),
+        ("dead_share", record.dead_share, [row.dead_share or 0.0 for row in rows]),
+    ):
+        expected = np.where(np.isfinite(expected), expected, np.nan)  # as records hold it
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5, err_msg=name)
+    copied = any((row.duplicate_share or 0) >= 0.5 for row in rows if not row.is_output)
+    assert record.symmetric == copied
+    first = {"cause": "healthy", "where": "", "evidence": ""}
+    if not alone.healthy:
+        first = {key: value for key, value in alone.verdicts[0].to_dict().items() if key in first}
+    assert record.start == first
 
 
-def test_a_rectifier_is_named_as_the_verdicts_know_it(dataset):
-    model = rectified_model()
-    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=64, replicas=1)
-    trainer.load(Weights.stack([weights_of(model, "random")]), 0.1)
-    (found,) = signals_of(model, trainer.calls, trainer.probe(), trainer.weights(), 2)
-    assert [row.activation for row in found.layers] == [*["relu"] * 4, None]
-    assert len({row.name for row in found.layers}) == 5
+def test_the_starts_show_faults_of_many_kinds(recorded):
+    _, records, *_ = recorded(bounded_model, STARTS)
+    assert len({record.start["cause"] for record in records}) >= 4
 
 
-def assert_same_numbers(ours, theirs):
-    for entry in dataclasses.fields(theirs):
-        if entry.name.endswith("histogram"):
-            continue
-        own, other = getattr(ours, entry.name), getattr(theirs, entry.name)
-        if isinstance(other, float):
-            assert own == pytest.approx(other, rel=1e-3, abs=1e-6), entry.name
-        else:
-            assert own == other, entry.name
+def test_a_rectifier_is_named_as_the_verdicts_know_it(recorded):
+    """Only a stack of rectifiers can be too narrow."""
+    _, records, *_ = recorded(rectified_model, ("he_normal",), seeds=12)
+    assert "too_narrow" in {record.start["cause"] for record in records}
 
 
-def test_strengths_have_a_row_per_replica_and_a_column_per_layer(dataset):
-    model = plain_model()
-    trainer = Trainer(model, dataset, optimizer=SGD, batch_size=64, replicas=2)
-    start = weights_of(model, "random")
-    trainer.load(Weights.stack([start, start]), 0.1)
-    found = strengths(model, trainer.calls, trainer.probe())
-    for array in (found.gradient_norms, found.signal_rms, found.gradient_rms):
-        assert array.shape == (2, 4)
-        np.testing.assert_allclose(array[0], array[1], rtol=1e-5)
+def test_there_is_a_number_for_each_measurement_and_layer(recorded):
+    _, records, *_ = recorded(plain_model, ("he_normal", "zeros"), epochs=2)
+    for record in records:
+        assert record.measured_epochs == [0, 1, 2]
+        for table in (record.gradient_norms, record.signal_rms, record.gradient_rms):
+            assert np.shape(table) == (3, 4)
 
 
-def test_a_histogram_counts_every_finite_value_once():
-    values = np.random.default_rng(0).normal(size=(2, 1000)) * np.array([[1.0], [1e-3]])
-    np.testing.assert_allclose(histogram(values).sum(axis=1), 1.0, atol=1e-3)
+def test_a_histogram_counts_every_finite_value_once(recorded):
+    _, records, *_ = recorded(plain_model, ("he_normal", normal(1e-3)))
+    for record in records:
+        for shares in (*record.activation_histogram, *record.gradient_histogram):
+            assert sum(shares) == pytest.approx(1.0, abs=3e-3)
+
+
+@pytest.fixture
+def showing(recorded):
+    """The record of a model whose first layer gives the same values for every example."""
+
+    def record(values):
+        def make(input_shape, classes):
+            inputs = keras.Input(input_shape)
+            given = ops.zeros_like(inputs[:, :1]) + np.array(values, "float32")
+            first = layers.Dense(len(values), use_bias=False, kernel_initializer="identity")
+            return keras.Model(inputs, layers.Dense(classes)(first(given)))
+
+        _, (found,), *_ = recorded(make, ("identity",))
+        return found
+
+    return record
 
 
 @pytest.mark.parametrize(
@@ -128,13 +177,14 @@ def test_a_histogram_counts_every_finite_value_once():
         (1e30, RECORD_BINS.count - 1),
     ],
 )
-def test_a_value_falls_into_its_power_of_two(value, position):
-    assert histogram(np.array([[value]]))[0].argmax() == position
+def test_a_value_falls_into_its_power_of_two(showing, value, position):
+    assert np.argmax(showing([value]).activation_histogram[0]) == position
 
 
-def test_a_value_that_is_not_finite_is_counted_nowhere():
-    assert histogram(np.array([[np.nan, np.inf]])).sum() == 0
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_is_counted_nowhere(showing, value):
+    assert sum(showing([value]).activation_histogram[0]) == 0
 
 
-def test_a_mean_square_does_not_overflow():
-    assert rms(np.full((1, 4), 1e30, "float32"))[0] == pytest.approx(1e30, rel=1e-5)
+def test_a_mean_square_does_not_overflow(showing):
+    assert showing([1e30] * 4).signal_rms[0][0] == pytest.approx(1e30, rel=1e-5)

@@ -1,18 +1,17 @@
 import sys
 import types
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
 
-from kerasinit.experiments import Experiment, _trainer, compare, run
-from kerasinit.experiments._directory import RunDirectory
-from kerasinit.experiments._known_names import RESIDUAL_RULES
+from kerasinit.experiments import Experiment, compare, run
+from kerasinit.models import PRESETS, initialize
 
 
 def records(out):
-    return RunDirectory(out).replicas()
+    return compare(out).replicas
 
 
 def trained_here(spec, out):
@@ -77,14 +76,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, tiny):
     assert len(records(tmp_path / "run")) == 8
 
 
-def test_a_lost_record_alone_is_trained_again(finished, spec, tmp_path):
+def test_a_lost_record_alone_is_trained_again(finished, spec, tmp_path, written):
     whole = records(finished)
-    directory = RunDirectory(tmp_path / "run")
-    directory.prepare(spec.to_dict())
-    with directory.writer() as writer:
-        writer.append(whole[:-1])
-    assert trained_here(spec, directory.path) == 1
-    again = directory.replicas()[-1]
+    out = written(tmp_path / "run", spec.to_dict(), whole[:-1])
+    assert trained_here(spec, out) == 1
+    again = records(out)[-1]
     assert again.key == whole[-1].key
     np.testing.assert_allclose(again.curves["loss"], whole[-1].curves["loss"], rtol=1e-4)
 
@@ -112,14 +108,10 @@ def test_deep_models_count_for_more_of_the_work(tmp_path, tiny):
     assert shares == [0, 0, 0.2, 0.2, 0.2, 1, 1, 1]
 
 
-def test_work_of_an_earlier_run_counts_as_done(finished, spec, tmp_path):
+def test_work_of_an_earlier_run_counts_as_done(finished, spec, tmp_path, written):
     whole = records(finished)
-    directory = RunDirectory(tmp_path / "run")
-    directory.prepare(spec.to_dict())
-    with directory.writer() as writer:
-        writer.append(whole[:3])
     events = []
-    run(spec, directory.path, on_event=events.append)
+    run(spec, written(tmp_path / "run", spec.to_dict(), whole[:3]), on_event=events.append)
     assert len(whole) == 6
     assert (events[0].done, events[0].share) == (3, 0.5)
     assert events[-1].share == 1
@@ -133,19 +125,23 @@ def test_an_executor_gives_the_same_records(finished, spec, tmp_path):
         np.testing.assert_allclose(first.curves["loss"], second.curves["loss"], rtol=1e-4)
 
 
-def test_a_cell_that_fails_loses_no_other(tmp_path, tiny, monkeypatch):
-    from kerasinit.experiments import _run
+class LosesTheFirst(ThreadPoolExecutor):
+    """An executor whose first task is lost with its worker."""
 
-    train_cell = _run.train_cell
+    lost = False
 
-    def failing(cell):
-        if cell.architecture.depth == 1:
-            raise RuntimeError("worker lost")
-        return train_cell(cell)
+    def submit(self, task, *arguments):
+        if self.lost:
+            return super().submit(task, *arguments)
+        self.lost = True
+        failed = Future()
+        failed.set_exception(RuntimeError("worker lost"))
+        return failed
 
-    monkeypatch.setattr(_run, "train_cell", failing)
+
+def test_a_cell_that_fails_loses_no_other(tmp_path, tiny):
     spec = tiny(initializers="zeros", depths=(1, 2))
-    with ThreadPoolExecutor(1) as executor, pytest.raises(RuntimeError, match="worker lost"):
+    with LosesTheFirst(1) as executor, pytest.raises(RuntimeError, match="worker lost"):
         run(spec, tmp_path / "run", executor)
     assert {record.cell["depth"] for record in records(tmp_path / "run")} == {2}
 
@@ -167,7 +163,7 @@ def test_a_model_that_cannot_be_mapped_trains_one_after_another(tmp_path, tiny, 
     def refuse(function):
         raise NotImplementedError("no rule for this operation")
 
-    monkeypatch.setattr(_trainer._backend, "over_replicas", refuse)
+    monkeypatch.setattr("kerasinit._backend.over_replicas", refuse)
     events = []
     run(tiny(initializers="zeros"), tmp_path / "run", on_event=events.append)
     (note,) = [event.message for event in events if event.kind == "note"]
@@ -189,19 +185,6 @@ def test_every_learning_rate_is_trained(tmp_path, tiny):
     (row,) = compare(tmp_path / "run").rows
     assert row.learning_rate == 0.1
     assert len(records(tmp_path / "run")) == 4
-
-
-def test_the_replicas_of_one_learning_rate_fill_a_group(tmp_path, tiny, monkeypatch):
-    trained = []
-    load = _trainer.Trainer.load
-
-    def counting(trainer, weights, learning_rate):
-        trained.append((learning_rate, len(weights.trainable[0])))
-        load(trainer, weights, learning_rate)
-
-    monkeypatch.setattr(_trainer.Trainer, "load", counting)
-    run(tiny(initializers="he_normal", learning_rates=(0.1, 0.01), epochs=1), tmp_path / "run")
-    assert trained == [(0.1, 2), (0.01, 2)]
 
 
 @pytest.mark.parametrize("model", ["cnn", "resnet", "lstm", "transformer"])
@@ -262,14 +245,13 @@ def test_a_model_rule_of_each_kind_draws(tmp_path, tiny):
     assert {r.start["cause"] for r in records(tmp_path / "run")} == {"healthy"}
 
 
-@pytest.mark.parametrize("rule", RESIDUAL_RULES)
-def test_every_residual_rule_is_one_of_initialize(rule):
-    from kerasinit.models import initialize
-
+@pytest.mark.parametrize("rule", sorted(PRESETS))
+def test_every_residual_rule_is_one_of_initialize(rule, tiny):
     inputs = keras.Input((4,))
     outputs = keras.layers.Add()([inputs, keras.layers.Dense(4)(inputs)])
     plan = initialize(keras.Model(inputs, outputs), rule, dry_run=True)
     assert plan.rows
+    assert tiny(initializers=rule).rules == {rule: rule}
 
 
 def test_what_only_fails_on_the_model_is_reported_before_training(tmp_path, tiny):
@@ -278,10 +260,84 @@ def test_what_only_fails_on_the_model_is_reported_before_training(tmp_path, tiny
         run(spec, tmp_path / "run")
     assert "Convolutions need images" in str(caught.value)
     assert "'stft'" in str(caught.value)
-    assert records(tmp_path / "run") == ()
+    assert (tmp_path / "run" / "records.jsonl").read_bytes() == b""
 
 
 def test_a_foreign_directory_is_left_alone(tmp_path, spec):
     (tmp_path / "photo.jpg").write_bytes(b"")
     with pytest.raises(ValueError, match=r"photo\.jpg"):
         run(spec, tmp_path)
+
+
+# --- every replica is its own training --------------------------------------------------------
+
+SGD = {"class_name": "SGD", "config": {"momentum": 0.9}}
+BATCH, RATE = 32, 0.05
+
+
+def dense_model(input_shape, classes):
+    x = inputs = keras.Input(input_shape)
+    for _ in range(2):
+        x = keras.layers.Dense(8, "tanh", kernel_regularizer="l2")(x)
+    return keras.Model(inputs, keras.layers.Dense(classes)(x))
+
+
+def normalized_model(input_shape, classes):
+    x = inputs = keras.Input(input_shape)
+    x = keras.layers.Dense(8, use_bias=False)(x)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.5)(x))
+    return keras.Model(inputs, keras.layers.Dense(classes)(x))
+
+
+def convolved_model(input_shape, classes):
+    x = inputs = keras.Input(input_shape)
+    x = keras.layers.Reshape((1, *input_shape, 1))(x)
+    x = keras.layers.DepthwiseConv2D((1, 2), depth_multiplier=4, padding="same", activation="tanh")(
+        x
+    )
+    x = keras.layers.SeparableConv2D(4, (1, 2), padding="same", activation="relu")(x)
+    return keras.Model(inputs, keras.layers.Dense(classes)(keras.layers.Flatten()(x)))
+
+
+@pytest.fixture
+def two_moons(tmp_path):
+    """Standardized data with a split of its own: what is in the file is what is trained on."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(96, 2)), np.arange(96) % 2
+    x += 2 * y[:, None]
+    x = ((x - x.mean()) / x.std()).astype("float32")
+    x_val, y_val = (x[:40] + 0.1).astype("float32"), y[:40]
+    np.savez(tmp_path / "moons.npz", x=x, y=y, x_val=x_val, y_val=y_val)
+    return str(tmp_path / "moons.npz"), x, y, x_val, y_val
+
+
+@pytest.mark.parametrize("optimizer", [SGD, "adam"], ids=["sgd", "adam"])
+@pytest.mark.parametrize("make", [dense_model, normalized_model, convolved_model])
+def test_every_replica_is_what_fit_makes_of_it(make, optimizer, two_moons, tmp_path, monkeypatch):
+    path, x, y, x_val, y_val = two_moons
+    module = types.ModuleType("my_models")
+    module.make = make
+    monkeypatch.setitem(sys.modules, "my_models", module)
+    spec = Experiment(
+        models="my_models:make", data=path, activations="linear", depths=1, widths=8,
+        initializers=("he_normal", "orthogonal"), learning_rates=RATE, optimizer=optimizer,
+        epochs=2, seeds=2, batch_size=BATCH,
+    )  # fmt: skip
+    run(spec, tmp_path / "run")
+    record = records(tmp_path / "run")[-1]
+    assert (record.initializer, record.seed, record.mapped) == ("orthogonal", 1, True)
+    model = make((2,), 2)
+    initialize(model, "orthogonal", seed=1)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.get(optimizer), loss, metrics=["accuracy"])
+    model.optimizer.learning_rate = RATE
+    for epoch in range(2):
+        order = np.random.default_rng((0, epoch)).permutation(len(x))
+        found = model.fit(x[order], y[order], batch_size=BATCH, shuffle=False, verbose=0).history
+        assert record.curves["accuracy"][epoch] == pytest.approx(found["accuracy"][0], abs=1e-3)
+        assert record.curves["loss"][epoch] == pytest.approx(found["loss"][0], rel=1e-3)
+        logits = model.predict(x_val, verbose=0)
+        plain = keras.ops.convert_to_numpy(loss(y_val, logits))
+        assert record.curves["val_loss"][epoch] == pytest.approx(plain, rel=1e-3)
+        right = np.mean(np.argmax(logits, axis=1) == y_val)
+        assert record.curves["val_accuracy"][epoch] == pytest.approx(right, abs=1e-5)

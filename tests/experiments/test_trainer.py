@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from kerasinit import _backend
-from kerasinit.experiments import _trainer
+from kerasinit.experiments import _trainer, run
 from kerasinit.experiments._data import load
 from kerasinit.experiments._objective import batch_order, loss_and_accuracy
 from kerasinit.experiments._stacking import ELEMENTWISE, Weights, why_not_mapped
@@ -16,7 +16,6 @@ SGD = {"class_name": "SGD", "config": {"momentum": 0.9}}
 ADAM = {"class_name": "Adam", "config": {}}
 BATCH = 64
 RATE = 0.05
-LAST = 2  # of three replicas
 
 
 @pytest.fixture(scope="module")
@@ -38,54 +37,11 @@ def normalized_model():
     return keras.Model(inputs, layers.Dense(2)(x))
 
 
-def convolved_model():
-    x = inputs = keras.Input((2,))
-    x = layers.Reshape((1, 2, 1))(x)
-    x = layers.DepthwiseConv2D((1, 2), depth_multiplier=4, padding="same", activation="tanh")(x)
-    x = layers.SeparableConv2D(4, (1, 2), padding="same", activation="relu")(x)
-    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
-
-
 def drawn(model, seed):
     rng = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         variable.assign(rng.normal(0.1, 0.5, variable.shape))
     return Weights.of(model)
-
-
-def fit(model, weights, dataset, optimizer, epochs):
-    """Keras' own training on the same batches."""
-    for variable, value in zip(model.trainable_variables, weights.trainable, strict=True):
-        variable.assign(value)
-    for variable, value in zip(model.non_trainable_variables, weights.states, strict=True):
-        variable.assign(value)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.get(optimizer), loss, metrics=["accuracy"])
-    model.optimizer.learning_rate = RATE
-    history = []
-    for epoch in range(epochs):
-        order = batch_order(len(dataset.x), BATCH, 0, epoch).ravel()
-        x, y = dataset.x[order], dataset.y[order]
-        found = model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
-        history.append([found.history["loss"][0], found.history["accuracy"][0]])
-    return Weights.of(model), history
-
-
-@pytest.mark.parametrize("optimizer", [SGD, ADAM], ids=["sgd", "adam"])
-@pytest.mark.parametrize("make", [dense_model, normalized_model, convolved_model])
-def test_every_replica_equals_its_own_fit(make, optimizer, dataset):
-    model = make()
-    starts = [drawn(model, seed) for seed in (1, 2, 3)]
-    trainer = Trainer(model, dataset, optimizer=optimizer, batch_size=BATCH, replicas=3)
-    trainer.load(Weights.stack(starts), RATE)
-    rows = [trainer.train_epoch(epoch) for epoch in range(2)]
-    together = trainer.weights()
-    alone, history = fit(model, starts[LAST], dataset, optimizer, 2)
-    np.testing.assert_allclose(np.array(rows)[:, LAST], history, rtol=1e-3, atol=1e-3)
-    for stacked, own in zip(together.trainable, alone.trainable, strict=True):
-        np.testing.assert_allclose(stacked[LAST], own, rtol=1e-3, atol=1e-4)
-    for stacked, own in zip(together.states, alone.states, strict=True):
-        np.testing.assert_allclose(stacked[LAST], own, rtol=1e-3, atol=1e-4)
 
 
 def test_unmapped_training_equals_mapped_training(dataset):
@@ -293,3 +249,16 @@ def test_layers_in_half_precision_train_and_are_probed(replicas, dataset):
         trainer.train_epoch(epoch)
     assert all(array.dtype == "float32" for array in (*before.outputs, *before.taps))
     assert np.all(trainer.probe().loss < before.loss)
+
+
+def test_the_replicas_of_one_learning_rate_fill_a_group(tmp_path, tiny, monkeypatch):
+    trained = []
+    load = Trainer.load
+
+    def counting(trainer, weights, learning_rate):
+        trained.append((learning_rate, len(weights.trainable[0])))
+        load(trainer, weights, learning_rate)
+
+    monkeypatch.setattr(Trainer, "load", counting)
+    run(tiny(initializers="he_normal", learning_rates=(0.1, 0.01), epochs=1), tmp_path / "run")
+    assert trained == [(0.1, 2), (0.01, 2)]

@@ -1,64 +1,96 @@
-"""Mirrored kernels: signs, leftovers and pixels."""
+"""Mirrored kernels in a deep stack of rectifiers: signs, leftovers and pixels."""
 
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
-from kerasinit import _backend
-from kerasinit.initializers._mirrors import Mirrors
+import kerasinit
+
+LARGE = 2**22  # entries from which on a kernel is drawn piece by piece
 
 
-def kernel(mirrors, shape):
-    return keras.ops.convert_to_numpy(
-        mirrors.kernel(lambda size: keras.random.normal(size, seed=1), shape)
-    )
+def kernels(*head, widths):
+    """The kernels of a stack of rectifiers after `kerasinit.initialize`, and its plan."""
+    hidden = [layers.Dense(width, "relu") for width in widths]
+    model = keras.Sequential([*head, *hidden, layers.Dense(3)])
+    plan = kerasinit.initialize(model, seed=1)
+    return [keras.ops.convert_to_numpy(layer.kernel) for layer in hidden], plan
+
+
+def assert_mirrored(values):
+    """Raises unless the second half of the outputs is the negative of the first."""
+    half, odd = divmod(values.shape[1], 2)
+    np.testing.assert_array_equal(values[:, half : 2 * half], -values[:, :half])
+    if odd:
+        np.testing.assert_array_equal(values[:, -1], values[:, 0])
+
+
+def assert_paired(values, pixels=1):
+    """Raises unless the second half of the inputs of each pixel is the negative of the first."""
+    values = values.reshape(pixels, -1, values.shape[1])
+    half = values.shape[1] // 2
+    np.testing.assert_array_equal(values[:, half : 2 * half], -values[:, :half])
+    assert not values[:, 2 * half :].any()
+    assert values[:, : 2 * half].any(axis=2).all()
 
 
 def test_blocks_have_the_signs_of_the_rule():
-    values = kernel(Mirrors(rows=True, columns=True), (6, 4))
-    np.testing.assert_array_equal(values[:3, 2:], -values[:3, :2])
-    np.testing.assert_array_equal(values[3:], -values[:3])
+    (first, *rest), _ = kernels(keras.Input((6,)), widths=(6, 4, 6, 4, 6))
+    assert_mirrored(first)
+    for values in rest:
+        assert_mirrored(values)
+        assert_paired(values)
 
 
 def test_leftovers_copy_unit_zero_and_feed_nothing():
-    values = kernel(Mirrors(rows=True, columns=True), (5, 7))
-    np.testing.assert_array_equal(values[:, 6], values[:, 0])
-    assert not values[4].any()
+    (first, *rest), _ = kernels(keras.Input((6,)), widths=(5, 7, 4, 7, 5))
+    assert_mirrored(first)
+    for values in rest:
+        assert_mirrored(values)
+        assert_paired(values)
+
+
+def convolved(pixels, channels):
+    return keras.Input((pixels, 6)), layers.Conv1D(channels, 1, activation="relu"), layers.Flatten()
 
 
 @pytest.mark.parametrize("channels", [4, 5])
 def test_pairs_of_rows_lie_within_each_pixel(channels):
-    values = kernel(Mirrors(rows=True, pixels=3), (3 * channels, 2))
-    pixels = values.reshape(3, channels, 2)
-    np.testing.assert_array_equal(pixels[:, 2:4], -pixels[:, :2])
-    assert not pixels[:, 4:].any()
+    (values, *_), _ = kernels(*convolved(3, channels), widths=(4, 6, 4, 6))
+    assert_paired(values, pixels=3)
+    assert_mirrored(values)
 
 
-@pytest.mark.parametrize("rows", [True, False], ids=["mirrored", "drawn"])
-@pytest.mark.parametrize(("channels", "pixels"), [(4, 7), (5, 7), (6, 1), (7, 1)])
-def test_pieces_make_up_the_kernel_in_place(rows, channels, pixels):
-    """Drawn in consecutive rows, the pieces are the kernel that is drawn at once."""
-    mirrors = Mirrors(rows=rows, columns=True, pixels=pixels if rows else 1)
-    shape = (pixels * channels, 5)
-    values = np.random.default_rng(1).normal(size=mirrors.drawn(shape)).astype("float32")
-    whole = keras.ops.convert_to_numpy(
-        mirrors.kernel(lambda _: keras.ops.convert_to_tensor(values), shape)
-    )
-    left = iter(values)
-
-    def draw(size):
-        return keras.ops.convert_to_tensor(np.stack([next(left) for _ in range(size[0])]))
-
-    variable = keras.Variable(keras.ops.full(shape, 7.0))
-    assert _backend.takes_rows(variable)
-    _backend.assign_rows(variable, mirrors.pieces(draw, shape, count=3))
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), whole)
-    assert not list(left)
+def test_pairs_across_pixels_would_be_noticed():
+    (values, *_), _ = kernels(*convolved(3, 4), widths=(4, 6, 4, 6))
+    with pytest.raises(AssertionError, match="not equal"):
+        assert_paired(values, pixels=1)
 
 
-def test_pixels_that_are_not_mirrored_take_the_second_halves_of_the_draw():
-    values = np.arange(12.0, dtype="float32").reshape(12, 1)
-    mirrors = Mirrors(pixels=3)
-    whole = mirrors.kernel(lambda _: keras.ops.convert_to_tensor(values), (12, 1))
-    expected = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]
-    assert keras.ops.convert_to_numpy(whole)[:, 0].tolist() == expected
+@pytest.mark.parametrize(
+    ("head", "width", "pixels"),
+    [
+        ((keras.Input((2050,)),), 2049, 1),
+        ((keras.Input((2050,)),), 2050, 1),
+        (convolved(7, 4), 1 + LARGE // 28, 7),
+        (convolved(7, 5), 1 + LARGE // 35, 7),
+    ],
+    ids=["odd", "even", "pixels", "odd pixels"],
+)
+def test_a_large_kernel_is_put_together_from_pieces_in_place(head, width, pixels):
+    widths = (width, width, 4, 4) if pixels == 1 else (width, 4, 4, 4)
+    found, plan = kernels(*head, widths=widths)
+    values = found[pixels == 1]
+    assert values.size > LARGE
+    assert len([row for row in plan if "so large that" in row.reason]) >= 1
+    assert_mirrored(values)
+    assert_paired(values, pixels)
+    half = values.reshape(pixels, -1, width)[:, : values.shape[0] // pixels // 2, 0].ravel()
+    assert len(np.unique(half)) == len(half)  # no piece is drawn twice
+
+
+def test_a_large_kernel_keeps_the_size_of_the_signal():
+    (_, values, *_), plan = kernels(keras.Input((8,)), widths=(2050, 2050, 4, 4))
+    (row,) = (row for row in plan if "so large that" in row.reason)
+    assert np.std(values) == pytest.approx((row.fan_in / 2) ** -0.5, rel=0.01)

@@ -6,7 +6,6 @@ import pytest
 from keras import layers
 
 import kerasinit
-from kerasinit.models import _odd_part_rule
 
 RNG = np.random.default_rng(0)
 
@@ -183,7 +182,7 @@ class TestPlainStacks:
         )
 
     def test_large_kernels_of_normal_blocks_keep_the_pairs(self, monkeypatch):
-        monkeypatch.setattr(_odd_part_rule, "LARGE", 100)
+        monkeypatch.setattr("kerasinit.models._odd_part_rule.LARGE", 100)
         convolutions = [layers.Conv2D(7, 3, padding="same", activation="gelu") for _ in range(3)]
         parts = [*convolutions, layers.Flatten(), dense(40, "relu"), dense(30, "relu"), dense(4)]
         model = chain(*parts, shape=(4, 4, 3))

@@ -6,7 +6,6 @@ import pytest
 from keras import layers
 
 import kerasinit
-from kerasinit.models._presets import deepnorm_factors
 
 
 def residual_mlp(blocks, *, norm=False, deep=2, units=32):
@@ -61,6 +60,15 @@ def factors(plan):
     return found
 
 
+@pytest.fixture(scope="module")
+def deepnorm():
+    """Plans for an encoder of 12 blocks, of 6, and for an encoder-decoder of 12 and 12."""
+    sizes = ((12, 0), (6, 0), (12, 12))
+    return {
+        size: kerasinit.initialize(transformer(*size), "deepnorm", dry_run=True) for size in sizes
+    }
+
+
 @pytest.mark.parametrize(
     ("encoder", "decoder", "in_decoder", "alpha", "beta"),
     [
@@ -70,8 +78,13 @@ def factors(plan):
         (12, 12, False, 1.7608775570, 1.15 / (12**5) ** (1 / 16)),
     ],
 )
-def test_deepnorm_factors_are_the_published_ones(encoder, decoder, in_decoder, alpha, beta):
-    assert deepnorm_factors(encoder, decoder, in_decoder=in_decoder) == pytest.approx((alpha, beta))
+def test_deepnorm_factors_are_the_published_ones(
+    deepnorm, encoder, decoder, in_decoder, alpha, beta
+):
+    kernels = [row for row in deepnorm[encoder, decoder] if "alpha" in row.reason]
+    row = kernels[-1 if in_decoder else 0]
+    assert row.gain == pytest.approx(beta)
+    assert row.reason.endswith(f"alpha = {alpha:.4g}")
 
 
 def test_deepnorm_scales_values_outputs_and_feed_forwards():

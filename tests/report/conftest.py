@@ -1,11 +1,16 @@
 """Run directories with plausible made-up records: a page of any size without any training."""
 
+import base64
+import gzip
+import html
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 
+from kerasinit import report
 from kerasinit.experiments import Replica, compare
 
 # Per layer: factor of the activations, factor of the backward signal, for a deep plain net.
@@ -125,5 +130,53 @@ def make_comparison(tmp_path_factory):
         ]  # fmt: skip
         (out / "records.jsonl").write_text("".join(lines), "utf-8")
         return compare(out)
+
+    return make
+
+
+class Page:
+    """A written page: its text, and what its script unpacks.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path):
+        with path.open(encoding="utf-8", newline="") as stream:
+            self.text = stream.read()
+        packed = re.search(r'<script id="page-data" type="[^"]*">([^<]*)</script>', self.text)
+        self.data = json.loads(
+            gzip.decompress(base64.b64decode(packed[1])), parse_constant=pytest.fail
+        )
+
+    def code(self, number):
+        """The text of a `<pre><code>` of the page: 0 is the command, 1 the specification."""
+        return html.unescape(
+            re.findall(r"<pre><code>(.*?)</code></pre>", self.text, re.DOTALL)[number]
+        )
+
+    @property
+    def map(self):
+        """The trainable-depth map: heads of groups and columns, then initializer and cells."""
+        (table,) = re.findall(r'<table class="map">.*?</table>', self.text, re.DOTALL) or [""]
+        return [
+            [html.unescape(re.sub(r"<.*?>", "", cell)) for cell in cells]
+            for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
+            if (cells := re.findall(r"<t[hd][ >].*?</t[hd]>", row, re.DOTALL))
+        ]
+
+
+@pytest.fixture(scope="session")
+def opened():
+    """Opens a written page."""
+    return Page
+
+
+@pytest.fixture(scope="session")
+def page_of(tmp_path_factory):
+    """The page that `kerasinit.report.write` makes of a comparison."""
+
+    def make(comparison):
+        return Page(report.write(comparison, tmp_path_factory.mktemp("page") / "report.html"))
 
     return make

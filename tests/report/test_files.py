@@ -1,44 +1,64 @@
 """Files are whole or not there; a missing extra is one sentence."""
 
+import dataclasses
 import os
 import stat
+import sys
 
 import pytest
 
-from kerasinit.report import write
-from kerasinit.report._files import extra, write_whole
+from kerasinit.report import require_extras, write
 
 
-def test_text_is_written_as_it_is(tmp_path):
-    path = write_whole(tmp_path / "deep" / "page.html", "a\nü")
-    assert path.read_bytes() == "a\nü".encode()
+@pytest.fixture(scope="module")
+def comparison(make_comparison):
+    return make_comparison(initializers=("zeros",), settings=(("relu", 3),))
 
 
-def test_failure_keeps_the_older_file_and_leaves_nothing_beside_it(tmp_path):
-    path = write_whole(tmp_path / "page.html", "old")
+def named(comparison, name):
+    """The comparison with another name for its initializer."""
+    rows = tuple(dataclasses.replace(row, initializer=name) for row in comparison.rows)
+    replicas = tuple(dataclasses.replace(r, initializer=name) for r in comparison.replicas)
+    return dataclasses.replace(comparison, rows=rows, replicas=replicas)
+
+
+def test_text_is_written_as_it_is(comparison, tmp_path):
+    path = write(named(comparison, "nüll"), tmp_path / "deep" / "page.html")
+    assert "<span>nüll</span>".encode() in path.read_bytes()
+    assert b"\r" not in path.read_bytes()
+
+
+def test_failure_keeps_the_older_file_and_leaves_nothing_beside_it(comparison, tmp_path):
+    path = write(comparison, tmp_path / "page.html")
+    old = path.read_bytes()
     with pytest.raises(UnicodeEncodeError, match="surrogates"):
-        write_whole(path, "half \ud800")
-    assert path.read_text() == "old"
+        write(named(comparison, "half \ud800"), path)
+    assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
-def test_others_may_read_the_file_as_far_as_the_umask_allows(tmp_path):
+def test_others_may_read_the_file_as_far_as_the_umask_allows(comparison, tmp_path):
     before = os.umask(0o022)
     try:
-        path = write_whole(tmp_path / "page.html", "text")
+        path = write(comparison, tmp_path / "page.html")
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_missing_extra_is_one_sentence_with_the_command():
-    with pytest.raises(ImportError, match=r'Run: pip install "kerasinit\[compare\]"$'):
-        extra("a_module_that_is_not_there")
+@pytest.mark.parametrize("module", ["jinja2", "markupsafe", "plotly.offline"])
+def test_missing_extra_is_one_sentence_with_the_command(monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    name = module.partition(".")[0]
+    with pytest.raises(
+        ImportError, match=rf'needs {name}.*Run: pip install "kerasinit\[compare\]"$'
+    ):
+        require_extras()
 
 
-def test_report_without_jinja_says_how_to_install_it(make_comparison, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
+def test_report_without_jinja_says_how_to_install_it(comparison, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ImportError, match="needs jinja2, which is not installed"):
-        write(make_comparison(settings=(("relu", 3),)), tmp_path / "report.html")
+        write(comparison, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import kerasinit
-from kerasinit.report import _gradients as gradients
 from kerasinit.report import write_gradients
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -30,7 +29,18 @@ def recorded(tmp_path):
     return record
 
 
-def test_file_of_the_callback_becomes_a_page(tmp_path):
+@pytest.fixture
+def page_of_rows(recorded, opened, tmp_path):
+    """The page of recorded rows."""
+    return lambda *rows: opened(write_gradients(recorded(*rows), tmp_path / "page.html"))
+
+
+def charts(page):
+    (only,) = page.data["cells"]
+    return only
+
+
+def test_file_of_the_callback_becomes_a_page(tmp_path, opened):
     path = tmp_path / "gradients.jsonl"
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(3, name="first"), keras.layers.Dense(2, name="last")]
@@ -38,62 +48,56 @@ def test_file_of_the_callback_becomes_a_page(tmp_path):
     model.compile("sgd", "mse")
     callback = kerasinit.callbacks.GradientStats(path=path)
     model.fit(np.ones((8, 4)), np.ones((8, 2)), batch_size=4, verbose=0, callbacks=[callback])
-    page = write_gradients(path, tmp_path / "page.html").read_text("utf-8")
-    assert "2 recorded steps" in page
-    found = gradients.read(path)
-    assert found.layers == ("first", "last")
-    assert {"norm", "update_ratio"} <= set(found.by_layer)
+    page = opened(write_gradients(path, tmp_path / "page.html"))
+    assert "2 recorded steps" in page.text
+    assert page.data["initializers"] == ["first", "last"]
+    assert {"gradient_lines", "updates"} <= set(charts(page))
 
 
-def test_torn_last_line_is_left_out(recorded):
-    found = gradients.read(recorded([row(0, {"a": 1.0}), row(1, {"a": 2.0})], torn='{"step": 2'))
-    assert found.steps.tolist() == [0, 1]
+def test_torn_last_line_is_left_out(page_of_rows):
+    page = page_of_rows([row(0, {"a": 1.0}), row(1, {"a": 2.0})], '{"step": 2')
+    assert charts(page)["loss"]["data"][0]["x"] == [0, 1]
 
 
-def test_long_trainings_are_thinned_out_with_both_ends(recorded, monkeypatch):
-    monkeypatch.setattr(gradients, "MOST_STEPS", 5)
-    found = gradients.read(recorded([row(step, {"a": 1.0}) for step in range(101)]))
-    assert found.steps.tolist() == [0, 25, 50, 75, 100]
-    assert found.count == 101
+def test_long_trainings_are_thinned_out_with_both_ends(page_of_rows, monkeypatch):
+    monkeypatch.setattr("kerasinit.report._gradients.MOST_STEPS", 5)
+    page = page_of_rows([row(step, {"a": 1.0}) for step in range(101)])
+    assert charts(page)["loss"]["data"][0]["x"] == [0, 25, 50, 75, 100]
+    assert "101 recorded steps" in page.text
 
 
-def test_what_is_not_finite_is_a_gap(recorded):
-    found = gradients.read(recorded([row(0, {"a": 1.0}), row(1, {"a": None})]))
-    assert np.isnan(found.by_layer["norm"]).tolist() == [[False], [True]]
-    json.dumps(gradients.charts(found), allow_nan=False)
+def test_what_is_not_finite_is_a_gap(page_of_rows):
+    page = page_of_rows([row(0, {"a": 1.0}), row(1, {"a": None})])
+    assert charts(page)["gradients"]["data"][0]["z"] == [[0.0, None]]
 
 
 @pytest.mark.parametrize(
     ("ratio", "word"), [(1e-6, "vanishing"), (0.5, "even"), (1e6, "exploding")]
 )
-def test_summary_names_what_happens_over_depth(recorded, ratio, word):
-    found = gradients.read(recorded([row(0, {"a": ratio, "b": 1.0})]))
-    assert gradients.sentences(found)[1].endswith(f"({'b'}): {word}.")
+def test_summary_names_what_happens_over_depth(page_of_rows, ratio, word):
+    assert f"(b): {word}.</p>" in page_of_rows([row(0, {"a": ratio, "b": 1.0})]).text
 
 
-def test_summary_prefers_the_gradient_of_the_pre_activations(recorded):
+def test_summary_prefers_the_gradient_of_the_pre_activations(page_of_rows):
     only = row(0, {"a": 1.0, "b": 1.0})
     only["layers"]["a"]["signal_gradient_rms"] = 1e-9
     only["layers"]["b"]["signal_gradient_rms"] = 1.0
-    assert "vanishing" in gradients.sentences(gradients.read(recorded([only])))[1]
+    assert "(b): vanishing.</p>" in page_of_rows([only]).text
 
 
-def test_summary_counts_steps_that_were_not_finite(recorded):
-    found = gradients.read(
-        recorded([row(0, {"a": 1.0}), {**row(1, {"a": 1.0}), "grad_norm": None}])
-    )
-    assert gradients.sentences(found)[-1] == ("1 recorded step had a gradient that was not finite.")
+def test_summary_counts_steps_that_were_not_finite(page_of_rows):
+    page = page_of_rows([row(0, {"a": 1.0}), {**row(1, {"a": 1.0}), "grad_norm": None}])
+    assert "<p>1 recorded step had a gradient that was not finite.</p>" in page.text
 
 
-def test_plotly_accepts_every_figure(recorded):
+def test_plotly_accepts_every_figure(page_of_rows):
     graph_objects = pytest.importorskip("plotly.graph_objects")
     probes = {name: {"rms": 1.0, "dead_share": 0.5} for name in "ab"}
-    found = gradients.read(recorded([row(0, {"a": 1.0, "b": 0.0}, activations=probes)]))
-    charts = gradients.charts(found)
-    assert set(charts) == {
+    found = charts(page_of_rows([row(0, {"a": 1.0, "b": 0.0}, activations=probes)]))
+    assert set(found) == {
         "loss", "norm", "gradients", "gradient_lines", "updates", "signal", "dead",
     }  # fmt: skip
-    for chart in charts.values():
+    for chart in found.values():
         assert graph_objects.Figure({"data": chart["data"], "layout": chart["layout"]}).data
 
 

@@ -7,7 +7,6 @@ import re
 import pytest
 
 from kerasinit import report
-from kerasinit.report import _page
 
 HOSTILE = "<img src=x onerror=alert(1)></script><!--\u2028\"'"
 LIMIT = 6_000_000  # bytes
@@ -20,8 +19,8 @@ def comparison(make_comparison):
 
 
 @pytest.fixture(scope="module")
-def text(comparison):
-    return _page.page(comparison)
+def text(comparison, page_of):
+    return page_of(comparison).text
 
 
 class Outline(html.parser.HTMLParser):
@@ -58,8 +57,8 @@ def test_file_is_written_and_small(comparison, tmp_path):
     assert path.stat().st_size < LIMIT
 
 
-def test_same_comparison_gives_the_same_bytes(comparison, text):
-    assert _page.page(comparison) == text
+def test_same_comparison_gives_the_same_bytes(comparison, page_of, text):
+    assert page_of(comparison).text == text
 
 
 def test_tags_nest(text):
@@ -101,7 +100,7 @@ def test_charts_have_names_for_screen_readers(text):
     assert all(a["role"] == "img" and a["aria-label"] for a in charts)
 
 
-def test_hostile_names_stay_text(comparison):
+def test_hostile_names_stay_text(comparison, page_of):
     rows = tuple(
         dataclasses.replace(row, initializer=HOSTILE) if row.initializer == "zeros" else row
         for row in comparison.rows
@@ -112,9 +111,9 @@ def test_hostile_names_stay_text(comparison):
         for r in comparison.replicas
     )  # fmt: skip
     spec = {**comparison.spec, "initializers": [HOSTILE]}
-    page = _page.page(
+    page = page_of(
         dataclasses.replace(comparison, rows=rows, replicas=replicas, spec=spec, baseline=HOSTILE)
-    )
+    ).text
     outline = Outline(page)
     assert outline.all("img") == []
     assert not [a for _, a in outline.tags if "onerror" in a]
@@ -127,38 +126,38 @@ def test_specification_and_command_are_there(text):
     assert "depths = [3]" in text
 
 
-def test_map_is_left_out_for_a_single_setting(make_comparison):
-    page = _page.page(make_comparison(settings=(("relu", 3),)))
+def test_map_is_left_out_for_a_single_setting(make_comparison, page_of):
+    page = page_of(make_comparison(settings=(("relu", 3),))).text
     assert 'id="map"' not in page
     assert 'href="#map"' not in page
 
 
-def test_unfinished_run_is_drawn_as_far_as_it_is(comparison):
+def test_unfinished_run_is_drawn_as_far_as_it_is(comparison, page_of):
     replicas = tuple(r for r in comparison.replicas if r.initializer in ("zeros", "he_normal"))
     rows = tuple(r for r in comparison.rows if r.initializer in ("zeros", "he_normal"))
-    page = _page.page(dataclasses.replace(comparison, rows=rows, replicas=replicas))
+    page = page_of(dataclasses.replace(comparison, rows=rows, replicas=replicas)).text
     assert "2 initializers" in page
 
 
-def test_charts_beyond_the_limit_are_left_out_and_counted(comparison, monkeypatch):
-    monkeypatch.setattr(_page, "MOST_CHART_BYTES", 1)
-    assert "the charts of 2 settings are left out" in _page.page(comparison)
+def test_charts_beyond_the_limit_are_left_out_and_counted(comparison, page_of, monkeypatch):
+    monkeypatch.setattr("kerasinit.report._page.MOST_CHART_BYTES", 1)
+    assert "the charts of 2 settings are left out" in page_of(comparison).text
 
 
-def test_settings_beyond_the_limit_are_counted(comparison, monkeypatch):
-    monkeypatch.setattr(_page, "MOST_ROWS", 8)
-    page = _page.page(comparison)
+def test_settings_beyond_the_limit_are_counted(comparison, page_of, monkeypatch):
+    monkeypatch.setattr("kerasinit.report._page.MOST_ROWS", 8)
+    page = page_of(comparison).text
     assert "1 setting more are in the records" in page
     assert page.count('class="cell"') == 1
 
 
 @pytest.mark.parametrize(("flat", "chosen"), [("relu", 1), ("tanh", 0)])
-def test_page_opens_on_the_setting_whose_initializers_differ_most(comparison, flat, chosen):
+def test_page_opens_on_the_setting_that_tells_most(comparison, page_of, flat, chosen):
     rows = tuple(
         dataclasses.replace(row, val_accuracy=dataclasses.replace(row.val_accuracy, value=0.5))
         if row.cell["activation"] == flat
         else row
         for row in comparison.rows
     )
-    text = _page.page(dataclasses.replace(comparison, rows=rows))
+    text = page_of(dataclasses.replace(comparison, rows=rows)).text
     assert re.findall(r'<option value="(\d)" selected>', text) == [str(chosen)]

@@ -2,12 +2,15 @@
 
 import dataclasses
 import math
+import re
 
+import numpy as np
 import pytest
 
 from kerasinit.experiments import Estimate
 from kerasinit.report import ranked
-from kerasinit.report._ranking import BAR_WIDTH, best_first, depth_map
+
+BAR_WIDTH = 56  # px of the box that the page draws a bar in
 
 
 @pytest.fixture(scope="module")
@@ -55,31 +58,50 @@ def test_every_verdict_has_a_word_and_a_sign(comparison):
     assert all(line.verdict.text and line.verdict.icon for line in ranked(comparison.rows))
 
 
-def test_map_has_one_column_per_setting_grouped_by_activation(comparison):
-    found = depth_map(comparison, comparison.cells)
-    assert found["groups"] == [("relu", 2), ("tanh", 1)]
-    assert found["columns"] == ["3", "30", "3"]
+@pytest.fixture(scope="module")
+def page(comparison, page_of):
+    return page_of(comparison)
 
 
-def test_map_shows_where_an_initializer_trains(comparison):
-    shares = dict(depth_map(comparison, comparison.cells)["rows"])
-    assert shares["glorot_uniform"] == [1.0, 0.0, 1.0]
-    assert shares["zeros"] == [0.0, 0.0, 0.0]
+def test_bars_are_drawn_in_a_box_of_their_width(page):
+    assert page.text.count(f'viewBox="0 0 {BAR_WIDTH} 12"') == page.text.count('class="bar"') > 0
 
 
-def test_map_shows_what_was_not_run_as_unknown(comparison):
+def test_map_has_one_column_per_setting_grouped_by_activation(page):
+    groups, columns, *_ = page.map
+    assert groups == ["", "relu", "tanh"]
+    assert re.findall(r'colspan="(\d)"', page.text) == ["2", "1"]
+    assert columns == ["initializer, by depth", "3", "30", "3"]
+
+
+def shares(page):
+    _, _, *rows = page.map
+    return {name: [share.rstrip("\u200a %") for share in found] for name, *found in rows}
+
+
+def test_map_shows_where_an_initializer_trains(page):
+    assert shares(page)["glorot_uniform"] == ["100", "0", "100"]
+    assert shares(page)["zeros"] == ["0", "0", "0"]
+
+
+def test_map_shows_what_was_not_run_as_unknown(comparison, page_of):
     kept = tuple(
         row for row in comparison.rows
         if not (row.initializer == "zeros" and row.cell["activation"] == "tanh")
     )  # fmt: skip
-    shares = dict(depth_map(dataclasses.replace(comparison, rows=kept), comparison.cells)["rows"])
-    assert shares["zeros"][2] is None
+    page = page_of(dataclasses.replace(comparison, rows=kept))
+    assert shares(page)["zeros"] == ["0", "0", "\N{EN DASH}"]
 
 
-def test_single_setting_needs_no_map(make_comparison):
-    single = make_comparison(settings=(("relu", 3),))
-    assert depth_map(single, single.cells)["rows"] == []
+def test_single_setting_needs_no_map(make_comparison, page_of):
+    assert page_of(make_comparison(settings=(("relu", 3),))).map == []
 
 
-def test_best_first_is_by_mean_place(comparison):
-    assert best_first(comparison)[-1] == "zeros"
+def test_best_first_is_by_mean_place(comparison, page):
+    places = {
+        name: np.mean([row.rank for row in comparison.rows if row.initializer == name])
+        for name in page.data["initializers"]
+    }
+    assert list(places.values()) == sorted(places.values())
+    assert list(places)[-1] == "zeros"
+    assert list(shares(page)) == list(places)
