@@ -1,4 +1,4 @@
-"""All or nothing: variables have their old values again if a change fails or is interrupted."""
+"""All or nothing: variables get their old values back if a change fails or is interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers: models whose parts are models, such as a GAN, or a model with its average."""
+"""Containers: models whose parts are models, such as a GAN, or a network and its average."""
 
 from __future__ import annotations
 
