@@ -610,9 +610,12 @@ def test_gradients_enter_an_optimizer_where_they_are_observed():
         seen.append((len(variables), len(gradients), len(values), scale))
         return lambda after: seen.append(len(after))
 
-    entry, replacement = _backend.observed_entry(model.optimizer, observe)
-    model.optimizer.__dict__[entry] = replacement
-    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    model.optimizer.build(model.trainable_variables)
+    before = dict(vars(model.optimizer))
+    entry = _backend.observed_entry(model.optimizer, observe)
+    with _backend.replaced(model.optimizer, **entry):
+        model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert vars(model.optimizer).keys() == before.keys()
     assert seen[:2] == [(2, 2, 2, None), 2]
 
 
@@ -650,24 +653,105 @@ def test_keras_own_train_step_is_told_apart(own):
     assert _backend.has_keras_train_step((Own if own else keras.Sequential)()) is not own
 
 
-@pytest.mark.skipif(_backend.compiles_steps(), reason="of steps that are not compiled")
+# --- what a step reads ----------------------------------------------------------------------------
+
+
+def arrays_of(*parts):
+    return [
+        keras.ops.convert_to_numpy(part) if keras.ops.is_tensor(part) else np.array(part)
+        for part in parts
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_parts_are_packed_into_one_vector(dtype):
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(-9, 9, size=shape) for shape in ((), (3, 2), (0,), (4,), (1, 2, 3))]
+    # Half precision, as the scale of a loss may be; what else is read is float32.
+    first = keras.ops.convert_to_tensor(arrays[0], dtype)
+    rest = [keras.ops.convert_to_tensor(array, "float32") for array in arrays[1:]]
+    vector = keras.ops.convert_to_numpy(_backend.packed([first, [7, 8.5], *rest]))
+    assert vector.dtype == np.float32
+    expected = [arrays[0].ravel(), [7, 8.5], *(array.ravel() for array in arrays[1:])]
+    np.testing.assert_array_equal(vector, np.concatenate(expected))
+
+
+def test_what_was_packed_stays_when_the_variable_changes():
+    variable = keras.Variable(np.ones((2, 3), "float32"))
+    vector = _backend.packed([keras.ops.convert_to_tensor(variable)])
+    variable.assign(np.zeros((2, 3), "float32"))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(vector), np.ones(6))
+
+
+def test_squares_of_half_precision_are_summed_in_float32():
+    # 70,000 ones: float16 ends at 65,504.
+    squares = _backend.sum_of_squares(keras.ops.ones((700, 100), "float16"))
+    assert float(squares) == 70_000
+
+
+RUN = 4  # neighbours that are read together
+
+
+def positions(shape, entries):
+    """Flat positions of the sampled entries of a tensor of `shape`."""
+    # float32 holds whole numbers up to 2^24
+    tensor = keras.ops.reshape(keras.ops.arange(1, np.prod(shape) + 1, dtype="float32"), shape)
+    found, held, size = arrays_of(*_backend.sampled(tensor, entries))
+    assert (held, size) == (found.size, np.prod(shape))
+    return found.ravel().astype("int64") - 1
+
+
 @pytest.mark.parametrize(
-    "lengths", [(3, 1), (0, 4, 0, 2), (2, 0, 0), (0, 0)], ids=["all", "gaps", "end", "none"]
+    ("shape", "most"),
+    [
+        ((512, 512), 1.3),
+        ((4099,), 1.3),
+        ((2000, 3), 1.3),
+        # Few distances are left that reach every column.
+        ((2, 2048), 1.5),
+        ((3, 3, 16, 32), 1.5),
+        ((7, 1, 1000), 2.5),
+    ],
+    ids=str,
 )
-def test_parts_of_a_vector_may_be_empty(lengths):
-    values = np.arange(1.0, sum(lengths) + 1, dtype="float32")
-    parts = np.split(values, np.cumsum(lengths)[:-1])
-    found = []
+def test_large_tensors_give_evenly_spaced_runs(shape, most):
+    found = positions(shape, 1024)
+    assert 1024 <= len(found) <= 1024 * most
+    runs = found.reshape(-1, RUN)
+    np.testing.assert_array_equal(runs - runs[:, :1], [range(RUN)] * len(runs))
+    distances = np.diff(runs[:, 0])
+    assert len({*distances}) == 1
+    assert distances[0] > RUN
+    assert found[-1] >= np.prod(shape) - 2 * distances[0]  # to the end
 
-    def run(vector):
-        sums = _backend.sums_of_squared_parts(vector, lengths)
-        found.append(tuple(sums.shape))
-        return sums
 
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
+@pytest.mark.parametrize("shape", [(512, 512), (3, 3, 32, 32), (300, 30), (4000, 3), (999, 64)])
+def test_every_column_is_met_about_as_often(shape):
+    columns = np.bincount(positions(shape, 2048) % shape[-1], minlength=shape[-1])
+    assert columns.min() >= 1
+    assert columns.max() - columns.min() <= RUN
 
-        run = tf.function(run)
-    sums = keras.ops.convert_to_numpy(run(keras.ops.convert_to_tensor(values)))
-    np.testing.assert_array_equal(sums, [np.sum(part**2) for part in parts])
-    assert found == [(len(lengths),)]  # known while tracing
+
+@pytest.mark.parametrize("shape", [(3, 5), (), (1024,), (1, 1), (3, 3, 16, 16), (130, 30)], ids=str)
+def test_all_entries_are_taken_of_what_has_few(shape):
+    np.testing.assert_array_equal(positions(shape, 1024), np.arange(np.prod(shape)))
+
+
+def test_all_entries_are_taken_on_demand():
+    np.testing.assert_array_equal(positions((512, 300), None), np.arange(512 * 300))
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="only TensorFlow has two ways")
+def test_what_xla_compiles_gives_what_single_operations_give():
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    shapes = ((512, 300), (3, 3, 16, 32), (40,), (700,), (5120, 1))
+    tensors = [tf.constant(rng.normal(size=shape), "float32") for shape in shapes]
+
+    def read(*tensors):
+        entries = [_backend.sampled(tensor, 1024)[0] for tensor in tensors]
+        return _backend.packed([*entries, *map(_backend.sum_of_squares, tensors)])
+
+    found = tf.function(read, jit_compile=True, autograph=False)(*tensors)
+    np.testing.assert_allclose(found, tf.function(read)(*tensors), rtol=1e-5)

@@ -334,7 +334,7 @@ def test_model_that_is_not_there(capsys, tmp_path, batch):
 
 @pytest.mark.parametrize(
     ("content", "part"),
-    [(None, "No such data file"), (b"text", "no readable .npz file")],
+    [(None, "No such data file"), (b"text", "could not be read as an .npz file")],
     ids=["missing", "not npz"],
 )
 def test_data_that_cannot_be_read(capsys, tmp_path, content, part):
@@ -353,7 +353,7 @@ def test_data_without_x(capsys, tmp_path):
 def test_data_with_pickled_objects_is_not_unpacked(capsys, tmp_path):
     np.savez(tmp_path / "data.npz", x=np.array([object()], dtype=object))
     outcome = shell(capsys, "diagnose", "model.keras", "--data", tmp_path / "data.npz")
-    assert_refused(outcome, "no readable .npz file of plain arrays")
+    assert_refused(outcome, "could not be read as an .npz file of plain arrays")
 
 
 # --- progress ---------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from kerasinit._backend._keras_training import (
     clipped_gradients,
     has_keras_train_step,
     spare_compiled_loss,
+    trained_variables,
     training_argument,
 )
 from kerasinit._backend._optimizers import accumulation_steps, loss_scaling
@@ -73,6 +74,7 @@ parts_of = _backend.parts_of
 quietly = _backend.quietly
 run_for_shapes = _backend.run_for_shapes
 run_once = _backend.run_once
+same_random_state = _backend.same_random_state
 seed_tensor = _backend.seed_tensor
 synchronise = _backend.synchronise
 takes_rows = _backend.takes_rows
@@ -135,6 +137,7 @@ __all__ = [
     "replaced",
     "run_for_shapes",
     "run_once",
+    "same_random_state",
     "sampled",
     "seed_states",
     "seed_tensor",
@@ -144,6 +147,7 @@ __all__ = [
     "sum_of_squares",
     "synchronise",
     "takes_rows",
+    "trained_variables",
     "training",
     "training_argument",
     "wait_for",

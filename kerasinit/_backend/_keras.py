@@ -31,6 +31,7 @@ def missing(what: str, consequence: str) -> None:
 # Keys of the state that Keras keeps for each thread (`keras.src.backend.common.global_state`), and
 # what follows when Keras no longer keeps them.
 SCOPES, TRACING, WAITING = "name_scope_stack", "stateless_scope", "uninitialized_variables"
+SEEDS = "global_seed_generator"  # `keras.src.random.seed_generator`
 CONSEQUENCES = {
     SCOPES: (
         "the layer that is being built",
@@ -100,6 +101,12 @@ def _state(key: str) -> Any | None:
     return None if key in _unreadable() else _read(key)
 
 
+def _write(key: str, value: Any) -> None:
+    from keras.src.backend.common import global_state
+
+    global_state.set_global_attribute(key, value)
+
+
 def _read(key: str) -> Any | None:
     try:
         from keras.src.backend.common import global_state
@@ -136,6 +143,21 @@ def _unreadable() -> frozenset[str]:
     for key in CONSEQUENCES.keys() - seen:
         missing(*CONSEQUENCES[key])
     return frozenset(CONSEQUENCES.keys() - seen)
+
+
+@contextlib.contextmanager
+def same_seed_generator() -> Iterator[None]:
+    """Leaves Keras' global seed generator as it was, or absent; not for code that is traced."""
+    before = _read(SEEDS)
+    state = None if before is None else keras.ops.convert_to_numpy(before.state).copy()
+    try:
+        yield
+    finally:
+        after = _read(SEEDS)
+        if after is not None and after is not before:
+            _write(SEEDS, before)
+        if before is not None and (keras.ops.convert_to_numpy(before.state) != state).any():
+            before.state.assign(state)
 
 
 # --- layers ----------------------------------------------------------------------------------
@@ -184,10 +206,8 @@ def declared_initializers(layer: Any) -> list[Any] | None:
     """
     if WAITING in _unreadable():  # they would stay among those to be filled
         return None
-    from keras.src.backend.common import global_state
-
     waiting = _read(WAITING)
-    global_state.set_global_attribute(WAITING, [])
+    _write(WAITING, [])
     try:
         with keras.StatelessScope(initialize_variables=False):
             copy = type(layer).from_config(layer.get_config())
@@ -198,7 +218,7 @@ def declared_initializers(layer: Any) -> list[Any] | None:
     except Exception:  # noqa: BLE001 - the code of any custom layer runs here
         return None
     finally:
-        global_state.set_global_attribute(WAITING, waiting)
+        _write(WAITING, waiting)
     if [tuple(v.shape) for v in made] != [tuple(v.shape) for v in own_variables(layer)]:
         return None
     return initializers

@@ -10,6 +10,7 @@ from typing import Any
 
 from kerasinit._backend._keras import missing
 from kerasinit._backend._replaced import replaced
+from kerasinit._safe_text import safe
 
 
 def training_argument(model: Any, training: bool) -> dict[str, bool]:
@@ -98,4 +99,4 @@ def cause_of(error: Exception) -> str:
     """
     first, _, rest = str(error).strip().partition("\n")
     bold = re.search(r"\x1b\[1m(?:\{\{.*?\}\})?\s*(.*)", rest)
-    return f"{first.rstrip('.')}: {bold[1]}".replace("\x1b[0m", "") if bold else first
+    return safe(f"{first.rstrip('.')}: {bold[1]}".replace("\x1b[0m", "") if bold else first)

@@ -64,6 +64,16 @@ class Backend(Protocol):
     def without_gradients(self) -> contextlib.AbstractContextManager[Any]:
         """A scope in which nothing is recorded for a backward pass."""
 
+    def same_random_state(self, *, traced: bool = False) -> contextlib.AbstractContextManager[None]:
+        """A scope that leaves the global generators as they were: also Python's and numpy's.
+
+        What the layers of a model draw from them in the scope, they draw again after it.
+
+        Args:
+            traced: Whether the scope is traced on backends that trace: Keras keeps the state of
+                its own generators out of a trace by itself.
+        """
+
     def wait_for(self, tensors: Any) -> None:
         """Returns once `tensors` (a structure) are computed, for a fair look at the clock."""
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from kerasinit._backend import _random_state
 from kerasinit._backend._in_place import resetting
 from kerasinit._backend._keras_training import train_function_of, trained_variables
 from kerasinit._backend._optimizers import accumulated_gradients, gradient_scale
@@ -55,6 +56,11 @@ def is_concrete(tensor: Any) -> bool:
 def without_gradients() -> contextlib.AbstractContextManager[Any]:
     """Nothing is recorded without a transformation."""
     return contextlib.nullcontext()
+
+
+def same_random_state(*, traced: bool = False) -> contextlib.AbstractContextManager[None]:
+    """Nothing to add to Keras' own: all that it draws comes from seeds."""
+    return _random_state.same_random_state(traced=traced)
 
 
 def wait_for(tensors: Any) -> None:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasinit._backend import _random_state
 from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._keras_training import train_function_of
 from kerasinit._backend._optimizers import observed_apply
@@ -47,6 +48,11 @@ def is_concrete(tensor: Any) -> bool:
 def without_gradients() -> contextlib.AbstractContextManager[Any]:
     """Nothing is recorded without a tape."""
     return contextlib.nullcontext()
+
+
+def same_random_state(*, traced: bool = False) -> contextlib.AbstractContextManager[None]:
+    """Nothing to add to Keras' own: all that it draws comes from seeds."""
+    return _random_state.same_random_state(traced=traced)
 
 
 def wait_for(tensors: Any) -> None:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import torch
 
+from kerasinit._backend import _random_state
 from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._optimizers import observed_apply
 from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training, Values
@@ -43,6 +44,14 @@ def is_concrete(tensor: Any) -> bool:
 def without_gradients() -> contextlib.AbstractContextManager[Any]:
     """Torch records what its parameters enter unless told otherwise."""
     return torch.no_grad()
+
+
+@contextlib.contextmanager
+def same_random_state(*, traced: bool = False) -> Iterator[None]:
+    """Nothing is traced. Keras draws the masks of an RNN's dropout, used or not, from torch's."""
+    devices = range(torch.cuda.device_count())
+    with _random_state.same_random_state(traced=False), torch.random.fork_rng(devices):
+        yield
 
 
 def wait_for(tensors: Any) -> None:

@@ -49,7 +49,11 @@ class LastCallback(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Reacts to what earlier steps showed and prepares the next; called by Keras."""
-        self.session.begin_step(batch)
+        try:
+            self.session.begin_step(batch)
+        except BaseException:  # a verdict raises: other sessions may be attached already
+            detach(self.session.model)
+            raise
         attach(self.session)
 
 

@@ -162,6 +162,8 @@ class GradientStats(keras.callbacks.Callback):
         if callbacks is not None and begun is not None and not begun.has_begun:
             return  # this callback is twice in the list
         self._leave(callbacks)
+        if callbacks is not None:  # `set_model` may have named that of a training in between
+            self._subject = callbacks.model
         session = self._begin(running_loss=_backend.has_keras_train_step(self._subject))
         if callbacks is None:
             self._session = session

@@ -51,7 +51,10 @@ def probe_step(
             loss = model.compute_loss(x=x, y=y, y_pred=outputs, training=False)
         return ops.cast(loss, "float32") * (HALF_SCALE if half else 1.0)
 
-    with watching(watched_layers(model), batch_statistics=True) as report_to:
+    with (
+        _backend.same_random_state(traced=True),
+        watching(watched_layers(model), batch_statistics=True) as report_to,
+    ):
         first = _Zeros()
         forward(first)
 

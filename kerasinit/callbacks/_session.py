@@ -9,12 +9,13 @@ import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._safe_text import safe
 from kerasinit.callbacks._judgement import WINDOW, Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
@@ -135,6 +136,7 @@ class Session:
         self._complained = False
         self._measured = 0
         self._step: int | None = None  # the next
+        self._wish: Wish | None = None  # what is wanted of it, once that is known
         self._batch = 0
 
     # --- around a step ----------------------------------------------------------------------------
@@ -153,13 +155,16 @@ class Session:
 
     def wish(self) -> Wish:
         """What is wanted of the step that comes."""
+        if self._wish is not None:  # the step that it was for never came: the data had ended
+            return self._wish
         first = self._step or 0
         executed = self.model.steps_per_execution or 1
         step = first + executed - 1
         probing = bool(self._probes and self._probes.due(first)) and not self._complained
         timed = self.schedule.measures(step)
         measuring = self._measuring if self.schedule.due(first) or probing else None
-        return Wish(step, executed, measuring, probing, timed)
+        self._wish = Wish(step, executed, measuring, probing, timed)
+        return self._wish
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
         """Takes in what a step gave.
@@ -172,6 +177,7 @@ class Session:
         """
         self.logs = logs
         self._step = wish.step + 1
+        self._wish = None
         if wish.timed and not wish.probing:
             self.schedule.observe(wish.measuring is not None, seconds)
         if wish.measuring is None:
@@ -259,6 +265,8 @@ class Session:
 
     def _record(self, measured: _Measured) -> Record:
         arrays = measured.reading.arrays
+        if not self._settings.clipped:  # another callback of the training may have asked for it
+            arrays = replace(arrays, clipped=None)
         loss = None if measured.loss is None else float(ops.convert_to_numpy(measured.loss))
         if self._recent_epoch != measured.epoch:
             self._recent_epoch = measured.epoch
@@ -331,4 +339,4 @@ def _write(sink: Sink, row: Row) -> None:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, GradientWarning, stacklevel=2)
+    warnings.warn(safe(message), GradientWarning, stacklevel=2)

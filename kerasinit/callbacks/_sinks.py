@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from kerasinit._safe_text import csv_cell
 from kerasinit.callbacks._record import Row
 
 SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv")
@@ -77,7 +78,8 @@ class Csv:
 
     def write(self, row: Row) -> None:
         """Adds the lines of one recorded step and flushes them."""
-        self._writer.writerows(flat_rows(row))
+        for line in flat_rows(row):
+            self._writer.writerow({key: csv_cell(value) for key, value in line.items()})
         self._file.flush()
 
     def flush(self) -> None:

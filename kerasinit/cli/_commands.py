@@ -19,33 +19,43 @@ NOT_ACTIVATIONS = ("deserialize", "get", "serialize")  # what else lives in kera
 
 def diagnose(arguments: Arguments) -> int:
     """`kerasinit diagnose`: the table of a diagnosis."""
-    import keras
-
+    from kerasinit import _backend
     from kerasinit.signals import diagnose as examine
 
     x, y = _batch(arguments.data)
-    if not arguments.model.exists():
-        raise FileNotFoundError(2, "No such model file", str(arguments.model))
-    model = keras.saving.load_model(arguments.model)
-    diagnosis = examine(model, x, y)
+    model = _model(arguments.model)
+    try:
+        diagnosis = examine(model, x, y)
+    except _backend.errors() as error:  # the code of any layer runs here
+        raise ValueError(
+            f"{str(arguments.model)!r} could not be diagnosed on {str(arguments.data)!r}: "
+            f"{_backend.cause_of(error)}"
+        ) from error
     results().print(str(diagnosis), soft_wrap=True)
     return 0 if diagnosis.healthy else 1
 
 
+def _model(path: Path) -> Any:
+    import keras
+
+    from kerasinit import _backend
+
+    if not path.exists():
+        raise FileNotFoundError(2, "No such model file", str(path))
+    try:
+        return keras.saving.load_model(path)
+    except Exception as error:  # a damaged file raises anything of zipfile, h5py and Keras
+        raise ValueError(
+            f"{str(path)!r} could not be read as a saved Keras model: {_backend.cause_of(error)} "
+            f"({type(error).__name__}). Write one with `model.save('model.keras')`."
+        ) from error
+
+
 def _batch(path: Path) -> tuple[Any, Any]:
     """The arrays "x" and "y" (None if there is none) of an .npz file."""
-    import numpy as np
+    from kerasinit.experiments._data import read_arrays
 
-    try:
-        with np.load(path) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError as error:
-        raise FileNotFoundError(2, "No such data file", str(path)) from error
-    except (ValueError, EOFError, OSError, AttributeError) as error:
-        raise ValueError(
-            f"{str(path)!r} is no readable .npz file of plain arrays. Write one with "
-            "`numpy.savez(path, x=x, y=y)`."
-        ) from error
+    found = read_arrays(path)
     if "x" not in found:
         raise ValueError(
             f"{str(path)!r} must hold an array 'x' (and 'y'). Received: {sorted(found)}. "

@@ -16,6 +16,7 @@ from kerasinit.cli._parser import Arguments
 from kerasinit.cli._progress import Tracker, progress
 from kerasinit.cli._screen import messages, results
 from kerasinit.cli._tables import ranking
+from kerasinit.experiments._spec import own_builders
 
 RUNS = Path("kerasinit-runs")  # where runs go without --out, one directory each
 MOST_TABLES = 24  # settings that are printed; a page of them is no longer read
@@ -30,10 +31,12 @@ def compare(arguments: Arguments) -> int:
     report.require_extras()  # before the trainings, not after them
     if arguments.quick and arguments.spec:
         raise ValueError("--quick is the built-in comparison, smaller. Leave out the spec, or it.")
+    console = messages()
+    if arguments.spec and not arguments.quiet and (own := own_builders(arguments.spec)):
+        console.print(f"Runs your own code, named in {arguments.spec}: {', '.join(own)}")
     spec = _spec(arguments)
     baseline = experiments.chosen_baseline(arguments.baseline, list(spec.rules))
     out = arguments.out or _new_directory()
-    console = messages()
     if not arguments.quiet:
         console.print(f"Run directory: {out}", soft_wrap=True)
     with progress(console, quiet=arguments.quiet) as tracker:

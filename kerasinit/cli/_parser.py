@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 FORMATS = ("json", "csv", "md")
 
@@ -28,6 +28,9 @@ Without a specification it compares Keras' own initializers, ours and the textbo
 plain networks and scikit-learn's digits. Finished trainings are kept in the directory: the same
 command with the same --out goes on where an interrupted one stopped.
 
+A specification whose `models` name "package.module:function" runs that code: read the
+specification of a stranger first. Nothing else in it imports anything.
+
 examples:
   kerasinit compare
   kerasinit compare --quick --out runs/first
@@ -39,6 +42,7 @@ REPORT = """\
 Writes the page of a finished or unfinished run again, without training.
 
 Also takes the file of one training that kerasinit.callbacks.GradientStats(path=...) wrote.
+Imports nothing that the run names: the directory of a stranger runs no code.
 
 examples:
   kerasinit report runs/mine
@@ -49,7 +53,8 @@ DIAGNOSE = """\
 Looks at the signal of a model at its current weights: one batch forward and backward.
 
 The data file holds an array "x" and, for the gradients of the real loss, "y". Exit code 0 if the
-signal is healthy, 1 if not.
+signal is healthy, 1 if not. Keras loads the model, in its safe mode: give it only a model file
+whose maker you trust, above all if it ends in .h5.
 
 examples:
   kerasinit diagnose model.keras --data batch.npz
@@ -90,7 +95,7 @@ class Arguments(argparse.Namespace):
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    root = argparse.ArgumentParser(
+    root = _Parser(
         prog="kerasinit", description=OVERVIEW, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     root.add_argument("--version", action="version", version=f"kerasinit {_version()}")
@@ -128,6 +133,15 @@ def parser() -> argparse.ArgumentParser:
         "list", "all initializers: name, formula, when to use", "All initializers of kerasinit."
     )
     return root
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Tells a mistake; what was typed may be the name of a strange file (`kerasinit list *`).
+
+        As `kerasinit._safe_text.safe`, whose import would load Keras.
+        """
+        super().error("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
 
 
 def _version() -> str:

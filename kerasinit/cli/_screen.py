@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
+
+from kerasinit._safe_text import safe
 
 WIDTH_WITHOUT_TERMINAL = 120  # columns, in a file or a pipe
 
@@ -23,14 +27,24 @@ def messages() -> Console:
 
 def error(text: str) -> None:
     """Tells a mistake on stderr: one sentence, or a list of them as it is."""
-    messages().print(Text.assemble(("kerasinit: ", "bold red"), text.strip()), soft_wrap=True)
+    shown = safe(text.strip(), lines=True)
+    messages().print(Text.assemble(("kerasinit: ", "bold red"), shown), soft_wrap=True)
+
+
+class _Screen(Console):
+    """A console to which names from files are data: no escapes, no markup, no emoji codes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Takes every string that is printed, in a table or by itself."""
+        return super().render_str(safe(text, lines=True), **options)
 
 
 def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
+    stream: Any = sys.stderr if stderr else sys.stdout
     terminal = stream.isatty()
-    # Names from files are data: no markup, no emoji codes, no guessed highlights.
-    return Console(
+    with contextlib.suppress(AttributeError):  # a stream in memory encodes nothing
+        stream.reconfigure(errors="backslashreplace")  # a file of Windows has cp1252
+    return _Screen(
         file=stream,
         width=None if terminal else _columns(),
         markup=False,

@@ -15,8 +15,8 @@ from kerasinit.experiments._bootstrap import Estimate, estimate, resample
 from kerasinit.experiments._checks import label_of
 from kerasinit.experiments._comparison import Comparison, ComparisonRow, Conclusion
 from kerasinit.experiments._directory import RunDirectory
-from kerasinit.experiments._known_names import near
 from kerasinit.experiments._records import Replica
+from kerasinit.models._near_names import near
 
 BASELINE = "glorot_uniform"
 # Differences of validation accuracy within this are called equal, if the interval shows it.
@@ -241,7 +241,7 @@ def _median_epochs(replicas: Sequence[Replica]) -> float | None:
 
 
 def _start_gradient(replicas: Sequence[Replica], layer: int) -> float | None:
-    norms = np.array([r.gradient_norms[0][layer] for r in replicas if r.gradient_norms])
+    norms = np.array([r.gradient_norms[0][layer] for r in replicas if any(r.gradient_norms[:1])])
     if not len(norms) or not np.all(np.isfinite(norms)):
         return None
     return 0.0 if np.any(norms == 0) else float(np.exp(np.mean(np.log(norms))))

@@ -114,21 +114,34 @@ def find(name: str) -> Builder:
     """
     if name in BUILDERS:
         return BUILDERS[name]
-    module_name, colon, function_name = name.partition(":")
-    if not colon:
+    module_name, _, function_name = name.partition(":")
+    if not is_own(name):
         raise ValueError(
             f"Unknown model {name!r}. Use one of {tuple(BUILDERS)} or 'package.module:function'."
         )
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"The model {name!r} could not be imported: {error}.") from error
-    if not callable(function):
-        raise ValueError(f"The model {name!r} is not a function. Received: {function!r}.")
-    return _with_taken_arguments(function)
+        return _with_taken_arguments(function)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"The model {name!r} could not be imported: {error}. A module is looked for where "
+            "Python looks: in the current folder with `python -m kerasinit compare`, and in the "
+            "folders of PYTHONPATH."
+        ) from error
+    except Exception as error:  # the code of any module runs here
+        raise ValueError(
+            f"The model {name!r} could not be imported: {error} ({type(error).__name__})."
+        ) from error
+
+
+def is_own(name: Any) -> bool:
+    """Whether `name` stands for code of the user's own, as `"package.module:function"`."""
+    return isinstance(name, str) and ":" in name
 
 
 def _with_taken_arguments(function: Builder) -> Builder:
+    if not callable(function):
+        raise TypeError(f"it is not a function. Received: {function!r}")
     parameters = inspect.signature(function).parameters
     takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import json
+import reprlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasinit import _backend
+from kerasinit._numbers import LARGEST, SMALLEST, is_finite
 from kerasinit._typing import Config
 from kerasinit.experiments import _builders, _data
 from kerasinit.experiments._known_names import (
@@ -16,24 +20,36 @@ from kerasinit.experiments._known_names import (
     activation_names,
     initializer_classes,
     initializer_names,
-    near,
 )
+from kerasinit.models._near_names import near
+
+MOST_SEEDS = 1_000_000  # listed one by one
+LARGEST_WHOLE = 2**31  # seeds and sizes are int32 on some backend
+
+
+def plain(value: Any) -> Any:
+    """Values as JSON has them: the scalars and arrays of numpy as Python's numbers and lists."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def plain_initializer(entry: Any) -> Any:
     """An entry of `initializers` as plain values: instances become labelled configs."""
     if isinstance(entry, Mapping):
-        entry = dict(entry)
-        if "initializer" in entry:
-            entry["initializer"] = plain_initializer(entry["initializer"])
-        return entry
+        return {
+            key: plain_initializer(value) if key == "initializer" else plain(value)
+            for key, value in entry.items()
+        }
     if isinstance(entry, keras.initializers.Initializer):
         config = keras.initializers.serialize(entry)
         if isinstance(config, Mapping):
             name = config.get("registered_name") or config["class_name"]
-            return {"label": _instance_label(name, config["config"]), **config}
+            return plain({"label": _instance_label(name, config["config"]), **config})
         return config
-    return entry
+    return plain(entry)
 
 
 def label_of(entry: Any) -> str:
@@ -53,6 +69,11 @@ def rule_of(entry: Any) -> Any:
     return entry
 
 
+def rules_of(entries: Sequence[Any]) -> dict[str, Any]:
+    """Label of every entry of `initializers` -> what it asks for."""
+    return {label_of(entry): rule_of(entry) for entry in entries}
+
+
 def message(found: Sequence[str]) -> str:
     """One text for all mistakes."""
     count = f"{len(found)} mistake{'s' if len(found) > 1 else ''}"
@@ -70,23 +91,25 @@ def mistakes(values: Config) -> list[str]:
 
 
 def _numbers(values: Config) -> Iterator[str]:
+    def wrong(key: str, what: str) -> str:
+        return f"{key} must be {what}. Received: {reprlib.repr(values[key])}."
+
     for key in ("epochs", "batch_size"):
         if not _whole(values[key], 1):
-            yield f"{key} must be a whole number from 1 on. Received: {values[key]!r}."
+            yield wrong(key, "a whole number from 1 on")
     if not _whole(values["shuffle_seed"], 0):
-        yield f"shuffle_seed must be a whole number. Received: {values['shuffle_seed']!r}."
+        yield wrong("shuffle_seed", "a whole number")
     for key in ("depths", "widths"):
-        bad = [value for value in values[key] if not _whole(value, 1)]
-        if bad or not values[key]:
-            yield f"{key} must be whole numbers from 1 on. Received: {values[key]!r}."
+        if not values[key] or not all(_whole(value, 1) for value in values[key]):
+            yield wrong(key, "whole numbers from 1 on")
     rates = values["learning_rates"]
-    if not rates or not all(_number(rate) and 0 < rate < math.inf for rate in rates):
-        yield f"learning_rates must be positive numbers. Received: {rates!r}."
+    if not rates or not all(is_finite(rate) and SMALLEST <= rate <= LARGEST for rate in rates):
+        yield wrong("learning_rates", f"positive numbers, from {SMALLEST:g} to {LARGEST:g}")
     seeds = values["seeds"]
     if not isinstance(seeds, list) or not seeds or not all(_whole(seed, 0) for seed in seeds):
-        yield f"seeds must be a number from 1 on, or a list of whole numbers. Received: {seeds!r}."
-    if not (_number(values["target"]) and 0 < values["target"] <= 1):
-        yield f"target must be an accuracy in (0, 1]. Received: {values['target']!r}."
+        yield wrong("seeds", f"a number from 1 to {MOST_SEEDS}, or a list of whole numbers")
+    if not (is_finite(values["target"]) and 0 < values["target"] <= 1):
+        yield wrong("target", "an accuracy in (0, 1]")
     for key, entries in values.items():
         if isinstance(entries, list) and key != "initializers":
             twice = sorted({repr(entry) for entry in entries if entries.count(entry) > 1})
@@ -110,13 +133,17 @@ def _parts(values: Config) -> Iterator[str]:
             yield f"data: {error}"
     for name in values["activations"]:
         try:
-            keras.activations.get(name)
+            known = isinstance(name, str) and callable(keras.activations.get(name))
         except (ValueError, TypeError):
-            names = activation_names()
-            yield f"activations: unknown activation {name!r}. {near(name, names)}"
+            known = False
+        if not known:
+            yield f"activations: unknown activation {name!r}. {near(name, activation_names())}"
+    if strange := _unfit("optimizer", values["optimizer"]):
+        yield strange
+        return
     try:
         keras.optimizers.get(values["optimizer"])
-    except (ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - a config runs code of any class
         yield f"optimizer: {_backend.cause_of(error)}"
 
 
@@ -128,6 +155,9 @@ def _initializers(entries: Sequence[Any]) -> Iterator[str]:
         yield f"initializers: the label {label!r} stands for more than one. Give each a 'label'."
     for entry in entries:
         rule = rule_of(entry)
+        if strange := _unfit("initializers", rule):
+            yield strange
+            continue
         if rule in MODEL_RULES:
             continue
         try:
@@ -153,14 +183,39 @@ def _bad_initializer(rule: Any, error: Exception) -> str:
     return f"initializers: {rule!r} does not make an initializer: {_backend.cause_of(error)}"
 
 
+def _unfit(key: str, value: Any) -> str:
+    """Why `value` cannot stand in a spec, which is a text that imports nothing; empty if it can."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        shown = reprlib.repr(value)
+        return f"{key} must hold names, finite numbers and configs of them. Received: {shown}."
+    foreign = [module for module in _modules(value) if module not in sys.modules]
+    if foreign:
+        return (
+            f"{key}: a config names the module {foreign[0]!r}, which a spec does not import. "
+            "Register the class with `keras.saving.register_keras_serializable`, and import its "
+            "module before."
+        )
+    return ""
+
+
+def _modules(value: Any) -> Iterator[str]:
+    """The modules that a config names, at any depth."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("module"), str) and value["module"] != "builtins":
+            yield value["module"]
+        for part in value.values():
+            yield from _modules(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _modules(part)
+
+
 def _instance_label(name: str, config: Mapping[str, Any]) -> str:
     kept = [f"{key}={value}" for key, value in config.items() if value is not None]
     return f"{name}({', '.join(kept)})"
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < LARGEST_WHOLE

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasinit._numbers import LARGEST
+
 VALIDATION_SHARE = 0.22  # 397 of the 1,797 digits, the usual split of the literature
 PLAYGROUND_POINTS = 600
 PLAYGROUND_NOISE = 0.1  # of the sets' size; the Playground's slider at 10
@@ -123,26 +125,75 @@ def _from_keras(name: str) -> Dataset:
     return _standardised(name, x, y.ravel(), x_val, y_val.ravel())
 
 
-def _from_file(name: str) -> Dataset:
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` file by name.
+
+    Raises:
+        ValueError: If it is none, is damaged, or holds objects, which could run code.
+    """
     try:
-        with np.load(name) as arrays:
-            found = {key: arrays[key] for key in arrays.files}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{name!r} could not be read as an .npz file: {error}.") from error
-    if {"x", "y"} - found.keys():
+        with Path(path).open("rb") as stream:  # `np.load` leaves a damaged file open
+            arrays = np.load(stream)
+            if isinstance(arrays, np.ndarray):
+                raise TypeError("it holds one array without a name")
+            return {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError as error:
+        raise FileNotFoundError(2, "No such data file", str(path)) from error
+    except Exception as error:  # a damaged file raises anything of zipfile, zlib and numpy
         raise ValueError(
-            f"{name!r} must hold the arrays 'x' and 'y' (and may hold 'x_val' and 'y_val'). "
+            f"{str(path)!r} could not be read as an .npz file of plain arrays: {error} "
+            f"({type(error).__name__}). Write one with `numpy.savez(path, x=x, y=y)`."
+        ) from error
+
+
+def _from_file(name: str) -> Dataset:
+    found = read_arrays(name)
+    validation = {"x_val", "y_val"} & found.keys()
+    if {"x", "y"} - found.keys() or len(validation) == 1:
+        raise ValueError(
+            f"{name!r} must hold the arrays 'x' and 'y', and may hold 'x_val' and 'y_val', both. "
             f"Received: {sorted(found)}."
         )
     x, y = found["x"], found["y"]
-    if len(x) != len(y) or not np.issubdtype(y.dtype, np.integer) or y.ndim != 1:
+    _check_arrays(name, "x", x, "y", y)
+    if len(np.unique(y)) < 2:
+        raise ValueError(f"{name!r}: 'y' must hold two labels at least. Received: {y[0]} alone.")
+    if validation:
+        x_val, y_val = found["x_val"], found["y_val"]
+        _check_arrays(name, "x_val", x_val, "y_val", y_val)
+        if x_val.shape[1:] != x.shape[1:]:
+            raise ValueError(
+                f"{name!r}: 'x_val' must hold examples of the shape of those of 'x', "
+                f"{x.shape[1:]}. Received: {x_val.shape[1:]}."
+            )
+        return _standardised(name, x, y, x_val, y_val)
+    if round(VALIDATION_SHARE * len(x)) < 1:
         raise ValueError(
-            f"{name!r}: 'y' must hold one integer label per example of 'x'. Received: "
-            f"x of shape {x.shape}, y of shape {y.shape} and type {y.dtype}."
+            f"{name!r}: {VALIDATION_SHARE:.0%} of 'x' are kept for validation, which must be one "
+            f"example at least. Received: {len(x)} in all. Add examples, or 'x_val' and 'y_val'."
         )
-    if {"x_val", "y_val"} <= found.keys():
-        return _standardised(name, x, y, found["x_val"], found["y_val"])
     return _split(name, x, y)
+
+
+def _check_arrays(name: str, x_name: str, x: np.ndarray, y_name: str, y: np.ndarray) -> None:
+    """Refuses inputs that are no finite numbers and labels that do not go with them."""
+    if x.ndim < 2 or x.size == 0 or x.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{name!r}: {x_name!r} must hold numbers, of shape (examples, ...). Received: shape "
+            f"{x.shape} and type {x.dtype}."
+        )
+    if y.ndim != 1 or len(x) != len(y) or not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(
+            f"{name!r}: {y_name!r} must hold one integer label per example of {x_name!r}. "
+            f"Received: {x_name} of shape {x.shape}, {y_name} of shape {y.shape} and type "
+            f"{y.dtype}."
+        )
+    wrong = int(np.sum(~(np.abs(x) <= LARGEST)))
+    if wrong:
+        raise ValueError(
+            f"{name!r}: {x_name!r} must hold finite numbers of at most {LARGEST:g}. Received: "
+            f"{wrong} of {x.size} that are not. Replace or leave them out: no model trains on NaN."
+        )
 
 
 def _split(name: str, x: np.ndarray, y: np.ndarray) -> Dataset:
@@ -156,7 +207,7 @@ def _standardised(
     name: str, x: np.ndarray, y: np.ndarray, x_val: np.ndarray, y_val: np.ndarray
 ) -> Dataset:
     """Zero mean and unit variance over all training values, so that scales are the model's own."""
-    mean, scale = float(np.mean(x)), float(np.std(x)) or 1.0
+    mean, scale = float(np.mean(x, dtype="float64")), float(np.std(x, dtype="float64")) or 1.0
     labels = np.unique(np.concatenate([y, y_val]))
 
     def inputs(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import reprlib
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
@@ -22,6 +24,7 @@ HALF_SPEC_FILE = "spec.half"
 LOCK_FILE = "run.lock"
 OWNER_FILE = "run.owner"  # not in the lock: filelock 3 empties that when another run asks for it
 MARKER = "kerasinit experiment"
+LISTS = ("models", "data", "initializers", "activations", "depths", "widths")  # in a spec
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class RunDirectory:
         path = self.path / SPEC_FILE
         try:
             data = json.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"{str(self.path)!r} holds no readable run of kerasinit ({SPEC_FILE}: "
                 f"{type(error).__name__}). Pass the directory that `kerasinit compare --out DIR` "
@@ -59,7 +62,19 @@ class RunDirectory:
                 f"{str(path)!r} was not written by kerasinit. Pass the directory that "
                 "`kerasinit compare --out DIR` filled."
             )
-        return dict(data["spec"])
+        spec = data.get("spec")
+        if not isinstance(spec, dict):
+            raise ValueError(
+                f"{str(path)!r} must hold the specification of a run under 'spec'. Received: "
+                f"{reprlib.repr(spec)}. Put back the file that `kerasinit compare` wrote."
+            )
+        lists = [key for key in LISTS if not isinstance(spec.get(key, []), list)]
+        if lists:
+            raise ValueError(
+                f"{str(path)!r} must hold a list under {lists[0]!r}. Received: "
+                f"{reprlib.repr(spec[lists[0]])}. Put back the file that `kerasinit compare` wrote."
+            )
+        return spec
 
     def prepare(self, spec: Mapping[str, Any]) -> None:
         """Claims an empty directory for `spec`, or checks that it holds a run of the same spec.
@@ -98,7 +113,10 @@ class RunDirectory:
             try:
                 record = Replica.from_line(line.decode("utf-8"))
             except ValueError as error:
-                raise ValueError(f"{str(self.records_path)!r}, line {number}: {error}") from error
+                raise ValueError(
+                    f"{str(self.records_path)!r}, line {number}: {str(error).rstrip('.')}. Remove "
+                    "that line to go on without its training."
+                ) from error
             records.setdefault(record.key, record)
         return tuple(records.values())
 
@@ -108,12 +126,16 @@ class RunDirectory:
 
         Raises:
             ValueError: If another run writes into this directory.
+            OSError: If the directory is deleted or moved meanwhile: names the copy of what it held.
         """
+        spec = (self.path / SPEC_FILE).read_bytes()
         with self._locked(), self.records_path.open("ab+", buffering=0) as stream:
             stream.seek(0)
             end = stream.read().rfind(b"\n") + 1
             stream.truncate(end)
-            yield RecordWriter(stream)
+            writer = RecordWriter(stream, self, spec)
+            yield writer
+            writer.check()
 
     def _refuse_strangers(self) -> None:
         strangers = sorted(entry.name for entry in self.path.iterdir() if not _is_ours(entry))
@@ -152,15 +174,20 @@ class RecordWriter:
 
     Args:
         stream: The open file. Without a buffer: that would write again on closing.
+        directory: The run that it belongs to.
+        spec: What the run's `spec.json` holds.
     """
 
     stream: FileIO
+    directory: RunDirectory
+    spec: bytes
 
     def append(self, records: Iterable[Replica]) -> None:
         """Writes a line per record and flushes them to the disk.
 
         Raises:
-            OSError: If it cannot be written (a full disk); the file keeps its whole lines.
+            OSError: If it cannot be written (a full disk); the file keeps its whole lines. Or if
+                the directory is gone: names the copy of what it held.
         """
         good = self.stream.seek(0, os.SEEK_END)
         try:
@@ -179,6 +206,32 @@ class RecordWriter:
                 "Free some space and run again into the same directory to go on",
                 error.filename,
             ) from error
+        self.check()
+
+    def check(self) -> None:
+        """Saves the records elsewhere if the run directory is no longer where it was.
+
+        The file of a deleted directory can be read for as long as it is open.
+
+        Raises:
+            OSError: If so: names the copy.
+        """
+        path = self.directory.path
+        with contextlib.suppress(OSError):
+            there = self.directory.records_path.stat()
+            if os.path.samestat(there, os.fstat(self.stream.fileno())):
+                return
+        self.stream.seek(0)
+        records = self.stream.read()
+        saved = _new_directory(path)
+        (saved / RECORDS_FILE).write_bytes(records)
+        (saved / SPEC_FILE).write_bytes(self.spec)
+        count = records.count(b"\n")
+        raise OSError(
+            f"The run directory {str(path)!r} was deleted, moved or replaced while the run wrote "
+            f"into it. All {count} finished trainings are kept in {str(saved)!r}: run again with "
+            "that directory to go on."
+        )
 
 
 def spec_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -196,6 +249,15 @@ def spec_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
             shown = ["(none)" if value is absent else _short(value) for value in (old, new)]
             changes.append(f"{key}: {shown[0]} -> {shown[1]}")
     return changes
+
+
+def _new_directory(lost: Path) -> Path:
+    """A new directory beside a lost one, or, where none can be made, among the temporary files."""
+    try:
+        lost.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{lost.name}-saved-", dir=lost.parent))
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix=f"{lost.name}-saved-"))
 
 
 def _is_ours(entry: Path) -> bool:

@@ -1,15 +1,11 @@
-"""Names that a spec may use, and the near matches of a name that it may not."""
+"""Names that a spec may use."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from typing import Any
-
 import keras
 
-from kerasinit import initializers as _registered  # noqa: F401 - registers "kerasinit>..."
 from kerasinit.models import PRESETS
+from kerasinit.models._near_names import loadable_names
 
 RESIDUAL_RULES = tuple(sorted(PRESETS))
 MODEL_RULES = ("initialize", "lsuv", *RESIDUAL_RULES)
@@ -19,14 +15,12 @@ for residual networks."""
 
 def initializer_names() -> list[str]:
     """Every string that names an initializer here, sorted."""
-    own = [name for name in dir(keras.initializers) if name.islower() and _is_class(name)]
-    return sorted({*own, *_custom(), *MODEL_RULES})
+    return sorted({*loadable_names(), *MODEL_RULES})
 
 
 def initializer_classes() -> list[str]:
     """Every `class_name` that a config of an initializer may have, sorted."""
-    own = [name for name in dir(keras.initializers) if not name.islower() and _is_class(name)]
-    return sorted({*own, *(name for name in _custom() if ">" in name)})
+    return [name for name in loadable_names() if ">" in name or not name.islower()]
 
 
 def activation_names() -> list[str]:
@@ -36,31 +30,3 @@ def activation_names() -> list[str]:
         for name in dir(keras.activations)
         if name.islower() and name not in ("deserialize", "get", "serialize") and name[0] != "_"
     )
-
-
-def near(name: Any, choices: Iterable[str]) -> str:
-    """A phrase with the names closest to `name`, or with a few of them all.
-
-    Examples:
-        >>> near("he_norml", ["he_normal", "zeros"])
-        "Near matches: 'he_normal'."
-    """
-    choices = list(choices)
-    text = str(name)
-    lower = {choice.lower(): choice for choice in choices}
-    found = difflib.get_close_matches(text.lower(), lower, n=3, cutoff=0.6)
-    if found:
-        return f"Near matches: {', '.join(repr(lower[match]) for match in found)}."
-    return f"Use one of: {', '.join(map(repr, choices[:20]))}{', ...' if choices[20:] else ''}."
-
-
-def _is_class(name: str) -> bool:
-    return isinstance(getattr(keras.initializers, name), type)
-
-
-def _custom() -> list[str]:
-    return [
-        name
-        for name, found in keras.saving.get_custom_objects().items()
-        if isinstance(found, type) and issubclass(found, keras.initializers.Initializer)
-    ]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerasinit._typing import Config
+from kerasinit.experiments._record_shape import record_mistake
 from kerasinit.signals._histograms import MagnitudeBins
 
 FORMAT = 2  # raise it when a line's meaning changes, and add the step to _UPGRADES
@@ -96,9 +97,9 @@ class Replica:
         """
         try:
             data = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"The line is not JSON: {error}. Received: {line[:80]!r}.") from error
-        if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+        if not isinstance(data, dict) or type(data.get("format")) is not int or data["format"] < 1:
             raise ValueError(f"The line is not a replica record. Received: {line[:80]!r}.")
         if data["format"] > FORMAT:
             raise ValueError(
@@ -107,12 +108,11 @@ class Replica:
             )
         for older in range(data["format"], FORMAT):
             data = _UPGRADES[older](data)
+        mistake = record_mistake(data)
+        if mistake:
+            raise ValueError(f"The record {mistake}.")
         known = {entry.name for entry in fields(cls)}
-        data = {name: _nan(value) for name, value in data.items() if name in known}
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(f"The record misses a field: {error}.") from error
+        return cls(**{name: _nan(value) for name, value in data.items() if name in known})
 
 
 def replica_key(cell: Mapping[str, Any], initializer: str, seed: int) -> str:
@@ -155,7 +155,8 @@ def _nan(value: Any) -> Any:
 
 def _from_format_1(data: Config) -> Config:
     """Format 1 measured at the start and after every epoch and did not say so."""
-    measured = list(range(len(data.get("gradient_norms", []))))
+    norms = data.get("gradient_norms")
+    measured = list(range(len(norms))) if isinstance(norms, list) else None
     return {"measured_epochs": measured, **data, "format": 2}
 
 

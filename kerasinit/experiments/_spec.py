@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from kerasinit._typing import Config, InitializerLike
 from kerasinit.experiments import _checks
-from kerasinit.experiments._known_names import near
+from kerasinit.experiments._builders import is_own
+from kerasinit.models._near_names import near
 
 TEXTBOOK_MISTAKES: tuple[InitializerLike, ...] = (
     "zeros",
@@ -136,13 +137,16 @@ class Experiment:
         for name in ("models", "data", "initializers", "activations", "depths", "widths",
                      "learning_rates"):  # fmt: skip
             value = getattr(self, name)
-            single = isinstance(value, str | int | float | Mapping) or callable(value)
-            self._set(name, (value,) if single else tuple(value))
-        if isinstance(self.seeds, int) and not isinstance(self.seeds, bool) and self.seeds >= 0:
-            self._set("seeds", tuple(range(self.seeds)))
-        elif isinstance(self.seeds, Sequence):
-            self._set("seeds", tuple(self.seeds))
-        self._set("initializers", tuple(_checks.plain_initializer(i) for i in self.initializers))
+            several = isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+            entries = value if several and not callable(value) else (value,)
+            to_plain = _checks.plain_initializer if name == "initializers" else _checks.plain
+            self._set(name, tuple(map(to_plain, entries)))
+        for name in ("optimizer", "epochs", "batch_size", "target", "shuffle_seed"):
+            self._set(name, _checks.plain(getattr(self, name)))
+        seeds = _checks.plain(self.seeds)
+        if type(seeds) is int and 0 <= seeds <= _checks.MOST_SEEDS:
+            seeds = range(seeds)
+        self._set("seeds", tuple(seeds) if isinstance(seeds, list | range) else seeds)
         if isinstance(self.optimizer, str):
             self._set("optimizer", {"class_name": self.optimizer, "config": {}})
         mistakes = _checks.mistakes(self.to_dict())
@@ -170,12 +174,7 @@ class Experiment:
         Raises:
             ValueError: If the file cannot be read as TOML, or its content is wrong.
         """
-        try:
-            values = tomllib.loads(Path(path).read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"The spec {str(path)!r} could not be read: {error}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"The spec {str(path)!r} is not TOML: {error}.") from error
+        values = _read(path)
         try:
             return cls.from_dict(values)
         except ValueError as error:
@@ -213,7 +212,7 @@ class Experiment:
     @property
     def rules(self) -> dict[str, Any]:
         """Label of every initializer -> what `kerasinit.initialize` takes, or a model rule."""
-        return {_checks.label_of(entry): _checks.rule_of(entry) for entry in self.initializers}
+        return _checks.rules_of(self.initializers)
 
     @property
     def architectures(self) -> tuple[Architecture, ...]:
@@ -238,3 +237,22 @@ class Experiment:
     def replicas_per_architecture(self) -> int:
         """Number of trainings at each point of the grid."""
         return len(self.rules) * len(self.seed_list) * len(self.learning_rates)
+
+
+def own_builders(path: str | Path) -> list[str]:
+    """The builders in a TOML file that are the user's own: code that runs when it is loaded.
+
+    Raises:
+        ValueError: If the file cannot be read as TOML.
+    """
+    models = _read(path).get("models", ())
+    return [*filter(is_own, models if isinstance(models, list) else [models])]
+
+
+def _read(path: str | Path) -> Config:
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"The spec {str(path)!r} could not be read: {error}.") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ValueError(f"The spec {str(path)!r} is not TOML: {error}.") from error

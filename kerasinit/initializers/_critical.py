@@ -67,7 +67,7 @@ class Critical(LayerInitializer):
         super().__init__(
             seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
         )
-        if distribution not in DISTRIBUTIONS:
+        if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:
             raise ValueError(
                 f"`distribution` must be one of {DISTRIBUTIONS}. "
                 f"Received: distribution={distribution!r}."

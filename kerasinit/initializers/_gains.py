@@ -28,7 +28,7 @@ def checked_gain(gain: GainLike) -> Any:
         ValueError: If a number is not positive and finite, or the activation is unknown.
         TypeError: If `gain` is no number and no activation.
     """
-    if isinstance(gain, bool | int | float | np.generic):
+    if isinstance(gain, bool | int | float | np.generic | np.ndarray):
         return checked_number("gain", gain, hint="An activation or 'auto' would work, too.")
     if gain is None:
         raise TypeError(

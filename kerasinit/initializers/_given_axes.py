@@ -77,7 +77,8 @@ def checked_axes(name: str, axes: Sequence[int] | None) -> list[int] | None:
     """
     if axes is None:
         return None
-    whole = [axes] if isinstance(axes, int | np.integer) else list(axes)
+    several = isinstance(axes, Sequence) or getattr(axes, "ndim", 0)
+    whole: list[Any] = list(axes) if several else [axes]
     if any(isinstance(a, bool) or not isinstance(a, int | np.integer) for a in whole):
         raise TypeError(f"`{name}` must be a sequence of integers. Received: {name}={axes!r}.")
     if len({*whole}) < len(whole):

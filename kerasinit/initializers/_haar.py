@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from keras import ops, random
 
 from kerasinit import _backend
@@ -90,12 +91,18 @@ def _reflectors(gaussian: Tensor) -> tuple[Tensor, Tensor]:
     the sign that avoids cancellation; that sign is undone on column j of the product.
     """
     eye = ops.eye(*gaussian.shape[-2:], dtype=gaussian.dtype)
-    lower = ops.tril(gaussian) + TINY * eye
+    # Not `ops.tril`, which Keras 3.8 cannot trace on TensorFlow.
+    lower = ops.where(_is_lower(*gaussian.shape[-2:]), gaussian, 0.0) + TINY * eye
     length = ops.sqrt(ops.sum(ops.square(lower), axis=-2))
     first = ops.diagonal(lower, axis1=-2, axis2=-1)
     signs = ops.expand_dims(ops.sign(first), -2)
     norm = ops.expand_dims(ops.sqrt(length * (length + ops.abs(first))), -2)
     return (lower + (signs * ops.expand_dims(length, -2)) * eye) / norm, -signs
+
+
+def _is_lower(rows: int, columns: int) -> np.ndarray:
+    """Where a matrix has its lower triangle, diagonal included."""
+    return np.tri(rows, columns, dtype=bool)
 
 
 def _apply_block(vectors: Tensor, product: Tensor | None) -> Tensor:
@@ -115,8 +122,8 @@ def _apply_block(vectors: Tensor, product: Tensor | None) -> Tensor:
     # `@`, not `ops.matmul`, which computes in float32 on torch.
     # H_1 ... H_size = I - V T^-1 V' with T = I + the strict upper triangle of V'V. The entries of
     # T and of its inverse are at most 2 (inner products of vectors of squared length 2). The
-    # diagonal of V'V as computed would cost a digit, and `ops.triu(..., 1)` is slow on TensorFlow.
-    triangle = ops.triu(transposed @ vectors) * (1 - eye) + eye
+    # diagonal of V'V as computed would cost a digit.
+    triangle = ops.where(_is_lower(size, size).T, transposed @ vectors, 0.0) * (1 - eye) + eye
     right = ops.swapaxes(top, -1, -2)
     if product is not None:
         below = ops.swapaxes(bottom, -1, -2) @ product

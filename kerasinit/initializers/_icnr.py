@@ -61,7 +61,7 @@ class ICNR(LayerInitializer):
         seed: SeedLike = None,
     ) -> None:
         super().__init__(seed=seed)
-        if shuffle not in SHUFFLES:
+        if not isinstance(shuffle, str) or shuffle not in SHUFFLES:
             raise ValueError(f"`shuffle` must be one of {SHUFFLES}. Received: shuffle={shuffle!r}.")
         self.scale = checked_whole("scale", scale)
         self.initializer = keras.initializers.get(initializer)

@@ -126,7 +126,7 @@ class ScaledInitializer(LayerInitializer, keras.initializers.VarianceScaling):
 
 
 def _checked_mode(mode: Mode) -> Mode:
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         near = difflib.get_close_matches(str(mode), MODES, n=2)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(f"`mode` must be one of {MODES}. Received: mode={mode!r}.{hint}")

@@ -27,6 +27,7 @@ from kerasinit.layers._nonlinearity import (
     kernel_activation,
     own_activation,
 )
+from kerasinit.layers._period import angular_frequency
 from kerasinit.layers._signal_path import (
     is_closed,
     pixels_merged,
@@ -37,7 +38,9 @@ from kerasinit.layers._weights import (
     find_owner,
     held_initializers,
     initializer_of,
+    is_running,
     main_kernel,
+    mixes,
     role_of,
     variable_of,
     weight_kind,
@@ -50,6 +53,7 @@ __all__ = [
     "LayerKind",
     "activation_name",
     "acts_in_gates",
+    "angular_frequency",
     "applied_activation",
     "attention_part",
     "axes_of_equation",
@@ -66,10 +70,12 @@ __all__ = [
     "is_linear",
     "is_norm",
     "is_one_matrix",
+    "is_running",
     "kernel_activation",
     "kernel_axes",
     "kind_of",
     "main_kernel",
+    "mixes",
     "own_activation",
     "pixels_merged",
     "role_of",

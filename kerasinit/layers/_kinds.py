@@ -25,6 +25,7 @@ Family: TypeAlias = Literal[
     "activation",
     "formula",  # elementwise, and an activation where it directly follows a layer, not everywhere
     "add",
+    "scale",  # by one number, where it has one input
     "channelwise",  # each channel on its own: a pair of channels stays a pair
     "shape",  # moves values without changing them
     "other",
@@ -109,6 +110,7 @@ ROWS: tuple[LayerKind, ...] = (
     LayerKind("Erf", "formula", activation="erf"),
     LayerKind("Sin", "formula", activation="sin"),
     LayerKind("Add", "add"),
+    *_rows("scale", "Multiply Divide TrueDivide Rescaling"),
     # Pooling of either kind, noise and padding commute with exchanging the two halves of the
     # channels, which is all that pairing needs.
     *_rows(

@@ -19,6 +19,7 @@ SUFFIX = "_initializer"
 # Of several kernels the one whose columns are the units: the last that acts.
 MAIN_KERNELS = ("pointwise_kernel", "kernel", "embeddings", "depthwise_kernel")
 NORM_WEIGHTS = ("gamma", "beta", "scale", "moving_mean", "moving_variance")
+RUNNING = ("moving_", "running_")  # how names of such statistics begin
 KERNEL_NAME = re.compile(r"(^|_)(kernel|weight|weights|w)$")
 
 
@@ -113,6 +114,26 @@ def weight_kind(layer: Any, variable: Any) -> WeightKind:
     if KERNEL_NAME.search(name) and len(variable.shape) >= 2:
         return "kernel"
     return "norm" if name in NORM_WEIGHTS or is_norm(layer) else "other"
+
+
+def is_running(layer: Any, variable: Any) -> bool:
+    """Whether a variable is a statistic that a norm collects while it trains.
+
+    Args:
+        layer: The layer that made `variable`.
+        variable: One of its own variables.
+    """
+    name = str(variable.name)
+    if kind_of(layer).name == "SpectralNormalization":
+        return name == "vector_u"
+    return name.startswith(RUNNING)
+
+
+def mixes(operation: Any) -> bool:
+    """Whether a layer has a kernel or a table of its own or inside; norms and scales have none."""
+    if not isinstance(operation, keras.layers.Layer) or is_norm(operation):
+        return False
+    return any(len(variable.shape) >= 2 for variable in operation.weights)
 
 
 def main_kernel(layer: Any, weights: Sequence[Any]) -> int | None:

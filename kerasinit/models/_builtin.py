@@ -73,7 +73,7 @@ def _scaled(initializer: Any, slot: Slot, seed: Any, *, shared: bool) -> Any:
     std = type(initializer).from_config(config).std(initializers.fans(slot.layer, slot.variable))
     cut = initializer.truncate
     if initializer.mode != "fan_geo" and cut in (None, KERAS_CUT):
-        fan_in, fan_out = _keras_fans(slot)
+        fan_in, fan_out = keras_fans(slot)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         keras_std = gain / math.sqrt(max(1.0, fan[initializer.mode]))
         if shared or math.isclose(keras_std, std, rel_tol=1e-9):
@@ -100,7 +100,7 @@ def _gain(initializer: Any, slot: Slot) -> float:
     return float(gain) if isinstance(gain, (int, float)) else theory.gain(gain)
 
 
-def _keras_fans(slot: Slot) -> tuple[float, float]:
+def keras_fans(slot: Slot) -> tuple[float, float]:
     """The fans that Keras' `VarianceScaling` takes for the variable."""
     shape = slot.shape
     if kind_of(slot.layer).family == "einsum" and TAKES_AXES:

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from kerasinit import theory
-from kerasinit.layers import applied_activation, kind_of
-from kerasinit.models._graph import GraphCall
+from kerasinit.layers import applied_activation, is_norm, kind_of, mixes, own_activation
+from kerasinit.models._graph import Graph, GraphCall
 
 
 def activation_of(call: GraphCall) -> Any | None:
@@ -33,7 +33,21 @@ def is_add(call: GraphCall) -> bool:
     return isinstance(call.operation, keras.layers.Layer) or len(set(call.inputs)) > 1
 
 
-def is_transparent(call: GraphCall) -> bool:
-    """Whether a call passes the signal on, so that what follows it follows the layer before it."""
-    family = kind_of(call.operation).family
-    return family == "channelwise" or (family == "shape" and len(call.inputs) == 1)
+def is_transparent(call: GraphCall, graph: Graph) -> bool:
+    """Whether a call passes the signal on, so that what follows it follows the layer before it.
+
+    So does a layer that nobody here knows if it has no kernel and keeps the shape: stochastic
+    depth, a scale for each channel.
+    """
+    operation = call.operation
+    family = kind_of(operation).family
+    if family == "channelwise":
+        return True
+    if len(call.inputs) != 1 or len(call.outputs) != 1:
+        return False
+    if family in ("shape", "scale"):
+        return True
+    unknown = family == "other" and isinstance(operation, keras.layers.Layer)
+    if not unknown or mixes(operation) or own_activation(operation) is not None:
+        return False
+    return graph.shape[call.inputs[0]][1:] == call.shapes[0][1:] and not is_norm(operation)

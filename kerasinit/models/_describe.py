@@ -26,7 +26,10 @@ def describe(initializer: Any) -> str:
     kind: Any = type(initializer)
     parameters = _parameters(kind)
     ours = isinstance(initializer, LayerInitializer)
-    arguments = initializer.arguments if ours else initializer.get_config()
+    try:
+        arguments = initializer.arguments if ours else initializer.get_config()
+    except Exception:  # noqa: BLE001 - the `get_config` of any class runs here
+        arguments = {}
     shown = [
         f"{key}={_short(value)}"
         for key, value in arguments.items()

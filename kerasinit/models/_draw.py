@@ -1,31 +1,34 @@
 """New values for variables: checked before anything changes, then drawn and assigned one by one.
 
-Holding the old weights for a way back would double the memory, so everything that can be known
-beforehand is checked first: the configs, and once per distinct (initializer, shape) that the draw
-has the right shape. What cannot be known (a plain function, weights scaled by data) runs under a
-journal on disk, from which the old values come back. Extra memory: the largest variable.
+What Keras and we draw is traced first, once per distinct (initializer, shape): it has the right
+shape, or nothing begins. A user's initializer may be anything that Keras takes (numpy, `float`),
+so it is run only to draw, and what it drew is checked. Extra memory: the largest variable.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import math
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from kerasinit import _backend, initializers
 from kerasinit._typing import Shape, Tensor
 from kerasinit.initializers._mirrors import Mirrors
 from kerasinit.models._describe import describe
-from kerasinit.models._reseeded import MAX_SEED, has_seed, reseeded, variable_seeds, with_seed
+from kerasinit.models._reseeded import (
+    MAX_SEED,
+    has_seed,
+    is_library,
+    reseeded,
+    variable_seeds,
+    with_seed,
+)
 from kerasinit.models._slots import Slot, with_einsum_axes
 
 PIECES = 64  # draws of a kernel that is drawn in pieces
@@ -52,6 +55,7 @@ class Choice:
         mirrors: How the kernel is put together from a smaller draw; None for a plain draw.
         in_pieces: Whether the mirrored kernel may be drawn and assigned piece by piece: all its
             entries are independent and alike.
+        is_zero: Whether the author of the model lets it start at zero.
     """
 
     slot: Slot
@@ -60,6 +64,7 @@ class Choice:
     scale: float = 1.0
     mirrors: Mirrors | None = None
     in_pieces: bool = False
+    is_zero: bool = False
 
     @property
     def changes(self) -> bool:
@@ -126,7 +131,7 @@ def assign(choice: Choice, seed: int) -> None:
         )
         _backend.assign_rows(slot.variable, pieces)
         return
-    slot.variable.assign(finite_draw(choice, seed))
+    slot.variable.assign(checked_draw(choice, seed))
 
 
 def comes_in_pieces(choice: Choice) -> bool:
@@ -135,15 +140,30 @@ def comes_in_pieces(choice: Choice) -> bool:
     return wanted and _backend.takes_rows(choice.slot.variable)
 
 
-def finite_draw(choice: Choice, seed: int) -> Tensor:
+def checked_draw(choice: Choice, seed: int) -> Tensor:
     """`draw`, which a user's initializer may fail.
 
     Raises:
-        ValueError: If it drew a value that is not finite.
+        ValueError: If it could not draw, or drew another shape or a value that is not finite.
     """
-    values = draw(choice, seed)
-    if not is_known(choice):
-        _require_finite(choice, values)
+    if is_known(choice):
+        return draw(choice, seed)
+    slot, name = choice.slot, describe(choice.initializer)
+    try:
+        values = ops.convert_to_tensor(draw(choice, seed), slot.variable.dtype)
+    except Exception as error:
+        raise ValueError(
+            f"{name} cannot fill {slot.path!r} of shape {slot.shape}: {error} Nothing was changed."
+        ) from error
+    if tuple(values.shape) != slot.shape:
+        raise ValueError(
+            f"{name} returned shape {tuple(values.shape)} for {slot.path!r} of shape {slot.shape}. "
+            "Nothing was changed."
+        )
+    if not bool(ops.convert_to_numpy(ops.all(ops.isfinite(values)))):
+        raise ValueError(
+            f"{name} drew values that are not finite for {slot.path!r}. Nothing was changed."
+        )
     return values
 
 
@@ -151,29 +171,26 @@ def apply(choices: list[Choice], seed: int) -> None:
     """Checks every choice, then draws and assigns them one by one.
 
     Raises:
-        ValueError: If a choice cannot be drawn; the model is as it was before.
+        ValueError: If a choice cannot be drawn; some variables may have new values by then.
     """
     seeds = variable_seeds((choice.slot.path for choice in choices), seed)
     pairs = [(choice, own) for choice, own in zip(choices, seeds, strict=True) if choice.changes]
     check(choice for choice, _ in pairs)
-    unknown = [choice.slot.variable for choice, _ in pairs if not is_known(choice)]
-    every = [choice.slot.variable for choice, _ in pairs]
-    with journal(every) if unknown else contextlib.nullcontext():
-        for choice, own in pairs:
-            assign(choice, own)
+    for choice, own in pairs:
+        assign(choice, own)
 
 
 def check(choices: Iterable[Choice]) -> None:
-    """Refuses what cannot be drawn, without drawing.
+    """Refuses what Keras and we cannot draw, without drawing.
 
     Raises:
         ValueError: Naming the variable and the initializer.
     """
     for choice in choices:
-        if choice.initializer is None or _cannot_fail(choice.initializer):
+        if choice.initializer is None or not is_known(choice) or _cannot_fail(choice.initializer):
             continue
         key = _check_key(choice)
-        if key is not None and key in _checked:
+        if key in _checked:
             continue
         shape = choice.slot.shape
         try:
@@ -188,69 +205,31 @@ def check(choices: Iterable[Choice]) -> None:
                 f"{describe(choice.initializer)} returned shape {tuple(spec.shape)} for "
                 f"{choice.slot.path!r} of shape {shape}. Nothing was changed."
             )
-        if key is not None:
-            _checked.add(key)
+        _checked.add(key)
 
 
 _checked: set[tuple[Any, ...]] = set()  # (initializer, layer kind, shape) seen to work
 
 
-def _check_key(choice: Choice) -> tuple[Any, ...] | None:
-    if choice.initializer is None or not is_known(choice):
-        return None
-    config = repr(with_seed(choice.initializer.get_config(), 0))
-    return (type(choice.initializer), config, type(choice.slot.layer), choice.slot.shape)
+def _check_key(choice: Choice) -> tuple[Any, ...]:
+    initializer: Any = choice.initializer
+    config = repr(with_seed(initializer.get_config(), 0))
+    return (type(initializer), config, type(choice.slot.layer), choice.slot.shape)
 
 
 def _cannot_fail(initializer: Any) -> bool:
-    return isinstance(initializer, _FOR_ANY_SHAPE) and _is_ours(initializer, ("keras",))
+    return type(initializer) in _FOR_ANY_SHAPE
 
 
 def is_known(choice: Choice) -> bool:
     """Whether the draw is Keras' or ours, which cannot return anything but finite numbers."""
-    return choice.initializer is None or _is_ours(choice.initializer, ("keras", "kerasinit"))
+    return choice.initializer is None or _is_finite(choice.initializer)
 
 
-def _is_ours(initializer: Any, packages: tuple[str, ...]) -> bool:
-    """Whether `initializer` is a class of `packages` whose numbers are all finite."""
-    if not isinstance(initializer, keras.initializers.Initializer):
-        return False
-    if type(initializer).__module__.partition(".")[0] not in packages:
+def _is_finite(initializer: Any) -> bool:
+    """Whether `initializer` is a class of Keras or ours whose numbers are all finite."""
+    if not is_library(initializer):
         return False
     inner = getattr(initializer, "initializer", None)
     numbers = [value for value in initializer.get_config().values() if isinstance(value, float)]
-    return all(map(math.isfinite, numbers)) and (inner is None or _is_ours(inner, packages))
-
-
-def _require_finite(choice: Choice, values: Tensor) -> None:
-    if not bool(ops.convert_to_numpy(ops.all(ops.isfinite(values)))):
-        raise ValueError(
-            f"{describe(choice.initializer)} drew values that are not finite for "
-            f"{choice.slot.path!r}. Every variable has its old values again."
-        )
-
-
-@contextlib.contextmanager
-def journal(variables: Iterable[Any]) -> Iterator[None]:
-    """Gives every variable its old values back if the body raises.
-
-    The old values lie in a temporary file, not in memory.
-    """
-    variables = list(variables)
-    with tempfile.TemporaryFile() as file:
-        for variable in variables:
-            values = ops.convert_to_numpy(ops.cast(variable, _exact(variable)))
-            np.save(file, values, allow_pickle=False)
-        try:
-            yield
-        except BaseException:
-            file.seek(0)
-            for variable in variables:
-                variable.assign(np.load(file, allow_pickle=False))
-            raise
-
-
-def _exact(variable: Any) -> str:
-    """A dtype numpy can store that holds every value of `variable`."""
-    dtype = str(keras.backend.standardize_dtype(variable.dtype))
-    return "float32" if dtype == "bfloat16" else dtype
+    return all(map(math.isfinite, numbers)) and (inner is None or _is_finite(inner))

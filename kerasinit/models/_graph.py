@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed
+from kerasinit.layers import is_closed, weight_kind
+
+BATCH = 2  # samples in a trace that has to know their number
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Graph:
         outputs: Numbers of the values that leave it.
         calls: The calls.
         shapes: Shapes of the inputs.
+        unread: Identity of a layer that could not be opened -> why.
     """
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     calls: tuple[GraphCall, ...]
     shapes: tuple[tuple[int | None, ...], ...]
+    unread: dict[int, str] = field(default_factory=dict)
 
     @cached_property
     def maker(self) -> dict[int, GraphCall]:
@@ -78,6 +82,20 @@ class Graph:
         known = self._ancestors
         return known.get(value, frozenset((value,)))
 
+    def reached(self, values: Iterable[int], *, without: Iterable[GraphCall]) -> set[int]:
+        """`values` and every value that is made from any of them.
+
+        Args:
+            values: Numbers of values.
+            without: Calls that let nothing through.
+        """
+        stopped = {id(call) for call in without}
+        found = set(values)
+        for call in self.calls:
+            if id(call) not in stopped and not found.isdisjoint(call.inputs):
+                found.update(call.outputs)
+        return found
+
     @cached_property
     def _ancestors(self) -> dict[int, frozenset[int]]:
         known = {value: frozenset((value,)) for value in self.inputs}
@@ -104,7 +122,7 @@ def read_graph(model: Any) -> Graph | None:
         except Exception:  # noqa: BLE001 - the `call` of any model runs here
             return None
         outputs = tuple(reader.number(tensor) for tensor in keras.tree.flatten(ends[1]))
-    return Graph(inputs, outputs, calls, shapes)
+    return Graph(inputs, outputs, calls, shapes, reader.unread)
 
 
 class _Reader:
@@ -113,6 +131,7 @@ class _Reader:
     def __init__(self) -> None:
         self._next = count()
         self._numbers: dict[int, int] = {}
+        self.unread: dict[int, str] = {}
         self._kept: list[Any] = []  # keeps tensors alive: numbers go by their identity
 
     def number(self, tensor: Any) -> int:
@@ -123,7 +142,7 @@ class _Reader:
 
     def read(self, inputs: Any, outputs: Any) -> Iterator[GraphCall]:
         for operation, arguments, sources, made in _backend.graph_calls(inputs, outputs):
-            inside = _open(operation, arguments, sources)
+            inside = _open(operation, arguments, sources, self.unread)
             if inside is None:
                 yield GraphCall(
                     operation,
@@ -145,22 +164,39 @@ class _Reader:
                 self._kept.append(tensor)
 
 
-def _open(operation: Any, arguments: Any, sources: list[Any]) -> tuple[Any, Any] | None:
+def _open(
+    operation: Any, arguments: Any, sources: list[Any], unread: dict[int, str]
+) -> tuple[Any, Any] | None:
     """Inside of a nested model or composite layer, as (inputs, outputs); None for a plain call."""
     ends = _backend.functional_ends(operation)
     if ends is not None:
         return ends if len(keras.tree.flatten(ends[0])) == len(sources) else None
     if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
         return None
-    if len(_backend.flat_layers(operation)) == 1 or _backend.own_variables(operation):
-        return None  # a layer that adds weights of its own computes more than its sublayers
-    try:
-        fresh = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in sources]
-        known = {id(tensor): new for tensor, new in zip(sources, fresh, strict=True)}
-        args, kwargs = arguments.fill_in(known)
-        return fresh, operation.call(*args, **kwargs)
-    except Exception:  # noqa: BLE001 - the `call` of any layer runs here
+    if len(_backend.flat_layers(operation)) == 1:
         return None
+    own = _backend.own_variables(operation)
+    if any(weight_kind(operation, variable) == "kernel" for variable in own):
+        unread[id(operation)] = "it has a kernel of its own beside its layers"
+        return None
+    for known in (None, BATCH):  # a `call` may need to know the size of the batch
+        fresh = [_like(tensor, known) for tensor in sources]
+        try:
+            new = {id(old): one for old, one in zip(sources, fresh, strict=True)}
+            args, kwargs = arguments.fill_in(new)
+            outputs = operation.call(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - the `call` of any layer runs here
+            unread[id(operation)] = f"{type(error).__name__}: {error}"
+        else:
+            unread.pop(id(operation), None)
+            return fresh, outputs
+    return None
+
+
+def _like(tensor: Any, batch: int | None) -> Any:
+    size, *rest = tensor.shape or (None,)
+    shape = (batch if size is None else size, *rest) if tensor.shape else ()
+    return keras.Input(batch_shape=shape, dtype=tensor.dtype)
 
 
 def _arguments(model: Any) -> Any:

@@ -9,17 +9,22 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasinit import initializers, theory
+from kerasinit import _backend, initializers, theory
 from kerasinit._typing import Batch, Model, Rules, SeedLike
 from kerasinit.models import _rules
-from kerasinit.models._best_practice import best_choices, orthogonal_choices, scene_of
+from kerasinit.models._best_practice import best_choices, orthogonal_choices
 from kerasinit.models._describe import describe
-from kerasinit.models._draw import Choice, apply, check, journal
+from kerasinit.models._draw import Choice, apply, check
+from kerasinit.models._first_batch import first_batch
+from kerasinit.models._journal import journal
+from kerasinit.models._kept import own_choice
+from kerasinit.models._learned import remember, warn_of_learned
 from kerasinit.models._lsuv import Target, scale_to_unit_variance
+from kerasinit.models._parts import with_twins
 from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._presets import PRESETS, preset_choices
 from kerasinit.models._reseeded import resolve_seed
-from kerasinit.models._slots import Slot, slots
+from kerasinit.models._scene import Scene, scene_of
 
 
 def initialize(
@@ -33,27 +38,34 @@ def initialize(
 ) -> Plan:
     """Draws new weights for a built model, in place, and says what was chosen and why.
 
+    What the model has learned goes, with a warning; `trainable = False` keeps a layer. What its
+    author fixed stays: variables that are not trained, kernels that start from given values, and
+    zeros on purpose (the end of a branch, a head, a gate), unless a rule spells out the layer.
+
     Args:
         model: A built Keras model: Sequential, functional, subclassed, nested.
         rules: None for the best practice for each layer's place in the graph. Or one initializer
             for all kernels (a name, a config, an instance). Or an ordered list of (path regex or
-            layer class, initializer) pairs, of which the first match counts; variables that no
-            rule means are drawn from their layer's own initializers. Or a published scheme for
+            layer class, initializer) pairs, of which the first match counts; None as initializer
+            keeps what the variables hold; those that no rule means are drawn from their layer's
+            own initializers. Or a published scheme for
             residual nets: "deepnorm", "fixup", "gpt", "residual", "t-fixup", "vit".
         seed: An int repeats the weights exactly; None draws a fresh one.
         data: One batch for data-driven scaling (LSUV): every kernel is scaled, in inference mode,
             until its layer's outputs have variance 1 within 0.1, then its bias takes the mean away.
+            Of a `tf.data.Dataset`, a generator or a `PyDataset`, the inputs of the first batch.
             With `rules=None` the start is orthogonal.
         dry_run: Only plan; change nothing, and do not look at `data`.
-        reset_optimizer: Whether a compiled model's optimizer forgets its slots and step count too.
+        reset_optimizer: Whether a compiled model's optimizer forgets its slots and step count too:
+            a training from the start, so that nothing is warned of.
 
     Returns:
         The plan: one row per variable.
 
     Raises:
         ValueError: If the model is not built, `data` does not fit or is not finite, a rule matches
-            nothing or is hidden by earlier ones, or an initializer cannot fill a variable. The
-            model is unchanged then.
+            nothing or is hidden by earlier ones, an initializer cannot fill a variable, or no new
+            optimizer can be made. Model, optimizer and seeds are unchanged then, as after Ctrl-C.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
@@ -61,43 +73,54 @@ def initialize(
     >>> plan["head/kernel"].initializer
     'HeNormal()'
     """
-    found = slots(model)
-    if rules is None and data is not None:
-        choices = orthogonal_choices(scene_of(model, found))
-    else:
-        choices = choose(model, found, rules)
-    if data is None or dry_run:
-        plan = carry_out(model, choices, seed=seed, dry_run=dry_run)
-    else:
-        with journal(choice.slot.variable for choice in choices if choice.changes):
-            plan = carry_out(model, choices, seed=seed, dry_run=False)
-            plan = with_data(plan, scale_to_unit_variance(model, found, data))
-    if reset_optimizer and not dry_run:
-        restart_optimizer(model)
+    with _backend.same_random_state():  # Keras' initializers draw a seed when they are made
+        scene = scene_of(model)
+        if rules is None and data is not None:
+            choices = orthogonal_choices(scene)
+        else:
+            choices = choose(scene, rules)
+        choices = with_twins(scene, choices)
+    if dry_run:
+        return carry_out(model, choices, seed=seed, dry_run=True)
+    if not reset_optimizer:
+        warn_of_learned(choices)
+    optimizer = _built_optimizer(model) if reset_optimizer else None
+    batch = None if data is None else first_batch(data)
+    with journal(_touched(choices, seed, optimizer)):
+        plan = carry_out(model, choices, seed=seed, dry_run=False)
+        if batch is not None:
+            drawn = [
+                one.slot
+                for one in choices
+                if one.changes and id(one.slot.variable) not in scene.kept
+            ]
+            plan = with_data(plan, scale_to_unit_variance(model, drawn, batch))
+        if optimizer is not None:
+            restart(optimizer)
+    remember(choices)
     return plan
 
 
-def choose(model: Any, found: tuple[Slot, ...], rules: Any) -> list[Choice]:
+def choose(scene: Scene, rules: Any) -> list[Choice]:
     """One choice for each variable.
 
     Args:
-        model: A built Keras model.
-        found: Its variables.
+        scene: A built Keras model.
         rules: See `initialize`.
     """
     if rules is None:
-        return best_choices(scene_of(model, found))
+        return best_choices(scene)
     if isinstance(rules, str) and rules in PRESETS:
-        return preset_choices(rules, scene_of(model, found))
+        return preset_choices(rules, scene)
     if _rules.is_rule_list(rules):
-        return _rules.choose(found, rules)
+        return _rules.choose(scene, rules)
     if isinstance(rules, np.ndarray) or keras.ops.is_tensor(rules):
         raise ValueError(
             "`rules` is an initializer for all kernels or a list of rules. Received an array of "
             f"shape {tuple(rules.shape)}. A batch to scale by goes into `data=`; the values of one "
             "variable, into a rule: `[(path, values)]`."
         )
-    return _rules.choose_one(found, rules)
+    return _rules.choose_one(scene, rules)
 
 
 def reset(model: Model, *, seed: SeedLike = None, dry_run: bool = False) -> Plan:
@@ -119,8 +142,22 @@ def reset(model: Model, *, seed: SeedLike = None, dry_run: bool = False) -> Plan
     >>> reset(model, seed=1)["head/kernel"].initializer
     'GlorotUniform()'
     """
-    choices = [_rules.own_choice(slot) for slot in slots(model)]
-    return carry_out(model, choices, seed=seed, dry_run=dry_run)
+    scene = scene_of(model)
+    choices = with_twins(scene, [own_choice(slot) for slot in scene.slots])
+    if dry_run:
+        return carry_out(model, choices, seed=seed, dry_run=True)
+    with journal(_touched(choices, seed)):
+        plan = carry_out(model, choices, seed=seed, dry_run=False)
+    remember(choices)
+    return plan
+
+
+def _touched(choices: list[Choice], seed: SeedLike, optimizer: Any = None) -> list[Any]:
+    """Everything that a call may change: weights, states of generators, an optimizer."""
+    found = [one.slot.variable for one in choices if one.changes or one.slot.kind == "seed"]
+    if isinstance(seed, keras.random.SeedGenerator):
+        found.append(seed.state)
+    return found + ([] if optimizer is None else list(optimizer.variables))
 
 
 def carry_out(model: Any, choices: list[Choice], *, seed: SeedLike, dry_run: bool) -> Plan:
@@ -139,6 +176,11 @@ def carry_out(model: Any, choices: list[Choice], *, seed: SeedLike, dry_run: boo
         apply(choices, chosen_seed)
     rows = tuple(_row(choice) for choice in choices)
     return Plan(model=model.name, seed=chosen_seed, rows=rows, dry_run=dry_run)
+
+
+def _built_optimizer(model: Any) -> Any | None:
+    optimizer = getattr(model, "optimizer", None)
+    return optimizer if optimizer is not None and optimizer.built else None
 
 
 def with_data(plan: Plan, targets: list[Target]) -> Plan:
@@ -160,14 +202,22 @@ def with_data(plan: Plan, targets: list[Target]) -> Plan:
     return replace(plan, rows=tuple(rows))
 
 
-def restart_optimizer(model: Any) -> None:
-    """Gives the optimizer of a compiled model the slots and the step count of a new one."""
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None or not optimizer.built:
-        return
-    fresh = type(optimizer).from_config(optimizer.get_config())
-    fresh.build(model.trainable_variables)
-    for old, new in zip(optimizer.variables, fresh.variables, strict=True):
+def restart(optimizer: Any) -> None:
+    """Gives a built optimizer the slots and the step count of a new one; its rate stays.
+
+    Raises:
+        ValueError: If no new one can be made from its config.
+    """
+    try:
+        fresh = type(optimizer).from_config(optimizer.get_config())
+        fresh.build(_backend.trained_variables(optimizer))
+        pairs = list(zip(optimizer.variables, fresh.variables, strict=True))
+    except Exception as error:
+        raise ValueError(
+            f"`reset_optimizer`: no new {type(optimizer).__name__} can be made from its config: "
+            f"{error} Compile the model again instead. Nothing was changed."
+        ) from error
+    for old, new in pairs:
         if old.name != "learning_rate":
             old.assign(new)
 

@@ -106,7 +106,7 @@ def scale_to_unit_variance(model: Any, slots: Iterable[Slot], data: Any) -> list
 
     Args:
         model: A built model.
-        slots: Its variables; frozen layers and recurrent cells are left alone.
+        slots: Its variables that were drawn; recurrent cells are left alone.
         data: One batch, in whatever structure the model takes.
 
     Returns:
@@ -118,7 +118,11 @@ def scale_to_unit_variance(model: Any, slots: Iterable[Slot], data: Any) -> list
     targets = _targets(slots)
     inputs = keras.tree.map_structure(_checked, data)
     for number in range(MAX_TRIES + 1):
-        with _corrected(targets, may_change=number < MAX_TRIES), _backend.without_gradients():
+        with (
+            _corrected(targets, may_change=number < MAX_TRIES),
+            _backend.without_gradients(),
+            _backend.same_random_state(),
+        ):
             try:
                 model(inputs, training=False)
             except Exception as error:
@@ -135,7 +139,7 @@ def scale_to_unit_variance(model: Any, slots: Iterable[Slot], data: Any) -> list
 
 
 def _checked(values: Any) -> Tensor:
-    array = values if isinstance(values, np.ndarray) else np.asarray(ops.convert_to_numpy(values))
+    array = np.asarray(ops.convert_to_numpy(values) if ops.is_tensor(values) else values)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(
             f"`data` has {int((~np.isfinite(array)).sum())} values that are not finite, in an "
@@ -146,10 +150,10 @@ def _checked(values: Any) -> Tensor:
 
 def _targets(slots: Iterable[Slot]) -> list[Target]:
     slots = list(slots)
-    biases = {id(slot.layer): slot for slot in slots if slot.role == "bias" and not slot.frozen}
+    biases = {id(slot.layer): slot for slot in slots if slot.role == "bias"}
     found: dict[int, Target] = {}
     for slot in slots:
-        if slot.kind != "kernel" or slot.frozen or is_cell(slot.layer):
+        if slot.kind != "kernel" or is_cell(slot.layer):
             continue
         # Of a separable layer's two kernels the second one is scaled.
         found[id(slot.layer)] = Target(slot, biases.get(id(slot.layer)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasinit.layers import is_norm, own_activation
+from kerasinit.layers import is_norm, mixes, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
 
@@ -20,7 +20,7 @@ class Place:
         activation: The activation that really follows; None where there is none.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
-        output: Whether its output leaves the model with no weighted layer between.
+        output: Whether its output leaves the model and no weighted layer reads it on any way.
         into: The weighted layers that read its output.
     """
 
@@ -38,7 +38,6 @@ class _Findings:
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
     into: list[Any] = field(default_factory=list)
-    output: bool = False
 
 
 def place_of(layer: Any, graph: Graph | None) -> Place:
@@ -58,7 +57,7 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         activation,
         next(iter(found.norms), None),
         tuple(found.adds),
-        found.output,
+        is_last(calls, graph),
         tuple(found.into),
     )
 
@@ -69,14 +68,12 @@ def _follow(
     if value in seen:
         return
     seen.add(value)
-    if value in graph.outputs:
-        found.output = True
     for call in graph.readers.get(value, ()):
         activation = _calls.activation_of(call)
         if activation is not None:
             found.activations.append(activation)
-            # What comes after the activation is of no concern to this layer, unless a norm or the
-            # model's end follows at once.
+            # What comes after the activation is of no concern to this layer, unless a norm follows
+            # at once.
             _peek(call.outputs[0], graph, found)
         elif is_norm(call.operation):
             found.norms.append(call.operation)
@@ -85,19 +82,17 @@ def _follow(
             if not after_norm:
                 found.adds.append(call)
             _follow(call.outputs[0], graph, found, seen, after_norm=after_norm)
-        elif _calls.is_transparent(call):
+        elif _calls.is_transparent(call, graph):
             _follow(call.outputs[0], graph, found, seen, after_norm=after_norm)
         else:
             found.into.append(call.operation)
 
 
 def _peek(value: int, graph: Graph, found: _Findings) -> None:
-    if value in graph.outputs:
-        found.output = True
     for call in graph.readers.get(value, ()):
         if is_norm(call.operation):
             found.norms.append(call.operation)
-        elif _calls.is_transparent(call):
+        elif _calls.is_transparent(call, graph):
             _peek(call.outputs[0], graph, found)
 
 
@@ -108,20 +103,42 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
     )
 
 
-def skip_of(call: GraphCall, graph: Graph) -> int | None:
+def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
+    """Whether what `calls` make leaves the model, and no weighted layer reads it on the way."""
+    below = graph.reached((value for call in calls for value in call.outputs), without=())
+    if below.isdisjoint(graph.outputs):
+        return False
+    return not any(mixes(call.operation) for call in graph.calls if below & set(call.inputs))
+
+
+def skip_of(add: GraphCall, graph: Graph) -> int | None:
     """Which input of an add is the skip: the one that the longer branch was made from."""
-    values = list(dict.fromkeys(call.inputs))
+    values = list(dict.fromkeys(add.inputs))
     if len(values) != 2:
         return None
     first, second = (graph.ancestors(value) for value in values)
-    shared = first & second
-    if not shared:
+    if not first & second:
         return None
-    # The skip is the input itself, or (a projection) the side with fewer calls.
-    lengths = [len(first - shared), len(second - shared)]
-    if lengths[0] == lengths[1]:
+    # The skip is the input itself, perhaps scaled, or (a projection) the side with fewer weighted
+    # layers, or else with fewer calls.
+    sides = [_length(own, graph) for own in (first - second, second - first)]
+    if sides[0] == sides[1]:
         return None
-    return values[0] if lengths[0] < lengths[1] else values[1]
+    return values[0] if sides[0] < sides[1] else values[1]
+
+
+def _length(values: frozenset[int], graph: Graph) -> tuple[int, int]:
+    """Weighted layers, and calls, that make some values."""
+    calls = {id(call): call for value in values if (call := graph.maker.get(value)) is not None}
+    return sum(mixes(call.operation) for call in calls.values()), len(calls)
+
+
+def source_of(value: int, graph: Graph) -> GraphCall | None:
+    """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
+    call = graph.maker.get(value)
+    while call is not None and _calls.is_transparent(call, graph):
+        call = graph.maker.get(call.inputs[0])
+    return call
 
 
 def branch_calls(call: GraphCall, graph: Graph) -> Iterator[GraphCall]:

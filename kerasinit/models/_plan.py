@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kerasinit._safe_text import printed, safe
 from kerasinit._typing import Shape
+
+WIDTH = 140  # columns of the printed plan
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,11 @@ class Plan:
         return asdict(self)
 
     def __str__(self) -> str:
-        return _table(self)
+        return printed(_table(self), WIDTH)
 
 
-def _table(plan: Plan) -> str:
+def _table(plan: Plan) -> Any:
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=SIMPLE, pad_edge=False, title_justify="left", title=_title(plan))
@@ -110,18 +111,16 @@ def _table(plan: Plan) -> str:
     table.add_column("reason", overflow="fold")
     for row in plan.rows:
         cells = [
-            row.path,
+            safe(row.path),
             "x".join(map(str, row.shape)) or "()",
-            row.initializer or "(left alone)",
+            safe(row.initializer) or "(left alone)",
             "" if row.fan_in is None else f"{row.fan_in:g}, {row.fan_out:g}",
             "" if row.gain is None else f"{row.gain:.4g}",
         ]
         if with_data:
             cells.append(_measured(row))
-        table.add_row(*cells, row.reason)
-    stream = io.StringIO()
-    Console(file=stream, width=140, color_system=None, highlight=False, markup=False).print(table)
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+        table.add_row(*cells, safe(row.reason))
+    return table
 
 
 def _title(plan: Plan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import keras
@@ -10,8 +11,10 @@ from kerasinit import _backend
 from kerasinit._typing import Model
 from kerasinit.layers import kind_of
 from kerasinit.models._builtin import builtin, is_ours
+from kerasinit.models._describe import describe
 from kerasinit.models._slots import Slot, require_built, slots
 
+NESTED = 8  # levels of options inside a layer that are searched
 Built = TypeVar("Built", bound=Model)
 
 
@@ -31,7 +34,8 @@ def portable(model: Built) -> Built:
         The same model.
 
     Raises:
-        ValueError: If the model is not built: fans are counted on its variables.
+        ValueError: If the model is not built: fans are counted on its variables. Or if its saved
+            config names kerasinit where no equal can be put; the model is unchanged then.
 
     >>> import keras, kerasinit
     >>> head = keras.layers.Dense(2, kernel_initializer="kerasinit>HeNormal")
@@ -41,22 +45,78 @@ def portable(model: Built) -> Built:
     """
     require_built(model)
     known = slots(model)
-    replaced: list[tuple[dict[str, Any], str, Any]] = []
-    for layer in _backend.flat_layers(model):
-        own = type(layer).__module__.partition(".")[0] == "keras"  # its `get_config` reads `vars`
-        for holder in (vars(layer), {} if own else _backend.automatic_config(layer)):
-            for name, value in list(holder.items()):
-                initializer = _named(value) if name.endswith("_initializer") else value
-                if is_ours(initializer):
-                    replaced.append((holder, name, _equal(initializer, name, layer, known)))
-    for holder, name, initializer in replaced:
-        holder[name] = initializer
+    replaced: list[tuple[Any, Any, Any]] = []  # holder, key, what it held
+    try:
+        for layer in _backend.flat_layers(model):
+            own = type(layer).__module__.partition(".")[0] == "keras"  # `get_config` reads `vars`
+            for holder in (vars(layer), {} if own else _backend.automatic_config(layer)):
+                for place, key, name, initializer in _found(holder):
+                    equal = _equal(initializer, name, layer, known)
+                    as_config = isinstance(place[key], (str, Mapping)) and place is not holder
+                    replaced.append((place, key, place[key]))
+                    place[key] = keras.initializers.serialize(equal) if as_config else equal
+        _require_portable(model)
+    except BaseException:
+        for place, key, value in reversed(replaced):
+            place[key] = value
+        raise
     return model
 
 
-def _named(value: Any) -> Any:
-    """The initializer that a string in a recorded config stands for."""
-    return keras.initializers.get(value) if isinstance(value, str) else value
+def _found(holder: Any) -> list[tuple[Any, Any, str, Any]]:
+    """(container, key, name, initializer) for each of our initializers in a nested container."""
+    found: list[tuple[Any, Any, str, Any]] = []
+    waiting: list[tuple[Any, str, int]] = [(holder, "", 0)]
+    while waiting:
+        place, above, depth = waiting.pop()
+        for key, value in list(place.items() if isinstance(place, Mapping) else enumerate(place)):
+            name = key if isinstance(key, str) else above
+            initializer = _ours(value, name)
+            if initializer is not None:
+                found.append((place, key, name, initializer))
+            elif isinstance(value, (dict, list)) and depth < NESTED:
+                waiting.append((value, name, depth + 1))
+    return found
+
+
+def _ours(value: Any, name: str) -> Any | None:
+    """The initializer of ours that `value` is, or names, or is the config of."""
+    text = value if isinstance(value, str) else ""
+    if isinstance(value, Mapping) and isinstance(value.get("registered_name"), str):
+        text = value["registered_name"]
+    if text.startswith("kerasinit>") or (text and name.endswith("_initializer")):
+        value = keras.initializers.get(value if isinstance(value, str) else dict(value))
+    return value if is_ours(value) else None
+
+
+def _require_portable(model: Any) -> None:
+    """Refuses a model whose saved config still names kerasinit.
+
+    Raises:
+        ValueError: Naming the place in the config.
+    """
+    try:
+        config = keras.saving.serialize_keras_object(model)
+    except Exception:  # noqa: BLE001 - the `get_config` of any layer runs here
+        return  # there is no file that could need kerasinit
+    place = _named_in(config, "config")
+    if place:
+        raise ValueError(
+            f"The saved model would still need kerasinit: {place}. Replace it by hand. "
+            "Nothing was changed."
+        )
+
+
+def _named_in(config: Any, place: str) -> str:
+    """Where a saved config names kerasinit; empty where it does not."""
+    if isinstance(config, Mapping):
+        named = str(config.get("module", "")).partition(".")[0] == "kerasinit"
+        parts = [(f"{place}[{key!r}]", value) for key, value in config.items()]
+    elif isinstance(config, (list, tuple)):
+        named, parts = False, [(f"{place}[{key}]", value) for key, value in enumerate(config)]
+    else:
+        return place if isinstance(config, str) and config.startswith("kerasinit>") else ""
+    return place if named else next(filter(None, (_named_in(v, p) for p, v in parts)), "")
 
 
 def _equal(initializer: Any, name: str, layer: Any, known: tuple[Slot, ...]) -> Any:
@@ -69,12 +129,19 @@ def _equal(initializer: Any, name: str, layer: Any, known: tuple[Slot, ...]) -> 
         if slot.layer is layer and (slot.role in roles or slot.initializer is initializer)
     ]
     below = [slot for slot in known if id(slot.layer) in inside and slot.role in roles]
-    found = own or below
+    alike = [  # kept under another name than its variable
+        slot
+        for slot in known
+        if slot.layer is layer
+        and slot.kind in ("kernel", "embedding")
+        and (slot.initializer is None or describe(slot.initializer) == describe(initializer))
+    ]
+    found = own or below or alike
     if not found:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} keeps {type(initializer).__name__} as "
             f"{name!r}, but has no variable of that name to count fans on. Replace it by hand. "
             "Nothing was changed."
         )
-    shared = not own and len({slot.shape for slot in found}) > 1
+    shared = not (own or alike) and len({slot.shape for slot in found}) > 1
     return builtin(initializer, found[0], shared=shared or kind_of(layer).family == "attention")

@@ -10,12 +10,13 @@ from typing import Any
 import keras
 
 from kerasinit import initializers
-from kerasinit.layers import attention_part, is_norm, kind_of
-from kerasinit.models._best_practice import Scene, choice_of, kernel_choice
+from kerasinit.layers import attention_part, is_cell, is_norm, kind_of
+from kerasinit.models._best_practice import choice_of, kernel_choice
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall
+from kerasinit.models._kept import own_choice
 from kerasinit.models._places import branch_calls
-from kerasinit.models._rules import left_alone, own_choice
+from kerasinit.models._scene import Scene
 from kerasinit.models._slots import Slot
 
 GPT_STD = 0.02  # Radford et al., 2019, GPT-2 code: every weight
@@ -93,7 +94,7 @@ def preset_choices(name: str, scene: Scene) -> list[Choice]:
     """
     branches = find_branches(scene, name)
     rule = PRESETS[name]
-    return [left_alone(slot) or rule(slot, branches) for slot in scene.slots]
+    return [scene.kept.get(id(slot.variable)) or rule(slot, branches) for slot in scene.slots]
 
 
 def find_branches(scene: Scene, name: str) -> Branches:
@@ -121,6 +122,11 @@ def find_branches(scene: Scene, name: str) -> Branches:
         for number, add in enumerate(scene.adds)
         if (branch := _branch(number, add, scene, graph, add in decoder)) is not None
     ]
+    if not found:
+        raise ValueError(
+            f"The rules {name!r} need kernels on the residual branches, but those of "
+            f"{scene.model.name!r} have none. Use None. Nothing was changed."
+        )
     return Branches(tuple(found), scene)
 
 
@@ -139,8 +145,10 @@ def _branch(
     inside.sort(key=lambda pair: pair[0])
     end = inside[-1][0]
     kernels = tuple(slot for _, slot in inside)
-    ends = [slot for position, slot in inside if position == end]
-    last = tuple(slot for slot in ends if attention_part(slot.layer) in ("", "output"))
+    ends = [s for at, s in inside if at == end and attention_part(s.layer) in ("", "output")]
+    # Of a block that is read as one call, or a separable layer, the last kernel acts last; a cell
+    # adds up what its kernels make.
+    last = tuple(ends if ends and is_cell(ends[-1].layer) else ends[-1:])
     norms = [call.operation for call in calls[end + 1 :] if is_norm(call.operation)]
     attention = any(kind_of(call.operation).family == "attention" for call in calls)
     norm = norms[-1] if norms else None

@@ -11,14 +11,15 @@ from kerasinit.models._draw import (
     Choice,
     assign,
     check,
+    checked_draw,
     comes_in_pieces,
     depends_on_seed,
-    finite_draw,
     reads_weights,
 )
 from kerasinit.models._initialize import choose
+from kerasinit.models._learned import remember
 from kerasinit.models._reseeded import variable_seeds
-from kerasinit.models._slots import slots
+from kerasinit.models._scene import scene_of
 
 
 class Redraw:
@@ -41,7 +42,7 @@ class Redraw:
     """
 
     def __init__(self, model: Model, rules: Rules = None) -> None:
-        self._choices = choose(model, slots(model), rules)
+        self._choices = choose(scene_of(model), rules)
         check(self._choices)
         self._in_place = any(reads_weights(choice) for choice in self._choices if choice.changes)
         self._fixed = {
@@ -73,8 +74,9 @@ class Redraw:
             return ops.convert_to_tensor(variable)
         if self._in_place or comes_in_pieces(choice):
             assign(choice, seed)
+            remember([choice])
             return ops.copy(variable)
-        values = finite_draw(choice, seed)
+        values = checked_draw(choice, seed)
         dtype = keras.backend.standardize_dtype(variable.dtype)
         is_same = keras.backend.standardize_dtype(values.dtype) == dtype
         return values if is_same else ops.cast(values, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -52,15 +53,33 @@ def variable_seeds(paths: Iterable[str], seed: int) -> list[int]:
     return seeds
 
 
-def reseeded(initializer: Any, seed: int) -> Any:
-    """A copy of `initializer` with `seed`, wherever its config keeps one.
+def is_library(initializer: Any) -> bool:
+    """Whether `initializer` is of a class of Keras or ours, whose config says all."""
+    return isinstance(initializer, keras.initializers.Initializer) and (
+        type(initializer).__module__.partition(".")[0] in ("keras", "kerasinit")
+    )
 
-    Calling a Keras initializer again repeats its values, so every draw gets its own copy. A plain
-    function has no config and is returned as it is.
+
+def reseeded(initializer: Any, seed: int) -> Any:
+    """A copy of `initializer` with `seed`, wherever it keeps one.
+
+    Calling a Keras initializer again repeats its values, so every draw gets its own copy. Of a
+    user's class the config need not be complete: the copy shares all attributes but those that
+    hold a seed. A plain function is returned as it is.
     """
+    if is_library(initializer):
+        return type(initializer).from_config(with_seed(initializer.get_config(), seed))
     if not isinstance(initializer, keras.initializers.Initializer):
         return initializer
-    return type(initializer).from_config(with_seed(initializer.get_config(), seed))
+    own = copy.copy(initializer)
+    for name, value in vars(initializer).items():
+        if isinstance(value, keras.random.SeedGenerator):
+            setattr(own, name, keras.random.SeedGenerator(seed))
+        elif isinstance(value, keras.initializers.Initializer):
+            setattr(own, name, reseeded(value, seed))
+        elif name == "seed":
+            setattr(own, name, seed)
+    return own
 
 
 def with_seed(config: Any, seed: int) -> Any:

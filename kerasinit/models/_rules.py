@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,10 @@ import keras
 
 from kerasinit.models._describe import describe
 from kerasinit.models._draw import Choice
+from kerasinit.models._kept import is_drawable, own_choice
+from kerasinit.models._near_names import loadable_names, near
+from kerasinit.models._presets import PRESETS
+from kerasinit.models._scene import Scene
 from kerasinit.models._slots import Slot
 
 
@@ -20,10 +24,12 @@ class InitializerRule:
     """One (pattern, initializer) pair.
 
     Args:
-        pattern: A regular expression searched in variable paths, or a layer class. It means
-            kernels (and, for a class, embeddings); a regular expression that names another
-            variable (`"bias"`) means that one.
-        initializer: The initializer for the matching variables.
+        pattern: A regular expression searched in variable paths, or a layer class: that of the
+            layer, or of one around it (`LSTM`, `Bidirectional`, `MultiHeadAttention`). It means
+            kernels; for a class, and where it spells the name of the layer, embeddings; a regular
+            expression that names another variable (`"bias"`) means that one; one that finds
+            nothing else (`"norm/"`) means every trained variable that it finds.
+        initializer: The initializer for the matching variables; None keeps what they hold.
     """
 
     pattern: str | type
@@ -31,28 +37,58 @@ class InitializerRule:
 
     def matches(self, slot: Slot) -> bool:
         """Whether this rule is about `slot`."""
+        keeps = self.initializer is None  # then all that the pattern finds
         if isinstance(self.pattern, type):
-            return isinstance(slot.layer, self.pattern) and slot.kind in ("kernel", "embedding")
-        meant = slot.kind == "kernel" or slot.role in self.pattern
-        return meant and re.search(self.pattern, slot.path) is not None
+            found = any(isinstance(layer, self.pattern) for layer in (slot.layer, *slot.owners))
+            return found and (keeps or slot.kind in ("kernel", "embedding"))
+        embedding = slot.kind == "embedding" and slot.layer.name in self.pattern
+        meant = keeps or slot.kind == "kernel" or embedding or slot.role in self.pattern
+        return meant and self.finds(slot)
+
+    def finds(self, slot: Slot) -> bool:
+        """Whether the path of `slot` fits the regular expression."""
+        return isinstance(self.pattern, str) and bool(re.search(self.pattern, slot.path))
+
+    def names(self, slot: Slot) -> bool:
+        """Whether this rule spells out the layer of `slot`, or a role that few variables have."""
+        if not isinstance(self.pattern, str):
+            return False
+        layer = slot.layer_path.rpartition("/")[2]
+        return layer in self.pattern or (slot.kind == "other" and slot.role in self.pattern)
 
     def __str__(self) -> str:
         return repr(self.pattern) if isinstance(self.pattern, str) else self.pattern.__name__
 
 
-def to_initializer(identifier: Any) -> Any:
+def to_initializer(identifier: Any, argument: str = "An initializer") -> Any:
     """An initializer from a string, a config, an instance, a class or a function.
+
+    Args:
+        identifier: What the user passed.
+        argument: What the user passed it as, for the message.
 
     Raises:
         ValueError: If `identifier` names no initializer.
     """
-    initializer = keras.initializers.get(identifier)
+    try:
+        initializer = keras.initializers.get(identifier)
+    except (ValueError, TypeError) as error:
+        raise ValueError(_unknown(identifier, argument)) from error
     if initializer is None or not callable(initializer):
-        raise ValueError(
-            "An initializer must be a name, a config, an instance or a function "
-            f"`(shape, dtype) -> tensor`. Received: {identifier!r}."
-        )
+        raise ValueError(_unknown(identifier, argument))
     return initializer
+
+
+def _unknown(identifier: Any, argument: str) -> str:
+    text = (
+        f"{argument} must be a name, a config, an instance or a function "
+        f"`(shape, dtype) -> tensor`. Received: {identifier!r}."
+    )
+    if isinstance(identifier, Mapping) and "class_name" not in identifier:
+        pairs = ", ".join(f"({key!r}, {value!r})" for key, value in identifier.items())
+        return f"{text} Several rules are a list of pairs, the first match counts: [{pairs}]."
+    name = identifier.get("class_name") if isinstance(identifier, Mapping) else identifier
+    return f"{text} {near(name, [*PRESETS, *loadable_names()])}" if isinstance(name, str) else text
 
 
 def is_rule_list(rules: Any) -> bool:
@@ -86,81 +122,88 @@ def parse(rules: Sequence[Any]) -> tuple[InitializerRule, ...]:
                 "A rule starts with a regular expression for variable paths or a layer class. "
                 f"Received: {pattern!r}."
             )
-        parsed.append(InitializerRule(pattern, to_initializer(identifier)))
+        initializer = None if identifier is None else to_initializer(identifier)
+        parsed.append(InitializerRule(pattern, initializer))
     if not parsed:
         raise ValueError("`rules` is an empty list. Pass None for the best practice.")
     return tuple(parsed)
 
 
-def choose(slots: Iterable[Slot], rules: Sequence[Any]) -> list[Choice]:
-    """One choice per slot: the first rule that matches it, else the layer's own initializer.
+def choose(scene: Scene, rules: Sequence[Any]) -> list[Choice]:
+    """One choice per variable: the first rule that matches it, else the layer's own initializer.
 
     Raises:
         ValueError: If a rule matches no variable, or only variables of earlier rules.
     """
-    slots = list(slots)
     parsed = parse(rules)
+    meant = [_meant(rule, scene.slots) for rule in parsed]
     hits = dict.fromkeys(range(len(parsed)), 0)
     choices = []
-    for slot in slots:
-        matching = [position for position, rule in enumerate(parsed) if rule.matches(slot)]
-        if not matching:
+    for slot in scene.slots:
+        first = next((i for i, found in enumerate(meant) if id(slot.variable) in found), None)
+        if first is None:
             choices.append(own_choice(slot))
             continue
-        hits[matching[0]] += 1
-        rule = parsed[matching[0]]
-        choices.append(left_alone(slot) or Choice(slot, rule.initializer, f"rule {rule}"))
-    for position, rule in enumerate(parsed):
+        hits[first] += 1
+        rule, kept = parsed[first], scene.kept.get(id(slot.variable))
+        if rule.initializer is None:
+            choices.append(Choice(slot, None, f"rule {rule} keeps it"))
+        elif kept is None:
+            choices.append(Choice(slot, rule.initializer, f"rule {rule}"))
+        elif rule.names(slot) and is_drawable(slot):
+            reason = f"rule {rule} names it, against: {kept.reason}"
+            choices.append(Choice(slot, rule.initializer, reason))
+        else:
+            choices.append(kept)
+    for position in range(len(parsed)):
         if not hits[position]:
-            raise ValueError(_missed(rule, parsed[:position], slots))
+            raise ValueError(_missed(position, parsed, meant, scene.slots))
     return choices
 
 
-def _missed(rule: InitializerRule, earlier: tuple[InitializerRule, ...], slots: list[Slot]) -> str:
-    meant = [slot for slot in slots if rule.matches(slot)]
-    if meant:
-        covering = [str(other) for other in earlier if any(other.matches(slot) for slot in meant)]
+def _meant(rule: InitializerRule, slots: Sequence[Slot]) -> set[int]:
+    """Identities of the variables that a rule is about."""
+    found = {id(slot.variable) for slot in slots if rule.matches(slot)}
+    return found or {
+        id(slot.variable) for slot in slots if rule.finds(slot) and slot.variable.trainable
+    }
+
+
+def _missed(
+    position: int,
+    rules: tuple[InitializerRule, ...],
+    meant: list[set[int]],
+    slots: Sequence[Slot],
+) -> str:
+    rule = rules[position]
+    if meant[position]:
+        covering = [str(rules[i]) for i in range(position) if meant[i] & meant[position]]
         return (
             f"The rule {rule} never applies: every variable it matches is taken by an earlier "
             f"rule ({', '.join(covering)}). Put the narrower rule first. Nothing was changed."
         )
     if isinstance(rule.pattern, type):
-        present = sorted({type(slot.layer).__name__ for slot in slots})
+        weighted = [slot for slot in slots if slot.kind in ("kernel", "embedding")]
+        around = {type(one).__name__ for slot in weighted for one in (slot.layer, *slot.owners)}
         return (
-            f"The rule {rule} matches no layer. Layers with variables: {', '.join(present)}. "
-            "Nothing was changed."
+            f"The rule {rule} matches no layer. Layers with variables: "
+            f"{', '.join(sorted(around))}. Nothing was changed."
         )
     paths = [slot.path for slot in slots]
-    near = difflib.get_close_matches(rule.pattern, paths, n=3, cutoff=0.3) or paths[:3]
+    close = difflib.get_close_matches(rule.pattern, paths, n=3, cutoff=0.3) or paths[:3]
     return (
-        f"The rule {rule} matches no variable path. Near matches: {', '.join(near)}. "
+        f"The rule {rule} matches no variable path. Near matches: {', '.join(close)}. "
         "Nothing was changed."
     )
 
 
-def choose_one(slots: Iterable[Slot], identifier: Any) -> list[Choice]:
+def choose_one(scene: Scene, identifier: Any) -> list[Choice]:
     """The same initializer for every kernel; every other variable from its layer's own."""
-    initializer = to_initializer(identifier)
+    initializer = to_initializer(identifier, "`rules`")
     reason = f"{describe(initializer).partition('(')[0]} for every kernel"
     return [
-        left_alone(slot) or Choice(slot, initializer, reason)
+        scene.kept.get(id(slot.variable)) or Choice(slot, initializer, reason)
         if slot.kind == "kernel"
         else own_choice(slot)
-        for slot in slots
+        for slot in scene.slots
     ]
-
-
-def own_choice(slot: Slot) -> Choice:
-    """The layer's own initializer, or the reason why the variable is left alone."""
-    return left_alone(slot) or Choice(slot, slot.initializer, "the layer's own initializer")
-
-
-def left_alone(slot: Slot) -> Choice | None:
-    """The choice to change nothing, where the layer is frozen or nothing can be drawn."""
-    if slot.frozen and slot.kind != "seed":
-        return Choice(slot, None, f"frozen: {slot.layer.name!r} has trainable=False")
-    if slot.kind in ("seed", "state") or (slot.initializer is None and slot.kind != "kernel"):
-        return Choice(slot, None, slot.note)
-    if slot.initializer is None and slot.note.endswith("not a drawn weight"):
-        return Choice(slot, None, slot.note)
-    return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -27,6 +28,7 @@ class Slot:
         kind: What it is for: a `WeightKind`, or `"seed"` for the state of a random generator.
         initializer: The layer's own initializer, or None where there is none.
         note: Why the variable cannot be drawn again; empty where it can.
+        owners: The layers around `layer`, the model first.
     """
 
     variable: Any
@@ -35,6 +37,7 @@ class Slot:
     kind: str
     initializer: Callable[..., Tensor] | None
     note: str = ""
+    owners: tuple[Any, ...] = ()
 
     @property
     def path(self) -> str:
@@ -52,9 +55,11 @@ class Slot:
         return tuple(int(size) for size in self.variable.shape)
 
     @property
-    def frozen(self) -> bool:
-        """Whether the owning layer is marked as not trainable."""
-        return not self.layer.trainable
+    def is_float(self) -> bool:
+        """Whether it holds real numbers; quantized codes and counters do not."""
+        return bool(
+            keras.backend.is_float_dtype(keras.backend.standardize_dtype(self.variable.dtype))
+        )
 
 
 def slots(model: Any) -> tuple[Slot, ...]:
@@ -72,11 +77,16 @@ def slots(model: Any) -> tuple[Slot, ...]:
     """
     require_built(model)
     found: dict[int, Slot] = {}
-    for layer in _backend.flat_layers(model):
+    layers = _backend.flat_layers(model)
+    owners: dict[int, tuple[Any, ...]] = {}
+    for outer in layers:
+        for inner in _backend.flat_layers(outer)[1:]:
+            owners[id(inner)] = (*owners.get(id(inner), ()), outer)
+    for layer in layers:
         for slot in _slots_of(layer):
             known = found.get(id(slot.variable))
             if known is None or slot.initializer is not None:  # a wrapper, then the wrapped layer
-                found[id(slot.variable)] = slot
+                found[id(slot.variable)] = replace(slot, owners=owners.get(id(layer), ()))
     for variable in model.variables:  # whatever a layer tracks in a way of its own
         if id(variable) not in found:
             found[id(variable)] = Slot(
@@ -94,8 +104,11 @@ def require_built(model: Any) -> None:
     """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: {type(model)}.")
-    layers = _backend.flat_layers(model)
-    if not model.built or (not model.variables and not all(layer.built for layer in layers)):
+    inside = _backend.flat_layers(model)[1:]
+    # A container of built models, with a `train_step` of its own, may never be built itself.
+    parts_built = bool(model.variables) and all(layer.built for layer in inside)
+    empty = model.built and not model.variables and all(layer.built for layer in inside)
+    if not (parts_built or empty or (model.built and model.variables)):
         raise ValueError(
             f"The model {model.name!r} has no weights yet. Build it first: call it on a batch, "
             f"`model.build(input_shape)`, or start it with `keras.Input`. Received: {model}."
@@ -111,8 +124,9 @@ def _slots_of(layer: Any) -> Iterator[Slot]:
         if kind == "state":
             yield Slot(variable, layer, role, kind, None, "statistics of the data (`adapt`)")
             continue
-        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(variable.dtype)):
-            yield Slot(variable, layer, role, kind, None, f"{variable.dtype}: not a drawn weight")
+        codes = Slot(variable, layer, role, kind, None, f"{variable.dtype}: not a drawn weight")
+        if not codes.is_float:
+            yield codes
             continue
         initializer = _kept_initializer(layer, variable, role)
         note = ""
@@ -153,11 +167,10 @@ def with_einsum_axes(initializer: Any, layer: Any, variable: Any) -> Any:
     if kind_of(layer).family != "einsum" or not scaled or None not in given:
         return initializer
     axes = kernel_axes(layer, "kernel", tuple(variable.shape))
-    config = initializer.get_config()
-    config["seed"] = initializer.seed
-    config["input_axes"] = list(axes.inputs)
-    config["output_axes"] = sorted((*axes.outputs, *axes.batch))
-    return type(initializer).from_config(config)
+    told = copy.copy(initializer)
+    told.input_axes = list(axes.inputs)
+    told.output_axes = sorted((*axes.outputs, *axes.batch))
+    return told
 
 
 class ForgetBias(keras.initializers.Initializer):

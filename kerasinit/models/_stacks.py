@@ -45,7 +45,7 @@ class _Link:
     pixels: int
 
 
-def roles(graph: Graph) -> dict[int, StackRole]:
+def roles(graph: Graph, fixed: frozenset[int] = frozenset()) -> dict[int, StackRole]:
     """Identity of a layer -> its role, for the layers of plain stacks.
 
     A layer passes its signal on to a stack if every path from its output leads through one and
@@ -54,9 +54,11 @@ def roles(graph: Graph) -> dict[int, StackRole]:
 
     Args:
         graph: The graph of the model.
+        fixed: Identities of layers whose kernel is not drawn: they are in no stack.
     """
-    plain = [call for call in graph.calls if _is_plain(call, graph)]
-    links = {id(call): links for call in plain if (links := _links(call, graph))}
+    plain = [call for call in graph.calls if _is_plain(call, graph, fixed)]
+    known = frozenset(map(id, plain))
+    links = {id(call): links for call in plain if (links := _links(call, graph, known))}
     fed_by: dict[int, tuple[GraphCall, _Link]] = {}
     for call in plain:
         for link in links.get(id(call), ()):
@@ -95,19 +97,19 @@ def roles(graph: Graph) -> dict[int, StackRole]:
     return found
 
 
-def _is_plain(call: GraphCall, graph: Graph) -> bool:
+def _is_plain(call: GraphCall, graph: Graph, fixed: frozenset[int]) -> bool:
     layer = call.operation
     if not is_one_matrix(layer) or is_channels_first(layer) or len(graph.calls_of(layer)) != 1:
         return False
-    return bool(layer.trainable) and not getattr(layer, "lora_enabled", False)
+    return id(layer) not in fixed
 
 
-def _links(call: GraphCall, graph: Graph) -> tuple[_Link, ...] | None:
+def _links(call: GraphCall, graph: Graph, plain: frozenset[int]) -> tuple[_Link, ...] | None:
     own = own_activation(call.operation)
     found = []
     try:
         activation = None if own is None else theory.resolve(own)
-        for reader, follower, pixels in _paths(call.outputs[0], graph, activation, 1):
+        for reader, follower, pixels in _paths(call.outputs[0], graph, plain, activation, 1):
             found.append(_Link(reader, follower or theory.resolve(None), pixels))
         if not found or len({link.activation for link in found}) != 1:
             return None
@@ -127,23 +129,27 @@ class _TornError(Exception):
 
 
 def _paths(
-    value: int, graph: Graph, activation: theory.Activation | None, pixels: int
+    value: int,
+    graph: Graph,
+    plain: frozenset[int],
+    activation: theory.Activation | None,
+    pixels: int,
 ) -> Iterator[tuple[GraphCall, theory.Activation | None, int]]:
     readers = graph.readers.get(value, ())
     if value in graph.outputs or not readers:
         raise _TornError
     for call in readers:
-        if _is_plain(call, graph):
+        if id(call) in plain:
             yield call, activation, pixels
             continue
         follower = _calls.activation_of(call)
         if follower is not None and activation is None:
-            yield from _paths(call.outputs[0], graph, theory.resolve(follower), pixels)
-        elif _calls.is_transparent(call):
+            yield from _paths(call.outputs[0], graph, plain, theory.resolve(follower), pixels)
+        elif _calls.is_transparent(call, graph):
             before, after = graph.shape[value], graph.shape[call.outputs[0]]
             merged = pixels_merged(call.operation, before, after)
             if merged is None or (merged > 1 and pixels > 1):
                 raise _TornError
-            yield from _paths(call.outputs[0], graph, activation, pixels * merged)
+            yield from _paths(call.outputs[0], graph, plain, activation, pixels * merged)
         else:
             raise _TornError

@@ -8,6 +8,7 @@ import json
 import math
 from typing import Any, Literal, TypeAlias
 
+from kerasinit._safe_text import csv_cell, safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
 from kerasinit.report._ranking import Ranked, ranked
 from kerasinit.report._settings import settings
@@ -19,9 +20,6 @@ PLAIN = (
     "learning_rate", "replicas", "trained_share", "epochs_to_target", "first_gradient",
     "last_gradient", "verdict", "conclusion",
 )  # fmt: skip
-# A spreadsheet runs a cell that starts with one of these as a formula.
-# Source: OWASP, CSV injection, https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export(comparison: Comparison, form: Form) -> str:
@@ -43,7 +41,7 @@ def export(comparison: Comparison, form: Form) -> str:
 
 def _as_json(comparison: Comparison) -> str:
     values = {"summary": list(summary(comparison)), **comparison.to_dict()}
-    return json.dumps(_finite(values), indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(_finite(values), indent=2, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
@@ -86,12 +84,9 @@ def _flat(row: ComparisonRow) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as a spreadsheet may open it: empty for unknown, names never formulas."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+    """A value for a cell: empty for unknown."""
+    is_unknown = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if is_unknown else csv_cell(value)
 
 
 def _as_markdown(comparison: Comparison) -> str:
@@ -125,5 +120,5 @@ def _markdown(text: str) -> str:
     >>> print(_markdown("a|b_c<d>"))
     a\|b\_c\<d\>
     """
-    flat = " ".join(text.split())
+    flat = safe(" ".join(text.split()))
     return "".join(f"\\{char}" if char in "\\`*_{}[]<>#|!" else char for char in flat)

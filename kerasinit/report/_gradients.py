@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasinit._numbers import is_finite
 from kerasinit.report._figures import Figure, label, power, short
 from kerasinit.report._files import write_whole
 from kerasinit.report._layers import GRADIENT_LEGEND, GRADIENT_RANGE
@@ -21,6 +23,10 @@ MOST_STEPS = 400  # columns of the charts: more steps than that are thinned out 
 LAYERS_SHOWN = 5  # lines drawn when the page opens, evenly spread over the depth
 VANISHING = 1e-3  # ratio of the first to the last layer's gradient below which it is named so
 EXPLODING = 1e3
+MEASURES = (  # part of a row, number of each layer in it
+    ("layers", "norm"), ("layers", "update_ratio"), ("layers", "signal_gradient_rms"),
+    ("activations", "rms"), ("activations", "dead_share"),
+)  # fmt: skip
 CONTENTS = (
     ("summary", "Summary"),
     ("training", "The training"),
@@ -94,7 +100,7 @@ def read(path: Path) -> Recording:
     Raises:
         ValueError: If the file holds no recorded steps.
     """
-    with path.open(encoding="utf-8") as stream:
+    with path.open(encoding="utf-8", errors="replace") as stream:
         total = sum(1 for line in stream if line.endswith("\n"))
     wanted = set(np.linspace(0, max(total - 1, 0), min(total, MOST_STEPS)).round().astype(int))
     rows = list(_rows(path, wanted))
@@ -104,13 +110,7 @@ def read(path: Path) -> Recording:
             "kerasinit.callbacks.GradientStats(path='gradients.jsonl') filled."
         )
     layers = tuple(dict.fromkeys(name for row in rows for name in row["layers"]))
-    by_layer = {
-        measure: _table(rows, layers, part, measure)
-        for part, measure in (
-            ("layers", "norm"), ("layers", "update_ratio"), ("layers", "signal_gradient_rms"),
-            ("activations", "rms"), ("activations", "dead_share"),
-        )
-    }  # fmt: skip
+    by_layer = {measure: _table(rows, layers, part, measure) for part, measure in MEASURES}
     return Recording(
         count=total,
         layers=layers,
@@ -123,21 +123,38 @@ def read(path: Path) -> Recording:
 
 
 def _rows(path: Path, wanted: set[int]) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as stream:
+    with path.open(encoding="utf-8", errors="replace") as stream:
         for place, line in enumerate(stream):
             if place not in wanted or not line.endswith("\n"):  # a torn last line is no row
                 continue
-            try:
+            with contextlib.suppress(ValueError, RecursionError):
                 row = json.loads(line)
-                if {"step", "epoch", "loss", "grad_norm", "layers"} <= row.keys():
+                if _is_step(row):
                     yield row
                     continue
-            except (json.JSONDecodeError, AttributeError):
-                pass
             raise ValueError(
                 f"{str(path)!r}, line {place + 1}, is no recorded step. Pass a file that "
                 "kerasinit.callbacks.GradientStats(path='gradients.jsonl') filled."
             )
+
+
+def _is_step(row: Any) -> bool:
+    """Whether a row has what the page reads, as `kerasinit.callbacks` writes it."""
+    return (
+        isinstance(row, dict)
+        and all(type(row.get(name)) is int and abs(row[name]) < 2**53 for name in ("step", "epoch"))
+        and {"loss", "grad_norm", "layers"} <= row.keys()
+        and all(row[name] is None or is_finite(row[name]) for name in ("loss", "grad_norm"))
+        and all(_are_parts(row.get(name) or {}) for name in ("layers", "activations"))
+    )
+
+
+def _are_parts(parts: Any) -> bool:
+    return isinstance(parts, dict) and all(
+        isinstance(part, dict)
+        and all(part.get(name) is None or is_finite(part[name]) for _, name in MEASURES)
+        for part in parts.values()
+    )
 
 
 def _table(

@@ -14,6 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from kerasinit._safe_text import safe_values
 from kerasinit.experiments import Comparison
 from kerasinit.report._charts import charts_of
 from kerasinit.report._files import extra, write_whole
@@ -115,6 +116,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         loader=jinja2.FunctionLoader(_asset),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: value if isinstance(value, markup) else safe_values(value),
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -138,7 +140,7 @@ def _plotly() -> str:
 
 def packed_data(values: Mapping[str, Any]) -> str:
     """Plain values as the script of the page unpacks them; NaN is refused."""
-    return _packed(json.dumps(values, separators=(",", ":"), allow_nan=False))
+    return _packed(json.dumps(safe_values(values), separators=(",", ":"), allow_nan=False))
 
 
 def _packed(text: str) -> str:

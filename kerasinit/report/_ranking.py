@@ -10,6 +10,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
+from kerasinit._safe_text import safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
 from kerasinit.report._words import (
     DASH,
@@ -89,8 +90,8 @@ def ranked(rows: Sequence[ComparisonRow]) -> list[RankedRow]:
         RankedRow(
             rank=row.rank,
             places=_places(row.rank_interval),
-            initializer=row.initializer,
-            verdict=word(row.verdict),
+            initializer=safe(row.initializer),
+            verdict=word(safe(row.verdict)),
             val=_accuracy(row.val_accuracy),
             train=_accuracy(row.train_accuracy),
             trained=f"{round(row.trained_share * row.replicas)} of {row.replicas}",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasinit.experiments import Comparison, ComparisonRow, Replica
+from kerasinit.experiments import RECORD_BINS, Comparison, ComparisonRow, Replica
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Series:
     def layers(self) -> list[str]:
         """Names of the weighted layers, in execution order."""
         return self.replicas[0].layers
+
+    @property
+    def _alike(self) -> list[Replica]:
+        """The seeds with those layers; others were trained after their builder had changed."""
+        return [replica for replica in self.replicas if replica.layers == self.layers]
 
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Median, lowest and highest seed per epoch, each of shape `(epochs,)`.
@@ -52,8 +57,7 @@ class Series:
 
         Zero becomes minus infinity, what is not finite becomes NaN.
         """
-        tables = [getattr(replica, name) for replica in self.replicas]
-        tables = [table for table in tables if table]
+        tables = [table for replica in self._alike if (table := getattr(replica, name))]
         if not tables:
             return np.zeros((0, 0))
         depth = min(len(table) for table in tables)
@@ -64,14 +68,16 @@ class Series:
 
     def histogram(self, name: str) -> np.ndarray:
         """Mean share of the values per layer and bin, `(layers, bins)`; empty if not measured."""
-        tables = [getattr(replica, name) for replica in self.replicas]
-        full = [t for t in tables if t and all(len(layer) == len(t[0]) > 0 for layer in t)]
+        tables = [getattr(replica, name) for replica in self._alike]
+        bins = RECORD_BINS.count
+        full = [t for t in tables if len(t) == len(self.layers) and {*map(len, t)} == {bins}]
         return np.mean(np.array(full, dtype=float), axis=0) if full else np.zeros((0, 0))
 
     @property
     def dead(self) -> np.ndarray:
         """Mean share of dead units per layer, `(layers,)`."""
-        return np.mean(np.array([replica.dead_share for replica in self.replicas], float), axis=0)
+        shares = [r.dead_share for r in self._alike if len(r.dead_share) == len(self.layers)]
+        return np.mean(np.array(shares or [[np.nan] * len(self.layers)], float), axis=0)
 
     @property
     def symmetric_seeds(self) -> int:

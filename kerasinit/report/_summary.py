@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from kerasinit._safe_text import safe
 from kerasinit.experiments import Comparison, ComparisonRow
 from kerasinit.report._settings import Setting, settings
 from kerasinit.report._words import counted, joined
@@ -19,7 +20,11 @@ def summary(comparison: Comparison) -> tuple[str, str, str]:
         comparison: From `kerasinit.experiments.compare`.
     """
     found = settings(comparison)
-    return _compared(comparison, found), _won(comparison, found), _failed(comparison, found)
+    return (
+        safe(_compared(comparison, found)),
+        safe(_won(comparison, found)),
+        safe(_failed(comparison, found)),
+    )
 
 
 def _compared(comparison: Comparison, found: Sequence[Setting]) -> str:

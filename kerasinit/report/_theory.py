@@ -13,11 +13,18 @@ import keras
 import numpy as np
 
 from kerasinit import theory
-from kerasinit.experiments import Comparison, Experiment
+from kerasinit.experiments import Comparison
+from kerasinit.experiments._checks import rules_of
+from kerasinit.experiments._known_names import (
+    MODEL_RULES,
+    initializer_classes,
+    initializer_names,
+)
 from kerasinit.report._series import Series
 
 PLAIN = "mlp"  # the model whose layers follow each other as the theory wants it
 LENGTHS = (1e-30, 1e30)  # mean squares of pre-activations among which the first one is looked for
+WIDEST = 8192  # units of the layer whose weights are drawn to see their scale: 256 MB
 BISECTIONS = 40  # halvings of a logarithm of 138: to 1e-10
 
 
@@ -40,25 +47,36 @@ def predictor(comparison: Comparison) -> Callable[[Series], Prediction | None]:
     Theory speaks of plain multilayer perceptrons whose weights are drawn independently: it has
     the scale of a layer's weights from one layer that the initializer fills.
     """
-    try:
-        rules = Experiment.from_dict(comparison.spec).rules
-    except ValueError:  # records of another version, or of models that are not installed here
-        return lambda series: None
+    rules = rules_of(comparison.spec.get("initializers", ()))
 
     def predict(series: Series) -> Prediction | None:
-        rule = rules.get(series.row.initializer)
-        if series.row.cell.get("model") != PLAIN or not isinstance(rule, str | Mapping):
-            return None
-        return _predict(series, rule)
+        rule = _known(rules.get(series.row.initializer))
+        return _predict(series, rule) if rule and series.row.cell["model"] == PLAIN else None
 
     return predict
+
+
+def _known(rule: Any) -> str | dict[str, Any] | None:
+    """The rule if it is a name or a flat config of a known initializer, which imports nothing.
+
+    A run directory may come from a stranger. None for rules of whole models, too.
+    """
+    if isinstance(rule, str):
+        return rule if rule in initializer_names() and rule not in MODEL_RULES else None
+    if not isinstance(rule, Mapping) or not isinstance(rule.get("config"), Mapping):
+        return None
+    name, config = rule.get("registered_name") or rule.get("class_name"), rule["config"]
+    is_flat = not any(isinstance(value, Mapping | list) for value in config.values())
+    if name in initializer_classes() and is_flat:
+        return {"class_name": name, "config": dict(config)}
+    return None
 
 
 def _predict(series: Series, rule: Any) -> Prediction | None:
     cell = series.row.cell
     signal, gradient = series.by_layer("signal_rms"), series.by_layer("gradient_rms")
     depth = int(cell["depth"])
-    if not signal.size or not gradient.size or signal.shape[1] <= depth:
+    if not signal.size or not gradient.size or signal.shape[1] <= depth or cell["width"] > WIDEST:
         return None
     scales = _scales(json.dumps(rule), str(cell["activation"]), int(cell["width"]))
     start, end = signal[0][0], gradient[0][depth - 1]
@@ -88,7 +106,7 @@ def _scales(rule: str, activation: str, width: int) -> tuple[float, float] | Non
             width, activation=activation, kernel_initializer=json.loads(rule)
         )
         layer.build((None, width))
-    except (TypeError, ValueError):  # a rule for whole models, or an initializer that wants more
+    except Exception:  # noqa: BLE001 - an initializer that wants more, or of another version
         return None
     kernel, bias = (keras.ops.convert_to_numpy(v).astype(float) for v in (layer.kernel, layer.bias))
     spread = float(np.std(kernel))

@@ -38,8 +38,9 @@ def _key(name: str) -> str:
 
 
 def _string(text: str) -> str:
-    # A TOML basic string is a JSON string, except that JSON leaves DEL as it is.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # A TOML basic string is a JSON string, but for how it writes out what cannot be seen.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
 
 
 def _value(value: Any) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kerasinit._safe_text import safe
+
 DASH = "\u2013"  # en dash: between the ends of a range, and for what is unknown
 MINUS = "\u2212"
 ALWAYS_NAMED = ("activation", "depth")  # parts of a setting that its name always has
@@ -121,7 +123,7 @@ def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     ['relu, depth 30, width 64', 'relu, depth 30, width 128']
     """
     differing = [n for n in OTHER_PARTS if len({str(cell.get(n)) for cell in cells}) > 1]
-    return [_named(cell, [*ALWAYS_NAMED, *differing]) for cell in cells]
+    return [safe(_named(cell, [*ALWAYS_NAMED, *differing])) for cell in cells]
 
 
 def _named(cell: Mapping[str, Any], names: Sequence[str]) -> str:

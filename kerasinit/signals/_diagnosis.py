@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kerasinit._safe_text import printed, safe
 from kerasinit._typing import Batch, Model
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals
@@ -50,12 +51,7 @@ class Diagnosis:
         }
 
     def __str__(self) -> str:
-        from rich.console import Console  # imported late: it costs 30 ms
-
-        console = Console(width=WIDTH, no_color=True, highlight=False)
-        with console.capture() as captured:
-            console.print(self)
-        return "\n".join(line.rstrip() for line in captured.get().splitlines())
+        return printed(self, WIDTH)
 
     def __rich__(self) -> Any:
         """Renders the report on a `rich` console."""
@@ -109,8 +105,8 @@ def _table(diagnosis: Diagnosis) -> Any:
                 table.add_row(Text(f"... {len(rows) - HEAD - TAIL} more"))
             continue
         table.add_row(
-            Text(row.name),  # a name is text, whatever brackets it holds
-            Text(row.activation or "-"),
+            Text(safe(row.name)),  # a name is text, whatever brackets it holds
+            Text(safe(row.activation or "-")),
             str(row.units),
             f"{row.activation_rms:.2g}",
             f"{row.gradient_rms:.1e}",
@@ -136,9 +132,10 @@ def _findings(diagnosis: Diagnosis) -> list[Any]:
         return lines
     for number, verdict in enumerate(diagnosis.verdicts):
         title = "Root cause" if number == 0 else "Also"
-        lines.append(Text(f"\n{title}: {_words(verdict.cause)} at {verdict.where}", style="bold"))
-        lines.append(Padding(Text(f"Because {verdict.evidence}."), (0, 0, 0, 2)))
-        lines.append(Padding(Text(f"To fix: {verdict.fix}."), (0, 0, 0, 2)))
+        where = safe(verdict.where)
+        lines.append(Text(f"\n{title}: {_words(verdict.cause)} at {where}", style="bold"))
+        lines.append(Padding(Text(f"Because {safe(verdict.evidence)}."), (0, 0, 0, 2)))
+        lines.append(Padding(Text(f"To fix: {safe(verdict.fix)}."), (0, 0, 0, 2)))
     return lines
 
 

@@ -29,7 +29,8 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
 
     One forward and one backward pass in inference mode (no dropout), except that
     `BatchNormalization` uses the statistics of the batch as it does in training. Nothing changes:
-    weights, moving statistics, seed generators, metrics and optimizer are as before.
+    weights, moving statistics, seed generators (global ones, too), metrics and optimizer are as
+    before.
 
     The gradient is that of the compiled loss; if the model is not compiled, of the loss that its
     targets and outputs suggest (cross-entropy for classes, else squared error); without `y`, of
@@ -51,7 +52,10 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     [('only', 3, 8)]
     """
     x, y, samples = as_batch(model, x, y)
-    with watching(watched_layers(model), batch_statistics=samples > 1) as report_to:
+    with (
+        _backend.same_random_state(),
+        watching(watched_layers(model), batch_statistics=samples > 1) as report_to,
+    ):
         first = ForwardPass()
         report_to(first)
         must_guess = y is not None and not getattr(model, "compiled", False)

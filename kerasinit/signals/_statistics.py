@@ -26,6 +26,7 @@ number of entries that are exactly 0, number of NaN and infinite entries. All bu
 NOTHING = (0.0, 0.0, 0.0, math.inf, -math.inf, 0.0, 0.0)  # the row of a part without entries
 
 
+@np.errstate(invalid="ignore", over="ignore")  # infinities have no sum
 def part_statistics(entries: np.ndarray, lengths: Sequence[int] | np.ndarray) -> np.ndarray:
     """Statistics of consecutive parts of one vector, `(parts, len(STATISTICS))`, float64.
 

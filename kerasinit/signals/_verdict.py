@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from kerasinit._safe_text import safe
+
 CAUSES: tuple[str, ...] = (
     "non_finite",
     "zero_gradient",
@@ -59,4 +61,4 @@ class Verdict:
         return asdict(self)
 
     def __str__(self) -> str:
-        return f"{self.cause} at {self.where}: {self.evidence}. Fix: {self.fix}"
+        return safe(f"{self.cause} at {self.where}: {self.evidence}. Fix: {self.fix}")

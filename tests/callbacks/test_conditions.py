@@ -332,55 +332,8 @@ def test_layers_of_one_name_stay_apart():
     assert len(stats.history[0]["variables"]) == 4
 
 
-class Own(keras.Model):
-    """A train step of one's own, in the way of each backend."""
-
-    def __init__(self):
-        super().__init__()
-        self.last = layers.Dense(CLASSES)
-
-    def call(self, inputs):
-        return self.last(inputs)
-
-    def train_step(self, *inputs):
-        if BACKEND == "jax":
-            return self.jax_step(*inputs)
-        x, y = inputs[0]
-        if BACKEND == "tensorflow":
-            import tensorflow as tf
-
-            with tf.GradientTape() as tape:
-                loss = self.compute_loss(x, y, self(x))
-            gradients = tape.gradient(loss, self.trainable_weights)
-            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
-        else:
-            import torch
-
-            self.zero_grad()
-            loss = self.compute_loss(x, y, self(x))
-            loss.backward()
-            with torch.no_grad():
-                gradients = [v.value.grad for v in self.trainable_weights]
-                self.optimizer.apply(gradients, self.trainable_weights)
-        return {"my_loss": loss}
-
-    def jax_step(self, state, data):
-        import jax
-
-        trainable, others, optimizer, metrics = state
-        x, y = data
-
-        def loss_of(trainable):
-            y_pred, new = self.stateless_call(trainable, others, x)
-            return self.compute_loss(x, y, y_pred), new
-
-        (loss, others), gradients = jax.value_and_grad(loss_of, has_aux=True)(trainable)
-        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-        return {"my_loss": loss}, (trainable, others, optimizer, metrics)
-
-
-def test_a_train_step_of_ones_own():
-    model = Own()
+def test_a_train_step_of_ones_own(own_model):
+    model = own_model()
     model(X[:1])
     moves, stats = step_and_rows(model, stats=GradientStats(activations_every=1))
     assert_norms(stats.history[0], moves, model)

@@ -2,11 +2,16 @@
 
 import csv
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
-from kerasinit.callbacks._recorder import Recorder
 
 from kerasinit.callbacks import GradientStats, GradientWarning
+from kerasinit.callbacks._session import Session
+from kerasinit.callbacks._step_vector import StepVector
+
+FULL = Path("/dev/full")  # a disk without a free byte
 
 
 def test_json_lines_hold_the_rows_of_the_history(make_model, train, tmp_path):
@@ -66,42 +71,59 @@ def test_a_folder_is_no_file(make_model, train, tmp_path):
         train(make_model(), GradientStats(path=tmp_path / "rows.jsonl"))
 
 
-def test_a_full_disk_is_one_warning(make_model, train, tmp_path, monkeypatch):
-    from kerasinit.callbacks import _files
-
-    def full(self, record):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(_files.JsonLines, "write", full)
-    stats = GradientStats(path=tmp_path / "rows.jsonl")
-    with pytest.warns(GradientWarning, match="stopped writing, training goes on") as seen:
-        train(make_model(), stats, epochs=2)
+def assert_trains_as_without(train, model, stats, plain, warning):
+    """One warning, whose words are given, and the weights are as without the callback."""
+    with pytest.warns(GradientWarning, match=warning) as seen:
+        train(model, stats, epochs=2)
     assert len([w for w in seen if w.category is GradientWarning]) == 1
+    train(plain, epochs=2)
+    for left, right in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux has such a disk")
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv"])
+def test_a_full_disk_is_one_warning(make_model, train, tmp_path, name):
+    (tmp_path / name).symlink_to(FULL)
+    stats = GradientStats(path=tmp_path / name)
+    words = "stopped writing, training goes on.*No space left on device"
+    assert_trains_as_without(train, make_model(), stats, make_model(), words)
     assert len(stats.history) == 6
 
 
-def test_a_step_that_cannot_be_read_takes_no_other_with_it(make_model, train, monkeypatch):
-    records = Recorder._records
+def test_a_file_that_fails_takes_no_other_with_it(make_model, train, tmp_path, monkeypatch):
+    from kerasinit.callbacks import _tensorboard
 
-    def broken(self, waiting):
-        if any(pending.step == 2 for pending in waiting):
+    def full(self, row):
+        raise OSError(28, "No space left on device")
+
+    pytest.importorskip("tensorboard", reason="the tensorboard package is an extra")
+    monkeypatch.setattr(_tensorboard.EventFile, "write", full)
+    stats = GradientStats(path=tmp_path / "rows.jsonl", log_dir=tmp_path / "events")
+    assert_trains_as_without(train, make_model(), stats, make_model(), "EventFile stopped writing")
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 6
+
+
+def test_a_step_that_cannot_be_recorded_takes_no_other_with_it(make_model, train, monkeypatch):
+    record = Session._record
+
+    def broken(self, pending):
+        if pending.step == 2:
             raise IndexError("an odd step")
-        return records(self, waiting)
+        return record(self, pending)
 
-    monkeypatch.setattr(Recorder, "_records", broken)
+    monkeypatch.setattr(Session, "_record", broken)
     stats = GradientStats()
-    with pytest.warns(GradientWarning, match="could not be recorded.*an odd step") as seen:
-        train(make_model(), stats, epochs=2)
-    assert len([w for w in seen if w.category is GradientWarning]) == 1
+    words = "could not be recorded.*an odd step"
+    assert_trains_as_without(train, make_model(), stats, make_model(), words)
     assert [row["step"] for row in stats.history] == [0, 1, 3, 4, 5]
 
 
-def test_a_row_that_nobody_expected_is_a_warning(make_model, train, monkeypatch):
-    from kerasinit.callbacks import _recorder
-
-    def broken(measured):
+def test_a_vector_that_nobody_expected_is_a_warning(make_model, train, monkeypatch):
+    def broken(self, vector):
         raise IndexError("bad row")
 
-    monkeypatch.setattr(_recorder, "worked_out", broken)
+    monkeypatch.setattr(StepVector, "unpacked", broken)
     with pytest.warns(GradientWarning, match="could not be recorded.*bad row"):
-        train(make_model(), GradientStats())
+        logs = train(make_model(), GradientStats()).history
+    assert sorted(logs) == ["grad_verdicts", "loss"]

@@ -102,8 +102,14 @@ def test_another_training_knows_the_cost():
     schedule = Schedule(budget=0.01)
     seconds = {False: 1.0, True: 1.5}
     recorded(schedule, 200, seconds)
-    schedule.again()
-    assert recorded(schedule, 120, seconds) == [0, 50, 100]
+    assert recorded(schedule.again(), 120, seconds) == [0, 50, 100]
+
+
+def test_another_training_keeps_its_own_place():
+    schedule = Schedule(10)
+    assert [step for step in range(15) if schedule.due(step)] == [0, 10]
+    assert recorded(schedule.again(), 15) == [0, 10]
+    assert [step for step in range(15, 35) if schedule.due(step)] == [20, 30]
 
 
 def test_without_a_budget_no_step_is_timed():

@@ -5,11 +5,10 @@ import threading
 import keras
 import numpy as np
 import pytest
-from kerasinit.callbacks._measurement import StepReader
-from kerasinit.callbacks._recorder import Recorder
 
-from kerasinit import _backend
-from kerasinit.callbacks import GradientError, GradientStats, GradientWarning, _watch
+from kerasinit.callbacks import GradientError, GradientStats, GradientWarning, _measuring
+from kerasinit.callbacks._session import Session
+from kerasinit.callbacks._step_vector import StepVector
 
 
 def fingerprint(model):
@@ -40,14 +39,14 @@ def test_nothing_is_left_behind(make_model, train):
     assert fingerprint(model) == before
 
 
+@pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize(
-    ("hook", "error", "ours_first"),
+    ("hook", "error"),
     [
-        ("on_train_batch_begin", RuntimeError, False),  # ours first: see the next test
-        ("on_train_batch_end", KeyboardInterrupt, True),
-        ("on_train_batch_end", RuntimeError, False),
-        ("on_epoch_begin", KeyboardInterrupt, False),
-        ("on_epoch_end", RuntimeError, True),
+        ("on_train_batch_begin", RuntimeError),
+        ("on_train_batch_end", KeyboardInterrupt),
+        ("on_epoch_begin", KeyboardInterrupt),
+        ("on_epoch_end", RuntimeError),
     ],
 )
 def test_an_exception_leaves_nothing_behind(make_model, train, hook, error, ours_first):
@@ -61,44 +60,36 @@ def test_an_exception_leaves_nothing_behind(make_model, train, hook, error, ours
     assert "grad_norm" not in train(model).history
 
 
-def test_a_training_that_may_stop_knows_of_each_step_before_the_next(
-    make_model, train, monkeypatch
-):
-    events = []
-    records, note = Recorder._records, keras.callbacks.Callback()
-
-    def noted(self, waiting):
-        events.extend(("recorded", pending.step) for pending in waiting)
-        return records(self, waiting)
-
-    monkeypatch.setattr(Recorder, "_records", noted)
-    note.on_train_batch_begin = lambda batch, logs=None: events.append(("begins", batch))
-    train(make_model(), GradientStats(on_verdict="stop"), note)
-    steps = [step for _, step in events[::2]]
-    assert events == [(what, step) for step in steps for what in ("begins", "recorded")]
+def test_a_training_that_may_stop_knows_of_each_step_before_the_next(make_model, train):
+    stats, known = GradientStats(on_verdict="stop"), []
+    look = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: known.append(len(stats.history))
+    )
+    train(make_model(), stats, look, epochs=2)
+    assert known == [0, 1, 2, 3, 4, 5]
 
 
 def test_what_goes_wrong_beside_the_training_becomes_a_warning(make_model, train, monkeypatch):
-    def broken(self, waiting):
+    def broken(self, pending):
         raise RuntimeError("nobody expected this")
 
-    monkeypatch.setattr(Recorder, "_records", broken)
+    monkeypatch.setattr(Session, "_record", broken)
     with pytest.warns(GradientWarning, match="nobody expected this"):
         train(make_model(), GradientStats(every=2))
 
 
-@pytest.mark.parametrize("part", ["read", "finish", "probe_step"])
+@pytest.mark.parametrize("part", ["begin", "finish", "probe_step"])
 def test_a_step_that_cannot_be_measured_is_one_warning(make_model, train, monkeypatch, part):
     def broken(*_, **__):
         raise IndexError("an odd gradient")
 
-    real = StepReader.read
+    real = StepVector.begin
     if part == "finish":
-        monkeypatch.setattr(StepReader, "read", lambda *a: (real(*a)[0], broken))
-    elif part == "read":
-        monkeypatch.setattr(StepReader, "read", broken)
+        monkeypatch.setattr(StepVector, "begin", lambda *a, **k: (real(*a, **k)[0], broken))
+    elif part == "begin":
+        monkeypatch.setattr(StepVector, "begin", broken)
     else:
-        monkeypatch.setattr(_watch, part, broken)
+        monkeypatch.setattr(_measuring, part, broken)
     plain, watched = make_model(), make_model()
     train(plain, epochs=2)
     stats = GradientStats(activations_every=1)
@@ -108,16 +99,6 @@ def test_a_step_that_cannot_be_measured_is_one_warning(make_model, train, monkey
     assert len(stats.history) == (6 if part == "probe_step" else 0)
     for expected, actual in zip(plain.get_weights(), watched.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
-
-
-def test_an_exception_right_before_the_step_heals_with_the_next_step(make_model, train):
-    model, stats = make_model(), GradientStats()
-    train(model)
-    before = fingerprint(model)
-    with pytest.raises(RuntimeError, match="stop here"):
-        train(model, stats, raiser("on_train_batch_begin", RuntimeError))
-    assert "grad_norm" not in train(model).history
-    assert fingerprint(model) == before
 
 
 def test_an_exception_inside_the_step_restores_the_optimizer(data):
@@ -222,13 +203,23 @@ def test_a_function_that_decides_nonsense_is_an_error(make_model, train):
         train(exploding_model(make_model), stats, epochs=6)
 
 
-def test_records_take_no_processor_from_the_step(make_model, train, monkeypatch):
-    # Where a step is done when its call returns, another thread would only slow it.
-    threads = set()
-    real = Recorder.drain
-    monkeypatch.setattr(
-        Recorder, "drain", lambda self: (threads.add(threading.current_thread()), real(self))[1]
-    )
-    train(make_model(), GradientStats(every=50))  # so far apart that none waits for another
-    others = threads - {threading.current_thread()}
-    assert bool(others) is not _backend.waits_for_steps()
+def test_no_thread_is_left_behind(make_model, train):
+    model = make_model()
+    train(model)
+    before = set(threading.enumerate())
+    train(model, GradientStats(every=2), epochs=2)
+    assert set(threading.enumerate()) <= before
+
+
+def test_keras_may_write_the_logs_in_a_thread(make_model, train):
+    class Waits(keras.callbacks.Callback):
+        async_safe = True  # as `GradientStats`, so that Keras uses a thread where it can
+
+        def on_train_batch_end(self, batch, logs=None):
+            found[batch] = logs["grad_norm"]
+
+    found, stats = {}, GradientStats()
+    train(make_model(), stats, Waits(), batch_size=8)
+    expected = {row["step"]: row["grad_norm"] for row in stats.history}
+    assert len(expected) == 6
+    assert found == pytest.approx(expected, rel=1e-6)

@@ -7,7 +7,7 @@ import sys
 import keras
 import pytest
 
-from kerasinit.callbacks import GradientStats, _tensorboard
+from kerasinit.callbacks import GradientStats
 
 pytest.importorskip("tensorboard", reason="the tensorboard package is an extra")
 
@@ -36,7 +36,11 @@ def test_scalars_arrive(events):
     row = stats.history[0]
     assert values["gradient/norm"] == pytest.approx(row["grad_norm"], rel=1e-6)
     assert values["norm/first"] == pytest.approx(row["layers"]["first"]["norm"], rel=1e-6)
-    assert "activation_saturated_share/first" in values
+    for name in ("weight_norm", "update_ratio", "zero_fraction", "signal_gradient_rms"):
+        expected = row["layers"]["first"][name]
+        assert values[f"{name}/first"] == pytest.approx(expected, rel=1e-6)
+    for name, expected in row["activations"]["first"].items():
+        assert values[f"activation_{name}/first"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_each_recorded_step_is_an_event(events):
@@ -54,8 +58,8 @@ def test_histograms_arrive(events):
 def test_a_missing_package_is_one_sentence_at_construction(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
     with pytest.raises(ImportError, match=r"pip install 'kerasinit\[tensorboard\]'"):
-        GradientStats(log_dir=tmp_path)
-    assert _tensorboard.SCALARS
+        GradientStats(log_dir=tmp_path / "events")
+    assert not (tmp_path / "events").exists()
 
 
 @pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="TensorFlow runs here")

@@ -180,7 +180,8 @@ def test_compile_state_and_optimizer_stay(model):
     model.fit(np.ones((4, 8)), np.ones((4, 4)), verbose=0)
     optimizer = model.optimizer
     slots = arrays(optimizer.variables)
-    kerasinit.initialize(model, "he_normal")
+    with pytest.warns(UserWarning, match="holds learned weights"):
+        kerasinit.initialize(model, "he_normal")
     assert model.optimizer is optimizer
     assert_same(slots, arrays(optimizer.variables))
 

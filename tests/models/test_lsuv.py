@@ -117,3 +117,33 @@ def test_reset_optimizer_starts_the_slots_anew():
     slots = model.optimizer.variables[2:]
     assert slots
     assert all(float(keras.ops.sum(keras.ops.abs(slot))) == 0 for slot in slots)
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return images(), np.zeros(16)
+
+
+def dataset():
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensor_slices((images(32), np.zeros(32))).batch(16)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Batches, dataset, lambda: ((images(), np.zeros(16)) for _ in range(2))],
+    ids=["PyDataset", "tf.data", "generator"],
+)
+def test_the_first_batch_of_a_dataset_counts(build, make):
+    plan = kerasinit.initialize(build("sequential"), data=make(), seed=1)
+    measured = [row for row in plan if row.tries is not None]
+    assert measured
+    assert all(row.converged for row in measured)
+
+
+def test_a_dataset_without_a_batch_is_refused(build):
+    with pytest.raises(ValueError, match="`data` has no batch"):
+        kerasinit.initialize(build("sequential"), data=iter(()), seed=1)

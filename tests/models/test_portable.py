@@ -185,3 +185,70 @@ def test_a_custom_layer_with_a_recorded_config_becomes_portable():
 def test_an_unbuilt_model_is_refused():
     with pytest.raises(ValueError, match="has no weights yet"):
         kerasinit.portable(keras.Sequential([layers.Dense(2)]))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Tower(layers.Layer):
+    """Keeps the options of a layer inside."""
+
+    def __init__(self, options, **rest):
+        super().__init__(**rest)
+        self.options = options
+        self.dense = layers.Dense(3, **options)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def get_config(self):
+        return {**super().get_config(), "options": self.options}
+
+
+@pytest.mark.parametrize(
+    "held",
+    ["kerasinit>HeNormal", keras.saving.serialize_keras_object(initializers.HeNormal())],
+    ids=["string", "config"],
+)
+def test_options_inside_a_layer_are_replaced(held):
+    tower = Tower({"kernel_initializer": held})
+    model = kerasinit.portable(keras.Sequential([keras.Input((4,)), tower]))
+    assert "kerasinit" not in model.to_json()
+    assert "VarianceScaling" in model.to_json()
+
+
+def test_an_initializer_under_another_name_than_its_weight_is_replaced():
+    @keras.saving.register_keras_serializable("tests")
+    class Mix(layers.Layer):
+        def __init__(self, initializer="kerasinit>HeNormal"):
+            super().__init__()
+            self.initializer = keras.initializers.get(initializer)
+
+        def build(self, shape):
+            self.kernel = self.add_weight(
+                shape=(shape[-1], shape[-1]), initializer=self.initializer, name="kernel"
+            )
+
+        def call(self, x):
+            return x @ self.kernel
+
+    layer = Mix()
+    kerasinit.portable(keras.Sequential([keras.Input((4,)), layer]))
+    assert isinstance(layer.initializer, keras.initializers.VarianceScaling)
+
+
+def test_what_cannot_be_replaced_is_named_and_nothing_changes():
+    @keras.saving.register_keras_serializable("tests")
+    class Hidden(layers.Layer):
+        def call(self, x):
+            return x
+
+        def get_config(self):
+            return {**super().get_config(), "table": {"initializer": "kerasinit>HeNormal"}}
+
+    dense = layers.Dense(3, kernel_initializer="kerasinit>HeNormal")
+    model = keras.Sequential([keras.Input((4,)), dense, Hidden(name="hidden")])
+    with pytest.raises(ValueError, match=r"still need kerasinit: .*'table'.*Nothing was changed"):
+        kerasinit.portable(model)
+    assert isinstance(dense.kernel_initializer, initializers.HeNormal)

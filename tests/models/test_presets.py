@@ -173,3 +173,22 @@ def test_a_model_without_branches_is_refused(build, name):
     with pytest.raises(ValueError, match=f"'{name}' need residual branches.*has no add that joins"):
         kerasinit.initialize(model, name)
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["deepnorm", "fixup", "gpt", "residual", "t-fixup"])
+def test_branches_without_kernels_are_refused(name):
+    inputs = keras.Input((8,))
+    x = layers.Dense(8)(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(x + layers.LayerNormalization()(x)))
+    with pytest.raises(ValueError, match=f"'{name}' need kernels on the residual branches"):
+        kerasinit.initialize(model, name)
+
+
+def test_fixup_zeroes_one_kernel_of_a_separable_layer():
+    inputs = keras.Input((8, 8, 4))
+    end = layers.SeparableConv2D(4, 3, padding="same")
+    x = inputs + end(layers.Conv2D(4, 3, padding="same", activation="relu")(inputs))
+    kerasinit.initialize(keras.Model(inputs, layers.Conv2D(2, 1)(x)), "fixup", seed=1)
+    depthwise, pointwise, _ = end.get_weights()
+    assert depthwise.any()
+    assert not pointwise.any()

@@ -73,7 +73,7 @@ def test_a_rule_hidden_by_an_earlier_one_is_refused(model):
         ([("head",)], r"Received the entry: \('head',\)"),
         ([("(", "zeros")], r"'\(' is not a regular expression"),
         ([(3, "zeros")], "a regular expression for variable paths or a layer class"),
-        ([("head", 3)], "Could not interpret initializer identifier: 3"),
+        ([("head", 3)], r"An initializer must be a name.*Received: 3\."),
         ("no_such_initializer", "no_such_initializer"),
         (np.ones((8, 3), "float32"), r"array of shape \(8, 3\).*goes into `data=`"),
         (keras.ops.ones((8, 3)), r"array of shape \(8, 3\).*goes into `data=`"),
@@ -94,3 +94,50 @@ def test_a_bad_rule_is_refused_and_changes_nothing(model, rules, message):
     with pytest.raises(ValueError, match=message):
         kerasinit.initialize(model, rules)
     assert all((old == new).all() for old, new in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.fixture
+def sequence_model():
+    inputs = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(20, 8, name="words")(inputs)
+    x = layers.LSTM(8, return_sequences=True, name="lstm")(x)
+    x = layers.Bidirectional(layers.GRU(4, return_sequences=True), name="both")(x)
+    x = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    x = layers.LayerNormalization(name="norm")(x)
+    x = layers.TimeDistributed(layers.Dense(3, name="dense"), name="each")(x)
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "paths"),
+    [
+        (layers.LSTM, "lstm/lstm_cell/kernel lstm/lstm_cell/recurrent_kernel"),
+        (layers.GRU, "gru_cell/kernel gru_cell/recurrent_kernel"),
+        (layers.Bidirectional, "gru_cell/kernel gru_cell/recurrent_kernel"),
+        (layers.MultiHeadAttention, "query/kernel value/kernel attention_output/kernel"),
+        (layers.TimeDistributed, "each/dense/kernel"),
+        ("words", "words/embeddings"),
+        ("norm/", "norm/gamma norm/beta"),
+    ],
+    ids=str,
+)
+def test_a_rule_means_what_a_user_sees(sequence_model, pattern, paths):
+    plan = kerasinit.initialize(sequence_model, [(pattern, "ones")], seed=1)
+    ruled = [row.path for row in plan if row.reason.startswith("rule ")]
+    for path in paths.split():
+        assert any(found.endswith(path) for found in ruled), (path, ruled)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("he_norml", r"`rules` must be a name.*Received: 'he_norml'.*Near matches: 'he_normal'"),
+        ("deep_norm", r"Near matches: 'deepnorm'"),
+        ({"kernel": "he_normal"}, r"`rules`.*list of pairs.*\[\('kernel', 'he_normal'\)\]"),
+        ({"class_name": "HeNormall", "config": {}}, r"`rules`.*Near matches: 'HeNormal'"),
+    ],
+    ids=["name", "preset", "dict", "config"],
+)
+def test_what_names_no_rules_gets_near_matches(model, rules, message):
+    with pytest.raises(ValueError, match=message):
+        kerasinit.initialize(model, rules)

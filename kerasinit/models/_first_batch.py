@@ -1,0 +1,42 @@
+"""The inputs of one batch, from whatever `fit` takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def first_batch(data: Any) -> Any:
+    """The inputs of the first batch of a dataset; arrays and structures of arrays as they are.
+
+    Args:
+        data: Arrays as the model takes them, or what yields batches, `x`, `(x, y)` or
+            `(x, y, sample_weight)`: a `tf.data.Dataset`, a generator (one batch is taken from it),
+            a `keras.utils.PyDataset`, a `DataLoader` of torch.
+
+    Raises:
+        ValueError: If there is no batch.
+
+    >>> first_batch(batch for batch in [(np.ones((2, 3)), np.zeros(2))]).shape
+    (2, 3)
+    """
+    if isinstance(data, keras.utils.PyDataset):
+        batches = iter([data[0]])
+    elif _is_batch(data):
+        return data
+    else:
+        batches = iter(data)
+    try:
+        batch = next(batches)
+    except StopIteration:
+        raise ValueError(f"`data` has no batch. Received: {data!r}.") from None
+    return keras.utils.unpack_x_y_sample_weight(batch)[0]
+
+
+def _is_batch(data: Any) -> bool:
+    """Whether `data` is an array, or a structure of arrays."""
+    if isinstance(data, (list, tuple, dict, np.ndarray)) or keras.ops.is_tensor(data):
+        return True
+    return hasattr(data, "__array__") or not hasattr(data, "__iter__")

@@ -1,0 +1,167 @@
+"""What the author of a model fixed: the variables that start as they do for a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit.layers import attention_part, is_closed, is_running, role_of, weight_kind
+from kerasinit.models._draw import Choice, draw
+from kerasinit.models._graph import Graph
+from kerasinit.models._places import is_last
+from kerasinit.models._reseeded import has_seed, is_library
+from kerasinit.models._slots import Slot
+
+# Largest entry of a kernel that means zero, dimensionless: DDPM writes "zero" as a
+# `VarianceScaling` of scale 1e-10, that is, of standard deviation 1e-5 / sqrt(fan).
+ALMOST_ZERO = 1e-4
+
+
+def left_alone(slot: Slot) -> Choice | None:
+    """The choice to change nothing, where training would not, or where nothing can be drawn."""
+    layer, variable = slot.layer, slot.variable
+    if slot.kind in ("seed", "state"):
+        return Choice(slot, None, slot.note)
+    if not layer.trainable:
+        return Choice(slot, None, f"frozen: {layer.name!r} has trainable=False")
+    if not slot.is_float:
+        return Choice(slot, None, slot.note)
+    if not variable.trainable and not is_running(layer, variable):
+        return Choice(slot, None, "not trainable: fixed by its author")
+    if slot.kind == "bias" and _has_fixed_kernel(layer):
+        return Choice(slot, None, "belongs to a kernel that is fixed")
+    if slot.initializer is None and slot.kind != "kernel":
+        return Choice(slot, None, slot.note)
+    return None
+
+
+def is_drawable(slot: Slot) -> bool:
+    """Whether a rule that names a variable may draw it: not codes, counters or adapted data."""
+    return slot.is_float and slot.kind not in ("seed", "state")
+
+
+def own_choice(slot: Slot) -> Choice:
+    """The layer's own initializer, or the reason why the variable is left alone."""
+    kept = left_alone(slot)
+    if kept is None and slot.initializer is None:
+        kept = Choice(slot, None, slot.note)
+    return kept or Choice(slot, slot.initializer, "the layer's own initializer")
+
+
+def kept_choices(
+    slots: Iterable[Slot],
+    graph: Callable[[], Graph | None],
+    owner: Callable[[Any], Any],
+) -> dict[int, Choice]:
+    """Identity of a variable -> the choice to leave it alone, or at its author's start.
+
+    Args:
+        slots: Every variable of the model.
+        graph: Reads the graph; called only where there are zeros to judge.
+        owner: The layer of the graph that holds a layer.
+    """
+    found: dict[int, Choice] = {}
+    kernels, zeros = 0, []
+    for slot in slots:
+        kept = left_alone(slot)
+        if kept is None and slot.kind == "kernel" and slot.initializer is not None:
+            start = _fixed_start(slot)
+            if start == "zero":
+                zeros.append(slot)
+            elif start == "values":
+                reason = "its own initializer gives the same values at each call: kept"
+                kept = Choice(slot, slot.initializer, reason)
+        if kept is not None:
+            found[id(slot.variable)] = kept
+        if slot.kind == "kernel":
+            kernels += 1
+    if not zeros or len(zeros) == kernels > 1:
+        return found
+    for slot in zeros:
+        purpose = _purpose(slot, zeros, graph(), owner)
+        if purpose:
+            reason = f"zero on purpose: {purpose}"
+            found[id(slot.variable)] = Choice(slot, slot.initializer, reason, is_zero=True)
+    return found
+
+
+def _has_fixed_kernel(layer: Any) -> bool:
+    """Whether the kernel of a layer is not trained: a LoRA base, quantized codes."""
+    kernels = [v for v in _backend.own_variables(layer) if weight_kind(layer, v) == "kernel"]
+    return bool(kernels) and not any(variable.trainable for variable in kernels)
+
+
+def _fixed_start(slot: Slot) -> str:
+    """`"zero"`, `"values"` (a filter, an identity) or `""`: what a kernel starts from each time.
+
+    One value everywhere makes all units copies of each other: nobody wants that on purpose.
+    """
+    own = slot.initializer
+    if type(own) is keras.initializers.Zeros:
+        return "zero"
+    if isinstance(own, keras.initializers.Initializer) and is_library(own):
+        config = own.get_config()
+        if has_seed(config):
+            return "zero" if _is_tiny(config) else ""
+    try:
+        first, second = (_numbers(slot, seed) for seed in (0, 1))
+    except Exception:  # noqa: BLE001 - the code of any initializer runs here; the draw will report
+        return ""
+    if max(np.abs(first).max(initial=0.0), np.abs(second).max(initial=0.0)) < ALMOST_ZERO:
+        return "zero"
+    same = np.array_equal(first, second)
+    return "values" if same and first.min() != first.max() else ""
+
+
+def _numbers(slot: Slot, seed: int) -> np.ndarray:
+    values = draw(Choice(slot, slot.initializer, ""), seed)
+    return np.asarray(ops.convert_to_numpy(ops.cast(values, "float32")))
+
+
+def _is_tiny(config: dict[str, Any]) -> bool:
+    """Whether a random initializer of Keras draws nothing but almost zeros."""
+    numbers = [abs(config.get(key) or 0.0) for key in ("mean", "minval", "maxval", "stddev")]
+    if any(key in config for key in ("stddev", "maxval")):
+        return max(numbers) < ALMOST_ZERO
+    scale = config.get("scale", config.get("gain", 1.0))
+    return isinstance(scale, float) and scale < ALMOST_ZERO**2
+
+
+def _purpose(
+    slot: Slot,
+    zeros: list[Slot],
+    graph: Graph | None,
+    owner: Callable[[Any], Any],
+) -> str:
+    """Why a zero kernel lets a model train; empty where it cuts the model in two."""
+    holder = owner(slot.layer)
+    calls = () if graph is None else graph.calls_of(holder)
+    if graph is None or not calls:
+        return "its place cannot be read, and its author wrote zeros"
+    if holder is not slot.layer and not is_closed(holder):
+        return f"inside {holder.name!r}, which is read as one call, and its author wrote zeros"
+    if attention_part(slot.layer) in ("query", "key") or role_of(slot.layer, slot.variable) == (
+        "recurrent"
+    ):
+        return "the signal does not pass through it"
+    made = {value for call in calls for value in call.outputs}
+    others = {id(owner(zero.layer)): owner(zero.layer) for zero in zeros}
+    later = [call for call in graph.calls if id(call.operation) in others and call not in calls]
+    below = graph.reached(made, without=())
+    if (
+        later
+        and below & set(graph.outputs)
+        and not (graph.reached(made, without=later) & set(graph.outputs))
+    ):
+        return ""  # another zero kernel stops what this one would learn
+    if is_last(calls, graph):
+        return "no kernel follows it: an output that starts at zero"
+    around = graph.reached(graph.inputs, without=calls)
+    if all(output in around for output in below & set(graph.outputs)):
+        return "the signal has a way around it, as a branch or a gate that starts at nothing"
+    return ""

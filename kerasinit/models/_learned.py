@@ -1,0 +1,105 @@
+"""Whether a model has learned: variables that are not what their own initializers give."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit.models._builtin import TRUNCATED_STD, keras_fans
+from kerasinit.models._draw import Choice, draw
+from kerasinit.models._slots import ForgetBias, Slot
+
+MARK = "_kerasinit_start"  # attribute of a variable: what `initialize` or `reset` gave it
+SAMPLES = 1024  # entries that tell whether a variable has changed since
+SHOWN = 3  # names in the warning
+# Standard errors of a mean square, at most sqrt(2 / n) of it for the laws here, beyond which it is
+# not that of the law: a false alarm in 1e11 kernels.
+SURE = 7.0
+CONSTANT = (keras.initializers.Zeros, keras.initializers.Ones, keras.initializers.Constant)
+
+
+def warn_of_learned(choices: Iterable[Choice]) -> None:
+    """Warns, once, if variables that are about to be drawn hold something learned."""
+    found = (one.slot.path for one in choices if one.changes and has_learned(one.slot))
+    paths = list(itertools.islice(found, SHOWN))
+    if paths:
+        warnings.warn(
+            f"The model holds learned weights ({', '.join(paths)}, ...), which `initialize` draws "
+            "anew. To keep a part of them: `layer.trainable = False` before the call, or a rule "
+            "that keeps it, `[(path or layer class, None), ...]`. To start the whole training "
+            "anew without this warning: `reset_optimizer=True`, or `reset(model)`.",
+            stacklevel=3,
+        )
+
+
+def remember(choices: Iterable[Choice]) -> None:
+    """Marks what was drawn, so that it does not count as learned."""
+    for choice in choices:
+        if choice.changes:
+            vars(choice.slot.variable)[MARK] = _digest(_numbers(choice.slot.variable))
+
+
+def has_learned(slot: Slot) -> bool:
+    """Whether a trained variable differs from what its own initializer, or we, gave it.
+
+    Constant starts are compared, random ones by their support and their mean square: what training
+    moved less than that is not seen, and what was not trained never seems so.
+    """
+    if not slot.variable.trainable or slot.kind not in ("kernel", "embedding", "bias", "norm"):
+        return False
+    values = _numbers(slot.variable)
+    if not values.size or vars(slot.variable).get(MARK) == _digest(values):
+        return False
+    own = getattr(slot.initializer, "initializer", slot.initializer)
+    if type(own) in CONSTANT and (own is slot.initializer or type(slot.initializer) is ForgetBias):
+        expected = ops.convert_to_numpy(draw(Choice(slot, slot.initializer, ""), 0))
+        return not np.array_equal(values, np.asarray(expected, values.dtype))
+    if type(slot.layer).__module__.partition(".")[0] != "keras":
+        return False  # it may have done more with its initializer than fill the variable
+    law = _law(own, slot)
+    if law is None:
+        return False
+    mean_square, bound = law
+    margin = 1.01 if "16" in str(slot.variable.dtype) else 1.0001
+    if max(values.max(), -values.min()) > margin * bound:
+        return True
+    found = float(np.mean(np.square(values, dtype="float64")))
+    return abs(found / mean_square - 1) > SURE * math.sqrt(2 / values.size) + margin - 1
+
+
+def _law(initializer: Any, slot: Slot) -> tuple[float, float] | None:
+    """Mean square and largest entry of what a random initializer of Keras draws."""
+    kind = type(initializer)
+    if kind is keras.initializers.RandomUniform:
+        low, high = initializer.minval, initializer.maxval
+        return (low**2 + low * high + high**2) / 3, max(abs(low), abs(high))
+    if kind in (keras.initializers.RandomNormal, keras.initializers.TruncatedNormal):
+        std, mean = initializer.stddev, initializer.mean
+        if kind is keras.initializers.RandomNormal:
+            return mean**2 + std**2, math.inf
+        return mean**2 + (TRUNCATED_STD * std) ** 2, abs(mean) + 2 * std
+    if kind.__module__.startswith("keras.") and hasattr(initializer, "distribution"):
+        fan_in, fan_out = keras_fans(slot)
+        fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+        square = initializer.scale / max(1.0, fans[initializer.mode])
+        largest = {"uniform": math.sqrt(3.0), "truncated_normal": 2 / TRUNCATED_STD}
+        return square, math.sqrt(square) * largest.get(initializer.distribution, math.inf)
+    return None
+
+
+def _numbers(variable: Any) -> np.ndarray:
+    half = "16" in str(variable.dtype)
+    return np.asarray(ops.convert_to_numpy(ops.cast(variable, "float32") if half else variable))
+
+
+def _digest(values: np.ndarray) -> int:
+    flat = np.ravel(values)
+    return zlib.crc32(flat[:: max(1, flat.size // SAMPLES)].tobytes())

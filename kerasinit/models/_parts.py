@@ -1,0 +1,85 @@
+"""Containers: models whose parts are models, such as a GAN, or a network and its average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import Shape, Tensor
+from kerasinit.models._draw import Choice
+from kerasinit.models._scene import Scene
+
+
+def parts_of_container(scene: Scene) -> Iterator[Scene]:
+    """The parts of a model whose `call` cannot be read, each a scene of its own.
+
+    Args:
+        scene: A built model.
+    """
+    if scene.graph is not None:
+        return
+    for part in _composites(scene.model):
+        inside = {id(variable) for variable in part.variables}
+        yield Scene(part, tuple(s for s in scene.slots if id(s.variable) in inside))
+
+
+def with_twins(scene: Scene, choices: list[Choice]) -> list[Choice]:
+    """The choices, with a part that equals an earlier one (an average, a target) equal afterwards.
+
+    Args:
+        scene: A built model.
+        choices: One for each variable.
+    """
+    twins = dict(_twins(scene))
+    return [
+        _copied(choice, twins[id(choice.slot.variable)])
+        if choice.changes and id(choice.slot.variable) in twins
+        else choice
+        for choice in choices
+    ]
+
+
+def _composites(model: Any) -> list[Any]:
+    """The outermost layers of a model that hold layers themselves, and are read as a model."""
+    if _backend.is_graph_model(model):
+        return []
+    inside = _backend.flat_layers(model)[1:]
+    held = {id(below) for layer in inside for below in _backend.flat_layers(layer)[1:]}
+    return [
+        layer
+        for layer in inside
+        if id(layer) not in held and isinstance(layer, keras.Model) and layer.variables
+    ]
+
+
+def _twins(scene: Scene) -> Iterator[tuple[int, Any]]:
+    """Identity of a variable -> the variable of an earlier part that it equals."""
+    parts = _composites(scene.model)
+    shapes = [[tuple(v.shape) for v in part.weights] for part in parts]
+    for late, part in enumerate(parts):
+        for early in range(late):
+            if shapes[early] == shapes[late] and _are_equal(parts[early], part):
+                if scene.graph is None:  # or else they are parts of one computation
+                    yield from zip(map(id, part.weights), parts[early].weights, strict=True)
+                break
+
+
+def _are_equal(first: Any, second: Any) -> bool:
+    pairs = list(zip(first.weights, second.weights, strict=True))
+    if any(one is other for one, other in pairs):
+        return False
+    values = ([np.asarray(ops.convert_to_numpy(v)) for v in pair] for pair in pairs)
+    return all(np.array_equal(one, other) for one, other in values)
+
+
+def _copied(choice: Choice, source: Any) -> Choice:
+    def copy_of_twin(shape: Shape, dtype: Any = None) -> Tensor:
+        return ops.cast(ops.convert_to_tensor(source), dtype)
+
+    reason = f"equal to {source.path!r} before: a copy (average, target) that stays equal"
+    return Choice(choice.slot, copy_of_twin, reason)

@@ -1,0 +1,149 @@
+"""A built model as the rules see it: its variables, its graph, what its author fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import keras
+
+from kerasinit import _backend
+from kerasinit.layers import is_closed, is_norm, own_activation
+from kerasinit.models._draw import Choice
+from kerasinit.models._graph import Graph, GraphCall, read_graph
+from kerasinit.models._kept import kept_choices
+from kerasinit.models._odd_part_rule import odd_part_choices
+from kerasinit.models._places import Place, place_of, residual_adds, skip_of, source_of
+from kerasinit.models._sine_nets import sine_choices
+from kerasinit.models._slots import Slot, slots
+from kerasinit.models._stacks import StackRole, roles
+
+# Hidden layers below which mirrored blocks, which halve the width at the start, gain nothing:
+# on 3 hidden layers of width 64 a unit-gain orthogonal start is as good (digits, SGD, see
+# tests/benchmarks/depth_signal.py).
+SHALLOW = 4
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A model as the rules see it.
+
+    Args:
+        model: The built model.
+        slots: Its variables.
+    """
+
+    model: Any
+    slots: tuple[Slot, ...]
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """Its graph; None where it cannot be read."""
+        return read_graph(self.model)
+
+    @cached_property
+    def kept(self) -> dict[int, Choice]:
+        """Identity of a variable -> the choice to let it start as its author fixed it."""
+        return kept_choices(self.slots, lambda: self.graph, self.owner)
+
+    @cached_property
+    def owners(self) -> dict[int, Any]:
+        """Identity of a layer -> the layer that is called in the graph for it."""
+        if self.graph is None:
+            return {}
+        found: dict[int, Any] = {}
+        for call in self.graph.calls:
+            if isinstance(call.operation, keras.layers.Layer):
+                for layer in _backend.flat_layers(call.operation):
+                    found.setdefault(id(layer), call.operation)
+        return found
+
+    def owner(self, layer: Any) -> Any:
+        """The layer of the graph that holds `layer`; itself where it is called directly."""
+        return self.owners.get(id(layer), layer)
+
+    def place(self, layer: Any) -> Place:
+        """Place of a layer in the graph; through its owner where that is read as one call.
+
+        Of a layer inside a block that could not be opened nothing is known but its activation.
+        """
+        owner = self.owner(layer)
+        if owner is layer:
+            return place_of(layer, self.graph)
+        own = own_activation(layer)
+        if not is_closed(owner):
+            return Place(activation=own)
+        place = place_of(owner, self.graph)
+        return place if own is None else replace(place, activation=own)
+
+    def unread(self, layer: Any) -> str:
+        """Why the place of a layer is not known."""
+        if self.graph is None:
+            return "no graph could be read"
+        owner = self.owner(layer)
+        if owner is layer:
+            return "not called in the graph"
+        return f"inside {owner.name!r}: {self.graph.unread.get(id(owner), 'read as one call')}"
+
+    @cached_property
+    def adds(self) -> tuple[GraphCall, ...]:
+        """Residual adds of the model."""
+        return () if self.graph is None else residual_adds(self.graph)
+
+    def ends_branch(self, layer: Any) -> bool:
+        """Whether `layer` ends a residual branch on a stream that no norm bounds."""
+        if self.graph is None or not self.adds or self.stream_is_normalized:
+            return False
+        place = self.place(layer)
+        values = {value for call in place.calls for value in call.outputs}
+        for add in place.adds:
+            skip = skip_of(add, self.graph)
+            if skip is not None and not values & self.graph.ancestors(skip):
+                return True
+        return False
+
+    @cached_property
+    def stream_is_normalized(self) -> bool:
+        """Whether what most skips carry comes out of a norm (post-norm Transformers).
+
+        The first skip does not count: a norm may stand in front of a pre-norm stack.
+        """
+        if self.graph is None:
+            return False
+        skips = [skip_of(add, self.graph) for add in self.adds[1:] or self.adds]
+        makers = [source_of(skip, self.graph) for skip in skips if skip is not None]
+        norms = sum(maker is not None and is_norm(maker.operation) for maker in makers)
+        return 2 * norms > len(makers)
+
+    @cached_property
+    def fixed_layers(self) -> frozenset[int]:
+        """Identities of the layers whose kernel keeps values of its author's, other than zero."""
+        return frozenset(
+            id(slot.layer)
+            for slot in self.slots
+            if slot.kind == "kernel"
+            and (kept := self.kept.get(id(slot.variable))) is not None
+            and not kept.is_zero
+        )
+
+    @cached_property
+    def roles(self) -> dict[int, StackRole]:
+        """Identity of a layer -> its role in a plain stack."""
+        return {} if self.graph is None else roles(self.graph, self.fixed_layers)
+
+    @cached_property
+    def stack_choices(self) -> dict[int, Choice]:
+        """Identity of a variable -> its choice by the odd-part rule, or by that of sine nets."""
+        shallow = {"mirror": SHALLOW, "bias": SHALLOW if self.adds else 1}
+        odd = odd_part_choices(self.roles, self.slots, shallow=shallow)
+        return odd | sine_choices(self.slots, self.graph)
+
+
+def scene_of(model: Any) -> Scene:
+    """The scene of a built model.
+
+    Raises:
+        ValueError: If the model is not built.
+    """
+    return Scene(model, slots(model))

@@ -1,0 +1,72 @@
+"""Layers around periodic activations: the law of Siren, with the frequency of the function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasinit import initializers
+from kerasinit.layers import activation_name, angular_frequency, is_one_matrix
+from kerasinit.models import _calls
+from kerasinit.models._draw import Choice
+from kerasinit.models._graph import Graph
+from kerasinit.models._kept import own_choice
+from kerasinit.models._places import place_of, source_of
+from kerasinit.models._slots import Slot
+
+
+def sine_choices(slots: tuple[Slot, ...], graph: Graph | None) -> dict[int, Choice]:
+    """Identity of a variable -> its choice, for layers before and after a sine.
+
+    Args:
+        slots: The variables of a model.
+        graph: Its graph; None where it cannot be read.
+    """
+    kernels = [slot for slot in slots if slot.kind == "kernel"]
+    if graph is None:
+        return {}
+    layers = {id(slot.layer): slot.layer for slot in kernels if is_one_matrix(slot.layer)}
+    after = {key: _after(layer, graph) for key, layer in layers.items()}
+    before = {key: _before(layer, graph, after) for key, layer in layers.items()}
+    found = {}
+    for slot in slots:
+        key = id(slot.layer)
+        activation = after.get(key) or before.get(key)
+        if activation is None:
+            continue
+        if slot.kind != "kernel" or isinstance(slot.initializer, initializers.Siren):
+            found[id(slot.variable)] = own_choice(slot)
+        else:
+            found[id(slot.variable)] = _kernel(slot, activation, is_first=before[key] is None)
+    return found
+
+
+def _kernel(slot: Slot, activation: Any, *, is_first: bool) -> Choice:
+    omega = angular_frequency(activation) or 1.0
+    hidden = initializers.Siren(omega=omega)
+    fan_in = initializers.fans(slot.layer, slot.variable).fan_in
+    # Of a slow sine the first layer needs no other law than the rest to fill a period.
+    first = initializers.Siren(first=True, omega=omega)
+    is_first = is_first and first.limit(fan_in) > hidden.limit(fan_in)
+    where = "reads the coordinates" if is_first else "keeps the argument of each sine normal"
+    reason = f"{activation_name(activation)} is a sine of omega {omega:.4g}: Siren, {where}"
+    return Choice(slot, first if is_first else hidden, reason)
+
+
+def _after(layer: Any, graph: Graph) -> Any | None:
+    """The periodic activation that the outputs of a layer go through."""
+    activation = place_of(layer, graph).activation
+    return activation if angular_frequency(activation) is not None else None
+
+
+def _before(layer: Any, graph: Graph, after: dict[int, Any | None]) -> Any | None:
+    """The periodic activation that the inputs of a layer come through."""
+    for call in graph.calls_of(layer):
+        for value in call.inputs:
+            source = source_of(value, graph)
+            if source is None:
+                continue
+            known = after.get(id(source.operation))
+            applied = known or _calls.activation_of(source)
+            if applied is not None and (known or angular_frequency(applied) is not None):
+                return applied
+    return None

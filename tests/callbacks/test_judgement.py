@@ -1,0 +1,66 @@
+"""What a row says of the whole model, and what is judged at once."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kerasinit.callbacks import GradientError, GradientStats
+
+
+def ignored(verdict):
+    """A policy that does nothing."""
+
+
+def test_the_norm_of_a_row_is_that_of_all_its_variables(make_model, train):
+    stats = GradientStats(activations_every=2)
+    train(make_model(), stats, epochs=2)
+    assert len(stats.history) == 6
+    for row in stats.history:
+        expected = math.hypot(*(part["norm"] for part in row["variables"].values()))
+        assert row["grad_norm"] == pytest.approx(expected, rel=1e-6)
+
+
+class Capped(keras.layers.Layer):
+    """An infinite weight of it does no harm to anything else."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(2, 2), initializer="ones", name="kernel")
+
+    def call(self, inputs):
+        return inputs * ops.mean(ops.clip(self.kernel, -1.0, 1.0))
+
+
+@pytest.mark.parametrize("broken", ["gradient", "weight"])
+def test_what_is_not_finite_is_judged_at_once(broken):
+    model = keras.Sequential([keras.Input((2,)), Capped(name="capped"), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(1e-3), "mse")
+    x, y = np.ones((6, 2), "float32"), np.ones((6, 1), "float32")
+    if broken == "gradient":
+        x[3] = np.nan
+
+    class Break(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 3 and broken == "weight":
+                self.model.layers[0].kernel.assign(np.full((2, 2), np.inf))
+
+    stats = GradientStats(on_verdict="raise")
+    fit = {"batch_size": 1, "shuffle": False, "verbose": 0}
+    with pytest.raises(GradientError, match="Step 3: non_finite"):
+        model.fit(x, y, callbacks=[stats, Break()], **fit)
+    assert [row["grad_norm"] is None for row in stats.history] == [False, False, False, True]
+    weight = stats.history[-1]["variables"]["capped/kernel"]
+    assert (weight["weight_norm"] is None) == (broken == "weight")
+    counted = sum(part["non_finite"] for part in stats.history[-1]["variables"].values())
+    assert (counted > 0) == (broken == "gradient")
+
+
+@pytest.mark.parametrize("size", [2e-38, 3e38])
+def test_numbers_at_the_ends_of_float32_are_judged(train_by, size):
+    stats = GradientStats(on_verdict=ignored)
+    # A judgement that fails would be a warning, and so an error here.
+    train_by(stats, np.full((4, 3), size), np.full((2, 2), size), steps=6)
+    for row in stats.history:
+        assert row["grad_norm"] == pytest.approx(size * 4, rel=1e-6)

@@ -1,0 +1,69 @@
+"""Rows have the documented schema, in `history` and in the files."""
+
+import csv
+import json
+
+import pytest
+
+from kerasinit.callbacks import GradientRow, GradientStats, Row
+
+
+@pytest.fixture(scope="module")
+def written(make_model, train, tmp_path_factory):
+    """Two trainings with all that a row can hold: the callback and its file."""
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    model, stats = make_model(), GradientStats(path=path, activations_every=1, clipped=True)
+    train(model, stats)
+    train(model, stats, epochs=2)
+    return stats, path
+
+
+def test_a_row_has_the_keys_of_its_type(written):
+    stats, _ = written
+    assert {frozenset(row) for row in stats.history} == {frozenset(Row.__annotations__)}
+
+
+def test_layers_have_the_keys_of_their_type_and_variables_all_but_one(written):
+    for row in written[0].history:
+        for layer in row["layers"].values():
+            assert layer.keys() == GradientRow.__annotations__.keys()
+        for variable in row["variables"].values():
+            own = GradientRow.__annotations__.keys() - {"signal_gradient_rms"}
+            assert variable.keys() == own
+
+
+def test_what_was_not_asked_for_is_left_out(make_model, train):
+    stats = GradientStats(histogram=False)
+    train(make_model(), stats)
+    (row, *_) = stats.history
+    assert row.keys() == Row.__annotations__.keys() - {"activations"}
+    for layer in row["layers"].values():
+        assert layer.keys() == GradientRow.__annotations__.keys() - {"clipped", "histogram"}
+
+
+def test_the_run_is_that_of_one_fit(written):
+    runs = [row["run"] for row in written[0].history]
+    first, second = set(runs[:3]), set(runs[3:])
+    assert (len(runs), len(first), len(second)) == (9, 1, 1)
+    assert first != second
+
+
+def test_the_lines_of_the_file_are_the_rows(written):
+    stats, path = written
+    assert [json.loads(line) for line in path.read_text().splitlines()] == list(stats.history)
+
+
+def test_the_csv_names_the_run(make_model, train, tmp_path):
+    stats = GradientStats(path=tmp_path / "rows.csv")
+    for _ in range(2):
+        train(make_model(), stats)
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    parts = 4 + 2  # variables and layers
+    assert [line["run"] for line in lines[::parts]] == [row["run"] for row in stats.history]
+    assert len({line["run"] for line in lines}) == 2
+
+
+def test_the_table_names_the_run(written):
+    stats, _ = written
+    assert set(stats.to_dataframe()["run"]) == {row["run"] for row in stats.history}

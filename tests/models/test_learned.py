@@ -1,0 +1,119 @@
+"""Learned weights are not drawn anew without a word, and nothing else is called learned."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kerasinit
+
+LEARNED = "holds learned weights"
+
+
+def network(**options):
+    return keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(16, "sigmoid", name="first", **options),
+            *[layers.Dense(16, "sigmoid", **options) for _ in range(5)],
+            layers.Dense(3, name="head", **options),
+        ]
+    )
+
+
+def trained(model):
+    model.compile("sgd", "mse")
+    model.fit(np.ones((32, 8)), np.ones((32, 3)), epochs=3, verbose=0)
+    return model
+
+
+def loaded(tmp_path):
+    model = trained(network())
+    model.save(tmp_path / "model.keras")
+    return keras.models.load_model(tmp_path / "model.keras")
+
+
+def other_kernels():
+    model = network(use_bias=False)
+    model.set_weights([3 * values for values in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda _: trained(network()), loaded, lambda _: other_kernels()],
+    ids=["fit", "file", "kernels"],
+)
+def test_learned_weights_are_warned_of_once(build, tmp_path):
+    model = build(tmp_path)
+    with pytest.warns(UserWarning, match=rf"{LEARNED} .*first.*trainable = False.*None") as found:
+        kerasinit.initialize(model, seed=1)
+    assert len([one for one in found if LEARNED in str(one.message)]) == 1
+    kerasinit.initialize(model, seed=2)  # a start of ours, whatever its biases
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model: kerasinit.initialize(model, dry_run=True),
+        lambda model: kerasinit.initialize(model, reset_optimizer=True),
+        lambda model: kerasinit.initialize(model, [("head", "he_normal"), (".", None)]),
+        kerasinit.reset,
+    ],
+    ids=["dry run", "training anew", "kept by rule", "reset"],
+)
+def test_what_loses_nothing_unawares_does_not_warn(call):
+    call(_all_but_head_trained())
+
+
+def _all_but_head_trained():
+    model = trained(network())
+    model.get_layer("head").set_weights(network().get_layer("head").get_weights())
+    return model
+
+
+def test_frozen_layers_are_not_lost():
+    model = _all_but_head_trained()
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    before = model.layers[0].get_weights()
+    kerasinit.initialize(model, seed=1)
+    np.testing.assert_array_equal(before[0], model.layers[0].get_weights()[0])
+
+
+def test_a_rule_without_an_initializer_keeps_what_it_finds():
+    model = trained(network())
+    before = model.get_layer("first").get_weights()
+    with pytest.warns(UserWarning, match=LEARNED):
+        plan = kerasinit.initialize(model, [("first", None), (".", "he_normal")])
+    for old, new in zip(before, model.get_layer("first").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert plan["first/bias"].reason == "rule 'first' keeps it"
+
+
+def test_fresh_models_and_what_we_drew_are_not_learned(architecture):
+    kerasinit.initialize(architecture, seed=1)
+    kerasinit.initialize(architecture, seed=2)
+    kerasinit.reset(architecture, seed=3)
+    kerasinit.initialize(architecture, seed=4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "initializer",
+    [
+        "he_normal",
+        "he_uniform",
+        "lecun_normal",
+        "glorot_uniform",
+        "random_normal",
+        "random_uniform",
+        "truncated_normal",
+        keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+        "kerasinit>HeNormal",
+    ],
+    ids=str,
+)
+def test_a_fresh_kernel_of_any_initializer_is_not_learned(initializer, dtype):
+    layer = layers.Conv2D(16, 3, dtype=dtype, kernel_initializer=initializer, use_bias=False)
+    kerasinit.initialize(keras.Sequential([keras.Input((8, 8, 16)), layer]), seed=1)

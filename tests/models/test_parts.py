@@ -1,0 +1,62 @@
+"""Containers of models are initialized part by part; a copy of a part stays a copy."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kerasinit
+
+
+def network(inputs, outputs):
+    hidden = [layers.Dense(16, "relu") for _ in range(8)]
+    return keras.Sequential([keras.Input((inputs,)), *hidden, layers.Dense(outputs)])
+
+
+class Container(keras.Model):
+    """As in a GAN or a diffusion model: built parts, a `train_step` of its own, no `call`."""
+
+    def __init__(self, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+
+@pytest.fixture
+def gan():
+    return Container(generator=network(4, 6), discriminator=network(6, 1))
+
+
+def test_each_part_has_a_graph_of_its_own(gan):
+    plan = kerasinit.initialize(gan, seed=1)
+    reasons = [row.reason for row in plan if row.kind == "kernel"]
+    assert len(reasons) == 18
+    assert all(reason.startswith("plain stack, 8 hidden layers") for reason in reasons)
+
+
+def test_every_weight_of_a_container_is_drawn(gan):
+    for call in (kerasinit.initialize, kerasinit.reset):
+        plan = call(gan, seed=1)
+        assert len(plan.changed) == len(gan.weights)
+    kerasinit.portable(gan)
+
+
+@pytest.mark.parametrize("call", [kerasinit.initialize, kerasinit.reset])
+def test_a_copy_stays_equal_and_says_so(call):
+    online, target = network(4, 2), network(4, 2)
+    target.set_weights(online.get_weights())
+    plan = call(Container(online=online, target=target), seed=1)
+    for one, other in zip(online.get_weights(), target.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sum("stays equal" in row.reason for row in plan) == len(target.weights)
+
+
+def test_parts_of_one_structure_with_weights_of_their_own_differ():
+    first, second = network(4, 2), network(4, 2)
+    kerasinit.initialize(Container(first=first, second=second), seed=1)
+    assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
+
+
+def test_a_model_with_an_unbuilt_part_is_refused():
+    with pytest.raises(ValueError, match="has no weights yet"):
+        kerasinit.initialize(Container(first=network(4, 2), second=layers.Dense(3)))

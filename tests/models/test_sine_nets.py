@@ -1,0 +1,58 @@
+"""Periodic activations: the law of Siren with the frequency found from the function."""
+
+import keras
+import pytest
+from keras import layers, ops
+
+import kerasinit
+from kerasinit.layers import angular_frequency
+
+
+@pytest.mark.parametrize(
+    ("function", "omega"),
+    [
+        (ops.sin, 1.0),
+        (ops.cos, 1.0),
+        (lambda x: ops.sin(30.0 * x), 30.0),
+        (lambda x: 0.5 * ops.sin(12.5 * x + 1.0) + 2.0, 12.5),
+        (lambda x: ops.sin(100.0 * x), 100.0),
+    ],
+)
+def test_the_frequency_of_a_sine_is_found(function, omega):
+    assert angular_frequency(function) == pytest.approx(omega, rel=2e-3)
+
+
+SNAKE = {"snake": lambda x: x + ops.sin(x) ** 2, "square": ops.square}
+
+
+@pytest.mark.parametrize(
+    "name", ["relu", "gelu", "tanh", "selu", "softplus", "sigmoid", "softmax", *SNAKE]
+)
+def test_what_is_no_sine_has_no_frequency(name):
+    assert angular_frequency(SNAKE.get(name) or keras.activations.get(name)) is None
+
+
+def sine(x):
+    return ops.sin(30.0 * x)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["argument", "layer"])
+def test_a_sine_net_starts_as_siren(apart):
+    parts = [keras.Input((2,))]
+    for _ in range(4):
+        own = [layers.Dense(64), layers.Activation(sine)] if apart else [layers.Dense(64, sine)]
+        parts += own
+    model = keras.Sequential([*parts, layers.Dense(1)])
+    plan = kerasinit.initialize(model, seed=1)
+    kernels = [layer.get_weights()[0] for layer in model.layers if layer.get_weights()]
+    limits = [1 / 2, *[(6 / 64) ** 0.5 / 30] * 4]
+    for kernel, limit in zip(kernels, limits, strict=True):
+        assert 0.9 * limit < abs(kernel).max() <= 1.001 * limit
+    assert "omega 30: Siren, reads the coordinates" in plan.rows[0].reason
+
+
+def test_kernels_that_ask_for_siren_keep_its_law():
+    siren = kerasinit.initializers.Siren(omega=20.0)
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(64, sine, kernel_initializer=siren)])
+    plan = kerasinit.initialize(model, seed=1)
+    assert plan.rows[0].initializer == "Siren(omega=20)"
