@@ -20,7 +20,8 @@ class Place:
         activation: The activation that really follows; None where there is none.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
-        output: Whether its output leaves the model and no weighted layer reads it on any way.
+        output: Whether the output of one of its calls leaves the model and no weighted layer reads
+            it on any way.
         into: The weighted layers that read its output.
     """
 
@@ -57,7 +58,7 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         activation,
         next(iter(found.norms), None),
         tuple(found.adds),
-        is_last(calls, graph),
+        any(is_last((call,), graph) for call in calls),
         tuple(found.into),
     )
 

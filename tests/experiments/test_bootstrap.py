@@ -25,13 +25,13 @@ def intervals(tmp_path, replica, written):
             replica(
                 seed=seed,
                 val_accuracy=float(accuracy),
-                cell={"depth": depth, "learning_rate": 0.1},
+                cell={**replica().cell, "depth": depth, "learning_rate": 0.1},
                 **{name: [] for name in UNMEASURED},
             )
-            for depth, accuracies in enumerate(rows)
+            for depth, accuracies in enumerate(rows, 1)
             for seed, accuracy in enumerate(accuracies)
         ]
-        out = written(tmp_path / "run", {"depths": list(range(len(rows)))}, replicas)
+        out = written(tmp_path / "run", {"depths": list(range(1, len(rows) + 1))}, replicas)
         return [row.val_accuracy for row in compare(out, rng=rng).rows]
 
     return compared

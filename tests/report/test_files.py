@@ -1,6 +1,7 @@
 """Files are whole or not there; a missing extra is one sentence."""
 
 import dataclasses
+import errno
 import os
 import stat
 import sys
@@ -28,11 +29,19 @@ def test_text_is_written_as_it_is(comparison, tmp_path):
     assert b"\r" not in path.read_bytes()
 
 
-def test_failure_keeps_the_older_file_and_leaves_nothing_beside_it(comparison, tmp_path):
+def test_failure_keeps_the_older_file_and_leaves_nothing_beside_it(
+    comparison, tmp_path, monkeypatch
+):
     path = write(comparison, tmp_path / "page.html")
     old = path.read_bytes()
-    with pytest.raises(UnicodeEncodeError, match="surrogates"):
-        write(named(comparison, "half \ud800"), path)
+
+    def full(handle, *arguments, **options):
+        os.close(handle)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(comparison, path)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
 
