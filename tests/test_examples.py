@@ -80,7 +80,7 @@ def test_every_example_is_run_here():
 
 def test_diagnose_model_names_the_fault_and_the_cure_trains(tmp_path):
     text = output_of("diagnose_model.py", cwd=tmp_path)
-    before, after = map(float, re.findall(r"Accuracy after 6 epochs: ([\d.]+)", text))
+    before, after = map(float, re.findall(r"Accuracy after 12 epochs: ([\d.]+)", text))
     assert "Root cause: vanishing at hidden_0" in text
     assert text.count("Healthy") == 1
     assert before < 0.5 < 0.9 < after
