@@ -319,9 +319,10 @@ def test_models_are_initialized_without_what_is_private(no_private_modules):
     model = small_model()
     with pytest.warns(UserWarning, match="cannot see") as warned:
         kerasinit.initialize(model, seed=1)
-    said = {str(one.message).partition("see ")[2].partition(" in Keras")[0] for one in warned}
+    messages = [str(one.message) for one in warned if one.category is UserWarning]
+    said = {message.partition("see ")[2].partition(" in Keras")[0] for message in messages}
     assert "the graph of a model" in said
-    assert len(said) == len(warned)
+    assert len(said) == len(messages)
     assert 0 < np.std(model.get_weights()[0]) < 1
 
 
