@@ -37,7 +37,7 @@ class MeasuringStep:
         self._clipped = clipped
         self._exact = exact
         self._plain = vars(model)["train_function"]
-        self._traced: dict[tuple[StepVector, ...], int] = {}  # what steps read, numbered
+        self._traced: list[tuple[StepVector, ...]] = []  # what each traced step reads
         self._probed: tuple[str, ...] = ()
         # One thread for each device of `tf.distribute` traces the step.
         self._trace = threading.local()
@@ -75,8 +75,7 @@ class MeasuringStep:
         outputs, rest = _backend.split_step(result)
         reading = None
         for number, vectors in outputs["vectors"].items():  # one, if any
-            about = next(known for known, its in self._traced.items() if its == number)
-            parts = tuple(zip(about, vectors, strict=True))
+            parts = tuple(zip(self._traced[number], vectors, strict=True))
             reading = Reading(parts, self._probed, outputs.get("activations"))
         return _backend.join_step(outputs["logs"], rest), reading
 
@@ -99,8 +98,10 @@ class MeasuringStep:
         vectors = {}
         if read:
             abouts, found = zip(*read, strict=True)
+            if abouts not in self._traced:
+                self._traced.append(abouts)
             # By number, so that it is known which of several traces gave it.
-            vectors[self._traced.setdefault(abouts, len(self._traced))] = list(found)
+            vectors[self._traced.index(abouts)] = list(found)
         return _backend.join_step({**outputs, "logs": logs, "vectors": vectors}, rest)
 
     def _observing(self, optimizer: Any) -> Callable[..., Callable[[Any], None]]:

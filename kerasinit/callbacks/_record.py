@@ -16,14 +16,20 @@ from kerasinit._typing import Tensor
 from kerasinit.callbacks._step_vector import COLUMNS, StepArrays, StepVector
 from kerasinit.callbacks._variable_names import Groups, VariableNames
 from kerasinit.signals import LayerStep, TrainingStep
-from kerasinit.signals._statistics import merged_statistics
+from kerasinit.signals._statistics import (
+    COUNT,
+    NON_FINITE,
+    NORM,
+    STATISTICS,
+    merged_statistics,
+)
 
 FORMAT = 2  # of one row of `history`, of one line of the file
 SUMMARY = ("grad_norm", "grad_norm_min", "grad_norm_max")  # in the logs of `fit`
 PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
 """Columns of what the probe of the activations finds of a layer."""
 
-COUNT, TOTAL, NORM, MINIMUM, MAXIMUM, ZEROS, NON_FINITE, WEIGHT, UPDATE = range(len(COLUMNS))
+WEIGHT, UPDATE = range(len(STATISTICS), len(COLUMNS))
 
 
 class GradientRow(TypedDict, total=False):

@@ -19,7 +19,18 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
 from kerasinit.signals._histograms import histograms
-from kerasinit.signals._statistics import STATISTICS, part_norms, part_statistics
+from kerasinit.signals._statistics import (
+    COUNT,
+    MAXIMUM,
+    MINIMUM,
+    NON_FINITE,
+    NORM,
+    STATISTICS,
+    TOTAL,
+    ZEROS,
+    part_norms,
+    part_statistics,
+)
 
 # Entries of a variable that are looked at, if it has three times as many; all are read for the
 # gradient's norm.
@@ -31,8 +42,6 @@ COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "update_norm")
 """Columns of `StepArrays.rows`: of the gradient, then norms of the weights and of their change."""
 
 SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
-
-_COUNT, _TOTAL, _NORM, _MINIMUM, _MAXIMUM, _ZEROS, _NON_FINITE = range(len(STATISTICS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,24 +187,24 @@ class StepVector:
     def _statistics(self, samples: _Samples, scale: float) -> np.ndarray:
         """Statistics of whole gradients, estimated where they were not read whole."""
         rows = part_statistics(samples.entries, samples.held)
-        rows[:, [_TOTAL, _NORM, _MINIMUM, _MAXIMUM]] /= scale
+        rows[:, [TOTAL, NORM, MINIMUM, MAXIMUM]] /= scale
         share = samples.share
-        rows[:, [_TOTAL, _ZEROS, _NON_FINITE]] *= share[:, None]
-        rows[:, _NORM] *= np.sqrt(share)
+        rows[:, [TOTAL, ZEROS, NON_FINITE]] *= share[:, None]
+        rows[:, NORM] *= np.sqrt(share)
         squares = samples.squares
         if squares is not None and samples.partial.any():
             whole = np.isfinite(squares)
             # Where squares underflow or overflow, the estimate is better than the sum.
             known = samples.partial & whole & (squares > SMALLEST_MEAN_SQUARE * samples.sizes)
-            rows[known, _NORM] = np.sqrt(squares[known]) / scale
+            rows[known, NORM] = np.sqrt(squares[known]) / scale
             unseen = samples.partial & ~whole
-            rows[unseen, _NON_FINITE] = np.maximum(rows[unseen, _NON_FINITE], 1.0)
-        rows[:, _COUNT] = self._counts
+            rows[unseen, NON_FINITE] = np.maximum(rows[unseen, NON_FINITE], 1.0)
+        rows[:, COUNT] = self._counts
         if any(self.sparse):
             sparse = np.array(self.sparse, bool)
-            rows[sparse, _ZEROS] += self._counts[sparse] - samples.sizes[sparse]
-            rows[sparse, _MINIMUM] = np.minimum(rows[sparse, _MINIMUM], 0.0)
-            rows[sparse, _MAXIMUM] = np.maximum(rows[sparse, _MAXIMUM], 0.0)
+            rows[sparse, ZEROS] += self._counts[sparse] - samples.sizes[sparse]
+            rows[sparse, MINIMUM] = np.minimum(rows[sparse, MINIMUM], 0.0)
+            rows[sparse, MAXIMUM] = np.maximum(rows[sparse, MAXIMUM], 0.0)
         return rows
 
     @functools.cached_property

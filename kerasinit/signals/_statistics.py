@@ -23,6 +23,8 @@ number of entries that are exactly 0, number of NaN and infinite entries. All bu
 `non_finite` are over the finite entries.
 """
 
+COUNT, TOTAL, NORM, MINIMUM, MAXIMUM, ZEROS, NON_FINITE = range(len(STATISTICS))
+
 NOTHING = (0.0, 0.0, 0.0, math.inf, -math.inf, 0.0, 0.0)  # the row of a part without entries
 
 
@@ -99,10 +101,9 @@ def merged_statistics(rows: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndar
         return np.zeros((0, rows.shape[1]))
     starts = np.cumsum([0, *map(len, groups[:-1])])
     rows = rows[np.concatenate(groups)]
-    norms = [STATISTICS.index("norm"), *range(len(STATISTICS), rows.shape[1])]
+    norms = [NORM, *range(len(STATISTICS), rows.shape[1])]
     merged = np.add.reduceat(rows, starts, axis=0)
     merged[:, norms] = np.sqrt(np.add.reduceat(np.square(rows[:, norms]), starts, axis=0))
-    for name, extreme in (("minimum", np.minimum), ("maximum", np.maximum)):
-        column = STATISTICS.index(name)
+    for column, extreme in ((MINIMUM, np.minimum), (MAXIMUM, np.maximum)):
         merged[:, column] = extreme.reduceat(rows[:, column], starts)
     return merged

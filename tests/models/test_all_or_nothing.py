@@ -43,13 +43,13 @@ class Interrupted:
 
 @pytest.mark.parametrize(
     ("error", "seen"),
-    [(KeyboardInterrupt(), KeyboardInterrupt), (RuntimeError("no"), ValueError)],
+    [(KeyboardInterrupt("no"), KeyboardInterrupt), (RuntimeError("no"), ValueError)],
     ids=["ctrl-c", "error"],
 )
 def test_an_interrupted_draw_changes_nothing(model, error, seen):
     before, seed = everything(model), keras.random.SeedGenerator(3)
     state = np.array(keras.ops.convert_to_numpy(seed.state))
-    with pytest.raises(seen):
+    with pytest.raises(seen, match="no"):
         kerasinit.initialize(
             model, [("kernel", Interrupted(error))], seed=seed, reset_optimizer=True
         )
@@ -63,11 +63,11 @@ def test_an_assignment_that_is_interrupted_changes_nothing(model, call, monkeypa
     before = everything(model)
 
     def assign(self, value):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("here")
 
     variable = model.get_layer("last").kernel
     monkeypatch.setitem(vars(variable), "assign", assign.__get__(variable))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="here"):
         call(model, seed=1)
     monkeypatch.undo()
     assert_as_before(model, before)
