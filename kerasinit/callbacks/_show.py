@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from kerasinit.callbacks._record import Row
+from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import flat_rows
 
 LEVELS = ("variables", "layers")
