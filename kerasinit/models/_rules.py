@@ -92,8 +92,9 @@ def _unknown(identifier: Any, argument: str) -> str:
     if isinstance(identifier, Mapping) and "class_name" not in identifier:
         pairs = ", ".join(f"({_name(key)}, {value!r})" for key, value in identifier.items())
         return f"{text} Several rules are a list of pairs, the first match counts: [{pairs}]."
-    name = identifier.get("class_name") if isinstance(identifier, Mapping) else identifier
-    return f"{text} {near(name, [*PRESETS, *loadable_names()])}" if isinstance(name, str) else text
+    given = identifier.get("class_name") if isinstance(identifier, Mapping) else identifier
+    known = [*PRESETS, *loadable_names()]
+    return f"{text} {near(given, known)}" if isinstance(given, str) else text
 
 
 def _name(pattern: Any) -> str:
