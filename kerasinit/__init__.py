@@ -4,6 +4,7 @@ The initializers are imported at once, since Keras must know their names; the ot
 they are first used.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ __all__ = [
     "theory",
 ]
 
-if TYPE_CHECKING:
+if TYPE_CHECKING or "pdoc" in sys.modules:  # those who read names, instead of using them
     from kerasinit import callbacks, experiments, models, report, signals
     from kerasinit.callbacks import GradientStats
     from kerasinit.models import Plan, initialize, portable, reset

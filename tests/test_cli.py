@@ -496,7 +496,7 @@ def test_layers_of_ones_own_are_imported(capsys, tmp_path, batch, monkeypatch):
     words = ("diagnose", path, "--data", batch)
     assert_refused(shell(capsys, *words), "`--import` the module")
     assert_refused(shell(capsys, *words, "--import", "nowhere"), "'nowhere' could not be imported")
-    code, out, _ = shell(capsys, *words, "--import", "doubling_layers")
+    out = shell(capsys, *words, "--import", "doubling_layers")[1]
     assert "dense" in out
     keras.saving.get_custom_objects().pop("mine>Doubling")
 

@@ -72,9 +72,8 @@ def picture(curves):
         )
     for epoch in (1, 5, 10, 15, 20):
         x = px(epoch, 1)[0]
-        parts.append(
-            f'<text x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle" fill="#57606a">{epoch}</text>'
-        )
+        place = f'x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle"'
+        parts.append(f'<text {place} fill="#57606a">{epoch}</text>')
     parts.append(f'<text x="{RIGHT}" y="290" text-anchor="end" fill="#57606a">epoch</text>')
     for name, runs in curves.items():
         colour = STARTS[name][0]
