@@ -10,7 +10,10 @@ import pytest
 import kerasinit
 
 ROOMS = ["callbacks", "experiments", "initializers", "models", "report", "signals", "theory"]
-TOP_LEVEL = ["diagnose", "fans", "gain", "initialize", "portable", "reset"]
+TOP_LEVEL = [
+    *("diagnose", "fans", "gain", "initialize", "portable", "reset"),
+    *("GradientStats", "HeNormal", "LayerInitializer", "Orthogonal", "Plan", "XavierUniform"),
+]
 PUBLIC = {
     "callbacks": ["GradientStats"],
     "experiments": ["Experiment", "compare", "run"],

@@ -270,7 +270,7 @@ class GradientStats(keras.callbacks.Callback):
         return to_dataframe(self.history, level)
 
     def plot(self, statistic: str = "norm") -> Any:
-        """A plotly figure: layers from top to bottom, steps from left to right.
+        """A plotly figure: layers from bottom to top, steps from left to right.
 
         Args:
             statistic: A numeric entry of `history[...]["layers"][...]`.

@@ -100,7 +100,7 @@ class Comparison:
     def __repr__(self) -> str:
         initializers = len({row.initializer for row in self.rows})
         return safe(
-            f"<Comparison of {initializers} initializers in {len(self.cells)} settings: "
+            f"<Comparison of {initializers} initializers in {len(self.cells)} setting(s): "
             f"{len(self.replicas)} trainings, baseline {self.baseline!r}>"
         )
 
