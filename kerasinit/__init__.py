@@ -8,13 +8,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kerasinit import initializers, theory
-from kerasinit.initializers import fans
+from kerasinit.initializers import (
+    ICNR,
+    Auto,
+    Critical,
+    CriticalBias,
+    DeltaOrthogonal,
+    HeNormal,
+    HeUniform,
+    Identity,
+    LasagneNormal,
+    LasagneUniform,
+    LayerInitializer,
+    LecunNormal,
+    LecunUniform,
+    OddPart,
+    OddPartBias,
+    Orthogonal,
+    Siren,
+    Sparse,
+    XavierNormal,
+    XavierUniform,
+    fans,
+)
 from kerasinit.theory import gain
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ICNR",
+    "Auto",
+    "Critical",
+    "CriticalBias",
+    "DeltaOrthogonal",
+    "GradientStats",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "LasagneNormal",
+    "LasagneUniform",
+    "LayerInitializer",
+    "LecunNormal",
+    "LecunUniform",
+    "OddPart",
+    "OddPartBias",
+    "Orthogonal",
     "Plan",
+    "Siren",
+    "Sparse",
+    "XavierNormal",
+    "XavierUniform",
     "callbacks",
     "diagnose",
     "experiments",
@@ -32,10 +75,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from kerasinit import callbacks, experiments, models, report, signals
+    from kerasinit.callbacks import GradientStats
     from kerasinit.models import Plan, initialize, portable, reset
     from kerasinit.signals import diagnose
 else:  # a type checker that saw this would take every name
     _HOMES = {
+        "GradientStats": "callbacks",
         "Plan": "models",
         "diagnose": "signals",
         "initialize": "models",

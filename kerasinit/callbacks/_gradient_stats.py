@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import keras
 
 from kerasinit import _backend
+from kerasinit._safe_text import kind_in_words
 from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
@@ -231,6 +232,9 @@ class GradientStats(keras.callbacks.Callback):
         Args:
             model: A compiled and built model.
 
+        Raises:
+            ValueError: If the model is not compiled.
+
         >>> import keras, numpy as np
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
         >>> model.compile("sgd", "mse")
@@ -240,6 +244,12 @@ class GradientStats(keras.callbacks.Callback):
         >>> len(stats.history)
         3
         """
+        if not getattr(model, "compiled", False):
+            raise ValueError(
+                "`watching` needs a compiled and built model, as it records what "
+                f"`model.train_on_batch` does. Received: {kind_in_words(model)}. Call "
+                "`model.compile(optimizer, loss)` first."
+            )
         self.set_model(model)
         model.make_train_function()
         session = self._begin(running_loss=False)
@@ -340,6 +350,11 @@ _OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_sessions", "
 
 
 def _at_least_one(name: str, value: int) -> int:
+    if isinstance(value, str):
+        raise ValueError(
+            f"`{name}` must be a whole number of steps, 1 or more. Received: {name}={value!r}. "
+            f"The file of the records goes into `path`: `GradientStats(path={value!r})`."
+        )
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
             f"`{name}` must be a whole number of steps, 1 or more. Received: {name}={value!r}."
