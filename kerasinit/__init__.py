@@ -65,8 +65,11 @@ __all__ = [
     "gain",
     "initialize",
     "initializers",
+    "learning_rate",
     "models",
     "portable",
+    "preparation",
+    "prepare",
     "report",
     "reset",
     "signals",
@@ -74,9 +77,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from kerasinit import callbacks, experiments, models, report, signals
+    from kerasinit import callbacks, experiments, models, preparation, report, signals
     from kerasinit.callbacks import GradientStats
     from kerasinit.models import Plan, initialize, portable, reset
+    from kerasinit.preparation import learning_rate, prepare
     from kerasinit.signals import diagnose
 else:  # a type checker that saw this would take every name
     _HOMES = {
@@ -84,7 +88,9 @@ else:  # a type checker that saw this would take every name
         "Plan": "models",
         "diagnose": "signals",
         "initialize": "models",
+        "learning_rate": "preparation",
         "portable": "models",
+        "prepare": "preparation",
         "reset": "models",
     }
 
