@@ -23,6 +23,7 @@ __all__ = [
     "initialize",
     "initializers",
     "models",
+    "playground",
     "portable",
     "report",
     "reset",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from kerasinit import callbacks, experiments, models, report, signals
+    from kerasinit import callbacks, experiments, models, playground, report, signals
     from kerasinit.models import Plan, initialize, portable, reset
     from kerasinit.signals import diagnose
 else:  # a type checker that saw this would take every name

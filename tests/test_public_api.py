@@ -9,7 +9,16 @@ import pytest
 
 import kerasinit
 
-ROOMS = ["callbacks", "experiments", "initializers", "models", "report", "signals", "theory"]
+ROOMS = [
+    "callbacks",
+    "experiments",
+    "initializers",
+    "models",
+    "playground",
+    "report",
+    "signals",
+    "theory",
+]
 TOP_LEVEL = ["diagnose", "fans", "gain", "initialize", "portable", "reset"]
 PUBLIC = {
     "callbacks": ["GradientStats"],
