@@ -67,6 +67,7 @@ __all__ = [
     "initializers",
     "learning_rate",
     "models",
+    "playground",
     "portable",
     "preparation",
     "prepare",
@@ -77,7 +78,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from kerasinit import callbacks, experiments, models, preparation, report, signals
+    from kerasinit import callbacks, experiments, models, playground, preparation, report, signals
     from kerasinit.callbacks import GradientStats
     from kerasinit.models import Plan, initialize, portable, reset
     from kerasinit.preparation import learning_rate, prepare

@@ -10,8 +10,8 @@ import pytest
 import kerasinit
 
 ROOMS = [
-    "callbacks", "experiments", "initializers", "models", "preparation", "report", "signals",
-    "theory",
+    "callbacks", "experiments", "initializers", "models", "playground", "preparation", "report",
+    "signals", "theory",
 ]  # fmt: skip
 TOP_LEVEL = [
     "diagnose", "fans", "gain", "initialize", "learning_rate", "portable", "prepare", "reset",
