@@ -24,6 +24,7 @@ from kerasinit._backend._keras import (
     seed_states,
     without_traces,
 )
+from kerasinit._backend._keras_building import layers_of_same_model
 from kerasinit._backend._keras_training import (
     cause_of,
     clipped_gradients,
@@ -124,6 +125,7 @@ __all__ = [
     "jitted",
     "join_step",
     "layer_scope",
+    "layers_of_same_model",
     "lent_loss",
     "library",
     "loss_scaling",
