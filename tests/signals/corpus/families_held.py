@@ -77,13 +77,11 @@ def generator(knobs=Knobs()):
     y = np.tanh(means[corners]).astype("float32")
     inputs = keras.Input((4,))
     z = layers.Reshape((2, 2, 16))(layers.Dense(64, name="grow", **knobs.hidden())(inputs))
-    z = layers.Conv2DTranspose(
-        12, 3, strides=2, padding="same", name="larger_0", **knobs.hidden()
-    )(z)
+    z = layers.Conv2DTranspose(12, 3, strides=2, padding="same", name="larger_0", **knobs.hidden())(
+        z
+    )
     own = "tanh" if knobs.output == "own" else knobs.output
-    z = layers.Conv2DTranspose(
-        1, 3, strides=2, padding="same", activation=own, name="head"
-    )(z)
+    z = layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation=own, name="head")(z)
     return Case(keras.Model(inputs, z), codes.astype("float32"), y, "mse", explained(y), rate=1e-2)
 
 
@@ -154,7 +152,9 @@ def wide_and_deep(knobs=Knobs()):
     group = np.random.default_rng(11).integers(0, 6, (len(x), 1)).astype("int32")
     y = (y + group / 3).astype("float32")
     numbers, kinds = keras.Input((8,)), keras.Input((1,), dtype="int32")
-    z = layers.Concatenate()([numbers, layers.Flatten()(layers.Embedding(6, 4, name="kind")(kinds))])
+    z = layers.Concatenate()(
+        [numbers, layers.Flatten()(layers.Embedding(6, 4, name="kind")(kinds))]
+    )
     deep = stack(z, knobs, 3, 32)
     model = keras.Model([numbers, kinds], finish(layers.Concatenate()([deep, z]), knobs, 1, None))
     return Case(model, [x, group], y, "mae", explained(y), rate=5e-3)
@@ -194,7 +194,9 @@ def mixer(knobs=Knobs()):
     h = layers.Permute((2, 1))(layers.LayerNormalization()(z))
     h = layers.Dense(16, name="places", **knobs.hidden("gelu"))(h)
     z = z + layers.Permute((2, 1))(h)
-    z = z + layers.Dense(16, name="channels", **knobs.hidden("gelu"))(layers.LayerNormalization()(z))
+    z = z + layers.Dense(16, name="channels", **knobs.hidden("gelu"))(
+        layers.LayerNormalization()(z)
+    )
     model = keras.Model(inputs, finish(layers.Flatten()(z), knobs, 4, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), steps=120)
 

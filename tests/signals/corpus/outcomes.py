@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -37,8 +36,11 @@ def trained(make: Any, seed: int) -> float:
             return -1.0
 
 
-def said(program: Program, seed: int = 7) -> dict[str, Any]:
-    """Verdicts of `diagnose` on a first batch, and of `GradientStats` in the whole training."""
+def said(program: Program, seed: int = SEEDS[0]) -> dict[str, Any]:
+    """Verdicts of `diagnose` on a first batch, and of `GradientStats` in the whole training.
+
+    The score after the training is that of a training without the callback.
+    """
     import kerasinit
 
     found: dict[str, Any] = {"before": [], "during": [], "errors": []}
@@ -52,29 +54,38 @@ def said(program: Program, seed: int = 7) -> dict[str, Any]:
             found["errors"].append(f"before: {error!r}"[:300])
         case = built(program.make, seed)
         stats = kerasinit.callbacks.GradientStats()
+        found["score"] = -1.0
         try:
             case.fit([stats])
+            found["score"] = round(case.learned(), 3)
         except Exception as error:  # noqa: BLE001
             found["errors"].append(f"during: {error!r}"[:300])
         found["during"] = [verdict.to_dict() for verdict in stats.verdicts]
     return found
 
 
-def labels() -> dict[str, dict[str, list[float]]]:
+Labels = dict[str, dict[str, float]]  # name of a program or a cure -> seed -> score
+
+
+def labels() -> Labels:
     return json.loads(LABELS.read_text()) if LABELS.exists() else {}
 
 
-def is_confirmed(program: Program, known: dict[str, dict[str, list[float]]]) -> bool | None:
+def save(known: Labels) -> None:
+    """Writes one program a line."""
+    rows = (f"{json.dumps(name)}: {json.dumps(known[name])}" for name in sorted(known))
+    LABELS.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+
+
+def is_confirmed(program: Program, known: Labels) -> bool | None:
     """Whether training says what the label says; None if it was not trained."""
-    outcome = known.get(program.name)
-    if outcome is None:
-        return None
-    mean = sum(outcome["as_it_is"]) / len(outcome["as_it_is"])
+    score, cured = (_mean(known.get(name)) for name in (program.name, program.cured_as))
     if program.healthy:
-        return mean >= LEARNS
-    cured = sum(outcome["cured"]) / len(outcome["cured"])
-    return cured >= LEARNS and cured - mean > HARM
+        return None if score is None else score >= LEARNS
+    if score is None or cured is None:
+        return None
+    return cured >= LEARNS and cured - score > HARM
 
 
-def part_of(name: str, parts: int) -> int:
-    return int(hashlib.sha1(name.encode()).hexdigest(), 16) % parts
+def _mean(scores: dict[str, float] | None) -> float | None:
+    return sum(scores.values()) / len(scores) if scores else None

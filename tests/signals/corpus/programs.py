@@ -30,11 +30,17 @@ def _faulty() -> list[Program]:
             make=_making(family, fault.knobs, fault),
             cure=_making(family, fault.cure, fault, cured=True),
             cured_by=fault.cured_by,
-            cured_as=f"{family}: {fault.cure}" + (fault.name if fault.changes_cured else ""),
+            cured_as=_cured_as(family, fault),
         )
         for fault in FAULTS
         for family in fault.families
     ]
+
+
+def _cured_as(family: str, fault: Fault) -> str:
+    if fault.cure == Knobs() and not fault.changes_cured:
+        return f"{family}/plain"  # a healthy program of its own
+    return f"{family}/{fault.name} cured"
 
 
 def _making(family: str, knobs: Knobs, fault: Fault, *, cured: bool = False):
@@ -62,4 +68,6 @@ def _variants() -> list[Program]:
 
 
 def _unusual() -> list[Program]:
-    return [Program(f"unusual/{name}", name, held, (), make) for name, (held, make) in UNUSUAL.items()]
+    return [
+        Program(f"unusual/{name}", name, held, (), make) for name, (held, make) in UNUSUAL.items()
+    ]

@@ -1,7 +1,7 @@
 """Labels the corpus by training, or prints how well its faults are named.
 
-    python tests/signals/corpus/run.py label            # trains each program with and without cure
-    python tests/signals/corpus/run.py [--part held]    # the confusion table
+python tests/signals/corpus/run.py label            # trains each program with and without cure
+python tests/signals/corpus/run.py [--part held]    # the confusion table
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from case import Program
-from outcomes import LABELS, SEEDS, is_confirmed, labels, said, trained
+from outcomes import SEEDS, is_confirmed, labels, said, save, trained
 from programs import programs
 from table import table
 
@@ -43,45 +43,41 @@ def main() -> None:
 
 
 def label(chosen: list[Program], seconds: float) -> None:
-    """Adds to the file of outcomes those that are missing."""
+    """Adds the scores that are missing, one seed after the other."""
     ends = time.monotonic() + seconds
-    known, cures = labels(), {}
-    for program in chosen:
-        if program.name in known:
-            continue
-        outcome = {"as_it_is": [trained(program.make, seed) for seed in SEEDS]}
-        if program.cure is not None:
-            if program.cured_as not in cures:
-                cures[program.cured_as] = [trained(program.cure, seed) for seed in SEEDS]
-            outcome["cured"] = cures[program.cured_as]
-        known[program.name] = outcome
-        LABELS.write_text(lines(known))
-        print(program.name, outcome, "" if is_confirmed(program, known) else "NOT", flush=True)
-        if time.monotonic() > ends:
-            return
+    for seed in SEEDS:
+        for program in chosen:
+            makes = {program.name: program.make}
+            if program.cure is not None:
+                makes[program.cured_as] = program.cure
+            for name, make in makes.items():
+                if time.monotonic() > ends:
+                    return
+                known = labels()
+                scores = known.setdefault(name, {})
+                if str(seed) not in scores:
+                    scores[str(seed)] = trained(make, seed)
+                    save(known)
+            if is_confirmed(program, labels()) is False:
+                print(program.name, {name: labels()[name] for name in makes}, flush=True)
 
 
 def hear(chosen: list[Program], kept: Path | None, seconds: float) -> dict[str, dict]:
-    """What is said of each program."""
+    """What is said of each program whose label training bears out."""
     ends = time.monotonic() + seconds
     heard = {}
     if kept is not None and kept.exists():
         heard = dict(json.loads(line) for line in kept.read_text().splitlines())
     known = labels()
     for program in chosen:
-        if program.name in heard or time.monotonic() > ends or is_confirmed(program, known) is False:
+        is_wrong = is_confirmed(program, known) is False
+        if program.name in heard or is_wrong or time.monotonic() > ends:
             continue
         heard[program.name] = said(program)
         if kept is not None:
             with kept.open("a") as file:
                 file.write(json.dumps([program.name, heard[program.name]]) + "\n")
     return heard
-
-
-def lines(known: dict) -> str:
-    """JSON with one program a line."""
-    rows = (f"{json.dumps(name)}: {json.dumps(known[name])}" for name in sorted(known))
-    return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
 if __name__ == "__main__":

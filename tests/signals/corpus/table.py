@@ -27,7 +27,9 @@ def table(chosen: list[Program], heard: dict[str, Any], known: dict[str, Any]) -
     groups: dict[str, list[Program]] = defaultdict(list)
     for program in faulty:
         groups[program.name.split("/", 1)[1]].append(program)
-    out = [f"{'fault':22s} {'n':>4s}  named: diagnose  GradientStats  either   root first: d  G  either"]
+    out = [
+        f"{'fault':22s} {'n':>4s}  named: diagnose  GradientStats  either   root first: d  G  either"
+    ]
     for name, members in groups.items():
         out.append(_row(name, members, heard))
     out.append(_row("all faults", faulty, heard))
@@ -38,7 +40,9 @@ def table(chosen: list[Program], heard: dict[str, Any], known: dict[str, Any]) -
         out.append(f"false alarms, {voice:7s} {len(alarmed):3d} of {len(healthy)} ({share:.1f} %)")
         causes = Counter(v["cause"] for p in alarmed for v in _verdicts(heard[p.name], voice))
         out.append(f"    {dict(causes)}")
-    crashed = [name for name in heard if heard[name]["errors"] and name in {p.name for p in healthy}]
+    crashed = [
+        name for name in heard if heard[name]["errors"] and name in {p.name for p in healthy}
+    ]
     out.append(f"healthy programs with an error: {crashed}")
     left = [p.name for p in chosen if is_confirmed(p, known) is False]
     out.append(f"left out, because training does not bear the label out: {len(left)}")
