@@ -124,6 +124,9 @@ class Knobs:
         return replace(self, **changes)
 
 
+PLAIN = Knobs()
+
+
 def accuracy(labels: np.ndarray) -> Callable[[Any], float]:
     """Share of right classes above that of the most frequent class."""
     labels = np.asarray(labels).reshape(-1)

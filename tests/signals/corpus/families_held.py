@@ -2,12 +2,12 @@
 
 import keras
 import numpy as np
-from case import Case, Knobs, accuracy, binary_accuracy, explained
+from case import PLAIN, Case, accuracy, binary_accuracy, explained
 from families_open import clusters, curve, finish, images, stack, tokens, waves
 from keras import layers, ops
 
 
-def gru_words(knobs=Knobs()):
+def gru_words(knobs=PLAIN):
     """Masked tokens, an embedding, two gated layers."""
     x, y = tokens()
     x[:, 7:] *= (np.arange(len(x)) % 2)[:, None]
@@ -19,7 +19,7 @@ def gru_words(knobs=Knobs()):
     return Case(model, x, y[:, None], "binary_crossentropy", binary_accuracy(y), rate=1e-2)
 
 
-def siamese(knobs=Knobs()):
+def siamese(knobs=PLAIN):
     """Are two points of the same cluster? One encoder for both."""
     x, labels = clusters(samples=1024)
     left, right = x[:512], x[512:]
@@ -33,7 +33,7 @@ def siamese(knobs=Knobs()):
     return Case(model, [left, right], y, "binary_crossentropy", binary_accuracy(y), steps=320)
 
 
-def flow(knobs=Knobs()):
+def flow(knobs=PLAIN):
     """Affine couplings trained by a likelihood that the model adds itself."""
 
     class Likelihood(layers.Layer):
@@ -68,7 +68,7 @@ def flow(knobs=Knobs()):
     return Case(model, x, None, None, gaussian, rate=5e-3, steps=320, heads=heads)
 
 
-def generator(knobs=Knobs()):
+def generator(knobs=PLAIN):
     """From a code to an image, by transposed convolutions."""
     pictures, corners = images()
     rng = np.random.default_rng(8)
@@ -85,7 +85,7 @@ def generator(knobs=Knobs()):
     return Case(keras.Model(inputs, z), codes.astype("float32"), y, "mse", explained(y), rate=1e-2)
 
 
-def conv1d(knobs=Knobs()):
+def conv1d(knobs=PLAIN):
     x, y = waves()
     y = np.digitize(y[:, 0], [-0.5, 0.5])
     inputs = z = keras.Input((12, 3))
@@ -95,7 +95,7 @@ def conv1d(knobs=Knobs()):
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), steps=240)
 
 
-def translator(knobs=Knobs()):
+def translator(knobs=PLAIN):
     """Encoder and decoder; only the encoder's states are used."""
     x, _ = tokens(384, length=5, words=6)
     shifted = np.concatenate([np.zeros((384, 1), "int32"), x[:, :-1]], 1)
@@ -122,7 +122,7 @@ class Transposed(layers.Layer):
         return ops.matmul(inputs, ops.transpose(self.layer.kernel)) + self.bias
 
 
-def tied(knobs=Knobs()):
+def tied(knobs=PLAIN):
     """An autoencoder whose way back has the weights of the way there."""
     rng = np.random.default_rng(9)
     x = np.tanh(rng.standard_normal((512, 3)) @ rng.standard_normal((3, 20))).astype("float32")
@@ -133,7 +133,7 @@ def tied(knobs=Knobs()):
     return Case(keras.Model(inputs, z), x, x, "mse", explained(x), rate=5e-3, heads=())
 
 
-def policy(knobs=Knobs()):
+def policy(knobs=PLAIN):
     """A policy gradient: actions weighted by their advantage."""
     x, best = clusters(classes=3)
     rng = np.random.default_rng(10)
@@ -146,7 +146,7 @@ def policy(knobs=Knobs()):
     return case
 
 
-def wide_and_deep(knobs=Knobs()):
+def wide_and_deep(knobs=PLAIN):
     """A linear tower beside a deep one, of numbers and categories."""
     x, y = curve()
     group = np.random.default_rng(11).integers(0, 6, (len(x), 1)).astype("int32")
@@ -160,7 +160,7 @@ def wide_and_deep(knobs=Knobs()):
     return Case(model, [x, group], y, "mae", explained(y), rate=5e-3)
 
 
-def point_cloud(knobs=Knobs()):
+def point_cloud(knobs=PLAIN):
     """One Dense for all points, then their maximum."""
     rng = np.random.default_rng(12)
     y = rng.integers(0, 3, 384)
@@ -174,7 +174,7 @@ def point_cloud(knobs=Knobs()):
     return Case(model, x.astype("float32"), y, loss, accuracy(y), rate=5e-3)
 
 
-def gated(knobs=Knobs()):
+def gated(knobs=PLAIN):
     """Halves of a layer that gate the other halves (GLU)."""
     x, y = curve()
     inputs = z = keras.Input((8,))
@@ -185,7 +185,7 @@ def gated(knobs=Knobs()):
     return Case(model, x, y, "mse", explained(y), rate=5e-3, steps=320)
 
 
-def mixer(knobs=Knobs()):
+def mixer(knobs=PLAIN):
     """Patches of an image, mixed across places and across channels."""
     x, y = images()
     inputs = keras.Input((8, 8, 1))

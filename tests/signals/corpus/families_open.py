@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from case import Case, Knobs, accuracy, binary_accuracy, explained
+from case import PLAIN, Case, accuracy, binary_accuracy, explained
 from keras import layers, ops
 
 SAMPLES = 512
@@ -66,7 +66,7 @@ def stack(x, knobs, depth, width, activation="relu"):
     return x
 
 
-def mlp_classes(knobs=Knobs()):
+def mlp_classes(knobs=PLAIN):
     x, y = clusters()
     inputs = keras.Input((16,))
     outputs = finish(stack(inputs, knobs, 3, 32), knobs, 5, "softmax")
@@ -74,14 +74,14 @@ def mlp_classes(knobs=Knobs()):
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y))
 
 
-def mlp_regression(knobs=Knobs()):
+def mlp_regression(knobs=PLAIN):
     x, y = curve()
     inputs = keras.Input((8,))
     outputs = finish(stack(inputs, knobs, 3, 48, "tanh"), knobs, 1, None)
     return Case(keras.Model(inputs, outputs), x, y, "mse", explained(y), rate=5e-3)
 
 
-def mlp_binary(knobs=Knobs()):
+def mlp_binary(knobs=PLAIN):
     x, y = curve()
     y = (y > 0.2).astype("int32")
     inputs = keras.Input((8,))
@@ -90,7 +90,7 @@ def mlp_binary(knobs=Knobs()):
     return Case(model, x, y, "binary_crossentropy", binary_accuracy(y), rate=5e-3)
 
 
-def cnn(knobs=Knobs()):
+def cnn(knobs=PLAIN):
     x, y = images()
     inputs = z = keras.Input((8, 8, 1))
     for i in range(knobs.depth or 2):
@@ -103,7 +103,7 @@ def cnn(knobs=Knobs()):
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), steps=120)
 
 
-def lstm(knobs=Knobs()):
+def lstm(knobs=PLAIN):
     x, y = waves()
     inputs = z = keras.Input((12, 3))
     depth = knobs.depth or 2
@@ -114,7 +114,7 @@ def lstm(knobs=Knobs()):
     return Case(model, x, y, "mse", explained(y), rate=5e-3, steps=180)
 
 
-def transformer(knobs=Knobs()):
+def transformer(knobs=PLAIN):
     x, y = tokens()
     inputs = keras.Input((10,), dtype="int32")
     z = layers.Embedding(40, 16, name="tokens")(inputs)
@@ -130,7 +130,7 @@ def transformer(knobs=Knobs()):
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), steps=160)
 
 
-def autoencoder(knobs=Knobs()):
+def autoencoder(knobs=PLAIN):
     rng = np.random.default_rng(5)
     x = rng.standard_normal((SAMPLES, 4)) @ rng.standard_normal((4, 24)) / 2
     x = x.astype("float32")
@@ -142,7 +142,7 @@ def autoencoder(knobs=Knobs()):
     return Case(model, x, x, "mse", explained(x), rate=5e-3)
 
 
-def factorization(knobs=Knobs()):
+def factorization(knobs=PLAIN):
     """Two embeddings and a dot product."""
     rng = np.random.default_rng(6)
     users, items = (rng.standard_normal((n, 3)) for n in (30, 40))
@@ -156,7 +156,7 @@ def factorization(knobs=Knobs()):
     return Case(model, x, y, "mse", explained(y), rate=2e-2, steps=480, batch=64, heads=())
 
 
-def dueling(knobs=Knobs()):
+def dueling(knobs=PLAIN):
     """Values and advantages; the gradient of the latter sums to 0 by construction."""
     x, y = curve()
     targets = np.concatenate([y, 0.5 * x[:, :1], x[:, 1:2] ** 2 - 1], 1).astype("float32")
@@ -170,7 +170,7 @@ def dueling(knobs=Knobs()):
     return Case(model, x, targets, "huber", explained(targets), rate=5e-3, heads=heads)
 
 
-def two_heads(knobs=Knobs()):
+def two_heads(knobs=PLAIN):
     """A class and a number from one trunk."""
     x, labels = clusters()
     number = (x[:, :1] + 0.5 * x[:, 1:2] ** 2).astype("float32")
@@ -191,7 +191,7 @@ def two_heads(knobs=Knobs()):
     )
 
 
-def critic(knobs=Knobs()):
+def critic(knobs=PLAIN):
     """The discriminator of a GAN: strided, leaky, with dropout."""
     x, y = images()
     y = (y > 1).astype("int32")[:, None]
@@ -204,7 +204,7 @@ def critic(knobs=Knobs()):
     return Case(model, x, y, "binary_crossentropy", binary_accuracy(y), steps=180)
 
 
-def residual(knobs=Knobs()):
+def residual(knobs=PLAIN):
     """Blocks of Dense and batch normalization beside a shortcut."""
     x, y = clusters()
     inputs = keras.Input((16,))

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from case import Case, Knobs
+from case import PLAIN, Case, Knobs
 from keras import ops
 
 Change = Callable[[Case], None]
@@ -34,8 +34,8 @@ class Fault:
     causes: tuple[str, ...]
     families: tuple[str, ...]
     change: Change | None = None
-    knobs: Knobs = Knobs()
-    cure: Knobs = Knobs()
+    knobs: Knobs = PLAIN
+    cure: Knobs = PLAIN
     where: tuple[str, ...] = ()
     cured_by: str = "leave out the fault"
     changes_cured: bool = False
@@ -265,7 +265,7 @@ TRAINED = (
     "mixer",
     "gru_words",
 )
-BAD_LOSS = ("bad_targets", "unexpected_loss")
+BAD_LOSS = ("bad_targets", "bad_loss", "unexpected_loss")
 TOO_FAST = ("large_updates", "exploding")
 TOO_SLOW = ("small_updates", "slow")
 
@@ -315,11 +315,11 @@ FAULTS = (
     Fault("y/from_1", BAD_LOSS, CLASSES[:5], targets(lambda y: y + 1)),
     Fault(
         "output/softmax_1",
-        ("constant_output", "zero_gradient"),
+        ("constant_output", "bad_loss", "zero_gradient"),
         BINARY,
         knobs=Knobs(output="softmax"),
     ),
-    Fault("output/logits", (*BAD_LOSS, "bad_output"), CLASSES[::2], knobs=Knobs(output=None)),
+    Fault("output/logits", BAD_LOSS, CLASSES[::2], knobs=Knobs(output=None)),
     Fault(
         "output/sigmoid",
         BAD_LOSS,
@@ -340,7 +340,7 @@ FAULTS = (
     Fault("blocked", ("zero_gradient",), DENSE[::3], knobs=Knobs(blocked=True)),
     Fault(
         "norm_of_one",
-        ("constant_output", "zero_gradient", "batch_of_one"),
+        ("single_sample", "constant_output", "zero_gradient"),
         ("mlp_classes", "mlp_binary", "mlp_regression", "siamese", "policy"),
         one_by_one,
         knobs=Knobs(batch_norm=True),

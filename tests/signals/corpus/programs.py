@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import families_held
 import families_open
-from case import Case, Knobs, Program
+from case import PLAIN, Case, Knobs, Program
 from faults import FAULTS, Fault
 from unusual import UNUSUAL, VARIANTS
 
@@ -38,7 +38,7 @@ def _faulty() -> list[Program]:
 
 
 def _cured_as(family: str, fault: Fault) -> str:
-    if fault.cure == Knobs() and not fault.changes_cured:
+    if fault.cure == PLAIN and not fault.changes_cured:
         return f"{family}/plain"  # a healthy program of its own
     return f"{family}/{fault.name} cured"
 

@@ -16,7 +16,8 @@ AutoTrainer (701 own models) 100 %, no false alarm; on DeepFD's 52 real faults i
 UMLAUT / DeepLocalize / DeepFD on those 52: detect 50 / 36 / 47, diagnose 14 / 7 / 27.
 DeepDiagnosis: 46 of 53 programs identified, 34 located; on AutoTrainer's 200 faulty and 188 normal
 models 67.5 % detected, 36 % false alarms (DeepLocalize 94 % and 72 %).
-NeuraLint: recall 70.5 %, precision 100 % on 34 programs. DEFault: about 94 % and 63 % (root) of 52."""
+NeuraLint: recall 70.5 %, precision 100 % on 34 programs.
+DEFault: about 94 % detected, 63 % root, of 52 real faults."""
 
 
 def table(chosen: list[Program], heard: dict[str, Any], known: dict[str, Any]) -> str:
@@ -28,7 +29,8 @@ def table(chosen: list[Program], heard: dict[str, Any], known: dict[str, Any]) -
     for program in faulty:
         groups[program.name.split("/", 1)[1]].append(program)
     out = [
-        f"{'fault':22s} {'n':>4s}  named: diagnose  GradientStats  either   root first: d  G  either"
+        "named, and root first, by d: diagnose, G: GradientStats, e: either",
+        f"{'fault':22s} {'n':>4s}" + "".join(f"{voice:>6s}" for voice in 2 * ("d", "G", "e")),
     ]
     for name, members in groups.items():
         out.append(_row(name, members, heard))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-from case import Case, Knobs, accuracy, binary_accuracy, explained
+from case import PLAIN, Case, Knobs, accuracy, binary_accuracy, explained
 from families_open import clusters, curve, finish, images, stack, tokens, waves
 from keras import layers, ops
 
@@ -16,7 +16,7 @@ SGD = keras.optimizers.SGD
 VARIANTS: dict[str, tuple[tuple[str, ...], Knobs, Callable[[Case], None] | None]] = {}
 
 
-def variant(name, families, knobs=Knobs(), **changes):
+def variant(name, families, knobs=PLAIN, **changes):
     def change(case: Case) -> None:
         for key, value in changes.items():
             setattr(case, key, value)
@@ -25,7 +25,7 @@ def variant(name, families, knobs=Knobs(), **changes):
 
 
 STACKS = ("mlp_classes", "mlp_regression", "two_heads", "siamese", "policy", "wide_and_deep")
-variant("plain", tuple())  # all families, see `programs.py`
+variant("plain", ())  # all families, see `programs.py`
 variant("he", STACKS[::3], Knobs(kernel="he_normal", activation="relu"))
 variant("selu", STACKS[::2], Knobs(kernel="lecun_normal", activation="selu", depth=4))
 variant("gelu", ("cnn", "conv1d"), Knobs(activation="gelu"))
@@ -70,7 +70,7 @@ def targets_of_thousands():
     y = 5000 + 1000 * y
     inputs = keras.Input((8,))
     head = layers.Dense(1, bias_initializer=keras.initializers.Constant(5000.0), name="head")
-    model = keras.Model(inputs, head(stack(inputs, Knobs(), 2, 64)))
+    model = keras.Model(inputs, head(stack(inputs, PLAIN, 2, 64)))
     return Case(model, x, y, "mae", explained(y), rate=3e-2, steps=900)
 
 
@@ -78,7 +78,7 @@ def targets_of_thousands():
 def zero_head():
     x, y = clusters()
     inputs = keras.Input((16,))
-    z = stack(inputs, Knobs(), 3, 32)
+    z = stack(inputs, PLAIN, 3, 32)
     model = keras.Model(
         inputs, layers.Dense(5, "softmax", kernel_initializer="zeros", name="head")(z)
     )
@@ -94,7 +94,7 @@ def zero_branches():
     for i in range(4):
         h = layers.Dense(32, "relu", name=f"branch_{i}_a")(z)
         z = z + layers.Dense(32, kernel_initializer="zeros", name=f"branch_{i}_b")(h)
-    model = keras.Model(inputs, finish(z, Knobs(), 5, "softmax"))
+    model = keras.Model(inputs, finish(z, PLAIN, 5, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y))
 
 
@@ -103,7 +103,7 @@ def frozen_backbone():
     x, y = clusters()
     inputs = keras.Input((16,))
     z = stack(inputs, Knobs(kernel="he_normal"), 3, 64)
-    model = keras.Model(inputs, finish(z, Knobs(), 5, "softmax"))
+    model = keras.Model(inputs, finish(z, PLAIN, 5, "softmax"))
     for layer in model.layers[:-1]:
         layer.trainable = False
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), rate=1e-2)
@@ -118,7 +118,7 @@ def feature_extractor():
     body = keras.Model(inputs, z)
     body.trainable = False
     z = ops.stop_gradient(body(inputs))
-    model = keras.Model(inputs, finish(z, Knobs(), 5, "softmax"))
+    model = keras.Model(inputs, finish(z, PLAIN, 5, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), rate=1e-2)
 
 
@@ -131,7 +131,7 @@ def sine_net():
     z = layers.Dense(48, ops.sin, kernel_initializer=first, name="first")(inputs)
     deep = keras.initializers.VarianceScaling(2.0, "fan_in", "uniform")
     z = layers.Dense(48, ops.sin, kernel_initializer=deep, name="second")(z)
-    return Case(keras.Model(inputs, finish(z, Knobs(), 1, None)), x, y, "mse", explained(y))
+    return Case(keras.Model(inputs, finish(z, PLAIN, 1, None)), x, y, "mse", explained(y))
 
 
 @unusual
@@ -142,7 +142,7 @@ def masked_words():
     inputs = keras.Input((10,), dtype="int32")
     z = layers.Embedding(40, 16, mask_zero=True)(inputs)
     z = layers.LSTM(24, name="lstm")(z)
-    model = keras.Model(inputs, finish(z, Knobs(), 1, "sigmoid"))
+    model = keras.Model(inputs, finish(z, PLAIN, 1, "sigmoid"))
     return Case(
         model, x, y.astype("int32")[:, None], "binary_crossentropy", binary_accuracy(y), rate=1e-2
     )
@@ -154,7 +154,7 @@ def rare_words():
     x, y = tokens()
     inputs = keras.Input((10,))
     z = layers.GlobalAveragePooling1D()(layers.Embedding(5000, 16, name="tokens")(inputs))
-    model = keras.Model(inputs, finish(layers.Dense(16, "relu")(z), Knobs(), 2, "softmax"))
+    model = keras.Model(inputs, finish(layers.Dense(16, "relu")(z), PLAIN, 2, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), rate=1e-2)
 
 
@@ -162,7 +162,7 @@ def rare_words():
 def unequal_sample_weights():
     x, y = clusters()
     inputs = keras.Input((16,))
-    model = keras.Model(inputs, finish(stack(inputs, Knobs(), 2, 32), Knobs(), 5, "softmax"))
+    model = keras.Model(inputs, finish(stack(inputs, PLAIN, 2, 32), PLAIN, 5, "softmax"))
     case = Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), steps=320)
     case.fitted = {"sample_weight": np.where(y == 0, 5.0, 0.2).astype("float32")}
     return case
@@ -172,7 +172,7 @@ def unequal_sample_weights():
 def small_data():
     x, y = clusters(samples=24)
     inputs = keras.Input((16,))
-    model = keras.Model(inputs, finish(stack(inputs, Knobs(), 2, 32), Knobs(), 5, "softmax"))
+    model = keras.Model(inputs, finish(stack(inputs, PLAIN, 2, 32), PLAIN, 5, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), batch=4, rate=1e-2)
 
 
@@ -206,7 +206,7 @@ def penalties():
         z = layers.Dense(128, "relu", kernel_regularizer=keras.regularizers.L2(1e-2), name=f"h{i}")(
             z
         )
-    model = keras.Model(inputs, finish(z, Knobs(), 5, "softmax"))
+    model = keras.Model(inputs, finish(z, PLAIN, 5, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), steps=320)
 
 
@@ -219,7 +219,7 @@ def sparse_activity():
     z = layers.Dense(32, "relu", activity_regularizer=keras.regularizers.L1(1e-4), name="code")(
         inputs
     )
-    model = keras.Model(inputs, finish(z, Knobs(), 24, None))
+    model = keras.Model(inputs, finish(z, PLAIN, 24, None))
     return Case(model, x, x, "mse", explained(x), rate=5e-3)
 
 
@@ -232,7 +232,7 @@ def low_and_high_rates():
     z = layers.Dense(4, "tanh", name="narrow")(z)
     z = layers.Dense(64, "relu", name="again")(z)
     return Case(
-        keras.Model(inputs, finish(z, Knobs(), 1, None)), x, y, "mse", explained(y), steps=400
+        keras.Model(inputs, finish(z, PLAIN, 1, None)), x, y, "mse", explained(y), steps=400
     )
 
 
@@ -246,7 +246,7 @@ def one_unit_gates():
     s = layers.Dense(4, "relu", name="squeeze")(s)
     s = layers.Dense(16, "sigmoid", name="excite")(s)
     z = layers.Flatten()(z * s[:, None, None])
-    model = keras.Model(inputs, finish(z, Knobs(), 4, "softmax"))
+    model = keras.Model(inputs, finish(z, PLAIN, 4, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), steps=120)
 
 
@@ -256,7 +256,7 @@ def counts():
     x, _ = curve()
     y = np.random.default_rng(1).poisson(np.exp(0.7 * x[:, :1] + 1.0)).astype("float32")
     inputs = keras.Input((8,))
-    z = stack(inputs, Knobs(), 2, 32)
+    z = stack(inputs, PLAIN, 2, 32)
     model = keras.Model(inputs, layers.Dense(1, "exponential", name="head")(z))
     return Case(model, x, y, "poisson", explained(np.exp(0.7 * x[:, :1] + 1.0)), steps=320)
 
@@ -266,7 +266,7 @@ def rare_positives():
     x, y = curve()
     y = (y > 1.4).astype("int32")
     inputs = keras.Input((8,))
-    model = keras.Model(inputs, finish(stack(inputs, Knobs(), 2, 48), Knobs(), 1, "sigmoid"))
+    model = keras.Model(inputs, finish(stack(inputs, PLAIN, 2, 48), PLAIN, 1, "sigmoid"))
     loss = "binary_crossentropy"
     return Case(model, x, y, loss, binary_accuracy(y), rate=1e-2, steps=480)
 
@@ -276,7 +276,7 @@ def hinge():
     x, y = curve()
     y = np.where(y > 0, 1.0, -1.0).astype("float32")
     inputs = keras.Input((8,))
-    model = keras.Model(inputs, finish(stack(inputs, Knobs(), 2, 48), Knobs(), 1, "tanh"))
+    model = keras.Model(inputs, finish(stack(inputs, PLAIN, 2, 48), PLAIN, 1, "tanh"))
     return Case(model, x, y, "hinge", binary_accuracy(y, 0.0), rate=5e-3)
 
 
@@ -285,7 +285,7 @@ def schedule():
     """Warm-up and decay of the rate."""
     x, y = clusters()
     inputs = keras.Input((16,))
-    model = keras.Model(inputs, finish(stack(inputs, Knobs(), 3, 32), Knobs(), 5, "softmax"))
+    model = keras.Model(inputs, finish(stack(inputs, PLAIN, 3, 32), PLAIN, 5, "softmax"))
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, 300, warmup_target=1e-2, warmup_steps=60, alpha=0.0
     )
@@ -298,7 +298,7 @@ def noise_and_dropout():
     inputs = keras.Input((16,))
     z = layers.GaussianNoise(0.3)(inputs)
     z = layers.Dropout(0.5)(layers.Dense(64, "relu", name="hidden")(z))
-    model = keras.Model(inputs, finish(z, Knobs(), 5, "softmax"))
+    model = keras.Model(inputs, finish(z, PLAIN, 5, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y), steps=320)
 
 
@@ -311,7 +311,7 @@ def sparse_counts():
         np.arange(60) // 15 == y[:, None]
     )
     inputs = keras.Input((60,))
-    model = keras.Model(inputs, finish(stack(inputs, Knobs(), 1, 32), Knobs(), 4, "softmax"))
+    model = keras.Model(inputs, finish(stack(inputs, PLAIN, 1, 32), PLAIN, 4, "softmax"))
     return Case(
         model, x.astype("float32"), y, "sparse_categorical_crossentropy", accuracy(y), rate=1e-2
     )
@@ -323,7 +323,7 @@ def blank_rows():
     x, y = clusters(classes=4)
     x[y == 2] = 0
     inputs = keras.Input((16,))
-    model = keras.Model(inputs, finish(stack(inputs, Knobs(), 2, 32), Knobs(), 4, "softmax"))
+    model = keras.Model(inputs, finish(stack(inputs, PLAIN, 2, 32), PLAIN, 4, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y))
 
 
@@ -337,7 +337,7 @@ def own_train_step():
             found = super().train_step(data)
             return {"loss": found["loss"], "twice": 2 * found["loss"]}
 
-    outputs = finish(stack(inputs, Knobs(), 2, 48), Knobs(), 1, None)
+    outputs = finish(stack(inputs, PLAIN, 2, 48), PLAIN, 1, None)
     return Case(Model(inputs, outputs), x, y, "mse", explained(y), rate=5e-3)
 
 
@@ -346,7 +346,7 @@ def stateful():
     x, y = waves()
     inputs = keras.Input(batch_shape=(32, 12, 3))
     z = layers.LSTM(16, stateful=True, name="lstm")(inputs)
-    model = keras.Model(inputs, finish(z, Knobs(), 1, None))
+    model = keras.Model(inputs, finish(z, PLAIN, 1, None))
     case = Case(model, x, y, "mse", explained(y), rate=5e-3)
     case.score = lambda found: explained(y)(found)
     return case
@@ -386,7 +386,7 @@ def variational():
     h = layers.Dense(32, "relu", name="encode")(inputs)
     z = Draw(name="draw")(layers.Dense(4, name="mean")(h), layers.Dense(4, name="log_variance")(h))
     z = layers.Dense(32, "relu", name="decode")(z)
-    model = keras.Model(inputs, finish(z, Knobs(), 16, None))
+    model = keras.Model(inputs, finish(z, PLAIN, 16, None))
     return Case(model, x, x, "mse", explained(x), rate=5e-3, steps=640)
 
 
@@ -395,7 +395,7 @@ def several_losses():
     """Weighted losses, one of them 1000 times the other."""
     x, y = curve()
     inputs = keras.Input((8,))
-    z = stack(inputs, Knobs(), 2, 48)
+    z = stack(inputs, PLAIN, 2, 48)
     parts = layers.Dense(1, name="small")(z), layers.Dense(1, name="large")(z)
     model = keras.Model(inputs, list(parts))
     case = Case(
@@ -420,8 +420,8 @@ def normalized_inputs():
     inputs = keras.Input((16,))
     norm = layers.Normalization()
     norm.adapt(x)
-    z = stack(norm(inputs), Knobs(), 2, 32)
-    model = keras.Model(inputs, finish(z, Knobs(), 5, "softmax"))
+    z = stack(norm(inputs), PLAIN, 2, 32)
+    model = keras.Model(inputs, finish(z, PLAIN, 5, "softmax"))
     return Case(model, x, y, "sparse_categorical_crossentropy", accuracy(y))
 
 
@@ -429,7 +429,7 @@ def normalized_inputs():
 def label_smoothing():
     x, y = clusters()
     inputs = keras.Input((16,))
-    model = keras.Model(inputs, finish(stack(inputs, Knobs(), 2, 32), Knobs(), 5, None))
+    model = keras.Model(inputs, finish(stack(inputs, PLAIN, 2, 32), PLAIN, 5, None))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
     return Case(model, x, np.eye(5, dtype="float32")[y], loss, accuracy(y), steps=800)
 
@@ -444,7 +444,7 @@ def separable():
     z = layers.Conv2D(16, 3, groups=4, padding="same", activation="relu", name="grouped")(z)
     z = layers.DepthwiseConv2D(3, dilation_rate=2, padding="same", name="dilated")(z)
     z = layers.GlobalMaxPooling2D()(layers.ReLU()(z))
-    model = keras.Model(inputs, finish(z, Knobs(), 4, "softmax"))
+    model = keras.Model(inputs, finish(z, PLAIN, 4, "softmax"))
     loss = "sparse_categorical_crossentropy"
     return Case(model, x, y, loss, accuracy(y), rate=1e-2, steps=240)
 
@@ -474,5 +474,5 @@ def bidirectional():
     z = layers.TimeDistributed(layers.Dense(8, "tanh"), name="each")(z)
     z = layers.GlobalAveragePooling1D()(z)
     return Case(
-        keras.Model(inputs, finish(z, Knobs(), 1, None)), x, y, "mse", explained(y), rate=5e-3
+        keras.Model(inputs, finish(z, PLAIN, 1, None)), x, y, "mse", explained(y), rate=5e-3
     )
