@@ -66,8 +66,12 @@ __all__ = [
     "gain",
     "initialize",
     "initializers",
+    "learning_rate",
     "models",
+    "playground",
     "portable",
+    "preparation",
+    "prepare",
     "report",
     "reset",
     "signals",
@@ -75,9 +79,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING or "pdoc" in sys.modules:  # those who read names, instead of using them
-    from kerasinit import callbacks, experiments, models, report, signals
+    from kerasinit import callbacks, experiments, models, playground, preparation, report, signals
     from kerasinit.callbacks import GradientStats
     from kerasinit.models import Plan, initialize, portable, reset
+    from kerasinit.preparation import learning_rate, prepare
     from kerasinit.signals import diagnose
 else:  # a type checker that saw this would take every name
     _HOMES = {
@@ -85,7 +90,9 @@ else:  # a type checker that saw this would take every name
         "Plan": "models",
         "diagnose": "signals",
         "initialize": "models",
+        "learning_rate": "preparation",
         "portable": "models",
+        "prepare": "preparation",
         "reset": "models",
     }
 

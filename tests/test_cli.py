@@ -19,7 +19,7 @@ from kerasinit import experiments
 from kerasinit.cli import main
 
 HANGING = 120  # seconds after which a child that does not end is killed
-COMMANDS = ("compare", "report", "diagnose", "gains", "list")
+COMMANDS = ("compare", "report", "diagnose", "gains", "list", "playground")
 SPEC = """\
 initializers = ["glorot_uniform", "zeros"]
 activations = ["relu"]

@@ -128,12 +128,24 @@ class GradientStats(keras.callbacks.Callback):
         self.history = History(_at_least_one("history_size", history_size))
         self.async_safe = True  # `on_train_batch_end` may run in a thread of Keras'
         self._findings = Findings()
+        self._forget_trainings()
+
+    def _forget_trainings(self) -> None:
         self._subject: Any = None
         self._measuring: MeasuringStep | None = None
         self._schedule: Schedule | None = None
         # One for each `fit` that is running: there may be one inside another.
         self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
         self._session: Session | None = None  # of a training without a list of callbacks
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings and results, for `copy` and `pickle`: KerasTuner copies callbacks."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_TRAININGS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """See `__getstate__`."""
+        self.__dict__.update(state, _model=None)
+        self._forget_trainings()
 
     @property
     def every(self) -> int:
@@ -316,7 +328,7 @@ class GradientStats(keras.callbacks.Callback):
         if self._measuring is None or not self._measuring.serves(model, **options):
             self._measuring = MeasuringStep(model, **options)
             self._schedule = None
-            self._findings.first_loss = None
+            self._findings.begin()
         sinks: list[Sink] = [] if self._path is None else [file_sink(self._path)]
         if self._log_dir is not None:
             sinks.append(tensorboard_sink(self._log_dir))
@@ -332,6 +344,9 @@ class GradientStats(keras.callbacks.Callback):
         )
         self._schedule = session.schedule
         return session
+
+
+_OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_sessions", "_session")
 
 
 def _at_least_one(name: str, value: int) -> int:

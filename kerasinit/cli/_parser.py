@@ -27,6 +27,7 @@ examples:
   kerasinit diagnose model.keras --data batch.npz
   kerasinit gains gelu relu                gains and critical scales of activations
   kerasinit list                           every initializer; with a name, all about it
+  kerasinit playground                     watch small networks learn, or not, from twelve starts
 """
 COMPARE = """\
 Trains the same models from every initialization, with several seeds, and ranks them.
@@ -91,6 +92,20 @@ examples:
   kerasinit gains
   kerasinit gains gelu relu silu
 """
+PLAYGROUND = """\
+Trains a small network from twelve starts and writes a page to play with.
+
+The page shows two trainings beside each other, step by step: weights, gradients, what every unit
+answers, the decision boundary and the loss. It is one file and needs no network. Starts are zeros,
+constant, random_normal_0.01, _0.1, _0.2 and _1, uniform, glorot_uniform (Xavier), he_normal, lecun,
+lasagne and initialize; --left and --right also take the name of any other initializer.
+
+examples:
+  kerasinit playground
+  kerasinit playground --data spiral --activation relu --left constant --right he_normal
+  kerasinit playground --right orthogonal --out orthogonal.html
+"""
+DATA = ("circle", "xor", "gauss", "spiral")
 
 
 class Arguments(argparse.Namespace):
@@ -112,6 +127,10 @@ class Arguments(argparse.Namespace):
     modules: list[str]
     activations: list[str]
     name: str | None
+    sets: list[str]
+    activation: str
+    left: str
+    right: str
 
 
 def parser() -> argparse.ArgumentParser:
@@ -157,6 +176,20 @@ def parser() -> argparse.ArgumentParser:
     )
     list_ = command("list", "all initializers: name, formula, when to use", LIST)
     list_.add_argument("name", nargs="?", metavar="NAME", help="one initializer")
+    play = command("playground", "watch small networks learn from different starts", PLAYGROUND)
+    play.add_argument(
+        "--data", dest="sets", nargs="+", choices=DATA, default=list(DATA), metavar="SET",
+        help=f"{', '.join(DATA)} (default: all, to choose from in the page)",
+    )  # fmt: skip
+    play.add_argument("--activation", default="tanh", help="of the hidden layers (default: tanh)")
+    play.add_argument("--left", default="zeros", metavar="START", help="(default: zeros)")
+    play.add_argument(
+        "--right", default="initialize", metavar="START", help="(default: initialize)"
+    )
+    play.add_argument(
+        "--out", type=Path, metavar="FILE.html", help="the page (default: playground.html)"
+    )
+    play.add_argument("--quiet", action="store_true", help="no progress")
     return root
 
 

@@ -16,6 +16,7 @@ from kerasinit import _backend, theory
 from kerasinit._seeds import folded
 from kerasinit._typing import Axes, Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._counted_seed import CountedSeed, checked_seed
+from kerasinit.initializers._equal_seeds import next_position
 from kerasinit.initializers._given_axes import axes_at, checked_axes
 from kerasinit.initializers._kernel_matrices import KernelMatrices, matrices
 from kerasinit.initializers._site import Site, find_site
@@ -208,7 +209,10 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
             return self.seed
         if site is None:
             return int(self.seed) % NUM_SEEDS
-        position = self.seed.filled if site.pretend else self.seed.next_position()
+        if site.pretend:
+            position = self.seed.filled
+        else:
+            position = self.seed.next_position() if site.again else next_position(self.seed, site)
         return folded(self.seed, position=position, role=site.role, path=site.path)
 
     def _view(self, shape: Shape, site: Site | None, *, window: bool) -> KernelMatrices:

@@ -137,7 +137,7 @@ def _findings(diagnosis: Diagnosis) -> list[Any]:
         where = safe(verdict.where)
         lines.append(Text(f"\n{title}: {_words(verdict.cause)} at {where}", style="bold"))
         lines.append(Padding(Text(f"Because {safe(verdict.evidence)}."), (0, 0, 0, 2)))
-        lines.append(Padding(Text(f"To fix: {safe(verdict.fix)}."), (0, 0, 0, 2)))
+        lines.append(Padding(Text(f"To fix: {safe(verdict.fix)}"), (0, 0, 0, 2)))
     return lines
 
 

@@ -6,6 +6,7 @@ import math
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._profile import Profile
+from kerasinit.signals._remedy import INITIALIZE, KEEPS_THE_SIGNAL, Remedy
 from kerasinit.signals._traits import (
     backward,
     has_learned,
@@ -14,7 +15,7 @@ from kerasinit.signals._traits import (
     spread_forward,
     starts_at_zero,
 )
-from kerasinit.signals._verdict import INITIALIZE, Verdict
+from kerasinit.signals._verdict import Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
 FADED = 1e-2  # the difference between inputs at the top, told as further evidence
@@ -45,16 +46,22 @@ def zero_gradient(signals: Signals) -> Verdict | None:
     if row.preactivation_mean_square < UNDERFLOW**2 * rows[0].preactivation_mean_square:
         return None  # so did the signal
     if row.units == 1 and row.activation == "softmax":
-        why, fix = "a softmax over one unit is always 1", "use `activation='sigmoid'`"
-    elif row.is_output:
+        return Verdict.cured(
+            "zero_gradient",
+            row.name,
+            "the gradient is exactly 0 for every sample: a softmax over one unit is always 1",
+            Remedy("output_activation", "sigmoid", row.name),
+            "a softmax needs a unit for each class",
+        )
+    if row.is_output:
         why, fix = (
             "the loss does not depend on this output",
-            "check that the loss, the activation of the output and the targets fit together",
+            "# check that the loss, the activation of the output and the targets fit together",
         )
     else:
         why, fix = (
             "nothing above it passes a gradient",
-            "look for `stop_gradient`, rounding, argmax or an unused output above this layer",
+            "# look for stop_gradient, rounding, argmax or an unused output above this layer",
         )
     return Verdict(
         "zero_gradient", row.name, f"the gradient is exactly 0 for every sample: {why}", fix
@@ -78,7 +85,7 @@ def vanishing(signals: Signals) -> Verdict | None:
     )
     if fades < FADED:
         evidence += f"; on the way up, the difference between inputs shrinks to {fades:.1e}"
-    return Verdict("vanishing", rows[0].name, evidence, INITIALIZE)
+    return Verdict.cured("vanishing", rows[0].name, evidence, INITIALIZE, KEEPS_THE_SIGNAL)
 
 
 def exploding(signals: Signals) -> Verdict | None:
@@ -96,12 +103,13 @@ def exploding(signals: Signals) -> Verdict | None:
         limit = max(RAMPANT, math.exp(chance))
     if back.values[0] == 0 or back.grows_to <= limit:
         return None
-    return Verdict(
+    return Verdict.cured(
         "exploding",
         rows[0].name,
         f"the gradient grows {back.grows_to:.3g} times from {rows[-1].name} down to here "
         f"(times {back.per_layer:.2f} per layer)",
         INITIALIZE,
+        KEEPS_THE_SIGNAL,
     )
 
 
@@ -117,10 +125,11 @@ def forward_growth(signals: Signals, rows: list[LayerSignals]) -> Verdict | None
     mean = (values[-1] / values[0]) ** (1 / (len(values) - 1))
     if not (total > EXPLODED or (mean > GROWTH and values[-1] / values[0] > GROWTH_TOTAL)):
         return None
-    return Verdict(
+    return Verdict.cured(
         "exploding",
         rows[-1].name,
         f"the signal grows {max(total, values[-1] / values[0]):.3g} times up to here "
         f"(times {mean:.2f} per layer)",
         INITIALIZE,
+        KEEPS_THE_SIGNAL,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._remedy import INITIALIZE, KEEPS_THE_SIGNAL, STANDARDIZE, Remedy
 from kerasinit.signals._traits import has_learned, is_normalized, length_variance
-from kerasinit.signals._verdict import INITIALIZE, Verdict
+from kerasinit.signals._verdict import Verdict
 
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
 LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
@@ -41,7 +42,7 @@ def bad_scale(signals: Signals) -> Verdict | None:
         evidence = f"each layer scales its input by {mean:.3g} on average; about 1 keeps it"
     else:
         return None
-    return Verdict("bad_scale", where, evidence, INITIALIZE)
+    return Verdict.cured("bad_scale", where, evidence, INITIALIZE, KEEPS_THE_SIGNAL)
 
 
 def too_narrow(signals: Signals) -> Verdict | None:
@@ -57,12 +58,13 @@ def too_narrow(signals: Signals) -> Verdict | None:
     change = math.log(last / first)
     if abs(change) < NARROW_CHANGE:
         return None
-    return Verdict(
+    return Verdict.cured(
         "too_narrow",
         rows[-1].name,
         f"{len(rows)} layers of about {rows[-1].units} units let the squared signal drift by a "
         f"random factor of exp(+-{math.sqrt(variance):.1f}); here it is {math.exp(change):.2g}",
-        "use wider or fewer layers, or orthogonal weights: " + INITIALIZE,
+        INITIALIZE,
+        "orthogonal weights do not drift; wider or fewer layers drift less",
     )
 
 
@@ -76,7 +78,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             "loss",
             f"the loss of {signals.samples} samples is {signals.loss:.3g} and doubles with the "
             "batch: it is a sum, so gradients grow with the batch size",
-            "use the loss' default `reduction='sum_over_batch_size'`",
+            "# use the loss' default, reduction='sum_over_batch_size'",
         )
     chance = signals.chance_loss
     if chance is None or signals.loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
@@ -85,7 +87,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
         "unexpected_loss",
         "loss",
         f"the loss is {signals.loss:.3g}; a model that knows nothing has {chance:.3g}",
-        "check targets and `from_logits`; give the output layer smaller weights",
+        "# check targets and from_logits; give the output layer smaller weights",
     )
 
 
@@ -96,10 +98,11 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         return None
     if SMALL_INPUT <= size <= LARGE_INPUT or size == 0:
         return None
-    return Verdict(
+    return Verdict.cured(
         "unscaled_input",
         "input",
         f"the values that enter {signals.layers[0].name} have an RMS of {size:.3g}; about 1 is "
         "what initial weights are made for",
-        "standardize the data, or add `keras.layers.Normalization` or `Rescaling` in front",
+        Remedy("scale_inputs", STANDARDIZE.format("x")),
+        "or put keras.layers.Normalization or Rescaling in front",
     )
