@@ -6,11 +6,10 @@ import html
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kerasinit._columns import WIDTH
 from kerasinit._safe_text import printed, safe
 from kerasinit.preparation._rate_rule import RateCurve
 from kerasinit.preparation._trial import Cost
-
-WIDTH = 100  # columns of the printed advice
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,9 @@ class RateAdvice:
             yaxis={"title": "loss", "type": "log"},
         )
         return figure
+
+    def __repr__(self) -> str:
+        return safe(f"<RateAdvice for {self.model!r}: {self.rate:.2g} with {self.optimizer}>")
 
     def __str__(self) -> str:
         return printed(self, WIDTH)
