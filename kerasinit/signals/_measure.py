@@ -112,7 +112,6 @@ def _loss_of(model: Any, x: Any, y: Any, outputs: Any) -> Iterator[_Loss]:
         chance = _probe_loss.chance_loss(guess, outputs)
         yield _Loss(lambda y_pred: guess(y, y_pred), chance, lambda y_pred: False)
     else:
-        _probe_loss.check_labels(model.loss, y, outputs)
         with _backend.spare_compiled_loss(model, y, outputs) as spare:
             yield _Loss(
                 lambda y_pred: model.compute_loss(x=x, y=y, y_pred=y_pred, training=False),
