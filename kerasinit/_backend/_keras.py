@@ -82,9 +82,7 @@ def layer_scope(layer: Any, path: str) -> Iterator[None]:
     except ImportError:
         name_scope = keras.name_scope
     parent, _, last = path.rpartition("/")
-    with name_scope(
-        last or layer.name, caller=layer, deduplicate=False, override_parent=parent
-    ):
+    with name_scope(last or layer.name, caller=layer, deduplicate=False, override_parent=parent):
         yield
 
 
