@@ -82,6 +82,7 @@ class Judgement:
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._unjudged = 0
+        self._broken = False  # by what is not finite, in the record before, and said
 
     def consider(self, record: Record) -> list[Found]:
         """Takes in one more record; returns what is newly found wrong."""
@@ -90,12 +91,15 @@ class Judgement:
         findings.follow(self._steps)
         self._norms.append(record.grad_norm)
         self._unjudged += 1
+        if self._broken and not math.isfinite(record.grad_norm):
+            return []  # what one NaN leads to is no news
         if self._unjudged < JUDGE_EVERY and not self._jumped():
             return []
         self._unjudged = 0
         verdicts = judge_window(
             tuple(self._steps), opening=findings.opening, best_loss=findings.best_loss
         )
+        self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
         new = [verdict for verdict in verdicts if findings.add(verdict)]
         return [Found(verdict, record.step, self._onset()) for verdict in new]
 

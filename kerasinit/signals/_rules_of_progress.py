@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import median
+from statistics import fmean, median
 
-from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, series
+from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
 from kerasinit.signals._verdict import Verdict
 
 PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
-RUINOUS = 0.5  # the same in the first steps: weights that are something else soon after
-GAINED = 0.05  # fall of the loss, of that at the start, that ruinous steps must have led to
+RUINOUS = 0.5  # the same of the first step: weights that are something else after it
+GAINED = 0.05  # fall of the loss, of that at the start, that such a step must have led to
 TIMID = 6e-4  # of RMS change over RMS weight: with a loss that falls steadily, and too slowly
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.35  # of the loss at the start: having come so far, the rate is fine
@@ -28,30 +28,40 @@ RAISE = "model.optimizer.learning_rate = model.optimizer.learning_rate * 10"
 
 def large_updates(window: Window) -> list[Verdict]:
     """Steps so large that the loss does not fall: now, or when the training began."""
-    start, now = window.start_loss, window.loss
-    if window.has_started:
+    if window.steps[-1].step < PERSISTS:
         return []
-    if start is not None and now is not None and now < start - GAINED * abs(start):
+    threw = _thrown_away(window)
+    if threw:
+        return threw
+    if window.steps[-1].step < WARM_UP or window.improves or window.has_started:
         return []
-    found = []
-    if window.steps[-1].step >= WARM_UP and not window.improves:
-        for name, ratio in _ratios(window.steps, window.names).items():
-            if ratio > LARGE_UPDATE:
-                evidence = f"{window.now}, a step changes its weights by {_percent(ratio)}"
-                found.append(_too_fast(name, evidence, window))
-    if found:
-        return found
-    opening = _ratios(window.opening[:PERSISTS], window.names)
-    if not opening or window.steps[-1].step < WARM_UP:
+    ratios = _ratios(window.steps, window.names)
+    name = max(ratios, key=lambda name: ratios[name], default=None)
+    if name is None or not ratios[name] > LARGE_UPDATE:
         return []
-    name, ratio = max(opening.items(), key=lambda item: item[1])
-    if ratio <= RUINOUS:
-        return []
-    first = window.opening[0].step
-    evidence = (
-        f"{window.now}: from step {first} on, each step changed its weights by {_percent(ratio)}"
-    )
+    evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
     return [_too_fast(name, evidence, window)]
+
+
+def _thrown_away(window: Window) -> list[Verdict]:
+    """The first step made something else of the weights, and the loss is the worse for it."""
+    ratios = [
+        (layer.update_ratio, step.step, layer.name)
+        for step in window.opening[:1]
+        for layer in step.layers
+        if layer.update_ratio is not None
+    ]
+    start, now, then = window.first_loss, window.loss, losses_of(window.opening[1 : 1 + PERSISTS])
+    if not ratios or start is None or now is None or not then:
+        return []
+    ratio, step, name = max(ratios)
+    rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
+    if ratio <= RUINOUS or not (rose or now > start - GAINED * abs(start)):
+        return []
+    if not rose and (window.steps[-1].step < WARM_UP or window.improves):
+        return []
+    evidence = f"step {step} changed its weights by {_percent(ratio)}"
+    return [_too_fast(name, evidence, window, max(then) if rose else None)]
 
 
 def runaway(window: Window) -> Verdict | None:
@@ -68,8 +78,8 @@ def runaway(window: Window) -> Verdict | None:
     return None
 
 
-def _too_fast(name: str, evidence: str, window: Window) -> Verdict:
-    start, now = window.start_loss, window.loss
+def _too_fast(name: str, evidence: str, window: Window, worst: float | None = None) -> Verdict:
+    start, now = window.first_loss, window.loss if worst is None else worst
     if start is not None and now is not None:
         evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     else:
@@ -94,7 +104,7 @@ def small_updates(window: Window) -> list[Verdict]:
     if 0 < ratios[largest] < SMALL_UPDATE and not window.improves:
         how = "and the loss does not fall"
     elif 0 < ratios[largest] < TIMID and step >= TIMID_STEPS and _falls_steadily(window):
-        start, now = window.start_loss, window.loss
+        start, now = window.first_loss, window.loss
         how = f"and the loss falls steadily, but only from {start:.4g} to {now:.4g}"
     else:
         return []
@@ -111,7 +121,7 @@ def small_updates(window: Window) -> list[Verdict]:
 
 def _falls_steadily(window: Window) -> bool:
     """Whether the loss falls by more than noise, but has not come far."""
-    start, now = window.start_loss, window.loss
+    start, now = window.first_loss, window.loss
     if start is None or now is None or not start > 0:
         return False
     fall = start - now
@@ -120,9 +130,10 @@ def _falls_steadily(window: Window) -> bool:
 
 def slow(window: Window) -> list[Verdict]:
     """The loss has hardly moved since the training began."""
-    start, now, lowest = window.start_loss, window.loss, window.lowest_loss
-    if window.steps[-1].step < SLOW_STEPS or start is None or now is None or lowest is None:
+    first, now, lowest = window.first_loss, window.loss, window.lowest_loss
+    if window.steps[-1].step < SLOW_STEPS or first is None or now is None or lowest is None:
         return []
+    start = max(first, fmean(losses_of(window.opening) or [first]))  # a lucky first batch
     fall = start - lowest
     # Neither the noise of small batches nor a loss that was at its floor at once is slowness.
     if window.improves or not 0 <= fall + 2 * window.loss_noise < SLOW_DROP * start:

@@ -117,16 +117,6 @@ class Window:
         return before - after > IMPROVES * abs(before)
 
     @cached_property
-    def start_loss(self) -> float | None:
-        """Loss at the start: of the first record, or the mean of the first ones if that is more."""
-        first = self.first_loss
-        opening = losses_of(self.opening)
-        if not opening:
-            return first
-        mean = fmean(opening)
-        return mean if first is None else max(first, mean)
-
-    @cached_property
     def loss(self) -> float | None:
         """Mean loss of the last records."""
         losses = losses_of(self.steps)[-RECENT:]
@@ -149,7 +139,7 @@ class Window:
     @property
     def has_started(self) -> bool:
         """Whether the loss is well below that of the start, or was and is below it still."""
-        start, now, lowest = self.start_loss, self.loss, self.lowest_loss
+        start, now, lowest = self.first_loss, self.loss, self.lowest_loss
         if start is None or now is None or lowest is None:
             return False
         return now < start and start - lowest > STARTED * abs(start)
