@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
-from kerasinit.signals._training_steps import RECENT, losses_of
+from kerasinit.signals._training_steps import losses_of
 
 WINDOW = 20  # records that are judged together
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
@@ -39,7 +40,7 @@ class Findings:
         verdicts: What is wrong, each cause and layer once.
         overflows: Recorded steps that loss scaling skipped.
         opening: The first recorded steps of the model.
-        best_loss: Lowest mean loss of a few records in a row; None if unknown.
+        best_loss: Lowest mean loss of `WINDOW` records in a row; None if unknown.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -52,12 +53,12 @@ class Findings:
         self.opening = []
         self.best_loss = None
 
-    def follow(self, steps: deque[TrainingStep]) -> None:
+    def follow(self, steps: Sequence[TrainingStep]) -> None:
         """Notes what the newest of the last steps says of the course of the training."""
         if len(self.opening) < WINDOW:
             self.opening.append(steps[-1])
-        losses = losses_of([*steps][-RECENT:])
-        if len(losses) == RECENT:
+        losses = losses_of(steps)
+        if len(losses) == WINDOW:
             mean = fmean(losses)
             self.best_loss = mean if self.best_loss is None else min(mean, self.best_loss)
 

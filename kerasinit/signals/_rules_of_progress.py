@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, median
+from statistics import fmean, median, pstdev
 
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
 from kerasinit.signals._verdict import Verdict
@@ -20,6 +20,7 @@ STEADY = 4.0  # times its noise that the loss must have fallen
 WARMING_UP = 1.2  # growth of the updates within a window: the rate is being raised already
 SLOW_STEPS = 500  # training steps after which something should have happened
 SLOW_DROP = 0.05  # of the first loss
+NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
 
 LOWER = "model.optimizer.learning_rate = model.optimizer.learning_rate / 10"
@@ -124,22 +125,25 @@ def _falls_steadily(window: Window) -> bool:
     start, now = window.first_loss, window.loss
     if start is None or now is None or not start > 0:
         return False
-    fall = start - now
-    return STEADY * window.loss_noise < fall < TIMID_FALL * start
+    fall, noise = start - now, pstdev(losses_of(window.steps)) / math.sqrt(PERSISTS)
+    return STEADY * noise < fall < TIMID_FALL * start
 
 
 def slow(window: Window) -> list[Verdict]:
     """The loss has hardly moved since the training began."""
-    first, now, lowest = window.first_loss, window.loss, window.lowest_loss
-    if window.steps[-1].step < SLOW_STEPS or first is None or now is None or lowest is None:
+    opening = losses_of(window.opening or window.steps)
+    losses = losses_of(window.steps)
+    if window.steps[-1].step < SLOW_STEPS or window.improves or not losses:
         return []
-    start = max(first, fmean(losses_of(window.opening) or [first]))  # a lucky first batch
-    fall = start - lowest
-    # Neither the noise of small batches nor a loss that was at its floor at once is slowness.
-    if window.improves or not 0 <= fall + 2 * window.loss_noise < SLOW_DROP * start:
+    start, now = fmean(opening), fmean(losses)
+    lowest = min(now, now if window.best_loss is None else window.best_loss)
+    # What the noise of small batches may hide is not called slow.
+    noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
+    if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
         return []
-    if now > DIVERGED * start:
-        return []
+    first = window.first_loss
+    if first is not None and first > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
+        return []  # at its floor after the first steps
     return [
         Verdict(
             "slow",

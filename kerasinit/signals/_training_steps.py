@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import NamedTuple
 
 WARM_UP = 10  # first training steps, in which the size of updates means nothing
@@ -93,7 +93,7 @@ class Window:
     Args:
         steps: The last records, oldest first; not empty.
         opening: The first records of the training, oldest first.
-        best_loss: Lowest mean loss of `RECENT` records in a row; None if unknown.
+        best_loss: Lowest mean loss of as many records as a window holds; None if unknown.
         first_loss: Loss of the very first record; None if unknown.
     """
 
@@ -127,14 +127,6 @@ class Window:
         """Lowest mean loss so far."""
         known = [loss for loss in (self.loss, self.best_loss) if loss is not None]
         return min(known, default=None)
-
-    @cached_property
-    def loss_noise(self) -> float:
-        """Standard error of the difference of two means of `RECENT` or more losses."""
-        spreads = [
-            pstdev(losses_of(steps)) for steps in (self.opening, self.steps) if losses_of(steps)
-        ]
-        return math.hypot(*spreads) / math.sqrt(RECENT)
 
     @property
     def has_started(self) -> bool:
