@@ -306,7 +306,7 @@ class GradientStats(keras.callbacks.Callback):
         if self._measuring is None or not self._measuring.serves(model, **options):
             self._measuring = MeasuringStep(model, **options)
             self._schedule = None
-            self._findings.first_loss = None
+            self._findings.begin()
         sinks: list[Sink] = [] if self._path is None else [file_sink(self._path)]
         if self._log_dir is not None:
             sinks.append(tensorboard_sink(self._log_dir))
