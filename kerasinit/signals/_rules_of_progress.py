@@ -23,8 +23,9 @@ SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
 
+USUAL_UPDATE = 1e-2  # of RMS change over RMS weight: what a changed rate aims at
+
 LOWER = "model.optimizer.learning_rate = model.optimizer.learning_rate / 10"
-RAISE = "model.optimizer.learning_rate = model.optimizer.learning_rate * 10"
 
 
 def large_updates(window: Window) -> list[Verdict]:
@@ -41,7 +42,7 @@ def large_updates(window: Window) -> list[Verdict]:
     if name is None or not ratios[name] > LARGE_UPDATE:
         return []
     evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
-    return [_too_fast(name, evidence, window)]
+    return [_too_fast(name, ratios[name], evidence, window)]
 
 
 def _thrown_away(window: Window) -> list[Verdict]:
@@ -62,7 +63,7 @@ def _thrown_away(window: Window) -> list[Verdict]:
     if not rose and (window.steps[-1].step < WARM_UP or window.improves):
         return []
     evidence = f"step {step} changed its weights by {_percent(ratio)}"
-    return [_too_fast(name, evidence, window, max(then) if rose else None)]
+    return [_too_fast(name, ratio, evidence, window, max(then) if rose else None)]
 
 
 def runaway(window: Window) -> Verdict | None:
@@ -75,18 +76,28 @@ def runaway(window: Window) -> Verdict | None:
         known = [ratio for ratio in ratios if ratio is not None]
         if known and median(known) > LARGE_UPDATE and max(known) > RUINOUS:
             evidence = f"{window.now}, a step changed its weights by {_percent(max(known))}"
-            return _too_fast(layer.name, evidence, window)
+            return _too_fast(layer.name, max(known), evidence, window)
     return None
 
 
-def _too_fast(name: str, evidence: str, window: Window, worst: float | None = None) -> Verdict:
+def _too_fast(
+    name: str, ratio: float, evidence: str, window: Window, worst: float | None = None
+) -> Verdict:
     start, now = window.first_loss, window.loss if worst is None else worst
     if start is not None and now is not None:
         evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     else:
         evidence += ", and the loss does not fall"
-    fix = f"{LOWER}  # and start again: these weights are spoilt"
+    fix = f"{_rate(ratio)}  # and start again: these weights are spoilt"
     return Verdict("large_updates", name, evidence, fix)
+
+
+def _rate(ratio: float) -> str:
+    """A line that changes the rate by powers of 10, so that updates are of the usual size."""
+    digits = round(math.log10(USUAL_UPDATE / ratio)) if 0 < ratio < math.inf else -1
+    digits = min(digits, -1) if ratio > USUAL_UPDATE else max(digits, 1)
+    change = f"* {10**digits}" if digits > 0 else f"/ {10**-digits}"
+    return f"model.optimizer.learning_rate = model.optimizer.learning_rate {change}"
 
 
 def small_updates(window: Window) -> list[Verdict]:
@@ -115,7 +126,7 @@ def small_updates(window: Window) -> list[Verdict]:
             largest,
             f"{window.now}, no layer changes by more than {ratios[largest]:.1e} of its weights "
             f"in a step, {how}",
-            f"{RAISE}  # about 1e-3 of the weights in a step is usual",
+            f"{_rate(ratios[largest])}  # 0.1 to 1 % of the weights in a step is usual",
         )
     ]
 
@@ -150,7 +161,8 @@ def slow(window: Window) -> list[Verdict]:
             "loss",
             f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
             f"below {lowest:.4g}",
-            f"{RAISE}  # `kerasinit.diagnose(model, x, y)` checks the model",
+            "model.optimizer.learning_rate = model.optimizer.learning_rate * 10  # and see what "
+            "`kerasinit.diagnose(model, x, y)` says",
         )
     ]
 

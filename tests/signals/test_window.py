@@ -158,7 +158,7 @@ def test_units_that_the_first_steps_have_killed_are_put_down_to_the_rate():
     assert (
         "step 0 changed its weights by 300 %, and the loss went from 2.3 to 9" in verdict.evidence
     )
-    assert "learning_rate / 10" in verdict.fix
+    assert "learning_rate / 100 " in verdict.fix
 
 
 def test_large_first_steps_that_led_down_are_fine():
