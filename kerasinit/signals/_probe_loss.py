@@ -11,6 +11,7 @@ from keras import ops
 
 from kerasinit._typing import Tensor
 from kerasinit.signals._batch import to_numpy
+from kerasinit.signals._heads import loss_name
 
 Loss = Callable[[Any, Any], Tensor]
 """Takes targets and predictions, gives a scalar."""
@@ -73,32 +74,6 @@ def guessed_loss(y: Any, y_pred: Any) -> keras.losses.Loss:
     return keras.losses.MeanSquaredError()
 
 
-def check_labels(loss: Any, y: Any, y_pred: Any) -> None:
-    """Refuses integer labels that name no output: one backend raises, another gives NaN.
-
-    Args:
-        loss: The compiled loss: a name, a function or an object.
-        y: Targets.
-        y_pred: Outputs, shape `(batch, ..., units)`.
-
-    Raises:
-        ValueError: If a label is negative or not below the number of outputs.
-    """
-    plain = hasattr(y, "shape") and hasattr(y_pred, "shape")
-    if not plain or "sparsecategorical" not in _name_of(loss) or len(y_pred.shape) < 2:
-        return
-    labels, units = to_numpy(y), int(y_pred.shape[-1])
-    ignored = getattr(loss, "ignore_class", None)
-    wrong = (labels < 0) | (labels >= units) | (labels != np.round(labels))
-    wrong &= True if ignored is None else labels != ignored
-    if wrong.any():
-        raise ValueError(
-            f"`y` must hold labels from 0 to {units - 1}, as the model has {units} outputs. "
-            f"Received: {labels[wrong].flat[0]}. `np.unique(y, return_inverse=True)[1]` numbers "
-            "any labels from 0 on."
-        )
-
-
 def chance_loss(loss: Any, y_pred: Any) -> float | None:
     """Loss of equal probabilities for all classes; None unless `loss` is one cross-entropy.
 
@@ -108,7 +83,7 @@ def chance_loss(loss: Any, y_pred: Any) -> float | None:
     """
     if not hasattr(y_pred, "shape"):
         return None
-    name = _name_of(loss)
+    name = loss_name(loss)
     units = int(y_pred.shape[-1]) if len(y_pred.shape) > 1 else 1
     if "binary" in name and "crossentropy" in name:
         return float(np.log(2.0))
@@ -117,10 +92,24 @@ def chance_loss(loss: Any, y_pred: Any) -> float | None:
     return None
 
 
-def _name_of(loss: Any) -> str:
-    """Name of a loss, in lower case and without underscores."""
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or str(loss)
-    return str(name).lower().replace("_", "")
+def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:
+    """Why labels must not be given to a sparse loss: some backends stop the program at them.
+
+    >>> labels_out_of_range("sparse_categorical_crossentropy", np.array([1, 3]), np.zeros((2, 3)))
+    'labels run from 1 to 3, and there are 3 classes'
+    """
+    if not (hasattr(outputs, "shape") and hasattr(y, "dtype")) or y.dtype.kind not in "fiu":
+        return None
+    if not loss_name(loss).startswith("sparsecategorical") or not np.isfinite(y).all():
+        return None
+    ignored = getattr(loss, "ignore_class", None)
+    labels = y if ignored is None else y[y != ignored]
+    if not labels.size:
+        return None
+    low, high, classes = labels.min(), labels.max(), outputs.shape[-1]
+    if low >= 0 and high < classes:
+        return None
+    return f"labels run from {low:g} to {high:g}, and there are {classes} classes"
 
 
 def doubles_with_batch(loss: Loss, y: Any, y_pred: Any) -> bool:
