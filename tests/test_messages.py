@@ -40,6 +40,17 @@ def test_data_that_is_no_array(model, data, cure):
         kerasinit.diagnose(model, data())
 
 
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3], [0, -1, 2, 1], [0, 1, 2, 1.5]])
+def test_labels_that_no_output_has(model, labels):
+    first = kerasinit.diagnose(model, X[:4], np.array(labels)).verdicts[0]
+    assert first.cause == "bad_targets"
+
+
+def test_a_label_that_the_loss_ignores_is_fine(model):
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(ignore_class=-1))
+    assert kerasinit.diagnose(model, X[:4], np.array([0, -1, 2, 1])).signals.loss is not None
+
+
 @pytest.mark.parametrize("call", [kerasinit.initialize, kerasinit.reset])
 def test_a_class_instead_of_a_model(call):
     with pytest.raises(TypeError, match=r"Received: the class Sequential\. Make one of it first"):

@@ -1,8 +1,9 @@
-"""The samples that the probe looks at."""
+"""The samples that the probe looks at, and what the rest of the data must not hide."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,10 +14,35 @@ from kerasinit._safe_text import kind_in_words
 
 MAX_SAMPLES = 256  # enough to tell a dead unit: one that is on for 2 % of samples is seen, p > 0.99
 MAX_VALUES = 4_000_000  # input values in a batch; keeps the activations of image models in memory
+BLOCK = 2**22  # values that are looked at together, so that no mask of a whole data set is made
 
 
-def as_batch(model: Any, x: Any, y: Any = None) -> tuple[Any, Any, int]:
-    """Tensors of at most `MAX_SAMPLES` samples at even distances, and their number.
+@dataclass(frozen=True)
+class DataBatch:
+    """Some samples as tensors, and all of them as arrays.
+
+    Args:
+        x: Inputs of the chosen samples.
+        y: Their targets; None if there are none.
+        numbers: Numbers of the chosen samples.
+        all_x: Arrays of all inputs.
+        all_y: All targets, in the structure in which they came.
+    """
+
+    x: Any
+    y: Any
+    numbers: np.ndarray
+    all_x: list[np.ndarray]
+    all_y: Any
+
+    @property
+    def samples(self) -> int:
+        """How many were chosen."""
+        return len(self.numbers)
+
+
+def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
+    """At most `MAX_SAMPLES` samples at even distances.
 
     Args:
         model: A built Keras model.
@@ -49,13 +75,35 @@ def as_batch(model: Any, x: Any, y: Any = None) -> tuple[Any, Any, int]:
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
     def take(array: np.ndarray) -> Any:
-        return ops.convert_to_tensor(array[chosen])
+        some = array[chosen]
+        return ops.convert_to_tensor(some.astype("float32") if some.dtype == np.float64 else some)
 
-    return (
+    return DataBatch(
         keras.tree.map_structure(take, x),
         None if y is None else keras.tree.map_structure(take, y),
-        size,
+        chosen,
+        flat_arrays(x),
+        y,
     )
+
+
+def non_finite_values(arrays: list[np.ndarray]) -> tuple[int, int | None]:
+    """How many values are NaN or infinite, and the number of the first sample that has one.
+
+    >>> non_finite_values([np.ones(3), np.array([[1.0, 1.0], [np.inf, 1.0]])])
+    (1, 1)
+    """
+    count, samples = 0, []
+    for array in arrays:
+        if array.dtype.kind != "f":
+            continue
+        step = max(1, BLOCK // max(1, int(np.prod(array.shape[1:]))))
+        for start in range(0, len(array), step):
+            bad = ~np.isfinite(array[start : start + step])
+            if bad.any():
+                count += int(np.sum(bad))
+                samples.append(start + int(np.argmax(bad.reshape(len(bad), -1).any(axis=1))))
+    return count, min(samples, default=None)
 
 
 def flat_arrays(structure: Any) -> list[np.ndarray]:
@@ -107,8 +155,7 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _array(leaf: Any) -> np.ndarray:
-    array = to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
-    return array.astype("float32") if array.dtype == np.float64 else array
+    return to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
 
 
 def _shapes(structure: Any) -> str:

@@ -11,6 +11,7 @@ RemedyKind: TypeAlias = Literal[
     "clip_norm",
     "loss",
     "output_activation",
+    "regression",
     "scale_inputs",
     "scale_targets",
     "map_targets",
@@ -27,6 +28,7 @@ LINES: dict[str, str] = {
     "clip_norm": "model.optimizer.clipnorm = {value:.3g}",
     "loss": "model.compile(model.optimizer, loss={value})",
     "output_activation": "{where}.activation = keras.activations.{value}",
+    "regression": "{where}.activation = None; model.compile(model.optimizer, 'mse'); y = {value}",
     "scale_inputs": "x = {value}",
     "scale_targets": "y = {value}",
     "map_targets": "y = {value}",
@@ -45,8 +47,8 @@ class Remedy:
 
     `value` is, by kind: a rate (`learning_rate`), a norm (`clip_norm`), a number of samples
     (`batch_size`), the name of an activation (`output_activation`), or an expression in Python: of
-    `keras` (`loss`), of `x` (`scale_inputs`), of `y` (`scale_targets`, `map_targets`), with `np`
-    for numpy. The other kinds have none.
+    `keras` (`loss`), of `x` (`scale_inputs`), of `y` (`scale_targets`, `map_targets`,
+    `regression`), with `np` for numpy. The other kinds have none.
 
     Args:
         kind: What is changed.

@@ -8,6 +8,22 @@ from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import INITIALIZE, Remedy
 from kerasinit.signals._verdict import Verdict
 
+BATCH = 32  # samples in a batch of `fit`
+
+
+def in_sample(number: int | None) -> str:
+    """Where a sample lies, for the end of a sentence.
+
+    >>> in_sample(70)
+    ', first in sample 70 (batch 2 of 32 samples, unshuffled, counted from 0)'
+    """
+    if number is None:
+        return ""
+    batch = number // BATCH
+    return (
+        f", first in sample {number} (batch {batch} of {BATCH} samples, unshuffled, counted from 0)"
+    )
+
 
 def non_finite(signals: Signals) -> tuple[Verdict, ...]:
     """The first place where NaN or infinity arises: input, weights, outputs, gradient, loss."""
@@ -16,11 +32,25 @@ def non_finite(signals: Signals) -> tuple[Verdict, ...]:
             Verdict.cured(
                 "non_finite",
                 "input",
-                f"{signals.input_non_finite} input values are NaN or infinite",
+                f"{signals.input_non_finite} input values are NaN or infinite"
+                f"{in_sample(signals.input_first_non_finite)}",
                 Remedy("fill_inputs"),
                 "or leave these samples out",
             ),
         )
+    for head in signals.heads:
+        targets = head.targets
+        if targets is not None and targets.non_finite:
+            return (
+                Verdict.cured(
+                    "non_finite",
+                    "targets",
+                    f"{targets.non_finite} targets are NaN or infinite"
+                    f"{in_sample(targets.first_non_finite)}",
+                    Remedy("fill_targets"),
+                    "or leave these samples out",
+                ),
+            )
     for row in signals.layers:
         if row.non_finite_weights:
             return (
@@ -39,7 +69,7 @@ def non_finite(signals: Signals) -> tuple[Verdict, ...]:
                     "non_finite",
                     row.name,
                     f"{row.non_finite_outputs} outputs are NaN or infinite, though inputs and "
-                    "weights are not",
+                    f"weights are not{in_sample(row.first_non_finite)}",
                     "# look for an overflow, a logarithm of 0 or a division by 0 in this layer",
                 ),
             )

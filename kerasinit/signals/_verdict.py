@@ -10,6 +10,11 @@ from kerasinit.signals._remedy import Remedy
 
 CAUSES: tuple[str, ...] = (
     "non_finite",
+    "not_trainable",
+    "bad_targets",
+    "bad_loss",
+    "single_sample",
+    "constant_output",
     "zero_gradient",
     "symmetric",
     "vanishing",
@@ -20,10 +25,12 @@ CAUSES: tuple[str, ...] = (
     "too_narrow",
     "unexpected_loss",
     "unscaled_input",
+    "large_updates",
+    "small_updates",
 )
 """Causes that one batch shows at the current weights; the first ones hide the later ones."""
 
-TRAINING_CAUSES: tuple[str, ...] = (*CAUSES, "spike", "large_updates", "small_updates", "slow")
+TRAINING_CAUSES: tuple[str, ...] = (*CAUSES, "spike", "slow")
 """`CAUSES`, then those that only a window of training steps shows."""
 
 
@@ -33,7 +40,7 @@ class Verdict:
 
     Args:
         cause: One of `TRAINING_CAUSES`.
-        where: Name of the layer, or `"input"`, `"loss"` or `"model"`.
+        where: Name of the layer, or `"input"`, `"targets"`, `"loss"` or `"model"`.
         evidence: The numbers that led here, in plain words.
         fix: A line of code, and what it is for; a comment alone where only the author of the model
             can say which line it is.

@@ -32,7 +32,7 @@ PROOFS = {
     "fuzz": ("fuzz.fuzz", 20_000, 200, "a strange config or spec is refused; no code of it runs"),
     "names": ("names.names", 2000, 60, "a hostile name is shown as what it is"),
     "attach": ("attach.attach", 500, 3, "nothing is left of a callback, however trainings end"),
-    "identity": ("identity.identity", 500, 3, "a watched training has the same weights"),
+    "identity": ("identity.identity", 300, 3, "a watched training has the same weights"),
     "builds": ("builds.builds", 4, 1, "the same weights from threads and spawned processes"),
     "memory": ("memory.memory", 20_000, 300, "watched steps take no more memory"),
     "reload": ("reload.reload", 1, 0, "a saved model opens with its weights and predictions"),

@@ -1,4 +1,4 @@
-"""A damaged file is read, or refused in one message that names it: no traceback, no endless load."""
+"""A damaged file is read, or refused in one message that names it; nothing loads for ever."""
 
 import random
 import warnings
@@ -20,7 +20,9 @@ def damaged(whole, rng):
         start = rng.randrange(len(data) + 1)
         end = min(len(data), start + rng.choice([1, 1, 2, 8, 100]))
         strange = bytes(rng.choice(b'\x00\xff\n"{}[],:-.0123456789eE\x1b') for _ in data[start:end])
-        data[start:end] = rng.choice([strange, rng.randbytes(end - start), b"", data[start:end] * 2])
+        data[start:end] = rng.choice(
+            [strange, rng.randbytes(end - start), b"", data[start:end] * 2]
+        )
         if rng.random() < 0.1:
             del data[rng.randrange(len(data) + 1) :]
     return bytes(data)
@@ -45,7 +47,7 @@ def damage(count, where):
         path.write_bytes(damaged(whole, rng))
         try:
             wrong = told(*shell(*commands[path]), str(path), str(run), str(none))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - of this there shall be none
             wrong = f"{type(error).__name__}: {error}"
         finally:
             path.write_bytes(whole)

@@ -29,14 +29,16 @@ class Resident(keras.callbacks.Callback):
 
 def memory(count, where):
     """`count` steps, each recorded into a file; one case per fifth after the first."""
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)]
+    )
     model.compile("sgd", "mse", jit_compile=False)
-    x = np.random.default_rng(0).normal(size=(1000, 4)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(min(count, 1000), 4)).astype("float32")
     resident = Resident(count)
     stats = GradientStats(activations_every=10, history_size=100, path=where / "rows.jsonl")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of verdicts
-        model.fit(x, x[:, :1], batch_size=1, epochs=-(-count // 1000), verbose=0,
+        model.fit(x, x[:, :1], batch_size=1, epochs=-(-count // len(x)), verbose=0,
                   callbacks=[stats, resident])  # fmt: skip
     warm, *later = resident.found
     for place, found in enumerate(later, start=2):

@@ -24,7 +24,9 @@ def packages(count, where):
     digests = {}
     for number in range(count):
         source, out = where / f"source{number}", where / f"built{number}"
-        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache"))
+        shutil.copytree(
+            ROOT, source, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache")
+        )
         if number:
             time.sleep(2)  # zip files count in twos
         for path in source.rglob("*"):
