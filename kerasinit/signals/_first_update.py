@@ -46,8 +46,10 @@ def first_update(model: Any, gradients: list[Tensor]) -> FirstUpdate | None:
         rate = _highest_rate(own)
         config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
         optimizer = type(own).from_config(config)
+        # A variable of torch would share its memory with the tensor that it is made of.
         copies = [
-            keras.Variable(ops.convert_to_tensor(v), dtype=v.dtype, name=v.name) for v in variables
+            keras.Variable(ops.copy(ops.convert_to_tensor(v)), dtype=v.dtype, name=v.name)
+            for v in variables
         ]
         optimizer.build(copies)
         optimizer.apply(
