@@ -10,10 +10,11 @@ import pytest
 import kerasinit
 
 ROOMS = [
-    "callbacks", "experiments", "initializers", "models", "preparation", "report", "signals",
-    "theory",
+    "callbacks", "experiments", "initializers", "models", "playground", "preparation", "report",
+    "signals", "theory",
 ]  # fmt: skip
 TOP_LEVEL = [
+    "GradientStats", "HeNormal", "LayerInitializer", "Orthogonal", "Plan", "XavierUniform",
     "diagnose", "fans", "gain", "initialize", "learning_rate", "portable", "prepare", "reset",
 ]  # fmt: skip
 PUBLIC = {
