@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(argv, namespace=Arguments())
     except SystemExit as exit_:  # argparse has printed the help or the mistake
         return exit_.code if isinstance(exit_.code, int) else USAGE
+    if arguments.command is None:
+        parser().print_help()
+        return SUCCESS
     try:
         return COMMANDS[arguments.command](arguments)
     except (ValueError, TypeError, OSError, ImportError) as mistake:
