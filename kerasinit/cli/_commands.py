@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasinit.cli._hdf5 import hdf5_mistake
 from kerasinit.cli._parser import Arguments
 from kerasinit.cli._screen import results
 from kerasinit.cli._tables import WIDE, table
@@ -42,13 +43,20 @@ def _model(path: Path) -> Any:
 
     if not path.exists():
         raise FileNotFoundError(2, "No such model file", str(path))
+    if mistake := hdf5_mistake(path):
+        raise ValueError(_no_model(path, mistake))
     try:
         return keras.saving.load_model(path)
     except Exception as error:  # a damaged file raises anything of zipfile, h5py and Keras
-        raise ValueError(
-            f"{str(path)!r} could not be read as a saved Keras model: {_backend.cause_of(error)} "
-            f"({type(error).__name__}). Write one with `model.save('model.keras')`."
-        ) from error
+        mistake = f"{_backend.cause_of(error)} ({type(error).__name__})"
+        raise ValueError(_no_model(path, mistake)) from error
+
+
+def _no_model(path: Path, mistake: str) -> str:
+    return (
+        f"{str(path)!r} could not be read as a saved Keras model: {mistake}. "
+        "Write one with `model.save('model.keras')`."
+    )
 
 
 def _batch(path: Path) -> tuple[Any, Any]:

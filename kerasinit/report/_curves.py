@@ -95,7 +95,7 @@ def seeds(members: Sequence[Series]) -> Figure | None:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "x": medians,
+                "x": short(medians, 8),
                 "y": list(range(len(found))),
                 "hoverinfo": "skip",
                 "meta": {"role": "median"},
