@@ -15,7 +15,14 @@ from kerasinit.callbacks._schema import FORMAT, GradientRow, Row
 from kerasinit.callbacks._step_vector import COLUMNS, StepArrays
 from kerasinit.callbacks._variable_names import Groups, VariableNames
 from kerasinit.signals import LayerStep, TrainingStep
-from kerasinit.signals._statistics import COUNT, NON_FINITE, NORM, STATISTICS, merged_statistics
+from kerasinit.signals._statistics import (
+    COUNT,
+    NON_FINITE,
+    NORM,
+    STATISTICS,
+    ZEROS,
+    merged_statistics,
+)
 
 WEIGHT, UPDATE = range(len(STATISTICS), len(COLUMNS))
 
@@ -98,6 +105,9 @@ class Record:
             signals = {name: part["signal_gradient_rms"] for name, part in probed.items()}
         else:
             signals = {**self._rms(names.biases)}
+        biases = merged_statistics(rows, [*names.biases.values()])
+        shares = (biases[:, ZEROS] / np.maximum(biases[:, COUNT], 1.0)).tolist()
+        idle = dict(zip(names.biases, shares, strict=True))
         layers = [
             LayerStep(
                 name=name,
@@ -108,13 +118,16 @@ class Record:
                 non_finite=round(bad),
                 dead_share=probed.get(name, {}).get("dead_share"),
                 saturated_share=probed.get(name, {}).get("saturated_share"),
+                idle_share=idle.get(name),
+                zero_share=zeros,
             )
-            for name, gradient, weight, ratio, bad in zip(
+            for name, gradient, weight, ratio, bad, zeros in zip(
                 names.kernels,
                 (kernels[:, NORM] / roots).tolist(),
                 (kernels[:, WEIGHT] / roots).tolist(),
                 self._ratios(kernels),
                 broken.tolist(),
+                (kernels[:, ZEROS] / np.maximum(kernels[:, COUNT], 1.0)).tolist(),
                 strict=True,
             )
         ]
