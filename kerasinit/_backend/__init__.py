@@ -32,11 +32,12 @@ from kerasinit._backend._keras_training import (
     cause_of,
     clipped_gradients,
     has_keras_train_step,
+    lent_loss,
     spare_compiled_loss,
     trained_variables,
     training_argument,
 )
-from kerasinit._backend._optimizers import accumulation_steps, loss_scaling
+from kerasinit._backend._optimizers import accumulation_steps, loss_scaling, pure_optimizer
 from kerasinit._backend._protocol import Backend, Training
 from kerasinit._backend._replaced import replaced
 
@@ -128,6 +129,7 @@ __all__ = [
     "join_step",
     "layer_scope",
     "layers_of_same_model",
+    "lent_loss",
     "library",
     "loss_scaling",
     "maps_convolutions_well",
@@ -138,6 +140,7 @@ __all__ = [
     "own_variables",
     "packed",
     "parts_of",
+    "pure_optimizer",
     "quietly",
     "replaced",
     "run_for_shapes",

@@ -73,11 +73,16 @@ def layer_scope(layer: Any, path: str) -> Iterator[None]:
         layer: A built Keras layer.
         path: Path of the layer's variables without the variable's own name,
             such as `"lstm/lstm_cell"`.
+
+    Reads `keras.src.backend.common.name_scope`: that of TensorFlow refuses names that Keras allows,
+    such as "my layer".
     """
+    try:
+        from keras.src.backend.common.name_scope import name_scope
+    except ImportError:
+        name_scope = keras.name_scope
     parent, _, last = path.rpartition("/")
-    with keras.name_scope(
-        last or layer.name, caller=layer, deduplicate=False, override_parent=parent
-    ):
+    with name_scope(last or layer.name, caller=layer, deduplicate=False, override_parent=parent):
         yield
 
 

@@ -5,6 +5,7 @@ from kerasinit.signals._histograms import HISTOGRAM_EDGES, magnitude_histogram
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
 from kerasinit.signals._measure import measure
+from kerasinit.signals._remedy import Remedy
 from kerasinit.signals._training_steps import LayerStep, TrainingStep
 from kerasinit.signals._units import ActivationShape, duplicate_share, unit_shares
 from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
@@ -18,6 +19,7 @@ __all__ = [
     "Diagnosis",
     "LayerSignals",
     "LayerStep",
+    "Remedy",
     "Signals",
     "TrainingStep",
     "Verdict",

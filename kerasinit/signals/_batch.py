@@ -1,19 +1,48 @@
-"""The samples that the probe looks at."""
+"""The samples that the probe looks at, and what the rest of the data must not hide."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from kerasinit._safe_text import kind_in_words
+
 MAX_SAMPLES = 256  # enough to tell a dead unit: one that is on for 2 % of samples is seen, p > 0.99
 MAX_VALUES = 4_000_000  # input values in a batch; keeps the activations of image models in memory
+BLOCK = 2**22  # values that are looked at together, so that no mask of a whole data set is made
 
 
-def as_batch(model: Any, x: Any, y: Any = None) -> tuple[Any, Any, int]:
-    """Tensors of at most `MAX_SAMPLES` samples at even distances, and their number.
+@dataclass(frozen=True)
+class DataBatch:
+    """Some samples as tensors, and all of them as arrays.
+
+    Args:
+        x: Inputs of the chosen samples.
+        y: Their targets; None if there are none.
+        numbers: Numbers of the chosen samples.
+        all_x: Arrays of all inputs.
+        all_y: All targets, in the structure in which they came.
+    """
+
+    x: Any
+    y: Any
+    numbers: np.ndarray
+    all_x: list[np.ndarray]
+    all_y: Any
+
+    @property
+    def samples(self) -> int:
+        """How many were chosen."""
+        return len(self.numbers)
+
+
+def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
+    """At most `MAX_SAMPLES` samples at even distances.
 
     Args:
         model: A built Keras model.
@@ -24,11 +53,9 @@ def as_batch(model: Any, x: Any, y: Any = None) -> tuple[Any, Any, int]:
         ValueError: If the model is not built, the batch is empty, the shape is not the model's, or
             the arrays differ in their number of samples.
     """
-    if not model.built:
-        raise ValueError(
-            "The model has no weights yet. Received: an unbuilt model "
-            f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
-        )
+    _check_model(model)
+    _check_form("x", x)
+    _check_form("y", y)
     x = keras.tree.map_structure(_array, x)
     y = None if y is None else keras.tree.map_structure(_array, y)
     sizes = [len(a) if a.ndim else 0 for a in keras.tree.flatten((x, y)) if a is not None]
@@ -48,13 +75,35 @@ def as_batch(model: Any, x: Any, y: Any = None) -> tuple[Any, Any, int]:
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
     def take(array: np.ndarray) -> Any:
-        return ops.convert_to_tensor(array[chosen])
+        some = array[chosen]
+        return ops.convert_to_tensor(some.astype("float32") if some.dtype == np.float64 else some)
 
-    return (
+    return DataBatch(
         keras.tree.map_structure(take, x),
         None if y is None else keras.tree.map_structure(take, y),
-        size,
+        chosen,
+        flat_arrays(x),
+        y,
     )
+
+
+def non_finite_values(arrays: list[np.ndarray]) -> tuple[int, int | None]:
+    """How many values are NaN or infinite, and the number of the first sample that has one.
+
+    >>> non_finite_values([np.ones(3), np.array([[1.0, 1.0], [np.inf, 1.0]])])
+    (1, 1)
+    """
+    count, samples = 0, []
+    for array in arrays:
+        if array.dtype.kind != "f":
+            continue
+        step = max(1, BLOCK // max(1, int(np.prod(array.shape[1:]))))
+        for start in range(0, len(array), step):
+            bad = ~np.isfinite(array[start : start + step])
+            if bad.any():
+                count += int(np.sum(bad))
+                samples.append(start + int(np.argmax(bad.reshape(len(bad), -1).any(axis=1))))
+    return count, min(samples, default=None)
 
 
 def flat_arrays(structure: Any) -> list[np.ndarray]:
@@ -71,9 +120,42 @@ def to_numpy(tensor: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(ops.stop_gradient(tensor)))
 
 
+def _check_model(model: Any) -> None:
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(
+            f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
+            "model first, then the data: `diagnose(model, x, y)`."
+        )
+    if not model.built:
+        raise ValueError(
+            "The model has no weights yet. Received: an unbuilt model "
+            f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+        )
+
+
+def _check_form(name: str, data: Any) -> None:
+    """Refuses what is no structure of arrays, with the way to make one of it."""
+    strange = [leaf for leaf in keras.tree.flatten(data) if not _is_array(leaf)]
+    if not strange:
+        return
+    if isinstance(strange[0], keras.utils.PyDataset):
+        cure = "Pass one batch of it: `x, y = dataset[0]`"
+    elif isinstance(strange[0], Iterable) and not isinstance(strange[0], str):
+        cure = "Pass one batch of it: `x, y = next(iter(dataset))`"
+    else:
+        cure = f"`np.asarray({name})` makes an array of numbers"
+    raise ValueError(
+        f"`{name}` must be an array, or a list or dict of arrays. "
+        f"Received: {kind_in_words(data)}. {cure}."
+    )
+
+
+def _is_array(leaf: Any) -> bool:
+    return leaf is None or hasattr(leaf, "shape") or hasattr(leaf, "__array__")
+
+
 def _array(leaf: Any) -> np.ndarray:
-    array = to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
-    return array.astype("float32") if array.dtype == np.float64 else array
+    return to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
 
 
 def _shapes(structure: Any) -> str:

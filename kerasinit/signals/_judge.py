@@ -12,9 +12,11 @@ from kerasinit.signals._rules_of_gradients import (
     vanishing,
     zero_gradient,
 )
+from kerasinit.signals._rules_of_heads import bad_loss, bad_targets, constant_output
 from kerasinit.signals._rules_of_numbers import non_finite
 from kerasinit.signals._rules_of_scale import bad_scale, too_narrow, unexpected_loss, unscaled_input
 from kerasinit.signals._rules_of_units import dead_units, saturated, symmetric
+from kerasinit.signals._rules_of_updates import large_updates, not_trainable, small_updates
 from kerasinit.signals._verdict import CAUSES, Verdict
 
 
@@ -53,6 +55,10 @@ def _exploding_before(signals: Signals) -> tuple[Verdict, ...]:
 
 
 RULES: tuple[Callable[[Signals], Verdict | None], ...] = (
+    not_trainable,
+    bad_targets,
+    bad_loss,
+    constant_output,
     zero_gradient,
     symmetric,
     vanishing,
@@ -63,10 +69,15 @@ RULES: tuple[Callable[[Signals], Verdict | None], ...] = (
     too_narrow,
     unexpected_loss,
     unscaled_input,
+    large_updates,
+    small_updates,
 )
 
 # What hides behind what: the cause explains these others, and goes before them.
 EXPLAINS = {
+    "bad_targets": ("bad_loss", "zero_gradient", "unexpected_loss", "exploding", "large_updates"),
+    "bad_loss": ("zero_gradient", "unexpected_loss", "exploding", "large_updates"),
+    "constant_output": ("bad_loss", "zero_gradient", "unexpected_loss"),
     "symmetric": ("zero_gradient", "vanishing", "exploding", "dead_units", "bad_scale"),
     "dead_units": ("zero_gradient", "vanishing"),
     "saturated": ("zero_gradient", "vanishing", "exploding"),
@@ -77,9 +88,18 @@ EXPLAINS = {
         "saturated",
         "bad_scale",
         "unexpected_loss",
+        "large_updates",
+        "small_updates",
     ),
-    "exploding": ("zero_gradient", "vanishing", "bad_scale", "unexpected_loss", "too_narrow"),
-    "vanishing": ("bad_scale", "too_narrow"),
+    "exploding": (
+        "zero_gradient",
+        "vanishing",
+        "bad_scale",
+        "unexpected_loss",
+        "too_narrow",
+        "large_updates",
+    ),
+    "vanishing": ("bad_scale", "too_narrow", "small_updates"),
 }
 
 
@@ -92,6 +112,11 @@ def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
         "too_narrow": causes & {"vanishing", "exploding", "symmetric"},
         "vanishing": causes & {"symmetric"},
         "zero_gradient": causes & {"symmetric", "dead_units"},
+        "constant_output": causes & {"zero_gradient"},
+        "small_updates": causes
+        & {"vanishing", "symmetric", "dead_units", "zero_gradient", "unscaled_input"},
+        "large_updates": causes & {"exploding", "bad_targets", "unscaled_input"},
+        "unexpected_loss": causes & {"bad_targets", "bad_loss"},
     }
     kept = [verdict for verdict in found if not restated.get(verdict.cause)]
     return tuple(sorted(kept, key=lambda v: (depth[v.cause], CAUSES.index(v.cause))))

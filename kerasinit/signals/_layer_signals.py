@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasinit.signals import _units
+from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._histograms import magnitude_histogram
 
 
@@ -42,6 +43,13 @@ class LayerSignals:
         normalized: Whether a normalization layer follows before the next weighted layer.
         is_output: Whether the layer's output is an output of the model.
         trainable: Whether training changes the layer's kernel.
+        has_gain: Whether output over input says something of the weights' scale: not where gates
+            decide what passes, where the input is numbers of tokens, or where a sine follows.
+        is_gate: Whether the output scales another signal, as a sigmoid gate does.
+        first_non_finite: Number of the first sample with a NaN or infinite output; None if
+            there is none, or it cannot be told.
+        update_ratio: RMS of the kernel's change in the first step of the compiled optimizer over
+            its RMS, dimensionless; None if it was not measured.
     """
 
     name: str
@@ -69,6 +77,10 @@ class LayerSignals:
     normalized: bool = False
     is_output: bool = False
     trainable: bool = True
+    has_gain: bool = True
+    is_gate: bool = False
+    first_non_finite: int | None = None
+    update_ratio: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""
@@ -84,11 +96,22 @@ class Signals:
         samples: Number of samples in the batch.
         input_rms: RMS of the values that enter the first weighted layer; None if these are
             indices (an `Embedding`) or if there is no weighted layer.
-        input_non_finite: Number of NaN and infinite values in the model's inputs.
+        input_non_finite: Number of NaN and infinite values in the model's inputs: all of them,
+            not those of the batch alone.
         loss: Loss of the batch; None without targets.
         chance_loss: Loss of a model that knows nothing: the logarithm of the number of classes,
             for cross-entropy losses; None for others.
         sum_loss: Whether doubling the batch doubles the loss; None without targets.
+        input_first_non_finite: Number of the first sample with such a value.
+        penalty: Part of the loss that the targets have no part in: of regularizers and `add_loss`.
+        heads: The outputs, with losses and targets; empty without targets.
+        loss_error: Why the loss could not be computed, in the words of the backend.
+        is_frozen: Whether the model has weights, and none that training changes.
+        learning_rate: Rate of the compiled optimizer, the highest of a schedule; None if none is
+            compiled, or its first step could not be taken.
+        optimizer: Name of its class.
+        updated_loss: Loss of the same batch after the first step of the optimizer.
+        is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
     """
 
     layers: tuple[LayerSignals, ...]
@@ -98,6 +121,20 @@ class Signals:
     loss: float | None = None
     chance_loss: float | None = None
     sum_loss: bool | None = None
+    input_first_non_finite: int | None = None
+    penalty: float | None = None
+    heads: tuple[HeadSignals, ...] = ()
+    loss_error: str | None = None
+    is_frozen: bool = False
+    learning_rate: float | None = None
+    optimizer: str | None = None
+    updated_loss: float | None = None
+    is_initialized: bool = False
+
+    @property
+    def data_loss(self) -> float | None:
+        """The loss without its penalties."""
+        return None if self.loss is None else self.loss - (self.penalty or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""
@@ -140,7 +177,8 @@ def layer_signals(
         shape: What the activation does far from zero; None if unknown.
         layer_input: What the layer received; None if indices.
         **flags: The fields of `LayerSignals` that are not computed here: `kind`, `activation`,
-            `normalized`, `is_output`, `trainable`.
+            `normalized`, `is_output`, `trainable`, `has_gain`, `is_gate`, `update_ratio`,
+            `first_non_finite`.
 
     >>> import numpy as np
     >>> from kerasinit.signals import ActivationShape

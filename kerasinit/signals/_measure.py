@@ -15,12 +15,15 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.layers import kind_of
 from kerasinit.signals import _probe_loss
-from kerasinit.signals._batch import as_batch, flat_arrays, to_numpy
+from kerasinit.signals._batch import DataBatch, as_batch, non_finite_values, to_numpy
+from kerasinit.signals._first_update import FirstUpdate, first_update, update_ratios
+from kerasinit.signals._heads import heads_of
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._rows import rows_of
 from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
 from kerasinit.signals._watched_layers import watched_layers
 
+START_MARK = "_kerasinit_start"  # attribute of a variable that `initialize` or `reset` has drawn
 HALF_SCALE = 2.0**12  # loss scale for float16, whose smallest number is 6e-8; divided out again
 
 
@@ -51,29 +54,50 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     >>> [(row.name, row.units, row.samples) for row in signals.layers]
     [('only', 3, 8)]
     """
-    x, y, samples = as_batch(model, x, y)
+    batch = as_batch(model, x, y)
+    x, y = batch.x, batch.y
     with (
         _backend.same_random_state(),
-        watching(watched_layers(model), batch_statistics=samples > 1) as report_to,
+        watching(watched_layers(model), batch_statistics=batch.samples > 1) as report_to,
     ):
         first = ForwardPass()
         report_to(first)
         must_guess = y is not None and not getattr(model, "compiled", False)
         run = _backend.run_once if must_guess else _backend.run_for_shapes
-        outputs = run(lambda: _outputs(model, x))
-        with _loss_of(model, x, y, outputs) as loss:
-            passed = _pass(model, x, first, report_to, loss)
-            is_sum = loss.is_sum(passed.outputs)
-    rows = rows_of(model, passed.calls, passed.tap_gradients, passed.weight_gradients)
-    inputs = [array for array in flat_arrays(x) if array.dtype.kind == "f"]
+        outputs, has_losses = run(lambda: _outputs(model, x))
+        with _loss_of(model, batch, outputs, bool(has_losses)) as loss:
+            passed, error = _pass_or_probe(model, x, first, report_to, loss)
+            is_sum = None if error else loss.is_sum(passed.outputs)
+            report_to(ForwardPass())
+            updated = _updated(model, x, passed, loss) if loss.is_compiled and not error else None
+    ratios, update, updated_loss = updated or ({}, None, None)
+    known = loss.is_known and error is None
+    bad, first_bad = non_finite_values(batch.all_x)
+    rows = rows_of(
+        model,
+        passed.calls,
+        passed.tap_gradients,
+        passed.weight_gradients,
+        update_ratios=ratios,
+        numbers=batch.numbers,
+    )
     return Signals(
         layers=rows,
-        samples=samples,
+        samples=batch.samples,
         input_rms=rows[0].input_rms if rows else None,
-        input_non_finite=sum(int(np.sum(~np.isfinite(array))) for array in inputs),
-        loss=None if y is None else passed.loss,
-        chance_loss=loss.chance,
+        input_non_finite=bad,
+        input_first_non_finite=first_bad,
+        loss=passed.loss if known else None,
+        penalty=passed.penalty if known and loss.has_penalty else None,
+        chance_loss=loss.chance if known else None,
         sum_loss=is_sum,
+        heads=heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y),
+        loss_error=error,
+        is_frozen=bool(model.variables) and not model.trainable_variables,
+        learning_rate=None if update is None else update.rate,
+        optimizer=None if update is None else update.optimizer,
+        updated_loss=updated_loss,
+        is_initialized=_is_initialized(passed.calls),
     )
 
 
@@ -81,43 +105,91 @@ def _is_plain_stack(watch: ForwardPass) -> bool:
     return all(kind_of(call.watched.layer).family == "dense" for call in watch.calls)
 
 
-def _outputs(model: Any, x: Any) -> Any:
-    with keras.StatelessScope():
-        return model(x, training=False)
+def _is_initialized(calls: list[WatchedCall]) -> bool:
+    kernels = [
+        one.weights[one.kernel]
+        for one in (call.watched for call in calls)
+        if one.kernel is not None
+    ]
+    marked = sum(START_MARK in vars(kernel) for kernel in kernels)
+    return marked > len(kernels) / 2
+
+
+def _outputs(model: Any, x: Any) -> tuple[Any, Any]:
+    own = [(variable, ops.convert_to_tensor(variable)) for variable in model.trainable_variables]
+    with keras.StatelessScope(own, collect_losses=True):
+        outputs = model(x, training=False)
+        return outputs, ops.ones(()) if model.losses else None
 
 
 @dataclass(frozen=True)
 class _Loss:
     function: Callable[[Any], Tensor]  # of the outputs
+    given: Any = None  # as `compile` takes it
     chance: float | None = None
     is_sum: Callable[[Any], bool | None] = lambda y_pred: None
+    is_known: bool = True  # as against a stand-in
+    is_compiled: bool = False
+    has_penalty: bool = False  # beside a loss of the targets
+    refused: str | None = None  # why it must not even be tried
 
 
 @dataclass(frozen=True)
 class _Pass:
     loss: float
+    penalty: float
     outputs: Any
     calls: list[WatchedCall]
     tap_gradients: list[np.ndarray]
     weight_gradients: dict[int, np.ndarray]  # by the id of the variable
 
 
+PROBE = _Loss(_probe_loss.projection, is_known=False)
+
+
+def _sums_losses(model: Any) -> bool:
+    """Whether the loss of a model is Keras' own sum of a compiled loss and penalties."""
+    return type(model).compute_loss.__module__.partition(".")[0] == "keras"
+
+
 @contextlib.contextmanager
-def _loss_of(model: Any, x: Any, y: Any, outputs: Any) -> Iterator[_Loss]:
-    if y is None:
-        yield _Loss(_probe_loss.projection)
-    elif not getattr(model, "compiled", False):
+def _loss_of(model: Any, batch: DataBatch, outputs: Any, has_losses: bool) -> Iterator[_Loss]:
+    x, y, compiled = batch.x, batch.y, getattr(model, "compiled", False)
+    usual = _sums_losses(model)
+    without = compiled and model.loss is None and usual
+    if not compiled and y is not None:
         arrays = (keras.tree.map_structure(to_numpy, tree) for tree in (y, outputs))
         guess = _probe_loss.guessed_loss(*arrays)
         chance = _probe_loss.chance_loss(guess, outputs)
-        yield _Loss(lambda y_pred: guess(y, y_pred), chance, lambda y_pred: False)
+        yield _Loss(lambda y_pred: guess(y, y_pred), None, chance, lambda y_pred: False)
+    elif not compiled or (y is None and not without) or (without and not has_losses):
+        yield PROBE
     else:
         with _backend.spare_compiled_loss(model, y, outputs) as spare:
             yield _Loss(
                 lambda y_pred: model.compute_loss(x=x, y=y, y_pred=y_pred, training=False),
+                model.loss,
                 _probe_loss.chance_loss(model.loss, outputs),
                 lambda y_pred: spare and _probe_loss.doubles_with_batch(spare, y, y_pred),
+                is_compiled=True,
+                has_penalty=usual and not without,
+                refused=_probe_loss.labels_out_of_range(model.loss, batch.all_y, outputs),
             )
+
+
+def _pass_or_probe(
+    model: Any, x: Any, first: ForwardPass, report_to: Callable[[ForwardPass], None], loss: _Loss
+) -> tuple[_Pass, str | None]:
+    """The pass of the loss; where the loss cannot be computed, of a stand-in, and why."""
+    error = loss.refused
+    if error is None:
+        try:
+            return _pass(model, x, first, report_to, loss), None
+        except _backend.errors() as raised:
+            if not loss.is_compiled:
+                raise
+            error = _backend.cause_of(raised)
+    return _pass(model, x, first, report_to, PROBE), error
 
 
 def _pass(
@@ -131,23 +203,48 @@ def _pass(
         nonlocal watch
         watch = ForwardPass(taps=inputs[len(trainable) :])
         report_to(watch)
-        mapping = list(zip(trainable, inputs, strict=False))
-        with keras.StatelessScope(mapping, collect_losses=True):
-            outputs = model(x, training=False)
-            value = ops.cast(loss.function(outputs), "float32")
+        outputs, value, penalty = _forward(model, x, loss, inputs)
         watch.mark_outputs(outputs)
-        return value * scale, (outputs, [call.tensors() for call in watch.calls])
+        return value * scale, (outputs, penalty, [call.tensors() for call in watch.calls])
 
     taps = [ops.zeros(shape, dtype) for shape, dtype in first.shapes]
     weights = [ops.convert_to_tensor(variable) for variable in trainable]
-    value, (outputs, tensors), gradients = _backend.gradient(
+    value, (outputs, penalty, tensors), gradients = _backend.gradient(
         forward, [*weights, *taps], as_whole=not _is_plain_stack(watch)
     )
     arrays = [to_numpy(gradient) / scale for gradient in gradients]
     return _Pass(
         loss=float(to_numpy(value)) / scale,
+        penalty=float(to_numpy(penalty)),
         outputs=outputs,
         calls=[call.with_tensors(t) for call, t in zip(watch.calls, tensors, strict=True)],
         tap_gradients=arrays[len(trainable) :],
         weight_gradients=dict(zip((id(v) for v in trainable), arrays, strict=False)),
     )
+
+
+def _forward(model: Any, x: Any, loss: _Loss, weights: list[Tensor]) -> tuple[Any, Tensor, Tensor]:
+    """Outputs, loss and its penalties, with other values of the trainable variables."""
+    mapping = list(zip(model.trainable_variables, weights, strict=False))
+    with keras.StatelessScope(mapping, collect_losses=True):
+        outputs = model(x, training=False)
+        value = ops.cast(loss.function(outputs), "float32")
+        penalties = [ops.sum(ops.cast(one, "float32")) for one in model.losses]
+    return outputs, value, sum(penalties, ops.zeros(()))
+
+
+def _updated(
+    model: Any, x: Any, passed: _Pass, loss: _Loss
+) -> tuple[dict[int, float | None], FirstUpdate, float] | None:
+    """What the first step of the optimizer changes, by the id of the variable; its loss after."""
+    variables = list(model.trainable_variables)
+    gradients = [passed.weight_gradients[id(variable)] for variable in variables]
+    if not all(np.isfinite(gradient).all() for gradient in gradients):
+        return None
+    update = first_update(model, gradients)
+    if update is None:
+        return None
+    before = [to_numpy(ops.convert_to_tensor(variable)) for variable in variables]
+    ratios = update_ratios(before, [to_numpy(value) for value in update.values])
+    value = _backend.run_once(lambda: _forward(model, x, loss, update.values)[1])
+    return dict(zip(map(id, variables), ratios, strict=True)), update, float(to_numpy(value))

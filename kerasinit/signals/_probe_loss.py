@@ -11,6 +11,7 @@ from keras import ops
 
 from kerasinit._typing import Tensor
 from kerasinit.signals._batch import to_numpy
+from kerasinit.signals._heads import loss_name
 
 Loss = Callable[[Any, Any], Tensor]
 """Takes targets and predictions, gives a scalar."""
@@ -82,14 +83,33 @@ def chance_loss(loss: Any, y_pred: Any) -> float | None:
     """
     if not hasattr(y_pred, "shape"):
         return None
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or str(loss)
-    name = name.lower().replace("_", "")
+    name = loss_name(loss)
     units = int(y_pred.shape[-1]) if len(y_pred.shape) > 1 else 1
     if "binary" in name and "crossentropy" in name:
         return float(np.log(2.0))
     if "categorical" in name and "crossentropy" in name and units > 1:
         return float(np.log(units))
     return None
+
+
+def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:
+    """Why labels must not be given to a sparse loss: some backends stop the program at them.
+
+    >>> labels_out_of_range("sparse_categorical_crossentropy", np.array([1, 3]), np.zeros((2, 3)))
+    'labels run from 1 to 3, and there are 3 classes'
+    """
+    if not (hasattr(outputs, "shape") and hasattr(y, "dtype")) or y.dtype.kind not in "fiu":
+        return None
+    if not loss_name(loss).startswith("sparsecategorical") or not np.isfinite(y).all():
+        return None
+    ignored = getattr(loss, "ignore_class", None)
+    labels = y if ignored is None else y[y != ignored]
+    if not labels.size:
+        return None
+    low, high, classes = labels.min(), labels.max(), outputs.shape[-1]
+    if low >= 0 and high < classes:
+        return None
+    return f"labels run from {low:g} to {high:g}, and there are {classes} classes"
 
 
 def doubles_with_batch(loss: Loss, y: Any, y_pred: Any) -> bool:

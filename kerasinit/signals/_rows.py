@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kerasinit.layers import activation_name, is_linear, units_last
+from kerasinit.layers import (
+    activation_name,
+    acts_in_gates,
+    angular_frequency,
+    is_linear,
+    kind_of,
+    units_last,
+)
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._elementwise import elementwise_derivative, elementwise_shape
 from kerasinit.signals._layer_signals import LayerSignals, layer_signals, rms
@@ -21,6 +28,9 @@ def rows_of(
     calls: list[WatchedCall],
     tap_gradients: list[np.ndarray],
     weight_gradients: dict[int, np.ndarray],
+    *,
+    update_ratios: dict[int, float | None],
+    numbers: np.ndarray,
 ) -> tuple[LayerSignals, ...]:
     """One record for each call, in execution order.
 
@@ -29,6 +39,8 @@ def rows_of(
         calls: What was watched, with concrete tensors.
         tap_gradients: Gradient by each tap.
         weight_gradients: Gradient by each trainable weight, by the `id` of the variable.
+        update_ratios: Relative change of each in the first step of the optimizer, likewise.
+        numbers: Numbers of the samples of the batch.
     """
     rows = []
     largest = max(map(rms, weight_gradients.values()), default=0.0)
@@ -37,7 +49,12 @@ def rows_of(
     for name, call in zip(call_names(model, calls), calls, strict=True):
         is_output = call.is_output or call is last
         given = _weights(call.watched, weight_gradients, largest)
-        rows.append(_row(name, call, tap_gradients[call.tap], given, is_output))
+        given["update_ratio"] = _kernel_value(call.watched, update_ratios)
+        taps = [tap_gradients[tap] for tap in (call.tap, *call.state_taps)]
+        # Of an encoder, perhaps the states alone are used.
+        gradient = next((one for one in taps if np.any(one)), taps[0])
+        given["first_non_finite"] = _first_non_finite(to_numpy(call.output), numbers)
+        rows.append(_row(name, call, gradient, given, is_output))
     return tuple(rows)
 
 
@@ -67,8 +84,29 @@ def _row(
         layer_input=None if call.layer_input is None else to_numpy(call.layer_input),
         normalized=call.normalized,
         is_output=is_output,
+        has_gain=_has_gain(call),
+        is_gate=call.is_gate,
         **weights,
     )
+
+
+def _has_gain(call: WatchedCall) -> bool:
+    layer = call.watched.layer
+    if call.is_gate or acts_in_gates(layer) or kind_of(layer).family == "embedding":
+        return False
+    return is_linear(call.activation) or angular_frequency(call.activation) is None
+
+
+def _kernel_value(watched: WatchedLayer, values: dict[int, Any]) -> Any | None:
+    return None if watched.kernel is None else values.get(id(watched.weights[watched.kernel]))
+
+
+def _first_non_finite(output: np.ndarray, numbers: np.ndarray) -> int | None:
+    """Number of the first sample whose output is no number."""
+    if len(output) != len(numbers) or np.isfinite(output).all():
+        return None
+    bad = ~np.isfinite(output.reshape(len(output), -1)).all(axis=1)
+    return int(numbers[np.argmax(bad)])
 
 
 def _weights(

@@ -9,6 +9,8 @@ from statistics import median
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
 from kerasinit.signals._verdict import Verdict
 
+DIAGNOSE = "kerasinit.diagnose(model, x, y)"
+BAD_SAMPLES = "print(np.unique(np.argwhere(~np.isfinite(x))[:, 0]))"
 SPIKE = 100.0  # times the median of the window
 
 
@@ -19,30 +21,44 @@ def all_overflow(steps: Sequence[TrainingStep]) -> Verdict:
         "model",
         f"at step {steps[-1].step}, loss scaling has skipped all of the last {len(steps)} "
         "recorded steps",
-        "use `mixed_bfloat16`, or look for an overflow in the forward pass",
+        'keras.mixed_precision.set_global_policy("mixed_bfloat16")  # or look for an overflow',
     )
 
 
 def non_finite(window: Window) -> Verdict | None:
-    """NaN or infinity in the last step: in a layer, or in the loss."""
+    """NaN or infinity in the last step: in some layers, or in the loss and so everywhere."""
     step = window.steps[-1]
-    for layer in step.layers:
-        if layer.non_finite or not math.isfinite(layer.gradient_rms + layer.weight_rms):
-            return Verdict(
-                "non_finite",
-                layer.name,
-                f"{window.now}, {layer.non_finite or 'some'} entries of its gradient or weights "
-                "are NaN or infinite",
-                "go back to weights from before, and lower the learning rate or set `clipnorm`",
-            )
+    broken = [
+        layer.name
+        for layer in step.layers
+        if layer.non_finite or not math.isfinite(layer.gradient_rms + layer.weight_rms)
+    ]
     if step.loss is not None and not math.isfinite(step.loss):
-        return Verdict(
-            "non_finite",
-            "loss",
-            f"{window.now}, the loss is {step.loss}",
-            "look for NaN in the data, or a logarithm of 0 in the loss (`from_logits=True`)",
-        )
-    return None
+        where, what = "loss", f"the loss is {step.loss}"
+        if broken and len(broken) < len(step.layers):
+            where, what = broken[-1], f"{what} and its gradient or weights hold NaN or infinity"
+    elif broken:
+        # Gradients travel down: the highest layer is where it began.
+        where = broken[-1]
+        count = step.by_name[where].non_finite
+        what = f"{count or 'some'} entries of its gradient or weights are NaN or infinite"
+    else:
+        return None
+    return Verdict("non_finite", where, f"{window.now}, {what}{_history(window)}", _cure(window))
+
+
+def _history(window: Window) -> str:
+    """What the steps before were like."""
+    before = [step.loss for step in window.steps[:-1] if step.loss is not None]
+    if not before:
+        return ", and it is the first record: the data or the weights hold it"
+    return f"; the loss before was {before[-1]:.4g}"
+
+
+def _cure(window: Window) -> str:
+    if len(window.steps) == 1:
+        return f"{DIAGNOSE}  # names the first NaN: in x, in y, in a weight, or of a logarithm"
+    return f"{BAD_SAMPLES}  # their numbers; then the same of y"
 
 
 def spike(window: Window) -> list[Verdict]:
@@ -59,6 +75,6 @@ def spike(window: Window) -> list[Verdict]:
             "spike",
             worst.name,
             f"{window.now}, the gradient is {now.gradient_size / usual:.3g} times its usual size",
-            "set `clipnorm` on the optimizer, and look at this batch",
+            "model.optimizer.clipnorm = 1.0  # and look at the batch of this step",
         )
     ]

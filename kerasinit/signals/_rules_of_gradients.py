@@ -6,32 +6,51 @@ import math
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._profile import Profile
+from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy
 from kerasinit.signals._traits import (
     backward,
     has_learned,
     is_normalized,
     length_variance,
+    redraw,
     spread_forward,
     starts_at_zero,
 )
-from kerasinit.signals._verdict import INITIALIZE, Verdict
+from kerasinit.signals._verdict import Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
 FADED = 1e-2  # the difference between inputs at the top, told as further evidence
+# Signal times gradient is what a weight learns from: one may fall to 1/300, not both of them.
+BOTH_VANISHED = 1.5e-6
+DEEP = 6  # layers; of fewer, small weights are the fault, which `bad_scale` names
+# Inputs that look alike at the top: their correlation has come to its fixed point.
+# Schoenholz et al., 2017, https://arxiv.org/abs/1611.01232
+ALIKE = 0.1  # standard deviation between inputs over the RMS of the signal
 EXPLODED = 1e3  # growth of gradient or activations over the whole depth
 GROWTH = 2.0  # growth of activations per layer that explodes in a few layers
 GROWTH_TOTAL = 30.0  # ... and over the depth: a few doublings are harmless
 RAMPANT = 30.0  # growth of the gradient without normalization, beyond what chance gives
+RAMPANT_GROWTH = 1.2  # ... and from layer to layer: not one layer of another kind
 RAMPANT_SIGMAS = 4.0  # chance: standard deviations of the log length at finite width
 UNDERFLOW = 1e-6  # a zero gradient below one so much smaller than the last has underflowed
+STEP_SIZED = 0.1  # relative first update that a grown gradient must lead to (TheDeepChecker)
 
 
 def zero_gradient(signals: Signals) -> Verdict | None:
-    """The highest layer that gets no gradient at all, unless dead units or underflow explain it."""
+    """The highest layer up to which nothing gets any gradient, unless dead units explain it.
+
+    A branch beside others that do learn is left alone: an output without a loss, or one whose
+    gradient cancels by symmetry, as that of advantages does that are centred.
+    """
     rows = signals.layers
     if signals.loss is not None and abs(signals.loss) < 1e-6:
         return None  # nothing left to learn from this batch
-    zeros = [i for i, row in enumerate(rows) if row.trainable and row.gradient_norm == 0]
+    trained = [i for i, row in enumerate(rows) if row.trainable]
+    zeros = []
+    for i in trained:
+        if rows[i].gradient_norm != 0 or (rows[i].weight_gradient_norm or 0.0) > 0:
+            break
+        zeros.append(i)
     if not zeros:
         return None
     last = zeros[-1]
@@ -45,16 +64,22 @@ def zero_gradient(signals: Signals) -> Verdict | None:
     if row.preactivation_mean_square < UNDERFLOW**2 * rows[0].preactivation_mean_square:
         return None  # so did the signal
     if row.units == 1 and row.activation == "softmax":
-        why, fix = "a softmax over one unit is always 1", "use `activation='sigmoid'`"
-    elif row.is_output:
+        return Verdict.cured(
+            "zero_gradient",
+            row.name,
+            "the gradient is exactly 0 for every sample: a softmax over one unit is always 1",
+            Remedy("output_activation", "sigmoid", row.name),
+            "a softmax needs a unit for each class",
+        )
+    if row.is_output:
         why, fix = (
             "the loss does not depend on this output",
-            "check that the loss, the activation of the output and the targets fit together",
+            "# check that the loss, the activation of the output and the targets fit together",
         )
     else:
         why, fix = (
             "nothing above it passes a gradient",
-            "look for `stop_gradient`, rounding, argmax or an unused output above this layer",
+            "# look for stop_gradient, rounding, argmax or an unused output above this layer",
         )
     return Verdict(
         "zero_gradient", row.name, f"the gradient is exactly 0 for every sample: {why}", fix
@@ -62,7 +87,7 @@ def zero_gradient(signals: Signals) -> Verdict | None:
 
 
 def vanishing(signals: Signals) -> Verdict | None:
-    """Hardly anything of the gradient at the last layer arrives at the first."""
+    """Hardly anything of the gradient arrives at the first layer, or of the inputs at the last."""
     rows = signals.layers
     if len(rows) < 2 or has_learned(signals) or starts_at_zero(rows):
         return None
@@ -70,15 +95,27 @@ def vanishing(signals: Signals) -> Verdict | None:
     spread = spread_forward(signals)
     arrives = back.shrinks_to
     fades = spread.shrinks_to if spread is not None else 1.0
-    if back.values[0] == 0 or arrives >= VANISHED:
+    faint = arrives * fades < BOTH_VANISHED and max(arrives, fades) < FADED and len(rows) > DEEP
+    alike = max(arrives, fades) < 2 * FADED and _alike(signals) < ALIKE
+    if back.values[0] == 0 or not (arrives < VANISHED or faint or alike):
         return None
     evidence = (
         f"{arrives:.1e} of the gradient at {rows[-1].name} arrives here "
         f"(times {back.per_layer:.2f} per layer)"
+        if arrives > 0
+        else f"nothing of the gradient at {rows[-1].name} arrives here"
     )
-    if fades < FADED:
+    if fades < 2 * FADED:
         evidence += f"; on the way up, the difference between inputs shrinks to {fades:.1e}"
-    return Verdict("vanishing", rows[0].name, evidence, INITIALIZE)
+    return Verdict.cured("vanishing", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+
+
+def _alike(signals: Signals) -> float:
+    """How much inputs still differ before the last hidden layer, over what they share."""
+    hidden = [row for row in signals.layers if not row.is_output and row.has_gain]
+    if not hidden or not hidden[-1].preactivation_mean_square > 0:
+        return 1.0
+    return math.sqrt(hidden[-1].preactivation_variance / hidden[-1].preactivation_mean_square)
 
 
 def exploding(signals: Signals) -> Verdict | None:
@@ -90,26 +127,35 @@ def exploding(signals: Signals) -> Verdict | None:
     if forward is not None:
         return forward
     back = backward(rows)
-    limit = EXPLODED
-    if not is_normalized(signals):
+    limit, normalized = EXPLODED, is_normalized(signals)
+    if not normalized and back.per_layer > RAMPANT_GROWTH:
         chance = RAMPANT_SIGMAS * 0.5 * math.sqrt(length_variance(rows))
         limit = max(RAMPANT, math.exp(chance))
     if back.values[0] == 0 or back.grows_to <= limit:
         return None
-    return Verdict(
+    if normalized and _harmless(signals):
+        return None  # a normalization of rows that are almost 0 does that: the optimizer decides
+    return Verdict.cured(
         "exploding",
         rows[0].name,
         f"the gradient grows {back.grows_to:.3g} times from {rows[-1].name} down to here "
         f"(times {back.per_layer:.2f} per layer)",
-        INITIALIZE,
+        *redraw(signals, KEEPS_THE_SIGNAL),
     )
+
+
+def _harmless(signals: Signals) -> bool:
+    """Whether the optimizer makes usual steps of the gradient, however large it is."""
+    ratios = [row.update_ratio for row in signals.layers if row.update_ratio is not None]
+    return bool(ratios) and max(ratios) < STEP_SIZED
 
 
 def forward_growth(signals: Signals, rows: list[LayerSignals]) -> Verdict | None:
     """Whether the signal grows from the input up to the last of `rows`."""
+    rows = [row for row in rows if row.has_gain]
     values = [math.sqrt(row.preactivation_mean_square) for row in rows]
-    if signals.input_rms:
-        values.insert(0, signals.input_rms)
+    if rows and rows[0].input_rms:
+        values.insert(0, rows[0].input_rms)
     if len(values) < 4 or not values[0] > 0 or is_normalized(signals):
         return None
     grown = Profile(tuple(values))
@@ -117,10 +163,10 @@ def forward_growth(signals: Signals, rows: list[LayerSignals]) -> Verdict | None
     mean = (values[-1] / values[0]) ** (1 / (len(values) - 1))
     if not (total > EXPLODED or (mean > GROWTH and values[-1] / values[0] > GROWTH_TOTAL)):
         return None
-    return Verdict(
+    return Verdict.cured(
         "exploding",
         rows[-1].name,
         f"the signal grows {max(total, values[-1] / values[0]):.3g} times up to here "
         f"(times {mean:.2f} per layer)",
-        INITIALIZE,
+        *redraw(signals, KEEPS_THE_SIGNAL),
     )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 
-from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._layer_signals import LayerSignals, Signals
+from kerasinit.signals._remedy import INITIALIZE, KEEPS_THE_SIGNAL, STANDARDIZE, Remedy
 from kerasinit.signals._traits import has_learned, is_normalized, length_variance
-from kerasinit.signals._verdict import INITIALIZE, Verdict
+from kerasinit.signals._verdict import Verdict
 
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
 LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
 LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reach in 10 layers
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
+PENALTY_SHARE = 0.95  # of the gradient's norm: that of the data is a third of it, at most
+TINY = 1e-30  # stands for zero in a logarithm or a divisor
 NARROW = 1.0  # 5 * sum(1 / width): variance of the log of the squared length of a ReLU net
 NARROW_CHANGE = 2.0  # log of the squared length: the change that was seen, not just predicted
 RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu")
@@ -25,7 +28,7 @@ def bad_scale(signals: Signals) -> Verdict | None:
     gains = [
         (row, math.sqrt(row.preactivation_mean_square) / row.input_rms)
         for row in signals.layers
-        if row.input_rms and not row.is_output and row.weight_norm > 0
+        if row.input_rms and not row.is_output and row.weight_norm > 0 and row.has_gain
     ]
     gains = [(row, gain) for row, gain in gains if gain > 0]
     if not gains:
@@ -41,11 +44,14 @@ def bad_scale(signals: Signals) -> Verdict | None:
         evidence = f"each layer scales its input by {mean:.3g} on average; about 1 keeps it"
     else:
         return None
-    return Verdict("bad_scale", where, evidence, INITIALIZE)
+    return Verdict.cured("bad_scale", where, evidence, INITIALIZE, KEEPS_THE_SIGNAL)
 
 
 def too_narrow(signals: Signals) -> Verdict | None:
-    """A stack of rectifiers so narrow that the signal's size has drifted by chance."""
+    """A stack of rectifiers so narrow that the signal's size has drifted by chance.
+
+    What the weights make of it on average is no chance, and left out.
+    """
     rows = [row for row in signals.layers if not row.is_output]
     if has_learned(signals) or is_normalized(signals) or len(rows) < 2:
         return None
@@ -54,16 +60,26 @@ def too_narrow(signals: Signals) -> Verdict | None:
     first, last = rows[0].preactivation_mean_square, rows[-1].preactivation_mean_square
     if len(rectified) < len(rows) or variance <= NARROW or not (first > 0 and last > 0):
         return None
-    change = math.log(last / first)
+    change = math.log(last / first) - _mean_change(rectified)
     if abs(change) < NARROW_CHANGE:
         return None
-    return Verdict(
+    return Verdict.cured(
         "too_narrow",
         rows[-1].name,
         f"{len(rows)} layers of about {rows[-1].units} units let the squared signal drift by a "
-        f"random factor of exp(+-{math.sqrt(variance):.1f}); here it is {math.exp(change):.2g}",
-        "use wider or fewer layers, or orthogonal weights: " + INITIALIZE,
+        f"random factor of exp(+-{math.sqrt(variance):.1f}); here it is {math.exp(change):.2g} "
+        "beyond what their scale makes of it",
+        INITIALIZE,
+        "orthogonal weights do not drift; wider or fewer layers drift less",
     )
+
+
+def _mean_change(rows: list[LayerSignals]) -> float:
+    """Log of what random layers of these weights make of the squared signal, on average.
+
+    A rectifier lets half of the square pass: the squared norm of a kernel over its outputs, by 2.
+    """
+    return sum(math.log(max(row.weight_norm**2 / row.units / 2, TINY)) for row in rows[1:])
 
 
 def unexpected_loss(signals: Signals) -> Verdict | None:
@@ -76,17 +92,39 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             "loss",
             f"the loss of {signals.samples} samples is {signals.loss:.3g} and doubles with the "
             "batch: it is a sum, so gradients grow with the batch size",
-            "use the loss' default `reduction='sum_over_batch_size'`",
+            "# use the loss' default, reduction='sum_over_batch_size'",
         )
-    chance = signals.chance_loss
-    if chance is None or signals.loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
+    if _is_all_penalty(signals):
+        return Verdict(
+            "unexpected_loss",
+            "loss",
+            f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties of weights or "
+            "activations, and their gradient hides that of the data",
+            "# make the factor of the regularizer smaller: 1e-4 is usual",
+        )
+    loss, chance = signals.data_loss or 0.0, signals.chance_loss
+    if chance is None or loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
         return None
     return Verdict(
         "unexpected_loss",
         "loss",
-        f"the loss is {signals.loss:.3g}; a model that knows nothing has {chance:.3g}",
-        "check targets and `from_logits`; give the output layer smaller weights",
+        f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}",
+        "# check targets and from_logits; give the output layer smaller weights",
     )
+
+
+def _is_all_penalty(signals: Signals) -> bool:
+    """Whether the gradient of the penalties hides that of the data.
+
+    A penalty p of degree 2 in the weights w has a gradient of norm 2 p / |w|, or more.
+    """
+    penalty, loss = signals.penalty or 0.0, signals.data_loss or 0.0
+    if penalty <= max(LOSS_FACTOR * loss, loss + LOSS_MARGIN):
+        return False
+    trained = [row for row in signals.layers if row.weight_gradient_norm is not None]
+    weights = math.hypot(*(row.weight_norm for row in trained))
+    gradient = math.hypot(*(row.weight_gradient_norm or 0.0 for row in trained))
+    return 2 * penalty / max(weights, TINY) > PENALTY_SHARE * gradient
 
 
 def unscaled_input(signals: Signals) -> Verdict | None:
@@ -96,10 +134,11 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         return None
     if SMALL_INPUT <= size <= LARGE_INPUT or size == 0:
         return None
-    return Verdict(
+    return Verdict.cured(
         "unscaled_input",
         "input",
         f"the values that enter {signals.layers[0].name} have an RMS of {size:.3g}; about 1 is "
         "what initial weights are made for",
-        "standardize the data, or add `keras.layers.Normalization` or `Rescaling` in front",
+        Remedy("scale_inputs", STANDARDIZE.format("x")),
+        "or put keras.layers.Normalization or Rescaling in front",
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._remedy import INITIALIZE
 from kerasinit.signals._traits import SYMMETRIC_SHARE
-from kerasinit.signals._verdict import INITIALIZE, Verdict
+from kerasinit.signals._verdict import Verdict
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
 # A ReLU unit of a deep layer is off for all inputs half of the time: 0.5 + 2/sqrt(n).
@@ -23,12 +24,13 @@ def symmetric(signals: Signals) -> Verdict | None:
     share = row.duplicate_share or 0.0
     others = f" (and {len(copies) - 1} more layers)" if len(copies) > 1 else ""
     kind = "zero" if row.weight_norm == 0 else "the same"
-    return Verdict(
+    return Verdict.cured(
         "symmetric",
         row.name,
         f"{round(share * row.units)} of {row.units} units have equal weights and equal gradients"
         f"{others}; the weights are {kind}, so these units stay one unit for ever",
-        "use random weights: `kerasinit.initialize(model)`",
+        INITIALIZE,
+        "draws random weights",
     )
 
 
@@ -37,13 +39,13 @@ def dead_units(signals: Signals) -> Verdict | None:
     for row in signals.layers:
         limit = min(HALF_OF_UNITS + DEAD_SIGMAS / math.sqrt(row.units), 0.99)
         if row.dead_share is not None and row.dead_share > limit and signals.samples > 1:
-            return Verdict(
+            return Verdict.cured(
                 "dead_units",
                 row.name,
                 f"{round(row.dead_share * row.units)} of {row.units} units are off for all "
                 f"{row.samples} samples and pass no gradient",
-                "raise the bias (0 is usual), lower the learning rate that led here, or draw the "
-                "layer again: `kerasinit.initialize(model)`",
+                INITIALIZE,
+                "draws the layer anew; lower the learning rate if training led here",
             )
     return None
 
@@ -53,12 +55,13 @@ def saturated(signals: Signals) -> Verdict | None:
     for row in signals.layers:
         share = row.saturated_share
         if share is not None and share > HALF_OF_UNITS and not row.is_output and row.units > 1:
-            return Verdict(
+            return Verdict.cured(
                 "saturated",
                 row.name,
                 f"{round(share * row.units)} of {row.units} units of {row.activation} sit in its "
                 f"flat part for almost all inputs (pre-activation RMS "
                 f"{math.sqrt(row.preactivation_mean_square):.3g})",
-                "use smaller weights and biases: " + INITIALIZE,
+                INITIALIZE,
+                "gives smaller weights and biases",
             )
     return None

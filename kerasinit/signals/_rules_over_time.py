@@ -1,4 +1,4 @@
-"""Verdicts on a training whose fault has lasted for several records."""
+"""Verdicts on gradients and units that have been wrong for several records."""
 
 from __future__ import annotations
 
@@ -7,40 +7,71 @@ from itertools import pairwise
 from statistics import geometric_mean, median
 
 from kerasinit.signals._rules_at_once import SPIKE
+from kerasinit.signals._rules_of_progress import LOWER, PERSISTS
 from kerasinit.signals._training_steps import WARM_UP, Window
 from kerasinit.signals._verdict import Verdict
 
-PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
 STANDSTILL = 1e-5  # update ratio of the first third; tells a faint gradient from a small update
 DOUBLING = 2.0  # growth of the largest gradient from record to record (TheDeepChecker)
-LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
 DEAD = 0.75  # share of units; in deep ReLU nets half of them are off for a whole batch
+IDLE = 0.9  # share of units that got no gradient in a batch, which may be a small one
 SATURATED = 0.5  # share of units (SageMaker Debugger)
 PROBES = 2  # activation probes that must agree
-SLOW_STEPS = 500  # training steps after which something should have happened
-SLOW_DROP = 0.05  # of the first loss
-TINY = 1e-45  # smallest float32; stands for an underflow
+NOTHING = 1e-30  # share of the gradient: float32 has lost it
+
+START_AGAIN = "kerasinit.initialize(model)"
+
+
+def symmetric(window: Window) -> list[Verdict]:
+    """Layers whose weights are all 0 and stay so: their units are one unit."""
+    if not window.steps[-1].loss:
+        return []
+    stuck = [
+        name
+        for name in window.names
+        if _stays_zero(window, name, "weight_rms") and _stays_zero(window, name, "gradient_rms")
+    ]
+    if not stuck:
+        return []
+    more = f" (and those of {len(stuck) - 1} more layers)" if len(stuck) > 1 else ""
+    return [
+        Verdict(
+            "symmetric",
+            stuck[0],
+            f"{window.now}, all its weights are 0{more}, and no gradient arrives to change them: "
+            "only biases learn",
+            f"{START_AGAIN}  # random weights",
+        )
+    ]
 
 
 def zero_gradient(window: Window) -> list[Verdict]:
     """The highest layer whose gradient stays exactly 0, unless its units are dead."""
     if window.steps[-1].loss == 0:
         return []
-    for name in reversed(window.names):
-        gradients = window.series(name, "gradient_rms", PERSISTS)
-        if not gradients or any(gradients):
+    zeros = [name for name in window.names if _stays_zero(window, name, "gradient_rms")]
+    for name in reversed(zeros):
+        if window.series(name, "dead_share", 1) == [1.0]:
             continue
-        if window.series(name, "dead_share", 1) != [1.0]:
-            return [
-                Verdict(
-                    "zero_gradient",
-                    name,
-                    f"{window.now}, its gradient has been exactly 0 for {PERSISTS} records",
-                    "check that the loss depends on it; `kerasinit.diagnose(model, x, y)` says why",
-                )
-            ]
+        below = window.names[: window.names.index(name)]
+        if window.improves and not set(below) <= set(zeros):
+            continue  # it blocks nothing, as one head of several whose gradients cancel
+        return [
+            Verdict(
+                "zero_gradient",
+                name,
+                f"{window.now}, nothing has arrived at its weights for {PERSISTS} records: their "
+                "gradient is exactly 0",
+                "kerasinit.diagnose(model, x, y)  # says why; check that the loss depends on it",
+            )
+        ]
     return []
+
+
+def _stays_zero(window: Window, name: str, field: str) -> bool:
+    values = window.series(name, field, PERSISTS)
+    return bool(values) and not any(values)
 
 
 def vanishing(window: Window) -> list[Verdict]:
@@ -48,27 +79,30 @@ def vanishing(window: Window) -> list[Verdict]:
     layers = window.names
     if len(layers) < 3 or window.improves or window.has_started:
         return []
-    sizes, ratios = [], []
     signals = [window.series(name, "signal_gradient_rms", PERSISTS) for name in layers]
     if not all(signals):
         signals = [window.series(name, "gradient_rms", PERSISTS) for name in layers]
-    for name, values in zip(layers, signals, strict=True):
-        if not values:
-            return []
-        sizes.append(max(median(values), TINY))
-        changes = window.series(name, "update_ratio", PERSISTS)
-        ratios.append(median(changes) if changes else 0.0)
-    third = len(layers) // 3
-    share = geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
-    if not (share < VANISHED and max(ratios[:third]) < STANDSTILL and sizes[-1] > TINY):
+    if not all(signals):
         return []
+    sizes = [median(values) for values in signals]
+    changes = [window.series(name, "update_ratio", PERSISTS) for name in layers]
+    ratios = [median(values) if values else 0.0 for values in changes]
+    third = len(layers) // 3
+    if not all(sizes[-third:]) or max(ratios[:third]) >= STANDSTILL:
+        return []
+    share = 0.0
+    if all(sizes[:third]):
+        share = geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
+    if share >= VANISHED:
+        return []
+    arrives = "nothing" if share < NOTHING else f"{share:.1e}"
     return [
         Verdict(
             "vanishing",
             layers[0],
-            f"{window.now}, the first {third} of {len(layers)} layers get {share:.1e} of the "
-            f"gradient of the last {third} and do not move, and the loss does not fall",
-            "start again with `kerasinit.initialize(model)`",
+            f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "
+            f"arrives at the first {third}, which do not move, and the loss does not fall",
+            f"{START_AGAIN}  # and start again",
         )
     ]
 
@@ -97,19 +131,35 @@ def exploding(window: Window) -> Verdict | None:
         "exploding",
         worst.name,
         f"at step {steps[-1].step}, the gradient (RMS {worst.gradient_rms:.3g}) {how}",
-        "lower the learning rate or set `clipnorm`; a better start: `kerasinit.initialize(model)`",
+        f"{LOWER}  # or set `clipnorm`; a better start: `kerasinit.initialize(model)`",
     )
 
 
 def dead_units(window: Window) -> list[Verdict]:
     """Layers with too many units that are off for whole batches."""
-    return _shares(
+    probed = _shares(
         window,
         window.names,
         ("dead_units", "dead_share", DEAD),
         "units are off for whole batches",
-        "lower the learning rate, or draw the layer again",
+        f"{LOWER}  # and draw the layer again: `kerasinit.initialize(model)`",
     )
+    if probed or window.improves or window.has_started:
+        return probed
+    for name in window.names[:-1]:
+        shares = window.series(name, "idle_share", PERSISTS)
+        if (
+            shares
+            and min(shares) > IDLE
+            and not _stays_zero(window, window.names[-1], "gradient_rms")
+        ):
+            evidence = (
+                f"{window.now}, {100 * min(shares):.0f} % of its units or more got no gradient "
+                f"from any sample in {PERSISTS} records, and the loss does not fall"
+            )
+            fix = f"{START_AGAIN}  # and a lower learning rate: these units are off"
+            return [Verdict("dead_units", name, evidence, fix)]
+    return []
 
 
 def saturated(window: Window) -> list[Verdict]:
@@ -120,7 +170,7 @@ def saturated(window: Window) -> list[Verdict]:
         window.names[:-1],
         ("saturated", "saturated_share", SATURATED),
         "units sit in the flat part of the activation",
-        "lower the learning rate; a better start: `kerasinit.initialize(model)`",
+        f"{LOWER}  # a better start: `kerasinit.initialize(model)`",
     )
 
 
@@ -137,56 +187,3 @@ def _shares(
             evidence = f"{window.now}, {100 * shares[-1]:.0f} % of its {what}"
             found.append(Verdict(cause, name, evidence, fix))
     return found
-
-
-def updates(window: Window) -> list[Verdict]:
-    """Layers that a step changes by too much, or a model that no step changes."""
-    if window.steps[-1].step < WARM_UP or window.improves or window.has_started:
-        return []
-    ratios = {
-        name: median(values)
-        for name in window.names
-        if (values := window.series(name, "update_ratio", PERSISTS))
-    }
-    if not ratios:
-        return []
-    found = [
-        Verdict(
-            "large_updates",
-            name,
-            f"{window.now}, a step changes its weights by {100 * ratio:.0f} %, and the loss does "
-            "not fall",
-            "lower the learning rate",
-        )
-        for name, ratio in ratios.items()
-        if ratio > LARGE_UPDATE
-    ]
-    largest = max(ratios, key=lambda name: ratios[name])
-    if 0 < ratios[largest] < SMALL_UPDATE:
-        found.append(
-            Verdict(
-                "small_updates",
-                largest,
-                f"{window.now}, no layer changes by more than {ratios[largest]:.1e} of its weights "
-                "in a step, and the loss does not fall",
-                "raise the learning rate",
-            )
-        )
-    return found
-
-
-def slow(window: Window) -> list[Verdict]:
-    """The loss has hardly moved since the training began."""
-    step, first = window.steps[-1], window.first_loss
-    if step.step < SLOW_STEPS or first is None or step.loss is None or window.improves:
-        return []
-    if not 0 < (1 - SLOW_DROP) * first < step.loss < 2 * first:
-        return []
-    return [
-        Verdict(
-            "slow",
-            "loss",
-            f"{window.now}, the loss is {step.loss:.4g}; it began at {first:.4g}",
-            "raise the learning rate; `kerasinit.diagnose(model, x, y)` checks the model",
-        )
-    ]

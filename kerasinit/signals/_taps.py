@@ -13,7 +13,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.layers import is_linear
+from kerasinit.layers import is_linear, kind_of
 from kerasinit.signals._watched_layers import WatchedLayer, WatchTask
 
 
@@ -26,11 +26,14 @@ class WatchedCall:
         tap: Position of the tap at `value`.
         value: Pre-activation; the layer's output if its activation is not its own step.
         output: Activations after the layer's own activation or the one that follows it.
-        layer_input: First input; None if it holds indices.
+        layer_input: First input; None if it holds indices, whatever their type.
         activation: What turned `activation_input` into `output`; None if nothing did.
         activation_input: Values just before the activation.
         normalized: Whether a normalization followed.
         is_output: Whether `output` is an output of the model.
+        head: Which of its flat outputs it is; None if it is none.
+        is_gate: Whether `output` scales another signal.
+        state_taps: Positions of the taps at further outputs, such as a state that is returned.
     """
 
     watched: WatchedLayer
@@ -42,6 +45,9 @@ class WatchedCall:
     activation_input: Tensor | None = None
     normalized: bool = False
     is_output: bool = False
+    head: int | None = None
+    is_gate: bool = False
+    state_taps: tuple[int, ...] = ()
 
     def tensors(self) -> tuple[Tensor | None, ...]:
         """What a backend that traces must hand out by itself; see `with_tensors`."""
@@ -95,16 +101,25 @@ class ForwardPass:
             self._inside.pop()
             activations = self._pending.pop()
         flat = keras.tree.flatten(result)
-        layer_input = _first_float((args, kwargs))
+        layer_input = (
+            None if kind_of(watched.layer).family == "embedding" else _first_float((args, kwargs))
+        )
         if len(activations) == 1:
             tap, activation, value = activations[0]
             self.calls.append(
                 WatchedCall(watched, tap, value, flat[0], layer_input, activation, value)
             )
             return result
-        tap = len(self.shapes)
-        flat[0] = self.tap(flat[0])
-        self.calls.append(WatchedCall(watched, tap, flat[0], flat[0], layer_input))
+        floats = [k for k, one in enumerate(flat) if _is_float(one)]
+        if not floats:
+            return result
+        first, *states = range(len(self.shapes), len(self.shapes) + len(floats))
+        for k in floats:
+            flat[k] = self.tap(flat[k])
+        output = flat[floats[0]]
+        self.calls.append(
+            WatchedCall(watched, first, output, output, layer_input, state_taps=tuple(states))
+        )
         return keras.tree.pack_sequence_as(result, flat)
 
     def own_activation(self, activation: Callable[..., Tensor], value: Tensor) -> Tensor:
@@ -127,9 +142,10 @@ class ForwardPass:
 
     def mark_outputs(self, outputs: Any) -> None:
         """Notes which calls produced the model's `outputs`."""
-        identities = {id(tensor) for tensor in keras.tree.flatten(outputs)}
+        heads = {id(tensor): k for k, tensor in enumerate(keras.tree.flatten(outputs))}
         for call in self.calls:
-            call.is_output = id(call.output) in identities
+            call.head = heads.get(id(call.output))
+            call.is_output = call.head is not None
 
     def normalization(self) -> None:
         """Notes that a normalization acts on the last recorded call."""
@@ -205,6 +221,11 @@ def _activation_hook(
 def _first_float(structure: Any) -> Tensor | None:
     for tensor in keras.tree.flatten(structure):
         if ops.is_tensor(tensor):
-            is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype))
-            return tensor if is_float else None
+            return tensor if _is_float(tensor) else None
     return None
+
+
+def _is_float(tensor: Any) -> bool:
+    if not ops.is_tensor(tensor):
+        return False
+    return bool(keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)))

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 from typing import NamedTuple
 
 WARM_UP = 10  # first training steps, in which the size of updates means nothing
 IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
-STARTED = 0.7  # of the first loss: above it, training has hardly begun
+STARTED = 0.3  # fall of the loss, of its size at the start: below it, training has hardly begun
+RECENT = 5  # records whose mean is the loss now: that of a single batch is mostly noise
 
 
 class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes five times as long
@@ -27,6 +29,8 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
         non_finite: Number of NaN or infinite entries in gradient and weights.
         dead_share: Share of units that were active for no sample, in 0..1; None if not probed.
         saturated_share: Share of units with a vanished derivative, in 0..1; None if not probed.
+        idle_share: Share of units whose bias got a gradient of exactly 0; None without a bias.
+        zero_share: Share of the entries of the kernel's gradient that are exactly 0.
     """
 
     name: str
@@ -37,6 +41,8 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
     non_finite: int = 0
     dead_share: float | None = None
     saturated_share: float | None = None
+    idle_share: float | None = None
+    zero_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,10 +88,19 @@ class TrainingStep:
 
 @dataclass(frozen=True)
 class Window:
-    """The records that rules look at, oldest first; not empty."""
+    """The records that rules look at, and what is known of the training before them.
+
+    Args:
+        steps: The last records, oldest first; not empty.
+        opening: The first records of the training, oldest first.
+        best_loss: Lowest mean loss of as many records as a window holds; None if unknown.
+        first_loss: Loss of the very first record; None if unknown.
+    """
 
     steps: Sequence[TrainingStep]
-    first_loss: float | None
+    opening: Sequence[TrainingStep] = ()
+    best_loss: float | None = None
+    first_loss: float | None = None
 
     @property
     def now(self) -> str:
@@ -94,33 +109,55 @@ class Window:
     @property
     def improves(self) -> bool:
         """Whether the loss falls from the first to the second half of the window."""
-        losses = [step.loss for step in self.steps if step.loss is not None]
+        losses = losses_of(self.steps)
         half = len(losses) // 2
         if half == 0:
             return False
         before, after = sum(losses[:half]) / half, sum(losses[-half:]) / half
         return before - after > IMPROVES * abs(before)
 
+    @cached_property
+    def loss(self) -> float | None:
+        """Mean loss of the last records."""
+        losses = losses_of(self.steps)[-RECENT:]
+        return fmean(losses) if losses else None
+
+    @property
+    def lowest_loss(self) -> float | None:
+        """Lowest mean loss so far."""
+        known = [loss for loss in (self.loss, self.best_loss) if loss is not None]
+        return min(known, default=None)
+
     @property
     def has_started(self) -> bool:
-        """Whether the loss is well below the first one."""
-        last = self.steps[-1].loss
-        if last is None or self.first_loss is None or not self.first_loss > 0:
+        """Whether the loss is well below that of the start, or was and is below it still."""
+        start, now, lowest = self.first_loss, self.loss, self.lowest_loss
+        if start is None or now is None or lowest is None:
             return False
-        return last < STARTED * self.first_loss
+        return now < start and start - lowest > STARTED * abs(start)
 
     def series(self, name: str, field: str, count: int) -> list[float]:
         """Values of a field of one layer in the last `count` records that have it."""
-        values: list[float] = []
-        for step in reversed(self.steps):
-            layer = step.by_name.get(name)
-            value = None if layer is None else getattr(layer, field)
-            if value is not None:
-                values.append(float(value))
-                if len(values) == count:
-                    return values[::-1]
-        return []
+        return series(self.steps, name, field, count)
 
     @property
     def names(self) -> list[str]:
         return [layer.name for layer in self.steps[-1].layers]
+
+
+def series(steps: Sequence[TrainingStep], name: str, field: str, count: int) -> list[float]:
+    """Values of a field of one layer in the last `count` of `steps` that have it; or none."""
+    values: list[float] = []
+    for step in reversed(steps):
+        layer = step.by_name.get(name)
+        value = None if layer is None else getattr(layer, field)
+        if value is not None:
+            values.append(float(value))
+            if len(values) == count:
+                return values[::-1]
+    return []
+
+
+def losses_of(steps: Sequence[TrainingStep]) -> list[float]:
+    """Losses of the steps that have one."""
+    return [step.loss for step in steps if step.loss is not None and math.isfinite(step.loss)]

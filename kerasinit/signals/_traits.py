@@ -6,9 +6,11 @@ import math
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._profile import Profile
+from kerasinit.signals._remedy import INITIALIZE, Remedy
 
 SYMMETRIC_SHARE = 0.5  # of the units of a layer that are copies of others
 NORMALIZED_SHARE = 0.25  # of the layers: then normalization sets the scale, not the weights
+CLIP = Remedy("clip_norm", 1.0)
 LEARNED_SHARE = 0.7  # of the loss of chance: below it the model has plainly learned
 
 
@@ -18,11 +20,19 @@ def is_normalized(signals: Signals) -> bool:
     return sum(row.normalized for row in hidden) > NORMALIZED_SHARE * len(hidden)
 
 
+def redraw(signals: Signals, reason: str) -> tuple[Remedy, str]:
+    """New weights and the reason; where they are new already, smaller steps."""
+    if signals.is_initialized:
+        return CLIP, "the weights are well drawn already; or add normalization layers"
+    return INITIALIZE, reason
+
+
 def has_learned(signals: Signals) -> bool:
     """Whether the loss is well below chance, so that the weights are not at their start."""
-    if signals.loss is None or signals.chance_loss is None or signals.sum_loss:
+    loss = signals.data_loss
+    if loss is None or signals.chance_loss is None or signals.sum_loss:
         return False
-    return signals.loss < LEARNED_SHARE * signals.chance_loss
+    return loss < LEARNED_SHARE * signals.chance_loss
 
 
 def starts_at_zero(rows: tuple[LayerSignals, ...]) -> bool:

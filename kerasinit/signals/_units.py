@@ -53,8 +53,8 @@ def unit_shares(
 ) -> tuple[Tensor, Tensor]:
     """Shares of dead and of saturated units of each replica, in 0..1, each `(replicas,)`.
 
-    A unit is dead if it is off (below zero, flat) for every sample; it is saturated if it is flat,
-    but not off, for more than 95 % of the samples. Per unit, not per value: half of a ReLU
+    A unit is dead if it is off (not above zero, flat) for every sample; it is saturated if it is
+    flat, but not off, for more than 95 % of the samples. Per unit, not per value: half of a ReLU
     layer's values are zero in a healthy network, and tools that count values raise false alarms.
 
     Args:
@@ -71,9 +71,12 @@ def unit_shares(
     flat = namespace.abs(derivative) < FLAT_DERIVATIVE
     dead = saturated = namespace.zeros(preactivation.shape[0])
     if shape.has_off_state:
-        off = namespace.logical_and(flat, preactivation < 0)
+        # 0 is all that a sample of zeros gives; all zeros are for want of weights or of a signal.
+        off = namespace.logical_and(flat, preactivation <= 0)
         flat = namespace.logical_and(flat, namespace.logical_not(off))
-        dead = namespace.mean(namespace.all(off, axis=samples), axis=-1)
+        below = namespace.any(preactivation < 0, axis=samples)
+        never_on = namespace.logical_and(namespace.all(off, axis=samples), below)
+        dead = namespace.mean(never_on, axis=-1)
     if shape.bounded:
         share = namespace.mean(flat, axis=samples)
         saturated = namespace.mean(share > FLAT_SAMPLES, axis=-1)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from kerasinit._safe_text import safe
+from kerasinit.signals._remedy import Remedy
 
 CAUSES: tuple[str, ...] = (
     "non_finite",
+    "not_trainable",
+    "bad_targets",
+    "bad_loss",
+    "single_sample",
+    "constant_output",
     "zero_gradient",
     "symmetric",
     "vanishing",
@@ -18,14 +25,13 @@ CAUSES: tuple[str, ...] = (
     "too_narrow",
     "unexpected_loss",
     "unscaled_input",
+    "large_updates",
+    "small_updates",
 )
 """Causes that one batch shows at the current weights; the first ones hide the later ones."""
 
-TRAINING_CAUSES: tuple[str, ...] = (*CAUSES, "spike", "large_updates", "small_updates", "slow")
+TRAINING_CAUSES: tuple[str, ...] = (*CAUSES, "spike", "slow")
 """`CAUSES`, then those that only a window of training steps shows."""
-
-INITIALIZE = "`kerasinit.initialize(model)` gives every layer the scale that keeps the signal"
-"""The fix that most verdicts on untrained weights name."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +40,24 @@ class Verdict:
 
     Args:
         cause: One of `TRAINING_CAUSES`.
-        where: Name of the layer, or `"input"`, `"loss"` or `"model"`.
+        where: Name of the layer, or `"input"`, `"targets"`, `"loss"` or `"model"`.
         evidence: The numbers that led here, in plain words.
-        fix: What to do, in one sentence.
+        fix: A line of code, and what it is for; a comment alone where only the author of the model
+            can say which line it is.
+        remedy: The same for a program that applies it; None where `fix` is a comment alone.
 
     Raises:
         ValueError: If `cause` is not one of `TRAINING_CAUSES`.
 
-    >>> print(Verdict("dead_units", "dense_2", "30 of 32 units are never active", "lower the bias"))
-    dead_units at dense_2: 30 of 32 units are never active. Fix: lower the bias
+    >>> print(Verdict("dead_units", "dense_2", "30 of 32 units are off", "# lower the bias"))
+    dead_units at dense_2: 30 of 32 units are off. Fix: # lower the bias
     """
 
     cause: str
     where: str
     evidence: str
     fix: str
+    remedy: Remedy | None = None
 
     def __post_init__(self) -> None:
         if self.cause not in TRAINING_CAUSES:
@@ -56,8 +65,13 @@ class Verdict:
                 f"`cause` must be one of {TRAINING_CAUSES}. Received: cause={self.cause!r}."
             )
 
-    def to_dict(self) -> dict[str, str]:
-        """The four fields as plain strings, ready for JSON."""
+    @classmethod
+    def cured(cls, cause: str, where: str, evidence: str, remedy: Remedy, reason: str) -> Verdict:
+        """A verdict whose fix is the line of a remedy, with the reason as a comment."""
+        return cls(cause, where, evidence, f"{remedy.line}  # {reason}", remedy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values, ready for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:

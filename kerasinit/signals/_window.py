@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kerasinit.signals._rules_at_once import all_overflow, non_finite, spike
+from kerasinit.signals._rules_of_progress import large_updates, runaway, slow, small_updates
 from kerasinit.signals._rules_over_time import (
     dead_units,
     exploding,
     exploding_rule,
     saturated,
-    slow,
-    updates,
+    symmetric,
     vanishing,
     zero_gradient,
 )
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
-from kerasinit.signals._verdict import TRAINING_CAUSES, Verdict
+from kerasinit.signals._verdict import Verdict
 
 WINDOW = 20  # recorded steps to keep for `judge_window`
 
 
 def judge_window(
-    steps: Sequence[TrainingStep], *, first_loss: float | None = None
+    steps: Sequence[TrainingStep],
+    *,
+    opening: Sequence[TrainingStep] = (),
+    best_loss: float | None = None,
+    first_loss: float | None = None,
 ) -> tuple[Verdict, ...]:
     """What is wrong with the last training steps, root cause first; empty if healthy.
 
@@ -33,7 +37,10 @@ def judge_window(
     Args:
         steps: The recorded steps, oldest first; keep the last `WINDOW` of them. A verdict's
             `where` is the layer, so (cause, where) tells a new verdict from a repeated one.
-        first_loss: Loss at the start of the training; the oldest in `steps` if None.
+        opening: The first `WINDOW` recorded steps of the training.
+        best_loss: Lowest mean loss so far of `WINDOW` records in a row.
+        first_loss: Loss at the start of the training; that of the oldest of `opening`, or of
+            `steps`, if None.
 
     Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
@@ -48,26 +55,48 @@ def judge_window(
         return (all_overflow(steps),)
     if not kept or (steps and steps[-1].overflow):
         return ()
+    opening = [step for step in opening if not step.overflow]
     if first_loss is None:
-        first_loss = next((step.loss for step in kept if step.loss is not None), None)
-    window = Window(kept, first_loss)
+        losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
+        first_loss = next(losses, None)
+    window = Window(kept, opening, best_loss, first_loss)
     broken = non_finite(window)
     if broken is not None:
-        before = exploding(Window(kept[:-1], window.first_loss))
-        return (broken,) if before is None else (before, broken)
-    found = [verdict for rule in RULES for verdict in rule(window)]
-    if any(verdict.cause == "exploding" for verdict in found):
-        found = [verdict for verdict in found if verdict.cause != "spike"]  # it says the same
-    return tuple(sorted(found, key=lambda verdict: TRAINING_CAUSES.index(verdict.cause)))
+        before = Window(kept[:-1], opening, best_loss, first_loss)
+        root = runaway(before) or exploding(before)
+        return (broken,) if root is None else (root, broken)
+    return roots_first([verdict for rule in RULES for verdict in rule(window)])
 
 
 RULES: tuple[Callable[[Window], list[Verdict]], ...] = (
+    symmetric,
+    large_updates,
+    exploding_rule,
     zero_gradient,
     vanishing,
-    exploding_rule,
     dead_units,
     saturated,
     spike,
-    updates,
+    small_updates,
     slow,
 )
+"""Roots before what follows from them."""
+
+# Which other causes say the same again, or follow.
+EXPLAINS = {
+    "symmetric": ("zero_gradient", "vanishing", "dead_units", "small_updates", "slow"),
+    "large_updates": ("exploding", "zero_gradient", "vanishing", "spike", "slow", "small_updates"),
+    "exploding": ("spike",),
+    "zero_gradient": ("vanishing", "small_updates", "slow"),
+    "vanishing": ("small_updates", "slow"),
+    "dead_units": ("zero_gradient", "vanishing", "small_updates", "slow"),
+    "saturated": ("slow",),
+    "small_updates": ("slow",),
+}
+
+
+def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
+    """Those that no other one explains, in the order of `RULES`."""
+    causes = {verdict.cause for verdict in found}
+    explained = {cause for root in causes for cause in EXPLAINS.get(root, ())}
+    return tuple(verdict for verdict in found if verdict.cause not in explained)

@@ -26,7 +26,7 @@ def test_the_printed_fix_makes_a_broken_model_healthy(cause, zoo):
     before = kerasinit.diagnose(model, x, y)
     assert not before.healthy
     assert f"Root cause: {cause}" in str(before)
-    assert "`kerasinit.initialize(model)`" in before.verdicts[0].fix
+    assert before.verdicts[0].fix.startswith("kerasinit.initialize(model)")
     kerasinit.initialize(model)
     after = kerasinit.diagnose(model, x, y)
     assert after.healthy

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from kerasinit.signals import CAUSES, TRAINING_CAUSES, Verdict
+from kerasinit.signals import CAUSES, TRAINING_CAUSES, Remedy, Verdict
 
 
 @pytest.mark.parametrize("cause", TRAINING_CAUSES)
@@ -30,4 +30,11 @@ def test_a_verdict_cannot_be_changed():
 
 def test_a_verdict_becomes_plain_strings():
     fields = {"cause": "symmetric", "where": "dense", "evidence": "why", "fix": "how"}
-    assert Verdict(**fields).to_dict() == fields
+    assert Verdict(**fields).to_dict() == {**fields, "remedy": None}
+
+
+def test_a_cured_verdict_is_fixed_by_the_line_of_its_remedy():
+    remedy = Remedy("learning_rate", 0.01)
+    verdict = Verdict.cured("large_updates", "dense", "evidence", remedy, "it was 1")
+    assert verdict.fix == "model.optimizer.learning_rate = 0.01  # it was 1"
+    assert verdict.to_dict()["remedy"] == {"kind": "learning_rate", "value": 0.01, "where": None}

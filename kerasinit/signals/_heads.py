@@ -1,0 +1,238 @@
+"""The outputs of a model, each with its loss and its targets, as plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasinit import _backend
+from kerasinit.layers import activation_name, is_linear, own_activation
+from kerasinit.signals._batch import non_finite_values, to_numpy
+from kerasinit.signals._taps import WatchedCall, call_names
+
+REACH = np.concatenate([-np.geomspace(1e4, 1e-2, 40), [0.0], np.geomspace(1e-2, 1e4, 40)])
+SUM_TOLERANCE = 1e-2  # of a sum of probabilities, half precision included
+MIXING = ("softmax", "log_softmax", "sparsemax")  # whose value depends on the other units
+
+
+@dataclass(frozen=True)
+class TargetSignals:
+    """All targets of one output.
+
+    Args:
+        shape: Without the samples.
+        low, high: Smallest and largest finite value.
+        rms, std: Of all finite values.
+        whole: Whether all values are whole numbers.
+        sums_to_one: Whether the last axis holds shares: none below 0, and a sum of 1.
+        zero_share: Share of values that are 0.
+        outside_share: Share of values that the activation of the output cannot give.
+        non_finite: Number of NaN and infinite values.
+        first_non_finite: Number of the first sample that has one; None if there is none.
+    """
+
+    shape: tuple[int, ...]
+    low: float
+    high: float
+    rms: float
+    std: float
+    whole: bool
+    sums_to_one: bool
+    zero_share: float
+    outside_share: float = 0.0
+    non_finite: int = 0
+    first_non_finite: int | None = None
+
+
+@dataclass(frozen=True)
+class HeadSignals:
+    """One output of the model.
+
+    Args:
+        name: Path of the layer that makes it, or its name where an operation does.
+        shape: Without the samples.
+        activation: Name of its activation; None if linear, or if something follows the layer.
+        is_layer: Whether a weighted layer (with its activation) makes it, nothing behind it.
+        switch: Path of the layer whose attribute `activation` it is; None if there is none.
+        reach: Smallest and largest value that the activation can give.
+        low, high: Smallest and largest value in the batch.
+        sums_to_one: Whether the last axis holds shares.
+        spread: Largest standard deviation of a unit over the samples, over the RMS of all values.
+        loss: Name of its loss, lower case, without `_`; empty if it is not known.
+        from_logits: Whether the loss takes logits.
+        targets: Its targets, if there are any.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    activation: str | None = None
+    is_layer: bool = False
+    switch: str | None = None
+    reach: tuple[float, float] = (-np.inf, np.inf)
+    low: float = 0.0
+    high: float = 0.0
+    sums_to_one: bool = False
+    spread: float = 1.0
+    loss: str = ""
+    from_logits: bool = False
+    targets: TargetSignals | None = None
+
+    @property
+    def units(self) -> int:
+        """Values of one sample, or of one position of it."""
+        return self.shape[-1] if self.shape else 1
+
+
+def heads_of(
+    model: Any, loss: Any, calls: list[WatchedCall], outputs: Any, all_y: Any
+) -> tuple[HeadSignals, ...]:
+    """The outputs of a model, in the order of its flat outputs.
+
+    Args:
+        model: The model.
+        loss: Its loss, in any form that `compile` takes, or the loss that is used instead.
+        calls: What was watched.
+        outputs: What the model gave, in any structure.
+        all_y: All targets, as `compile` and `fit` take them; None if there are none.
+    """
+    flat = keras.tree.flatten(outputs)
+    by_output = {call.head: (call, name) for call, name in _named(model, calls)}
+    losses = _of_outputs(model, loss, outputs, len(flat))
+    if isinstance(all_y, (dict, list, tuple)) or len(flat) == 1:
+        paired = _of_outputs(model, all_y, outputs, len(flat))
+    else:
+        paired = [None] * len(flat)
+    heads = []
+    for k, (output, one_loss, y) in enumerate(zip(flat, losses, paired, strict=True)):
+        call, name = by_output.get(k, (None, ""))
+        heads.append(_head(call, name or f"output {k + 1}", to_numpy(output), one_loss, y))
+    return tuple(heads)
+
+
+def loss_name(loss: Any) -> str:
+    """Name of a loss in lower case without `_`; empty if there is none.
+
+    >>> loss_name(keras.losses.BinaryCrossentropy()), loss_name("mse"), loss_name(None)
+    ('binarycrossentropy', 'meansquarederror', '')
+    """
+    if loss is None:
+        return ""
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            return ""
+    known = getattr(loss, "fn", None) if type(loss).__name__ == "LossFunctionWrapper" else None
+    name = getattr(known or loss, "__name__", type(loss).__name__)
+    return str(name).lower().replace("_", "")
+
+
+def _named(model: Any, calls: list[WatchedCall]) -> list[tuple[WatchedCall, str]]:
+    names = zip(calls, call_names(model, calls), strict=True)
+    return [(call, name) for call, name in names if call.head is not None]
+
+
+def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
+    """What was given (losses or targets, by name, in order, or one for all) for each output."""
+    if isinstance(given, dict):
+        if isinstance(outputs, dict):
+            names = sorted(outputs)
+        else:
+            names = list(getattr(model, "output_names", None) or ())
+        return [given.get(name) for name in names] if len(names) == count else [None] * count
+    if isinstance(given, (list, tuple)):
+        return list(given) if len(given) == count else [None] * count
+    return [given] * count
+
+
+def _head(
+    call: WatchedCall | None, name: str, output: np.ndarray, loss: Any, y: np.ndarray | None
+) -> HeadSignals:
+    activation, switch, reach = None, None, (-np.inf, np.inf)
+    if call is not None and not is_linear(call.activation):
+        activation = activation_name(call.activation)
+        reach = reach_of(call.activation)
+        if own_activation(call.watched.layer) is not None:
+            switch = name
+    elif call is not None and hasattr(call.watched.layer, "activation"):
+        switch = name
+    finite = output[np.isfinite(output)] if output.size else np.zeros(1)
+    finite = finite if finite.size else np.zeros(1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = float(np.sqrt(np.mean(np.square(finite, dtype="float64"))))
+        deviation = float(np.max(np.std(output, axis=0, dtype="float64"), initial=0.0))
+    return HeadSignals(
+        name=name,
+        shape=tuple(output.shape[1:]),
+        activation=activation,
+        is_layer=call is not None,
+        switch=switch,
+        reach=reach,
+        low=float(finite.min()),
+        high=float(finite.max()),
+        sums_to_one=_sums_to_one(output),
+        spread=deviation / size if size > 0 else 0.0,
+        loss=loss_name(loss),
+        from_logits=bool(getattr(loss, "from_logits", False)),
+        targets=None if y is None else targets_of(y, reach),
+    )
+
+
+def targets_of(y: np.ndarray, reach: tuple[float, float]) -> TargetSignals | None:
+    """What can be said of targets; None if they are no numbers.
+
+    >>> targets_of(np.array([0, 2]), (0.0, 1.0)).outside_share
+    0.5
+    """
+    if y.dtype.kind not in "fiub":
+        return None
+    bad, first = non_finite_values([y])
+    values = y[np.isfinite(y)] if bad else y
+    if not values.size:
+        values = np.zeros(1)
+    low, high = float(values.min()), float(values.max())
+    margin = 1e-3 * max(abs(end) for end in (*reach, 1.0) if np.isfinite(end))
+    outside = (values < reach[0] - margin) | (values > reach[1] + margin)
+    return TargetSignals(
+        shape=tuple(y.shape[1:]),
+        low=low,
+        high=high,
+        rms=float(np.sqrt(np.mean(np.square(values, dtype="float64")))),
+        std=float(np.std(values, dtype="float64")),
+        whole=bool(y.dtype.kind in "iub" or np.all(values == np.round(values))),
+        sums_to_one=y.ndim > 1 and y.shape[-1] > 1 and not bad and _sums_to_one(y),
+        zero_share=float(np.mean(values == 0)),
+        outside_share=float(np.mean(outside)),
+        non_finite=bad,
+        first_non_finite=first,
+    )
+
+
+def reach_of(activation: Callable[[Any], Any] | None) -> tuple[float, float]:
+    """Smallest and largest value that an activation gives; infinite where it has no end.
+
+    >>> reach_of(keras.activations.relu), reach_of(keras.activations.softmax)
+    ((0.0, inf), (0.0, 1.0))
+    """
+    if activation_name(activation) == "softmax":
+        return 0.0, 1.0
+    if activation is None or is_linear(activation) or activation_name(activation) in MIXING:
+        return -np.inf, np.inf
+    try:
+        values = _backend.evaluate(activation, REACH.astype("float32")[:, None])
+    except _backend.errors():
+        return -np.inf, np.inf
+    if not np.isfinite(values).all():  # exp, above its range
+        values = np.nan_to_num(values)
+    low, high = float(values.min()), float(values.max())
+    return (-np.inf if low < -100 else low), (np.inf if high > 100 else high)
+
+
+def _sums_to_one(values: np.ndarray) -> bool:
+    if values.ndim < 2 or not values.size or values.min() < 0:
+        return False
+    return bool(np.allclose(np.sum(values, axis=-1, dtype="float64"), 1.0, atol=SUM_TOLERANCE))

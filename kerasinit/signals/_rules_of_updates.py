@@ -1,0 +1,84 @@
+"""Verdicts on the first step of the optimizer, before it is taken."""
+
+from __future__ import annotations
+
+import math
+
+from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._remedy import Remedy
+from kerasinit.signals._traits import has_learned
+from kerasinit.signals._verdict import Verdict
+
+# RMS of the change over RMS of the weights, in one step. TheDeepChecker keeps it in 1e-4..1e-1
+# while training. A first step may do more, as Adam's does to small kernels; and the gradient of
+# plain SGD grows by much once the last layers have moved, which Adam's steps do not.
+LARGE_UPDATE, SMALL_UPDATE, SMALL_GRADIENT_STEP = 0.5, 1e-4, 1e-6
+USUAL_UPDATE = 1e-2  # what the suggested rate aims at
+WORSE = 2.0  # times the loss after the step over the loss before
+WORSE_MARGIN = 0.5  # ... and by so much of it that it is no trifle
+
+
+def not_trainable(signals: Signals) -> Verdict | None:
+    """Nothing that training changes."""
+    if not signals.is_frozen or signals.loss is None:
+        return None
+    return Verdict.cured(
+        "not_trainable",
+        "model",
+        "no weight is trainable, so training changes nothing",
+        Remedy("unfreeze"),
+        "or only the layers that are to learn",
+    )
+
+
+def large_updates(signals: Signals) -> Verdict | None:
+    """The first step changes weights so much that the loss of the same batch rises."""
+    loss, after = signals.loss, signals.updated_loss
+    ratios = _ratios(signals)
+    if loss is None or after is None or not ratios or has_learned(signals):
+        return None
+    name, ratio = max(ratios, key=lambda pair: pair[1])
+    worse = not math.isfinite(after) or after > loss + max(WORSE * abs(loss), WORSE_MARGIN)
+    if not (ratio > LARGE_UPDATE and worse):
+        return None
+    return Verdict.cured(
+        "large_updates",
+        name,
+        f"the first step of {signals.optimizer} at {signals.learning_rate:.3g} changes its weights "
+        f"by {_percent(ratio)}, and the loss of this batch goes from {loss:.3g} to {after:.3g}",
+        _rate(signals, ratio),
+        "changes the weights by about 1 % in a step",
+    )
+
+
+def small_updates(signals: Signals) -> Verdict | None:
+    """The first step changes nothing to speak of."""
+    ratios = _ratios(signals)
+    if not ratios or has_learned(signals) or signals.loss is None:
+        return None
+    name, ratio = max(ratios, key=lambda pair: pair[1])
+    limit = SMALL_GRADIENT_STEP if signals.optimizer == "SGD" else SMALL_UPDATE
+    if not 0 < ratio < limit:
+        return None
+    return Verdict.cured(
+        "small_updates",
+        name,
+        f"the first step of {signals.optimizer} at {signals.learning_rate:.3g} changes no layer by "
+        f"more than {ratio:.1e} of its weights: it takes {1 / ratio:.0e} of them to renew one",
+        _rate(signals, ratio),
+        "changes the weights by about 1 % in a step",
+    )
+
+
+def _ratios(signals: Signals) -> list[tuple[str, float]]:
+    return [(row.name, row.update_ratio) for row in signals.layers if row.update_ratio is not None]
+
+
+def _rate(signals: Signals, ratio: float) -> Remedy:
+    """A round rate whose first step would be of the usual size."""
+    wanted = (signals.learning_rate or 0.0) * USUAL_UPDATE / ratio
+    return Remedy("learning_rate", 10.0 ** round(math.log10(max(wanted, 1e-8))))
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * ratio:.3g} %"
