@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
-from kerasinit.signals._training_steps import RECENT, losses_of
+from kerasinit.signals._training_steps import losses_of
 
 WINDOW = 20  # records that are judged together
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
@@ -39,7 +40,7 @@ class Findings:
         verdicts: What is wrong, each cause and layer once.
         overflows: Recorded steps that loss scaling skipped.
         opening: The first recorded steps of the model.
-        best_loss: Lowest mean loss of a few records in a row; None if unknown.
+        best_loss: Lowest mean loss of `WINDOW` records in a row; None if unknown.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -52,12 +53,12 @@ class Findings:
         self.opening = []
         self.best_loss = None
 
-    def follow(self, steps: deque[TrainingStep]) -> None:
+    def follow(self, steps: Sequence[TrainingStep]) -> None:
         """Notes what the newest of the last steps says of the course of the training."""
         if len(self.opening) < WINDOW:
             self.opening.append(steps[-1])
-        losses = losses_of([*steps][-RECENT:])
-        if len(losses) == RECENT:
+        losses = losses_of(steps)
+        if len(losses) == WINDOW:
             mean = fmean(losses)
             self.best_loss = mean if self.best_loss is None else min(mean, self.best_loss)
 
@@ -82,6 +83,7 @@ class Judgement:
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._unjudged = 0
+        self._broken = False  # by what is not finite, in the record before, and said
 
     def consider(self, record: Record) -> list[Found]:
         """Takes in one more record; returns what is newly found wrong."""
@@ -90,12 +92,15 @@ class Judgement:
         findings.follow(self._steps)
         self._norms.append(record.grad_norm)
         self._unjudged += 1
+        if self._broken and not math.isfinite(record.grad_norm):
+            return []  # what one NaN leads to is no news
         if self._unjudged < JUDGE_EVERY and not self._jumped():
             return []
         self._unjudged = 0
         verdicts = judge_window(
             tuple(self._steps), opening=findings.opening, best_loss=findings.best_loss
         )
+        self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
         new = [verdict for verdict in verdicts if findings.add(verdict)]
         return [Found(verdict, record.step, self._onset()) for verdict in new]
 

@@ -9,6 +9,8 @@ from statistics import median
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
 from kerasinit.signals._verdict import Verdict
 
+DIAGNOSE = "kerasinit.diagnose(model, x, y)"
+BAD_SAMPLES = "print(np.unique(np.argwhere(~np.isfinite(x))[:, 0]))"
 SPIKE = 100.0  # times the median of the window
 
 
@@ -55,14 +57,8 @@ def _history(window: Window) -> str:
 
 def _cure(window: Window) -> str:
     if len(window.steps) == 1:
-        return (
-            "kerasinit.diagnose(model, x, y)  # names the first NaN: in x, in y, in a weight, or a "
-            "logarithm of 0"
-        )
-    return (
-        "model.optimizer.clipnorm = 1.0  # go back to weights from before; then look for NaN in "
-        "the batch of this step"
-    )
+        return f"{DIAGNOSE}  # names the first NaN: in x, in y, in a weight, or of a logarithm"
+    return f"{BAD_SAMPLES}  # their numbers; then the same of y"
 
 
 def spike(window: Window) -> list[Verdict]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import median
+from statistics import fmean, median, pstdev
 
-from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, series
+from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
 from kerasinit.signals._verdict import Verdict
 
 PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
-RUINOUS = 0.5  # the same in the first steps: weights that are something else soon after
-GAINED = 0.05  # fall of the loss, of that at the start, that ruinous steps must have led to
+RUINOUS = 0.5  # the same of the first step: weights that are something else after it
+GAINED = 0.05  # fall of the loss, of that at the start, that such a step must have led to
 TIMID = 6e-4  # of RMS change over RMS weight: with a loss that falls steadily, and too slowly
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.35  # of the loss at the start: having come so far, the rate is fine
@@ -20,38 +20,50 @@ STEADY = 4.0  # times its noise that the loss must have fallen
 WARMING_UP = 1.2  # growth of the updates within a window: the rate is being raised already
 SLOW_STEPS = 500  # training steps after which something should have happened
 SLOW_DROP = 0.05  # of the first loss
+NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
 
+USUAL_UPDATE = 1e-2  # of RMS change over RMS weight: what a changed rate aims at
+
 LOWER = "model.optimizer.learning_rate = model.optimizer.learning_rate / 10"
-RAISE = "model.optimizer.learning_rate = model.optimizer.learning_rate * 10"
 
 
 def large_updates(window: Window) -> list[Verdict]:
     """Steps so large that the loss does not fall: now, or when the training began."""
-    start, now = window.start_loss, window.loss
-    if window.has_started:
+    if window.steps[-1].step < PERSISTS:
         return []
-    if start is not None and now is not None and now < start - GAINED * abs(start):
+    threw = _thrown_away(window)
+    if threw:
+        return threw
+    if window.steps[-1].step < WARM_UP or window.improves or window.has_started:
         return []
-    found = []
-    if window.steps[-1].step >= WARM_UP and not window.improves:
-        for name, ratio in _ratios(window.steps, window.names).items():
-            if ratio > LARGE_UPDATE:
-                evidence = f"{window.now}, a step changes its weights by {_percent(ratio)}"
-                found.append(_too_fast(name, evidence, window))
-    if found:
-        return found
-    opening = _ratios(window.opening[:PERSISTS], window.names)
-    if not opening or window.steps[-1].step < WARM_UP:
+    ratios = _ratios(window.steps, window.names)
+    name = max(ratios, key=lambda name: ratios[name], default=None)
+    if name is None or not ratios[name] > LARGE_UPDATE:
         return []
-    name, ratio = max(opening.items(), key=lambda item: item[1])
-    if ratio <= RUINOUS:
+    evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
+    return [_too_fast(name, ratios[name], evidence, window)]
+
+
+def _thrown_away(window: Window) -> list[Verdict]:
+    """The first step made something else of the weights, and the loss is the worse for it."""
+    ratios = [
+        (layer.update_ratio, step.step, layer.name)
+        for step in window.opening[:1]
+        for layer in step.layers
+        if layer.update_ratio is not None
+    ]
+    start, now, then = window.first_loss, window.loss, losses_of(window.opening[1 : 1 + PERSISTS])
+    if not ratios or start is None or now is None or not then:
         return []
-    first = window.opening[0].step
-    evidence = (
-        f"{window.now}: from step {first} on, each step changed its weights by {_percent(ratio)}"
-    )
-    return [_too_fast(name, evidence, window)]
+    ratio, step, name = max(ratios)
+    rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
+    if ratio <= RUINOUS or not (rose or now > start - GAINED * abs(start)):
+        return []
+    if not rose and (window.steps[-1].step < WARM_UP or window.improves):
+        return []
+    evidence = f"step {step} changed its weights by {_percent(ratio)}"
+    return [_too_fast(name, ratio, evidence, window, max(then) if rose else None)]
 
 
 def runaway(window: Window) -> Verdict | None:
@@ -64,18 +76,28 @@ def runaway(window: Window) -> Verdict | None:
         known = [ratio for ratio in ratios if ratio is not None]
         if known and median(known) > LARGE_UPDATE and max(known) > RUINOUS:
             evidence = f"{window.now}, a step changed its weights by {_percent(max(known))}"
-            return _too_fast(layer.name, evidence, window)
+            return _too_fast(layer.name, max(known), evidence, window)
     return None
 
 
-def _too_fast(name: str, evidence: str, window: Window) -> Verdict:
-    start, now = window.start_loss, window.loss
+def _too_fast(
+    name: str, ratio: float, evidence: str, window: Window, worst: float | None = None
+) -> Verdict:
+    start, now = window.first_loss, window.loss if worst is None else worst
     if start is not None and now is not None:
         evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     else:
         evidence += ", and the loss does not fall"
-    fix = f"{LOWER}  # and start again: these weights are spoilt"
+    fix = f"{_rate(ratio)}  # and start again: these weights are spoilt"
     return Verdict("large_updates", name, evidence, fix)
+
+
+def _rate(ratio: float) -> str:
+    """A line that changes the rate by powers of 10, so that updates are of the usual size."""
+    digits = round(math.log10(USUAL_UPDATE / ratio)) if 0 < ratio < math.inf else -1
+    digits = min(digits, -1) if ratio > USUAL_UPDATE else max(digits, 1)
+    change = f"* {10**digits}" if digits > 0 else f"/ {10**-digits}"
+    return f"model.optimizer.learning_rate = model.optimizer.learning_rate {change}"
 
 
 def small_updates(window: Window) -> list[Verdict]:
@@ -94,7 +116,7 @@ def small_updates(window: Window) -> list[Verdict]:
     if 0 < ratios[largest] < SMALL_UPDATE and not window.improves:
         how = "and the loss does not fall"
     elif 0 < ratios[largest] < TIMID and step >= TIMID_STEPS and _falls_steadily(window):
-        start, now = window.start_loss, window.loss
+        start, now = window.first_loss, window.loss
         how = f"and the loss falls steadily, but only from {start:.4g} to {now:.4g}"
     else:
         return []
@@ -104,38 +126,43 @@ def small_updates(window: Window) -> list[Verdict]:
             largest,
             f"{window.now}, no layer changes by more than {ratios[largest]:.1e} of its weights "
             f"in a step, {how}",
-            f"{RAISE}  # about 1e-3 of the weights in a step is usual",
+            f"{_rate(ratios[largest])}  # 0.1 to 1 % of the weights in a step is usual",
         )
     ]
 
 
 def _falls_steadily(window: Window) -> bool:
     """Whether the loss falls by more than noise, but has not come far."""
-    start, now = window.start_loss, window.loss
+    start, now = window.first_loss, window.loss
     if start is None or now is None or not start > 0:
         return False
-    fall = start - now
-    return STEADY * window.loss_noise < fall < TIMID_FALL * start
+    fall, noise = start - now, pstdev(losses_of(window.steps)) / math.sqrt(PERSISTS)
+    return STEADY * noise < fall < TIMID_FALL * start
 
 
 def slow(window: Window) -> list[Verdict]:
     """The loss has hardly moved since the training began."""
-    start, now, lowest = window.start_loss, window.loss, window.lowest_loss
-    if window.steps[-1].step < SLOW_STEPS or start is None or now is None or lowest is None:
+    opening = losses_of(window.opening or window.steps)
+    losses = losses_of(window.steps)
+    if window.steps[-1].step < SLOW_STEPS or window.improves or not losses:
         return []
-    fall = start - lowest
-    # Neither the noise of small batches nor a loss that was at its floor at once is slowness.
-    if window.improves or not 0 <= fall + 2 * window.loss_noise < SLOW_DROP * start:
+    start, now = fmean(opening), fmean(losses)
+    lowest = min(now, now if window.best_loss is None else window.best_loss)
+    # What the noise of small batches may hide is not called slow.
+    noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
+    if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
         return []
-    if now > DIVERGED * start:
-        return []
+    first = window.first_loss
+    if first is not None and first > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
+        return []  # at its floor after the first steps
     return [
         Verdict(
             "slow",
             "loss",
             f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
             f"below {lowest:.4g}",
-            f"{RAISE}  # `kerasinit.diagnose(model, x, y)` checks the model",
+            "model.optimizer.learning_rate = model.optimizer.learning_rate * 10  # and see what "
+            "`kerasinit.diagnose(model, x, y)` says",
         )
     ]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import NamedTuple
 
 WARM_UP = 10  # first training steps, in which the size of updates means nothing
@@ -93,7 +93,7 @@ class Window:
     Args:
         steps: The last records, oldest first; not empty.
         opening: The first records of the training, oldest first.
-        best_loss: Lowest mean loss of `RECENT` records in a row; None if unknown.
+        best_loss: Lowest mean loss of as many records as a window holds; None if unknown.
         first_loss: Loss of the very first record; None if unknown.
     """
 
@@ -117,16 +117,6 @@ class Window:
         return before - after > IMPROVES * abs(before)
 
     @cached_property
-    def start_loss(self) -> float | None:
-        """Loss at the start: of the first record, or the mean of the first ones if that is more."""
-        first = self.first_loss
-        opening = losses_of(self.opening)
-        if not opening:
-            return first
-        mean = fmean(opening)
-        return mean if first is None else max(first, mean)
-
-    @cached_property
     def loss(self) -> float | None:
         """Mean loss of the last records."""
         losses = losses_of(self.steps)[-RECENT:]
@@ -138,18 +128,10 @@ class Window:
         known = [loss for loss in (self.loss, self.best_loss) if loss is not None]
         return min(known, default=None)
 
-    @cached_property
-    def loss_noise(self) -> float:
-        """Standard error of the difference of two means of `RECENT` or more losses."""
-        spreads = [
-            pstdev(losses_of(steps)) for steps in (self.opening, self.steps) if losses_of(steps)
-        ]
-        return math.hypot(*spreads) / math.sqrt(RECENT)
-
     @property
     def has_started(self) -> bool:
         """Whether the loss is well below that of the start, or was and is below it still."""
-        start, now, lowest = self.start_loss, self.loss, self.lowest_loss
+        start, now, lowest = self.first_loss, self.loss, self.lowest_loss
         if start is None or now is None or lowest is None:
             return False
         return now < start and start - lowest > STARTED * abs(start)

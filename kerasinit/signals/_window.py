@@ -38,7 +38,7 @@ def judge_window(
         steps: The recorded steps, oldest first; keep the last `WINDOW` of them. A verdict's
             `where` is the layer, so (cause, where) tells a new verdict from a repeated one.
         opening: The first `WINDOW` recorded steps of the training.
-        best_loss: Lowest mean loss of five records in a row so far.
+        best_loss: Lowest mean loss so far of `WINDOW` records in a row.
         first_loss: Loss at the start of the training; that of the oldest of `opening`, or of
             `steps`, if None.
 

@@ -49,7 +49,16 @@ SMALL_FIRST = {
     "signal_gradient_rms": lambda i, k: 10.0 ** (k - 8),
     "update_ratio": lambda i, k: 10.0 ** (k - 8),
 }
+ZERO_HIDDEN = {  # all layers but the last hold zeros, and so nothing arrives at any kernel
+    "weight_rms": lambda i, k: 0.1 if k == 5 else 0.0,
+    "gradient_rms": 0.0,
+    "update_ratio": lambda i, k: 0.0 if k == 5 else None,
+    "signal_gradient_rms": lambda i, k: 1e-2 if k == 5 else 0.0,
+}
 FAULTY = {
+    "zero_weights": (steps(**ZERO_HIDDEN), "symmetric"),
+    "idle_units": (steps(idle_share=lambda i, k: 0.95 if k == 2 else 0.3), "dead_units"),
+    "slow_and_noisy": (steps(start=1000, loss=lambda i: 2.3 + 0.1 * (-1) ** i), "slow"),
     "nan_loss": (steps(loss=lambda i: math.nan if i == 19 else 2.3), "non_finite"),
     "nan_gradient": (steps(gradient_rms=lambda i, k: math.nan if i == 19 else 1), "non_finite"),
     "counted": (steps(non_finite=lambda i, k: int(i == 19 and k == 2)), "non_finite"),
@@ -89,6 +98,12 @@ HEALTHY = {
     "a_few_times_the_usual": steps(gradient_rms=lambda i, k: 2e-2 if i == 19 else 1e-3),
     "nothing_measured_but_gradients": steps(update_ratio=None, signal_gradient_rms=None),
     "no_loss": steps(loss=lambda i: None),
+    "rate_that_is_being_raised": steps(update_ratio=lambda i, k: 1e-6 * (i + 1)),
+    "idle_units_of_a_model_that_learns": steps(loss=falling, idle_share=0.95),
+    "one_head_whose_gradients_cancel": steps(
+        loss=falling, gradient_rms=lambda i, k: 0.0 if k == 5 else 1e-3
+    ),
+    "one_sample_a_step": steps(start=1000, loss=lambda i: 0.01 + 0.2 * (i % 3)),
 }
 
 
@@ -115,6 +130,79 @@ def test_a_gradient_that_explodes_is_named_even_at_the_floor(name):
     window, cause = FAULTY[name]
     floor = [dataclasses.replace(step, loss=0.1) for step in window]
     assert causes(floor, first_loss=2.3) == [cause]
+
+
+def test_a_training_that_has_converged_is_not_slow():
+    opening = steps(start=0, loss=lambda i: 92.0 * 0.7**i + 0.83)
+    late = steps(start=1000, loss=lambda i: 0.83)
+    assert causes(late, opening=opening, best_loss=0.81) == []
+
+
+def test_a_training_that_never_got_anywhere_is_slow():
+    late, opening = steps(start=1000), steps(start=0)
+    (verdict,) = judge_window(late, opening=opening, best_loss=2.29)
+    assert verdict.cause == "slow"
+    assert "began at 2.3 and was never below 2.29" in verdict.evidence
+
+
+def ruined(i, k):
+    """What one step of a rate far too large leaves: big steps, then none."""
+    return 3.0 * 0.5**i
+
+
+def test_units_that_the_first_steps_have_killed_are_put_down_to_the_rate():
+    opening = steps(start=0, loss=lambda i: 2.3 if i == 0 else 9.0, update_ratio=ruined)
+    late = steps(loss=lambda i: 9.0, gradient_rms=0.0, idle_share=1.0, update_ratio=0.0, start=100)
+    (verdict,) = judge_window(late, opening=opening, best_loss=8.9)
+    assert verdict.cause == "large_updates"
+    assert (
+        "step 0 changed its weights by 300 %, and the loss went from 2.3 to 9" in verdict.evidence
+    )
+    assert "learning_rate / 100 " in verdict.fix
+
+
+def test_large_first_steps_that_led_down_are_fine():
+    opening = steps(start=0, loss=falling, update_ratio=ruined)
+    assert causes(steps(loss=lambda i: 1.0), opening=opening, best_loss=0.9) == []
+
+
+def test_large_steps_before_a_nan_are_the_root():
+    window = steps(
+        8,
+        start=0,
+        loss=lambda i: math.nan if i == 7 else 2.3 * 4.0**i,
+        update_ratio=lambda i, k: 0.2 * 2.0**i,
+    )
+    assert causes(window) == ["large_updates", "non_finite"]
+
+
+def test_a_nan_out_of_the_blue_is_not_put_down_to_the_rate():
+    window = steps(loss=lambda i: math.nan if i == 19 else falling(i), gradient_rms=1e-3)
+    (verdict,) = judge_window(window)
+    assert (verdict.cause, verdict.where) == ("non_finite", "loss")
+    assert "the loss before was 1.3" in verdict.evidence
+
+
+def test_a_nan_on_the_way_down_is_where_it_began():
+    window = steps(gradient_rms=lambda i, k: math.nan if i == 19 and k < 4 else 1e-3)
+    assert judge_window(window)[0].where == "d"
+
+
+def test_a_rate_that_is_far_too_low_is_named_while_the_loss_creeps():
+    opening = steps(start=0, loss=lambda i: 2.3 - 1e-3 * i, update_ratio=3e-4)
+    late = steps(start=300, loss=lambda i: 2.0 - 1e-3 * i, update_ratio=3e-4)
+    assert causes(late, opening=opening, best_loss=2.0) == ["small_updates"]
+    faster = steps(start=300, loss=lambda i: 2.0 - 1e-3 * i, update_ratio=3e-3)
+    assert causes(faster, opening=opening, best_loss=2.0) == []
+
+
+def test_a_gradient_that_is_lost_is_said_in_words():
+    lost = {"signal_gradient_rms": lambda i, k: 0.0 if k < 3 else 1e-3}
+    window = steps(**(SMALL_FIRST | lost))
+    (verdict,) = judge_window(window)
+    assert verdict.cause == "vanishing"
+    assert "nothing of the gradient" in verdict.evidence
+    assert "e-4" not in verdict.evidence
 
 
 @pytest.mark.parametrize("name", FAULTY)

@@ -79,7 +79,7 @@ def save(known: Labels) -> None:
 
 def is_confirmed(program: Program, known: Labels) -> bool | None:
     """Whether training says what the label says; None if it was not trained."""
-    score, cured = (_mean(known.get(name)) for name in (program.name, program.cured_as))
+    score, cured = (mean_of(known, name) for name in (program.name, program.cured_as))
     if program.healthy:
         return None if score is None else score >= LEARNS
     if score is None or cured is None:
@@ -87,5 +87,7 @@ def is_confirmed(program: Program, known: Labels) -> bool | None:
     return cured >= LEARNS and cured - score > HARM
 
 
-def _mean(scores: dict[str, float] | None) -> float | None:
+def mean_of(known: Labels, name: str) -> float | None:
+    """Mean score over the seeds; None if there is none."""
+    scores = known.get(name)
     return sum(scores.values()) / len(scores) if scores else None

@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from case import Program
+from fixes import worked
 from outcomes import SEEDS, is_confirmed, labels, said, save, trained
 from programs import programs
 from table import table
@@ -73,7 +74,10 @@ def hear(chosen: list[Program], kept: Path | None, seconds: float) -> dict[str, 
         is_wrong = is_confirmed(program, known) is False
         if program.name in heard or is_wrong or time.monotonic() > ends:
             continue
-        heard[program.name] = said(program)
+        found = said(program)
+        for verdict in (*found["before"][:1], *found["during"][:1]):
+            verdict["worked"] = worked(program, verdict, known)
+        heard[program.name] = found
         if kept is not None:
             with kept.open("a") as file:
                 file.write(json.dumps([program.name, heard[program.name]]) + "\n")

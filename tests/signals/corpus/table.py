@@ -36,6 +36,14 @@ def table(chosen: list[Program], heard: dict[str, Any], known: dict[str, Any]) -
         out.append(_row(name, members, heard))
     out.append(_row("all faults", faulty, heard))
     out.append("")
+    for voice in ("before", "during"):
+        tried = [
+            verdict["worked"]
+            for program in faulty
+            for verdict in heard[program.name][voice][:1]
+            if verdict.get("worked") is not None
+        ]
+        out.append(f"first fixes that worked, {voice:7s} {sum(tried):3d} of {len(tried)}")
     for voice in VOICES:
         alarmed = [p for p in healthy if _verdicts(heard[p.name], voice)]
         share = 100 * len(alarmed) / max(len(healthy), 1)
