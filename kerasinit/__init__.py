@@ -4,17 +4,61 @@ The initializers are imported at once, since Keras must know their names; the ot
 they are first used.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kerasinit import initializers, theory
-from kerasinit.initializers import fans
+from kerasinit.initializers import (
+    ICNR,
+    Auto,
+    Critical,
+    CriticalBias,
+    DeltaOrthogonal,
+    HeNormal,
+    HeUniform,
+    Identity,
+    LasagneNormal,
+    LasagneUniform,
+    LayerInitializer,
+    LecunNormal,
+    LecunUniform,
+    OddPart,
+    OddPartBias,
+    Orthogonal,
+    Siren,
+    Sparse,
+    XavierNormal,
+    XavierUniform,
+    fans,
+)
 from kerasinit.theory import gain
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ICNR",
+    "Auto",
+    "Critical",
+    "CriticalBias",
+    "DeltaOrthogonal",
+    "GradientStats",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "LasagneNormal",
+    "LasagneUniform",
+    "LayerInitializer",
+    "LecunNormal",
+    "LecunUniform",
+    "OddPart",
+    "OddPartBias",
+    "Orthogonal",
     "Plan",
+    "Siren",
+    "Sparse",
+    "XavierNormal",
+    "XavierUniform",
     "callbacks",
     "diagnose",
     "experiments",
@@ -22,24 +66,33 @@ __all__ = [
     "gain",
     "initialize",
     "initializers",
+    "learning_rate",
     "models",
+    "playground",
     "portable",
+    "preparation",
+    "prepare",
     "report",
     "reset",
     "signals",
     "theory",
 ]
 
-if TYPE_CHECKING:
-    from kerasinit import callbacks, experiments, models, report, signals
+if TYPE_CHECKING or "pdoc" in sys.modules:  # those who read names, instead of using them
+    from kerasinit import callbacks, experiments, models, playground, preparation, report, signals
+    from kerasinit.callbacks import GradientStats
     from kerasinit.models import Plan, initialize, portable, reset
+    from kerasinit.preparation import learning_rate, prepare
     from kerasinit.signals import diagnose
 else:  # a type checker that saw this would take every name
     _HOMES = {
+        "GradientStats": "callbacks",
         "Plan": "models",
         "diagnose": "signals",
         "initialize": "models",
+        "learning_rate": "preparation",
         "portable": "models",
+        "prepare": "preparation",
         "reset": "models",
     }
 

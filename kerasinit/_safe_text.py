@@ -44,6 +44,17 @@ def safe_values(values: Any) -> Any:
     return values
 
 
+def kind_in_words(value: Any) -> str:
+    """What a value is, for a message: a class is told from its instances.
+
+    >>> kind_in_words(dict), kind_in_words({})
+    ('the class dict', 'an instance of dict')
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return f"an instance of {type(value).__name__}"
+
+
 def csv_cell(value: Any) -> Any:
     """A value as a spreadsheet may open it: text is safe and no formula, numbers stay numbers.
 
@@ -65,7 +76,11 @@ def printed(renderable: Any, width: int) -> str:
     console = Console(width=width, no_color=True, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(renderable)
-    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return encodable("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def encodable(text: str) -> str:
+    """Text that `print` can write to the terminal of now, what it lacks written out."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # a file of Windows has cp1252
     return text.encode(encoding, "backslashreplace").decode(encoding)
 

@@ -32,9 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ModuleNotFoundError("The package kerasinit is not installed.", name="kerasinit")
     words = runpy.run_path(str(Path(places[0]) / "cli" / "_parser.py"))["parser"]()
     try:
-        words.parse_args(argv)
+        command = words.parse_args(argv).command
     except SystemExit as exit_:  # help, version and wrong usage end here
         return exit_.code if isinstance(exit_.code, int) else 2
+    if command is None:
+        words.print_help()
+        return 0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", SILENT)
     with quiet():
         from kerasinit.cli import main as run

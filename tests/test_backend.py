@@ -173,7 +173,7 @@ def test_graph_calls_are_in_an_order_that_can_run():
 def test_symbolic_calls_are_taken_back():
     layer = keras.layers.Dense(2)
     layer.build((None, 3))
-    with _backend.without_traces([layer]):
+    with _backend.symbolic_calls([layer]):
         layer(keras.Input((3,)))
         assert len(layer._inbound_nodes) == 1
     assert layer._inbound_nodes == []
@@ -393,7 +393,7 @@ def test_the_shape_of_a_draw_is_known_through_public_names(no_private_modules):
 
 def test_traces_stay_where_the_nodes_of_a_layer_moved():
     layer = Moved(keras.layers.Dense(2), "_inbound_nodes", "_outbound_nodes")
-    with _backend.without_traces([layer]):
+    with _backend.symbolic_calls([layer]):
         pass
 
 

@@ -1,5 +1,6 @@
 """The command line: words in, exit code and text out."""
 
+import importlib
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 
 import keras
 import numpy as np
@@ -17,7 +19,7 @@ from kerasinit import experiments
 from kerasinit.cli import main
 
 HANGING = 120  # seconds after which a child that does not end is killed
-COMMANDS = ("compare", "report", "diagnose", "gains", "list")
+COMMANDS = ("compare", "report", "diagnose", "gains", "list", "playground")
 SPEC = """\
 initializers = ["glorot_uniform", "zeros"]
 activations = ["relu"]
@@ -70,6 +72,13 @@ def test_help_shows_examples_of_every_command(capsys):
     assert all(f"kerasinit {command}" in out for command in COMMANDS)
 
 
+def test_the_bare_command_shows_the_questions_and_help(capsys):
+    code, out, err = shell(capsys)
+    assert (code, err) == (0, "")
+    assert "Which start is best for my data?" in out
+    assert "usage: kerasinit" in out
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command(capsys, command):
     code, out, _ = shell(capsys, command, "--help")
@@ -85,8 +94,8 @@ def test_version(capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["train"], ["compare", "--format", "pdf"], ["diagnose", "model.keras"], ["gains", "-x"]],
-    ids=["nothing", "unknown command", "unknown format", "missing option", "unknown option"],
+    [["train"], ["compare", "--format", "pdf"], ["diagnose", "model.keras"], ["gains", "-x"]],
+    ids=["unknown command", "unknown format", "missing option", "unknown option"],
 )
 def test_wrong_usage_is_2(capsys, words):
     code, out, err = shell(capsys, *words)
@@ -120,6 +129,18 @@ def test_list_names_every_initializer(capsys):
     assert {"HeNormal", "Orthogonal", "Auto"} <= set(out.split())
 
 
+@pytest.mark.parametrize("name", ["HeNormal", "kaiming_normal", "kerasinit>HeNormal"])
+def test_list_of_one_initializer_tells_all_about_it(capsys, name):
+    code, out, _ = shell(capsys, "list", name)
+    assert code == 0
+    for part in ("kerasinit.HeNormal(seed=None", "'kaiming_normal'", "He et al.", "Torch calls it"):
+        assert part in out
+
+
+def test_list_of_an_unknown_initializer_names_near_ones(capsys):
+    assert_refused(shell(capsys, "list", "HeNromal"), "'HeNromal'", "'HeNormal'")
+
+
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("command", ["gains", "list"])
 def test_tables_fit(capsys, monkeypatch, command, width):
@@ -151,13 +172,52 @@ def test_second_call_trains_nothing(capsys, spec, finished):
     assert (finished / "records.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("width", [80, 120, 160])
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
 def test_ranked_table_fits(capsys, monkeypatch, finished, width):
     monkeypatch.setenv("COLUMNS", str(width))
     _, out, _ = shell(capsys, "report", finished)
-    table = out.split("2 initializers trained")[0]
+    table = out.split("validation, training:")[0]
     assert max(map(len, table.splitlines())) <= width
-    assert ("baseline" in table) is (width >= 120)
+    for part in ("glorot_uniform", "symmetric", "baseline", "undetermined", "0/2"):
+        assert part in table
+
+
+@pytest.mark.parametrize("width", [30, 60, 119])
+def test_a_narrow_terminal_loses_nothing_and_cuts_no_name(capsys, monkeypatch, finished, width):
+    def words(columns):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        table = shell(capsys, "report", finished)[1].split("validation, training:")[0]
+        return sorted(table.replace("─", "").split())
+
+    assert words(width) == words(80)
+
+
+def test_a_legend_tells_what_the_columns_mean(capsys, finished):
+    out = shell(capsys, "report", finished)[1]
+    assert "95 % interval" in out
+    assert "trained: seeds whose training accuracy ends more than halfway" in out
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp437"])
+@pytest.mark.parametrize("words", [(), ("--format", "md"), ("--format", "csv")])
+def test_a_file_of_any_encoding_takes_the_result(finished, monkeypatch, encoding, words):
+    file = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(file, encoding=encoding))
+    assert main(["report", str(finished), *words]) == 0
+    sys.stdout.flush()
+    text = file.getvalue().decode(encoding)
+    assert "glorot" in text
+    assert "\\u2" not in text
+
+
+def test_the_example_is_a_specification_that_runs(capsys, tmp_path):
+    code, out, _ = shell(capsys, "compare", "--example")
+    assert code == 0
+    path = tmp_path / "spec.toml"
+    path.write_text(out)
+    spec = experiments.Experiment.load(path)
+    assert spec.to_dict().keys() == tomllib.loads(out).keys()
+    assert "normal 0.05" in spec.rules
 
 
 def test_quiet_prints_nothing(capsys, spec, finished):
@@ -215,6 +275,51 @@ def test_spec_without_the_usual_baseline_takes_its_first(capsys, tmp_path):
     code, out, _ = shell(capsys, *words)
     assert code == 0
     assert json.loads(out)["baseline"] == "zeros"
+
+
+OWN_BUILDER = """
+import keras
+
+def build(input_shape, classes, *, depth, width, activation):
+    hidden = [keras.layers.Dense(width, activation) for _ in range(depth)]
+    return keras.Sequential([keras.Input(input_shape), *hidden, keras.layers.Dense(classes)])
+"""
+
+
+def test_a_builder_beside_the_spec_is_found(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "nets_beside_the_spec.py").write_text(OWN_BUILDER)
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC + 'models = ["nets_beside_the_spec:build"]\n')
+    code, out, _ = shell(capsys, "compare", path, "--out", tmp_path / "run")
+    assert code == 0
+    assert "2 initializers trained the nets_beside_the_spec:build on xor" in out
+
+
+def test_a_builder_that_is_nowhere_says_where_it_was_looked_for(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC + 'models = ["no_such_nets:build"]\n')
+    assert_refused(shell(capsys, "compare", path, "--quiet"), "beside the specification")
+
+
+def test_nan_in_the_data_is_refused_with_its_row(capsys, tmp_path):
+    x = np.random.default_rng(0).normal(size=(100, 8))
+    x[5, 3] = np.nan
+    np.savez(tmp_path / "nan.npz", x=x, y=(x[:, 0] > 0).astype(int))
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC.replace('"xor"', repr(str(tmp_path / "nan.npz"))))
+    outcome = shell(capsys, "compare", path, "--out", tmp_path / "run", "--quiet")
+    assert_refused(outcome, "nan in row 5")
+
+
+def test_a_regression_is_refused_with_what_works(capsys, tmp_path):
+    x = np.random.default_rng(0).normal(size=(100, 8))
+    np.savez(tmp_path / "prices.npz", x=x, y=x[:, 0])
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC.replace('"xor"', repr(str(tmp_path / "prices.npz"))))
+    outcome = shell(capsys, "compare", path, "--out", tmp_path / "run", "--quiet")
+    assert_refused(outcome, "trains classifiers, not regressions", "numpy.digitize")
 
 
 # --- bad input --------------------------------------------------------------------------------
@@ -354,6 +459,46 @@ def test_data_with_pickled_objects_is_not_unpacked(capsys, tmp_path):
     np.savez(tmp_path / "data.npz", x=np.array([object()], dtype=object))
     outcome = shell(capsys, "diagnose", "model.keras", "--data", tmp_path / "data.npz")
     assert_refused(outcome, "could not be read as an .npz file of plain arrays")
+
+
+def test_a_file_of_one_array_is_the_inputs(capsys, tmp_path, batch):
+    np.save(tmp_path / "x.npy", np.load(batch)["x"])
+    model = saved(tmp_path / "model.keras", "he_normal")
+    assert shell(capsys, "diagnose", model, "--data", tmp_path / "x.npy")[0] == 0
+
+
+def test_labels_that_no_output_has(capsys, tmp_path):
+    model = saved(tmp_path / "model.keras", "he_normal")
+    x = np.random.default_rng(0).normal(size=(8, 8))
+    np.savez(tmp_path / "batch.npz", x=x, y=np.arange(8))
+    code, out, _ = shell(capsys, "diagnose", model, "--data", tmp_path / "batch.npz")
+    assert (code, "bad targets" in out) == (1, True)
+
+
+LAYERS = """
+import keras
+
+@keras.saving.register_keras_serializable("mine")
+class Doubling(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
+def test_layers_of_ones_own_are_imported(capsys, tmp_path, batch, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    (tmp_path / "doubling_layers.py").write_text(LAYERS)
+    layer = importlib.import_module("doubling_layers").Doubling()
+    path = tmp_path / "model.keras"
+    keras.Sequential([keras.Input((8,)), layer, keras.layers.Dense(3)]).save(path)
+    sys.modules.pop("doubling_layers")
+    keras.saving.get_custom_objects().pop("mine>Doubling")
+    words = ("diagnose", path, "--data", batch)
+    assert_refused(shell(capsys, *words), "`--import` the module")
+    assert_refused(shell(capsys, *words, "--import", "nowhere"), "'nowhere' could not be imported")
+    out = shell(capsys, *words, "--import", "doubling_layers")[1]
+    assert "dense" in out
+    keras.saving.get_custom_objects().pop("mine>Doubling")
 
 
 # --- progress ---------------------------------------------------------------------------------

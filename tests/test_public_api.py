@@ -9,8 +9,14 @@ import pytest
 
 import kerasinit
 
-ROOMS = ["callbacks", "experiments", "initializers", "models", "report", "signals", "theory"]
-TOP_LEVEL = ["diagnose", "fans", "gain", "initialize", "portable", "reset"]
+ROOMS = [
+    "callbacks", "experiments", "initializers", "models", "playground", "preparation", "report",
+    "signals", "theory",
+]  # fmt: skip
+TOP_LEVEL = [
+    "GradientStats", "HeNormal", "LayerInitializer", "Orthogonal", "Plan", "XavierUniform",
+    "diagnose", "fans", "gain", "initialize", "learning_rate", "portable", "prepare", "reset",
+]  # fmt: skip
 PUBLIC = {
     "callbacks": ["GradientStats"],
     "experiments": ["Experiment", "compare", "run"],
@@ -37,6 +43,7 @@ PUBLIC = {
         "XavierNormal",
         "XavierUniform",
     ],
+    "preparation": ["Preparation", "RateAdvice", "learning_rate", "prepare"],
     "report": ["write"],
     "signals": ["Diagnosis", "Verdict", "diagnose"],
     "theory": ["CriticalPoint", "DepthScales", "critical", "depth_scales", "propagate"],

@@ -39,7 +39,7 @@ def test_command_of_an_installation_is_the_shell(shell):
     assert getattr(shell, FUNCTION)(["--version"]) == 0
 
 
-@pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["--version"]])
+@pytest.mark.parametrize("words", [[], ["--help"], ["compare", "--help"], ["--version"]])
 def test_help_is_shown_without_importing_keras(words):
     check = (
         f"{RUN} assert 'keras' not in sys.modules and 'numpy' not in sys.modules; sys.exit(code)"

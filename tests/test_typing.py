@@ -26,6 +26,8 @@ rules = [("dense", "he_normal"), (keras.layers.Dense, HeNormal(7))]
 plan = kerasinit.initialize(model, rules, seed=1)
 paths: list[str] = [row.path for row in plan.rows]
 kerasinit.reset(kerasinit.portable(model), seed=np.int64(3))
+kerasinit.initialize(model, kerasinit.HeNormal(gain="auto"))
+stats: callbacks.GradientStats = kerasinit.GradientStats(every=10)
 verdicts = kerasinit.diagnose(model, np.ones((8, 4))).verdicts
 model.fit(callbacks=[callbacks.GradientStats(on_verdict="stop")])
 callbacks.GradientStats(on_verdict=lambda verdict: "warn")
@@ -52,6 +54,7 @@ WRONG = {
     'kerasinit.initializers.HeNormal(mode="fan_inn")': "incompatible type",
     'kerasinit.initializers.HeNormal("auto")': 'incompatible type "str"',
     "kerasinit.initializers.XavierUniform(gian=2)": 'Unexpected keyword argument "gian"',
+    "kerasinit.HeNormal(gian=2)": 'Unexpected keyword argument "gian"',
     'kerasinit.initializers.OddPart("relu")': "Too many positional arguments",
     "kerasinit.experiments.Experiment(epoch=3)": 'Unexpected keyword argument "epoch"',
     'kerasinit.experiments.run("spec.toml", "out")': 'expected "Experiment"',

@@ -13,26 +13,31 @@ from kerasinit._backend._keras import (
     declared_initializers,
     deferred_variable,
     flat_layers,
-    functional_ends,
-    graph_calls,
     in_stateless_scope,
-    is_graph_model,
     layer_scope,
     open_scopes,
     output_spec,
     own_variables,
     seed_states,
-    without_traces,
+)
+from kerasinit._backend._keras_building import layers_of_same_model
+from kerasinit._backend._keras_graphs import (
+    functional_ends,
+    graph_calls,
+    is_graph_model,
+    symbolic_calls,
+    symbolic_tensors,
 )
 from kerasinit._backend._keras_training import (
     cause_of,
     clipped_gradients,
     has_keras_train_step,
+    lent_loss,
     spare_compiled_loss,
     trained_variables,
     training_argument,
 )
-from kerasinit._backend._optimizers import accumulation_steps, loss_scaling
+from kerasinit._backend._optimizers import accumulation_steps, loss_scaling, pure_optimizer
 from kerasinit._backend._protocol import Backend, Training
 from kerasinit._backend._replaced import replaced
 
@@ -123,6 +128,8 @@ __all__ = [
     "jitted",
     "join_step",
     "layer_scope",
+    "layers_of_same_model",
+    "lent_loss",
     "library",
     "loss_scaling",
     "maps_convolutions_well",
@@ -133,6 +140,7 @@ __all__ = [
     "own_variables",
     "packed",
     "parts_of",
+    "pure_optimizer",
     "quietly",
     "replaced",
     "run_for_shapes",
@@ -145,6 +153,8 @@ __all__ = [
     "split_step",
     "step_state",
     "sum_of_squares",
+    "symbolic_calls",
+    "symbolic_tensors",
     "synchronise",
     "takes_rows",
     "trained_variables",
@@ -153,5 +163,4 @@ __all__ = [
     "wait_for",
     "waits_for_steps",
     "without_gradients",
-    "without_traces",
 ]

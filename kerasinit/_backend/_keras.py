@@ -73,11 +73,16 @@ def layer_scope(layer: Any, path: str) -> Iterator[None]:
         layer: A built Keras layer.
         path: Path of the layer's variables without the variable's own name,
             such as `"lstm/lstm_cell"`.
+
+    Reads `keras.src.backend.common.name_scope`: that of TensorFlow refuses names that Keras allows,
+    such as "my layer".
     """
+    try:
+        from keras.src.backend.common.name_scope import name_scope
+    except ImportError:
+        name_scope = keras.name_scope
     parent, _, last = path.rpartition("/")
-    with keras.name_scope(
-        last or layer.name, caller=layer, deduplicate=False, override_parent=parent
-    ):
+    with name_scope(last or layer.name, caller=layer, deduplicate=False, override_parent=parent):
         yield
 
 
@@ -263,65 +268,3 @@ def output_spec(function: Callable[[], Any]) -> Any:
 
         return Function(name="function").compute_output_spec()
     return compute_output_spec(function)
-
-
-# --- graphs ----------------------------------------------------------------------------------
-
-
-def is_graph_model(layer: Any) -> bool:
-    """Whether `layer` is a Sequential or Functional model, the only layer that is a `Function`."""
-    return isinstance(layer, (keras.Function, keras.Sequential))
-
-
-def functional_ends(model: Any) -> tuple[Any, Any] | None:
-    """Input and output Keras tensors of a Functional or built Sequential model; None for others."""
-    if not is_graph_model(model):
-        return None
-    try:
-        return model.inputs, model.outputs
-    except AttributeError:  # a Sequential model that was built without tracing its layers
-        return None
-
-
-def graph_calls(inputs: Any, outputs: Any) -> list[tuple[Any, Any, list[Any], list[Any]]]:
-    """The calls that lead from `inputs` to `outputs`, in an order in which they can run.
-
-    Each is (operation, symbolic arguments, input tensors, output tensors). Reads
-    `keras.src.ops.function.map_graph` and `keras.src.ops.node.Node`.
-
-    Args:
-        inputs: Keras tensors, any nested structure.
-        outputs: Keras tensors, any nested structure.
-
-    Raises:
-        RuntimeError: If Keras keeps the graph elsewhere.
-    """
-    try:
-        from keras.src.ops.function import map_graph
-    except ImportError:
-        missing("the graph of a model", "models are read as if their `call` could not be traced")
-        raise RuntimeError("The graph of a model cannot be read.") from None
-    nodes = map_graph(keras.tree.flatten(inputs), keras.tree.flatten(outputs))[1]
-    return [
-        (node.operation, node.arguments, node.arguments.keras_tensors, node.outputs)
-        for depth in sorted(nodes, reverse=True)
-        for node in nodes[depth]
-        if node.operation is not None and not node.is_input
-    ]
-
-
-@contextlib.contextmanager
-def without_traces(layers: list[Any]) -> Iterator[None]:
-    """Takes back the nodes that symbolic calls add to `layers` in the body.
-
-    Reads `Operation._inbound_nodes` and `Operation._outbound_nodes`; where they are missing, the
-    nodes stay, which only takes memory.
-    """
-    names = ("_inbound_nodes", "_outbound_nodes")
-    held = [getattr(layer, name) for layer in layers for name in names if hasattr(layer, name)]
-    counts = [len(nodes) for nodes in held]
-    try:
-        yield
-    finally:
-        for nodes, count in zip(held, counts, strict=True):
-            del nodes[count:]

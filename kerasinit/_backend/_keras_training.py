@@ -60,6 +60,30 @@ def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
         yield spare
 
 
+@contextlib.contextmanager
+def lent_loss(model: Any, loss: Any, y: Any, y_pred: Any) -> Iterator[None]:
+    """Lets `model.compute_loss` compute `loss`, as after `compile`, while this is open.
+
+    Makes a `keras.src.trainers.compile_utils.CompileLoss`.
+
+    Args:
+        model: A built model, compiled or not; it keeps its own loss.
+        loss: What `compile` takes; None to lend a copy of the model's own.
+        y: Targets, or their shapes; None where the model computes its own loss.
+        y_pred: Outputs, or their shapes.
+    """
+    if loss is None:
+        with spare_compiled_loss(model, y, y_pred):
+            yield
+        return
+    from keras.src.trainers.compile_utils import CompileLoss
+
+    spare = CompileLoss(loss, output_names=getattr(model, "output_names", None))
+    spare.build(y, y_pred)
+    with replaced(model, _compile_loss=spare):
+        yield
+
+
 def trained_variables(optimizer: Any) -> list[Any]:
     """The variables that `optimizer` was built for (reads `Optimizer._trainable_variables`)."""
     if not hasattr(optimizer, "_trainable_variables"):

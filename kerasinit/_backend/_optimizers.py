@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,6 +43,24 @@ def observed_apply(
         return result
 
     return {"apply": observed}
+
+
+def pure_optimizer(optimizer: Any) -> Any:
+    """`optimizer`, not yet built, so that its `stateless_apply` can be traced and mapped.
+
+    TensorFlow's optimizers update through `tf.distribute`, those of torch write into the tensors:
+    on this instance, what a backend's class overrides is again what Keras' own class does (reads
+    `keras.src.optimizers.base_optimizer.BaseOptimizer`).
+    """
+    from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+    for owner in type(optimizer).__mro__:
+        if owner.__module__.startswith("keras.src.backend."):
+            for name in vars(owner):
+                own = getattr(BaseOptimizer, name, None)
+                if inspect.isfunction(own) and not name.startswith("__"):
+                    vars(optimizer)[name] = functools.partial(own, optimizer)
+    return optimizer
 
 
 def loss_scaling(optimizer: Any) -> bool:

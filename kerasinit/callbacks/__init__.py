@@ -2,7 +2,7 @@
 
 from kerasinit.callbacks._gradient_stats import GradientStats
 from kerasinit.callbacks._reaction import GradientError, GradientWarning
-from kerasinit.callbacks._record import GradientRow, Row
+from kerasinit.callbacks._schema import GradientRow, Row
 
 __all__ = ["GradientError", "GradientRow", "GradientStats", "GradientWarning", "Row"]
 

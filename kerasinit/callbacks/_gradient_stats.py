@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import keras
 
 from kerasinit import _backend
+from kerasinit._safe_text import kind_in_words
 from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
@@ -127,12 +128,24 @@ class GradientStats(keras.callbacks.Callback):
         self.history = History(_at_least_one("history_size", history_size))
         self.async_safe = True  # `on_train_batch_end` may run in a thread of Keras'
         self._findings = Findings()
+        self._forget_trainings()
+
+    def _forget_trainings(self) -> None:
         self._subject: Any = None
         self._measuring: MeasuringStep | None = None
         self._schedule: Schedule | None = None
         # One for each `fit` that is running: there may be one inside another.
         self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
         self._session: Session | None = None  # of a training without a list of callbacks
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings and results, for `copy` and `pickle`: KerasTuner copies callbacks."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_TRAININGS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """See `__getstate__`."""
+        self.__dict__.update(state, _model=None)
+        self._forget_trainings()
 
     @property
     def every(self) -> int:
@@ -219,6 +232,9 @@ class GradientStats(keras.callbacks.Callback):
         Args:
             model: A compiled and built model.
 
+        Raises:
+            ValueError: If the model is not compiled.
+
         >>> import keras, numpy as np
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
         >>> model.compile("sgd", "mse")
@@ -228,6 +244,12 @@ class GradientStats(keras.callbacks.Callback):
         >>> len(stats.history)
         3
         """
+        if not getattr(model, "compiled", False):
+            raise ValueError(
+                "`watching` needs a compiled and built model, as it records what "
+                f"`model.train_on_batch` does. Received: {kind_in_words(model)}. Call "
+                "`model.compile(optimizer, loss)` first."
+            )
         self.set_model(model)
         model.make_train_function()
         session = self._begin(running_loss=False)
@@ -260,7 +282,7 @@ class GradientStats(keras.callbacks.Callback):
         return to_dataframe(self.history, level)
 
     def plot(self, statistic: str = "norm") -> Any:
-        """A plotly figure: layers from top to bottom, steps from left to right.
+        """A plotly figure: layers from bottom to top, steps from left to right.
 
         Args:
             statistic: A numeric entry of `history[...]["layers"][...]`.
@@ -324,7 +346,15 @@ class GradientStats(keras.callbacks.Callback):
         return session
 
 
+_OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_sessions", "_session")
+
+
 def _at_least_one(name: str, value: int) -> int:
+    if isinstance(value, str):
+        raise ValueError(
+            f"`{name}` must be a whole number of steps, 1 or more. Received: {name}={value!r}. "
+            f"The file of the records goes into `path`: `GradientStats(path={value!r})`."
+        )
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
             f"`{name}` must be a whole number of steps, 1 or more. Received: {name}={value!r}."

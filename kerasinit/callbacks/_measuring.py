@@ -12,7 +12,7 @@ import keras
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._probe import probe_step
-from kerasinit.callbacks._record import Reading
+from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._step_vector import StepVector
 
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.

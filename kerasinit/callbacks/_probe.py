@@ -11,7 +11,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.callbacks._record import PROBED
+from kerasinit.callbacks._reading import PROBED
 from kerasinit.layers import units_last
 from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._measure import HALF_SCALE

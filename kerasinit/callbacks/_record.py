@@ -1,19 +1,18 @@
-"""One recorded training step: what was read, its statistics, and plain dicts of them on demand."""
+"""One recorded training step: its statistics, and plain dicts of them on demand."""
 
 from __future__ import annotations
 
 import math
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, overload
+from typing import overload
 
 import numpy as np
-from keras import ops
 
-from kerasinit._typing import Tensor
-from kerasinit.callbacks._step_vector import COLUMNS, StepArrays, StepVector
+from kerasinit.callbacks._reading import is_finite, plain
+from kerasinit.callbacks._schema import FORMAT, GradientRow, Row
+from kerasinit.callbacks._step_vector import COLUMNS, StepArrays
 from kerasinit.callbacks._variable_names import Groups, VariableNames
 from kerasinit.signals import LayerStep, TrainingStep
 from kerasinit.signals._statistics import (
@@ -25,142 +24,7 @@ from kerasinit.signals._statistics import (
     merged_statistics,
 )
 
-FORMAT = 2  # of one row of `history`, of one line of the file
-SUMMARY = ("grad_norm", "grad_norm_min", "grad_norm_max")  # in the logs of `fit`
-PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
-"""Columns of what the probe of the activations finds of a layer."""
-
 WEIGHT, UPDATE = range(len(STATISTICS), len(COLUMNS))
-
-
-class GradientRow(TypedDict, total=False):
-    """Statistics of the gradient of one variable, or of one layer's variables.
-
-    What is not finite is None. `mean`, `std`, `rms` are over the finite entries.
-
-    Attributes:
-        count: Number of entries.
-        total, mean, std, rms, norm, min, max: Of the entries; the norm is the L2 norm.
-        zeros, zero_fraction: Number and share of entries that are exactly 0.
-        non_finite: Number of NaN and infinite entries.
-        connected: Whether there is a gradient.
-        weight_norm: L2 norm of the weights before the update.
-        update_ratio: Norm of what the update changed over that of the weights (of the kernels, in
-            a layer that has any); None in steps without an update.
-        clipped: The same statistics of the gradient after clipping, with `clipped=True`.
-        histogram: Counts between `kerasinit.signals.HISTOGRAM_EDGES`, with `histogram=True`.
-        signal_gradient_rms: Of layers: RMS of the bias gradient, the batch sum of the gradient of
-            the pre-activations; None without a bias.
-    """
-
-    count: int
-    total: float | None
-    norm: float | None
-    min: float | None
-    max: float | None
-    zeros: int
-    non_finite: int
-    mean: float | None
-    rms: float | None
-    std: float | None
-    zero_fraction: float
-    connected: bool
-    weight_norm: float | None
-    update_ratio: float | None
-    clipped: dict[str, Any]
-    histogram: list[int]
-    signal_gradient_rms: float | None
-
-
-class Row(TypedDict, total=False):
-    """One recorded step: a row of `GradientStats.history`, a line of the JSON-lines file.
-
-    Attributes:
-        format: Version of this schema.
-        run: Names the training: one call of `fit`.
-        step: Number of steps before this one since the optimizer was made.
-        epoch: Epoch, from 0.
-        loss: Mean training loss since the row before.
-        grad_norm: Norm of the whole gradient; None if it is not finite.
-        overflow: Whether loss scaling skipped this step.
-        variables: By path of the variable, without the model's name.
-        layers: By path of the layer.
-        activations: By path of the layer, in steps that probe: RMS of the output, shares of dead
-            and saturated units, RMS of the pre-activation gradient.
-    """
-
-    format: int
-    run: str
-    step: int
-    epoch: int
-    loss: float | None
-    grad_norm: float | None
-    overflow: bool
-    variables: dict[str, GradientRow]
-    layers: dict[str, GradientRow]
-    activations: dict[str, dict[str, float | None]]
-
-
-class Reading:
-    """What the train function read of one step, which may still be on the device.
-
-    Safe to ask from any thread: Keras may write logs in one of its own.
-
-    Args:
-        parts: What the vector of each optimizer is about, and the vector.
-        probed: Names of the layers that were probed.
-        activations: A row of `PROBED` columns for each of them; None if none were.
-    """
-
-    def __init__(
-        self,
-        parts: Sequence[tuple[StepVector, Tensor]],
-        probed: tuple[str, ...] = (),
-        activations: Tensor | None = None,
-    ) -> None:
-        self.about = tuple(about for about, _ in parts)
-        self._vectors: tuple[Tensor, ...] = tuple(vector for _, vector in parts)
-        self._arrays: StepArrays | None = None
-        self._summary: dict[str, float] | None = None
-        self._lock = threading.Lock()
-        self._probed = probed
-        self._activations = activations
-
-    @property
-    def arrays(self) -> StepArrays:
-        """The statistics, waiting for the device."""
-        with self._lock:
-            if self._arrays is None:
-                pairs = zip(self.about, self._vectors, strict=True)
-                self._arrays = StepArrays.joined(
-                    [about.unpacked(ops.convert_to_numpy(vector)) for about, vector in pairs]
-                )
-                self._vectors = ()
-            return self._arrays
-
-    def summary(self, names: VariableNames) -> dict[str, float]:
-        """The numbers of `SUMMARY`: norm of the whole gradient, smallest and largest of a layer."""
-        if self._summary is None:
-            rows = self.arrays.rows
-            norms = merged_statistics(rows, [*names.receiving.values()])[:, NORM]
-            numbers = [
-                float(np.sqrt(np.square(norms).sum())),
-                *map(float, (min(norms), max(norms))),
-            ]
-            if not is_finite(rows):
-                numbers = [math.inf] * len(SUMMARY)
-            self._summary = dict(zip(SUMMARY, numbers, strict=True))
-        return self._summary
-
-    def probe(self) -> dict[str, dict[str, float | None]] | None:
-        """What was found in each layer, waiting for the device; None if nothing was probed."""
-        if self._activations is None:
-            return None
-        rows = np.asarray(ops.convert_to_numpy(self._activations), "float64").tolist()
-        return {
-            name: dict(zip(PROBED, map(_plain, row), strict=True))
-            for name, row in zip(self._probed, rows, strict=True)
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,15 +78,15 @@ class Record:
             "run": self.run,
             "step": self.step,
             "epoch": self.epoch,
-            "loss": _plain(self.loss),
-            "grad_norm": _plain(self.grad_norm),
+            "loss": plain(self.loss),
+            "grad_norm": plain(self.grad_norm),
             "overflow": self.overflow,
             "variables": self._parts(each, each),
             "layers": self._parts(names.by_layer, names.moving),
         }
         signals = self._rms(names.biases)
         for layer, part in row["layers"].items():
-            part["signal_gradient_rms"] = _plain(signals.get(layer))
+            part["signal_gradient_rms"] = plain(signals.get(layer))
         if self.activations is not None:
             row["activations"] = {key: dict(value) for key, value in self.activations.items()}
         return row
@@ -281,8 +145,8 @@ class Record:
         for number, (name, rows) in enumerate(groups.items()):
             part = parts[name] = _shown(whole[number])
             part["connected"] = any(self.names.connected[row] for row in rows)
-            part["weight_norm"] = _plain(whole[number, WEIGHT])
-            part["update_ratio"] = _plain(ratios[number])
+            part["weight_norm"] = plain(whole[number, WEIGHT])
+            part["update_ratio"] = plain(ratios[number])
             if clipped is not None:
                 part["clipped"] = {**_shown(clipped[number])}
             if self.histogram:
@@ -335,11 +199,6 @@ class History(Sequence[Row]):
         return f"<History of {len(self)} recorded steps>"
 
 
-def is_finite(rows: np.ndarray) -> bool:
-    """Whether no gradient holds a NaN or an infinity."""
-    return not rows[:, NON_FINITE].any()
-
-
 def _shown(numbers: np.ndarray) -> GradientRow:
     count, total, norm, minimum, maximum, zeros, non_finite = numbers[:WEIGHT].tolist()
     finite = count - non_finite
@@ -347,21 +206,14 @@ def _shown(numbers: np.ndarray) -> GradientRow:
     rms = norm / math.sqrt(finite) if finite else 0.0
     return {
         "count": round(count),
-        "total": _plain(total),
-        "norm": _plain(norm),
-        "min": _plain(minimum),
-        "max": _plain(maximum),
+        "total": plain(total),
+        "norm": plain(norm),
+        "min": plain(minimum),
+        "max": plain(maximum),
         "zeros": round(zeros),
         "non_finite": round(non_finite),
-        "mean": _plain(mean),
-        "rms": _plain(rms),
-        "std": _plain(math.sqrt(max(rms**2 - mean**2, 0.0))),
+        "mean": plain(mean),
+        "rms": plain(rms),
+        "std": plain(math.sqrt(max(rms**2 - mean**2, 0.0))),
         "zero_fraction": zeros / count if count else 0.0,
     }
-
-
-def _plain(value: float | None) -> float | None:
-    """A number with the digits that float32 has, or None for what JSON cannot hold."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.8g}")

@@ -26,8 +26,10 @@ from kerasinit.callbacks._reaction import (
     Snapshots,
     action_for,
 )
-from kerasinit.callbacks._record import History, Reading, Record, Row, is_finite
+from kerasinit.callbacks._reading import Reading, is_finite
+from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
+from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
 

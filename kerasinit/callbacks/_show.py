@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from kerasinit.callbacks._record import Row
+from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import flat_rows
 
 LEVELS = ("variables", "layers")
@@ -31,7 +31,7 @@ def to_dataframe(rows: Iterable[Row], level: str = "variables") -> Any:
 
 
 def heat_map(rows: Iterable[Row], statistic: str = "norm") -> Any:
-    """A plotly figure of one statistic: layers downwards, steps to the right, log10 colours.
+    """A plotly figure of one statistic: layers upwards, steps to the right, log10 colours.
 
     Raises:
         ValueError: If there are no rows, or the statistic is no number.
@@ -70,7 +70,7 @@ def heat_map(rows: Iterable[Row], statistic: str = "norm") -> Any:
             hovertemplate="step %{x}<br>%{y}<br>" + statistic + " %{customdata:.3g}<extra></extra>",
         )
     )
-    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_yaxes(type="category")  # first layer at the bottom, as on the page of a report
     figure.update_layout(
         title=f"Gradient {statistic} by layer",
         xaxis_title="training step",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from kerasinit._safe_text import csv_cell
-from kerasinit.callbacks._record import Row
+from kerasinit.callbacks._schema import Row
 
 SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv")
 SHARED = ("run", "step", "epoch", "loss", "overflow")  # by the lines of one step

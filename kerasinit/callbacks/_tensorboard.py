@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kerasinit.callbacks._record import Row
+from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.signals import HISTOGRAM_EDGES
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,15 @@ GAIN_COLUMNS = (
     "activation", "forward", "centered", "backward", "chi\nper layer", "critical\nstd",
     "odd part\ngain", "odd part\nkind",
 )  # fmt: skip
+# Parts of Keras' messages about a class or function that it does not know.
+CUSTOM = (
+    "ustom object",
+    "register_keras_serializable",
+    "ould not locate",
+    "Unknown layer",
+    "explicitly deserialized",
+)
+NARROWEST = 80  # columns of the table of gains; a narrower terminal wraps its lines
 NOT_ACTIVATIONS = ("deserialize", "get", "serialize")  # what else lives in keras.activations
 
 
@@ -23,6 +34,8 @@ def diagnose(arguments: Arguments) -> int:
     from kerasinit.signals import diagnose as examine
 
     x, y = _batch(arguments.data)
+    for module in arguments.modules:
+        _import(module, arguments.model.parent)
     model = _model(arguments.model)
     try:
         diagnosis = examine(model, x, y)
@@ -45,16 +58,34 @@ def _model(path: Path) -> Any:
     try:
         return keras.saving.load_model(path)
     except Exception as error:  # a damaged file raises anything of zipfile, h5py and Keras
+        cause = _backend.cause_of(error)
+        cure = "Write one with `model.save('model.keras')`."
+        if any(hint in cause for hint in CUSTOM):
+            cure = "If it holds layers or losses of your own: `--import` the module that has them."
         raise ValueError(
-            f"{str(path)!r} could not be read as a saved Keras model: {_backend.cause_of(error)} "
-            f"({type(error).__name__}). Write one with `model.save('model.keras')`."
+            f"{str(path)!r} could not be read as a saved Keras model: {cause} "
+            f"({type(error).__name__}). {cure}"
+        ) from error
+
+
+def _import(module: str, folder: Path) -> None:
+    """Imports a module of the user's own, also from the current folder or that of the model."""
+    sys.path.extend([str(Path.cwd()), str(folder.resolve())])
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # the code of any module runs here
+        raise ValueError(
+            f"The module {module!r} could not be imported: {error} ({type(error).__name__}). It is "
+            "looked for where Python looks, in the current folder, and beside the model."
         ) from error
 
 
 def _batch(path: Path) -> tuple[Any, Any]:
-    """The arrays "x" and "y" (None if there is none) of an .npz file."""
-    from kerasinit.experiments._data import read_arrays
+    """The arrays "x" and "y" (None if there is none) of an .npz file; an .npy file is "x"."""
+    from kerasinit.experiments._data import read_array, read_arrays
 
+    if path.suffix == ".npy":
+        return read_array(path), None
     found = read_arrays(path)
     if "x" not in found:
         raise ValueError(
@@ -85,7 +116,7 @@ def gains(arguments: Arguments) -> int:
                 raise
             continue  # softmax and its like mix the units: they have no gain
         shown.add_row(*_gain_row(name))
-    console.print(shown)
+    console.print(shown, width=max(console.width, NARROWEST), crop=False)
     return 0
 
 
@@ -124,7 +155,8 @@ def catalog(arguments: Arguments) -> int:
     """`kerasinit list`: every initializer with its string, formula, use and source."""
     from kerasinit.initializers import catalog as entries
 
-    del arguments
+    if arguments.name:
+        return _one(arguments.name)
     console = results()
     if console.width >= WIDE:
         shown = table(
@@ -138,6 +170,36 @@ def catalog(arguments: Arguments) -> int:
         for entry in entries():
             shown.add_row(f"{entry.name}\n{_string(entry.strings)}", "\n".join(entry[2:]) + "\n")
     console.print(shown)
+    return 0
+
+
+def _one(name: str) -> int:
+    """`kerasinit list NAME`: what the catalog and the docstring say of one initializer."""
+    import inspect
+
+    from kerasinit import initializers
+    from kerasinit.models._near_names import near
+
+    entries = initializers.catalog()
+    known = {text.lower(): one for one in entries for text in (one.name, *one.strings)}
+    entry = known.get(name.lower())
+    if entry is None:
+        names = [text for one in entries for text in (one.name, *one.strings)]
+        raise ValueError(f"There is no initializer {name!r} here. {near(name, names)}")
+    cls = getattr(initializers, entry.name)
+    console = results()
+    arguments = [
+        one.replace(annotation=one.empty) for one in inspect.signature(cls).parameters.values()
+    ]
+    shown = inspect.Signature(arguments)
+    console.print(f"kerasinit.{entry.name}{shown}", style="bold", soft_wrap=True)
+    strings = ", ".join(map(repr, entry.strings)) or "none: it needs arguments"
+    for label, text in (
+        ("string", strings), ("formula", entry.formula), ("use", entry.use),
+        ("source", entry.source),
+    ):  # fmt: skip
+        console.print(f"  {label:8} {text}", soft_wrap=True)
+    console.print(f"\n{inspect.getdoc(cls)}", soft_wrap=True)
     return 0
 
 

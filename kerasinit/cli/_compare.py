@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
@@ -11,11 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 from kerasinit import experiments, report
+from kerasinit.cli._example import EXAMPLE
 from kerasinit.cli._interrupt import polite
 from kerasinit.cli._parser import Arguments
 from kerasinit.cli._progress import Tracker, progress
 from kerasinit.cli._screen import messages, results
-from kerasinit.cli._tables import ranking
+from kerasinit.cli._tables import legend, ranking
 from kerasinit.experiments._spec import own_builders
 
 RUNS = Path("kerasinit-runs")  # where runs go without --out, one directory each
@@ -28,12 +30,17 @@ SCHEDULER_PATIENCE = 10  # seconds to wait for a Dask scheduler
 
 def compare(arguments: Arguments) -> int:
     """`kerasinit compare`: the main job."""
+    if arguments.example:
+        results().file.write(EXAMPLE)
+        return 0
     report.require_extras()  # before the trainings, not after them
     if arguments.quick and arguments.spec:
         raise ValueError("--quick is the built-in comparison, smaller. Leave out the spec, or it.")
     console = messages()
     if arguments.spec and not arguments.quiet and (own := own_builders(arguments.spec)):
         console.print(f"Runs your own code, named in {arguments.spec}: {', '.join(own)}")
+    if arguments.spec:  # last: it shall not stand in for a module that is installed
+        sys.path.append(str(arguments.spec.resolve().parent))
     spec = _spec(arguments)
     baseline = experiments.chosen_baseline(arguments.baseline, list(spec.rules))
     out = arguments.out or _new_directory()
@@ -144,8 +151,11 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
     elif not arguments.quiet:
         found = report.settings(comparison)
         for setting in found[:MOST_TABLES]:
-            console.print(ranking(setting.label, setting.rows, width=console.width))
+            shown = ranking(setting.label, setting.rows, width=console.width)
+            console.print(shown, width=max(console.width, shown.width or 0), crop=False)
             console.print()
+        console.print(legend(comparison), style="dim")
+        console.print()
         if len(found) > MOST_TABLES:
             more = report.counted(len(found) - MOST_TABLES, "setting")
             console.print(f"{more} more: in the report, and in full with --format csv.")

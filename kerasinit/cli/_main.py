@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from kerasinit.cli._commands import catalog, diagnose, gains
 from kerasinit.cli._compare import INTERRUPTED, compare, rebuild
 from kerasinit.cli._parser import Arguments, parser
+from kerasinit.cli._play import playground
 from kerasinit.cli._screen import error
 
 SUCCESS, FAILURE, USAGE = 0, 1, 2
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable[[Arguments], int]] = {
     "diagnose": diagnose,
     "gains": gains,
     "list": catalog,
+    "playground": playground,
 }
 
 
@@ -36,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(argv, namespace=Arguments())
     except SystemExit as exit_:  # argparse has printed the help or the mistake
         return exit_.code if isinstance(exit_.code, int) else USAGE
+    if arguments.command is None:
+        parser().print_help()
+        return SUCCESS
     try:
         return COMMANDS[arguments.command](arguments)
     except (ValueError, TypeError, OSError, ImportError) as mistake:

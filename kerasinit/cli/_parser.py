@@ -10,16 +10,24 @@ from typing import Literal, NoReturn
 FORMATS = ("json", "csv", "md")
 
 OVERVIEW = """\
-Weight initialization for Keras: compare, diagnose, look up.
+Weight initialization for Keras. Questions, one call each:
+
+  How should this layer start?        kernel_initializer="kerasinit>Auto"
+  How should this whole model start?  kerasinit.initialize(model)
+  Is my signal healthy?               kerasinit diagnose model.keras --data batch.npz
+  Are my gradients, while it trains?  callbacks=[kerasinit.GradientStats()]
+  Which start is best for my data?    kerasinit compare
 
 examples:
-  kerasinit compare                        which initialization is best? (digits, about a minute)
+  kerasinit compare                        the built-in comparison (digits, about a minute)
   kerasinit compare --quick                the same, smaller, in seconds
+  kerasinit compare --example > spec.toml  a specification to begin with
   kerasinit compare spec.toml --out runs/a your own; run again to resume
   kerasinit report runs/a                  write the page again, without training
   kerasinit diagnose model.keras --data batch.npz
-  kerasinit gains gelu relu
-  kerasinit list
+  kerasinit gains gelu relu                gains and critical scales of activations
+  kerasinit list                           every initializer; with a name, all about it
+  kerasinit playground                     watch small networks learn, or not, from twelve starts
 """
 COMPARE = """\
 Trains the same models from every initialization, with several seeds, and ranks them.
@@ -29,11 +37,13 @@ plain networks and scikit-learn's digits. Finished trainings are kept in the dir
 command with the same --out goes on where an interrupted one stopped.
 
 A specification whose `models` name "package.module:function" runs that code: read the
-specification of a stranger first. Nothing else in it imports anything.
+specification of a stranger first. Nothing else in it imports anything. The module is looked for
+where Python looks, and beside the specification.
 
 examples:
   kerasinit compare
   kerasinit compare --quick --out runs/first
+  kerasinit compare --example > spec.toml
   kerasinit compare spec.toml --out runs/mine --baseline he_normal
   kerasinit compare spec.toml --out runs/mine --scheduler tcp://127.0.0.1:8786
   kerasinit compare --quick --quiet --format csv > table.csv
@@ -52,12 +62,21 @@ examples:
 DIAGNOSE = """\
 Looks at the signal of a model at its current weights: one batch forward and backward.
 
-The data file holds an array "x" and, for the gradients of the real loss, "y". Exit code 0 if the
-signal is healthy, 1 if not. Keras loads the model, in its safe mode: give it only a model file
-whose maker you trust, above all if it ends in .h5.
+The data file, .npz, holds an array "x" and, for the gradients of the real loss, "y"; one that ends
+in .npy is "x" alone. Exit code 0 if the signal is healthy, 1 if not. Keras loads the model, in its
+safe mode: give it only a model file whose maker you trust, above all if it ends in .h5. A model
+with layers or losses of your own needs the module that registers them: --import mylayers.
 
 examples:
   kerasinit diagnose model.keras --data batch.npz
+  kerasinit diagnose model.keras --data x.npy --import mylayers
+"""
+LIST = """\
+Every initializer: name, formula, when to use it. With a name: all about that one.
+
+examples:
+  kerasinit list
+  kerasinit list HeNormal
 """
 GAINS = """\
 The scale that keeps the signal, and what else a deep plain network does with an activation.
@@ -73,16 +92,31 @@ examples:
   kerasinit gains
   kerasinit gains gelu relu silu
 """
+PLAYGROUND = """\
+Trains a small network from twelve starts and writes a page to play with.
+
+The page shows two trainings beside each other, step by step: weights, gradients, what every unit
+answers, the decision boundary and the loss. It is one file and needs no network. Starts are zeros,
+constant, random_normal_0.01, _0.1, _0.2 and _1, uniform, glorot_uniform (Xavier), he_normal, lecun,
+lasagne and initialize; --left and --right also take the name of any other initializer.
+
+examples:
+  kerasinit playground
+  kerasinit playground --data spiral --activation relu --left constant --right he_normal
+  kerasinit playground --right orthogonal --out orthogonal.html
+"""
+DATA = ("circle", "xor", "gauss", "spiral")
 
 
 class Arguments(argparse.Namespace):
     """What was typed."""
 
-    command: str
+    command: str | None
     traceback: bool
     spec: Path | None
     out: Path | None
     quick: bool
+    example: bool
     scheduler: str | None
     format: Literal["json", "csv", "md"] | None
     quiet: bool
@@ -90,7 +124,13 @@ class Arguments(argparse.Namespace):
     path: Path
     model: Path
     data: Path
+    modules: list[str]
     activations: list[str]
+    name: str | None
+    sets: list[str]
+    activation: str
+    left: str
+    right: str
 
 
 def parser() -> argparse.ArgumentParser:
@@ -99,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
         prog="kerasinit", description=OVERVIEW, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     root.add_argument("--version", action="version", version=f"kerasinit {_version()}")
-    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND")
 
     def command(name: str, summary: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(
@@ -117,6 +157,7 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="run directory (default: a new one)"
     )
     compare.add_argument("--quick", action="store_true", help="the built-in comparison, smaller")
+    compare.add_argument("--example", action="store_true", help="print a specification to edit")
     compare.add_argument("--scheduler", metavar="ADDRESS", help="train on a Dask cluster")
     _output(compare)
     report = command("report", "write the page of a run again", REPORT)
@@ -125,13 +166,30 @@ def parser() -> argparse.ArgumentParser:
     diagnose = command("diagnose", "is the signal of a model healthy?", DIAGNOSE)
     diagnose.add_argument("model", type=Path, metavar="MODEL", help="a saved model, .keras or .h5")
     diagnose.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="one batch")
+    diagnose.add_argument(
+        "--import", dest="modules", action="append", default=[], metavar="MODULE",
+        help="import this first: it registers what the model is made of",
+    )  # fmt: skip
     gains = command("gains", "gains and critical scales of activations", GAINS)
     gains.add_argument(
         "activations", nargs="*", metavar="ACTIVATION", help="(default: all of Keras')"
     )
-    command(
-        "list", "all initializers: name, formula, when to use", "All initializers of kerasinit."
+    list_ = command("list", "all initializers: name, formula, when to use", LIST)
+    list_.add_argument("name", nargs="?", metavar="NAME", help="one initializer")
+    play = command("playground", "watch small networks learn from different starts", PLAYGROUND)
+    play.add_argument(
+        "--data", dest="sets", nargs="+", choices=DATA, default=list(DATA), metavar="SET",
+        help=f"{', '.join(DATA)} (default: all, to choose from in the page)",
+    )  # fmt: skip
+    play.add_argument("--activation", default="tanh", help="of the hidden layers (default: tanh)")
+    play.add_argument("--left", default="zeros", metavar="START", help="(default: zeros)")
+    play.add_argument(
+        "--right", default="initialize", metavar="START", help="(default: initialize)"
     )
+    play.add_argument(
+        "--out", type=Path, metavar="FILE.html", help="the page (default: playground.html)"
+    )
+    play.add_argument("--quiet", action="store_true", help="no progress")
     return root
 
 

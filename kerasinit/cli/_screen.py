@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import sys
@@ -11,7 +12,11 @@ from rich.console import Console
 from rich.text import Text
 
 from kerasinit._safe_text import safe
+from kerasinit.report import ICONS
 
+# What stands for the signs of the tables where an encoding lacks them.
+SIGNS = {"\u2013": "-", "\u2212": "-", "\u2026": "...", "\u00b7": ".", "\u201c": '"', "\u201d": '"'}
+PLAIN = "kerasinit.plain"  # name of the error handler that puts them in
 WIDTH_WITHOUT_TERMINAL = 120  # columns, in a file or a pipe
 
 
@@ -43,7 +48,7 @@ def _console(*, stderr: bool) -> Console:
     stream: Any = sys.stderr if stderr else sys.stdout
     terminal = stream.isatty()
     with contextlib.suppress(AttributeError):  # a stream in memory encodes nothing
-        stream.reconfigure(errors="backslashreplace")  # a file of Windows has cp1252
+        stream.reconfigure(errors=PLAIN)  # a file of Windows has cp1252
     return _Screen(
         file=stream,
         width=None if terminal else _columns(),
@@ -51,6 +56,21 @@ def _console(*, stderr: bool) -> Console:
         emoji=False,
         highlight=False,
     )
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Signs of ours in ASCII, icons left out, everything else written out."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    text = "".join(
+        SIGNS.get(char, " " if char in ICONS else char.encode("ascii", "backslashreplace").decode())
+        for char in lost
+    )
+    return text, error.end
+
+
+codecs.register_error(PLAIN, _plain)
 
 
 def _columns() -> int:

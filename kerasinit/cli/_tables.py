@@ -8,13 +8,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from kerasinit.experiments import ComparisonRow
-from kerasinit.report import Ranked, Word, ranked
+from kerasinit.experiments import Comparison, ComparisonRow
+from kerasinit.report import Ranked, RankedRow, Word, ranked
 
-WIDE = 116  # columns from which the comparison with the baseline has room
+PACKAGE, OURS = "kerasinit>", "ours: "  # what a string begins with, and how the tables say it
+WIDE = 116  # columns from which a table of text has a column for each of its parts
 ROOMY = 140  # columns from which every interval has room for a decimal
-NAME_WIDTH = 14  # columns of an initializer's name before it is folded
-LONGEST_WORD = 9  # columns of "vanishing", "symmetric", "exploding"
 STYLES = {"good": "green", "warn": "yellow", "bad": "red", "calm": "dim"}
 
 
@@ -49,45 +48,137 @@ def table(
 
 
 def ranking(title: str, rows: Iterable[ComparisonRow], *, width: int) -> Table:
-    """The ranked table of one setting.
+    """The ranked table of one setting: one line for each initializer, or two where width is short.
+
+    A word or a number is never cut: a table that needs more columns than there are is wider.
 
     Args:
         title: Name of the setting.
         rows: Best first.
-        width: Columns of the terminal: from `WIDE` on with the comparison with the baseline,
-            from `ROOMY` on with decimals in the intervals.
+        width: Columns of the terminal; from `ROOMY` on the intervals have decimals.
     """
-    wide = width >= WIDE
     lines = ranked(list(rows))
-    longest = max(len(line.initializer) for line in lines)
-    made = table(title)
-    made.add_column("#", justify="right", no_wrap=True)
-    made.add_column("initializer", min_width=min(longest, NAME_WIDTH), overflow="fold")
-    made.add_column("start", min_width=LONGEST_WORD + (2 if wide else 0))
-    for heading in (
-        "validation\naccuracy %", "training\naccuracy %", "seeds\nok", "epoch\n90 %",
-        "grad.\nfirst", "grad.\nlast",
-    ):  # fmt: skip
-        made.add_column(heading, justify="right", no_wrap=True)
-    if wide:
-        made.add_column("difference\npoints", justify="right", no_wrap=True)
-        made.add_column("against\nbaseline", no_wrap=True)
-    for line in lines:
-        cells: list[str | Text] = [
-            str(line.rank),
-            Text(line.initializer, style="bold" if line.rank == 1 else ""),
-            _word(line.verdict, wide),
-            _estimate(line.val, width >= ROOMY),
-            _estimate(line.train, width >= ROOMY),
-            line.trained.replace(" of ", "/"),
-            line.epochs,
-            line.first,
-            line.last,
-        ]
-        if wide:
-            cells += [_estimate(line.difference, True), _word(line.conclusion, wide)]
-        made.add_row(*cells)
+    made, needed = _one_line_each(title, lines, decimals=width >= ROOMY)
+    if needed > width:
+        made, needed = _two_lines_each(title, lines)
+    if needed > width:
+        made.width = needed
     return made
+
+
+def _one_line_each(title: str, lines: Sequence[RankedRow], *, decimals: bool) -> tuple[Table, int]:
+    headings = (
+        "#", "initializer", "start", "validation\naccuracy %", "training\naccuracy %",
+        "seeds\ntrained", "epoch\n90 %", "grad.\nfirst", "grad.\nlast", "difference\npoints",
+        "against\nbaseline",
+    )  # fmt: skip
+    rows = [
+        [
+            Text(str(line.rank)),
+            _name(line),
+            _word(line.verdict, True),
+            _estimate(line.val, decimals),
+            _estimate(line.train, decimals),
+            _trained(line),
+            Text(line.epochs),
+            Text(line.first),
+            Text(line.last),
+            _estimate(line.difference, True),
+            _word(line.conclusion, True),
+        ]
+        for line in lines
+    ]
+    return _filled(title, headings, rows, wrapped=(1, 2), left=(1, 2, 10))
+
+
+def _two_lines_each(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]:
+    headings = (
+        "#", "initializer\nstart, against baseline", "validation %\ndifference, points",
+        "training %\nepoch of 90 %", "seeds trained\ngradient",
+    )  # fmt: skip
+    rows = [
+        [
+            Text(str(line.rank)),
+            _above(
+                _name(line),
+                Text.assemble(_word(line.verdict, False), "; ", _word(line.conclusion, False)),
+            ),
+            _above(_estimate(line.val, True), _estimate(line.difference, True)),
+            _above(_estimate(line.train, True), Text(line.epochs)),
+            _above(_trained(line), Text(f"{line.first}, {line.last}")),
+        ]
+        for line in lines
+    ]
+    return _filled(title, headings, rows, wrapped=(1,), left=(1, 2, 3, 4))
+
+
+def _filled(
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Text]],
+    *,
+    wrapped: Sequence[int],
+    left: Sequence[int],
+) -> tuple[Table, int]:
+    """A table, and the columns that it needs: those in `wrapped` may break at spaces."""
+    made = table(title)
+    needed = len(headings) - 1
+    for place, heading in enumerate(headings):
+        cells = [heading, *(row[place].plain for row in rows)]
+        parts = [part for cell in cells for part in _parts(cell, place in wrapped)]
+        needed += max(map(len, parts))
+        made.add_column(
+            heading,
+            justify="left" if place in left else "right",
+            no_wrap=place not in wrapped,
+            min_width=max(map(len, parts)),
+        )
+    for row in rows:
+        made.add_row(*row)
+    return made, needed
+
+
+def _parts(text: str, wrapped: bool) -> list[str]:
+    return text.split() if wrapped else text.split("\n")
+
+
+def legend(comparison: Comparison) -> str:
+    """What the columns of the ranked tables mean, in a few lines."""
+    rows = comparison.rows
+    lines = [
+        "validation, training: accuracy at the end, and its 95 % interval over the seeds.",
+        "trained: seeds whose training accuracy ends more than halfway from guessing to perfect.",
+        "start: the signal before the first step. gradient: its norm then, in the first and the "
+        "last layer.",
+        f"difference: validation accuracy less that of {short_name(comparison.baseline)}, seed by "
+        "seed; undetermined: these seeds cannot tell.",
+    ]
+    if any(row.initializer.startswith(PACKAGE) for row in rows):
+        lines.append(f'{OURS}HeNormal stands for "{PACKAGE}HeNormal".')
+    if any(row.diverged for row in rows):
+        lines.append("diverged: the loss became NaN or infinite; counts as 0 in the place.")
+    return "\n".join(lines)
+
+
+def short_name(label: str) -> str:
+    """An initializer as the tables name it.
+
+    >>> short_name("kerasinit>HeNormal")
+    'ours: HeNormal'
+    """
+    return OURS + label.removeprefix(PACKAGE) if label.startswith(PACKAGE) else label
+
+
+def _name(line: RankedRow) -> Text:
+    return Text(short_name(line.initializer), style="bold" if line.rank == 1 else "")
+
+
+def _trained(line: RankedRow) -> Text:
+    return Text(", ".join(filter(None, (line.trained.replace(" of ", "/"), line.diverged))))
+
+
+def _above(first: Text, second: Text) -> Text:
+    return Text.assemble(first, "\n", second)
 
 
 def _word(word: Word, icon: bool) -> Text:
@@ -96,9 +187,12 @@ def _word(word: Word, icon: bool) -> Text:
 
 def _estimate(value: Ranked, decimals: bool) -> Text:
     """The value and, dimmer, its interval: in whole points where there is little room."""
+    if value.note:
+        return Text.assemble(value.text, (f" {value.note}", "dim"))
     if not value.low:
         return Text(value.text)
     ends = [value.low, value.high]
     if not decimals:
-        ends = [f"{float(end):.0f}" for end in ends]
+        whole = [f"{float(end):.0f}" for end in ends]
+        ends = ends if whole[0] == whole[1] else whole
     return Text.assemble(value.text, (f" {value.between.join(ends)}", "dim"))

@@ -121,8 +121,8 @@ def _cell_rows(
     rows = []
     for rank, label in enumerate(order, start=1):
         members = chosen[label]
-        accuracy = _final(members, "val_accuracy")
-        own_picks = picks if len(members) == len(seeds) else resample(rng, len(members))
+        sound = [replica for replica in members if not replica.diverged]
+        own_picks = picks if len(sound) == len(seeds) else resample(rng, max(len(sound), 1))
         difference = _paired(members, chosen.get(baseline, []), rng)
         verdict, evidence = _verdict(members)
         trained = any(replica.trained for replica in (*members, *chosen.get(baseline, ())))
@@ -135,9 +135,13 @@ def _cell_rows(
                 rank=rank,
                 rank_interval=places[label],
                 replicas=len(members),
-                train_accuracy=estimate(_final(members, "accuracy"), own_picks),
-                val_accuracy=estimate(accuracy, own_picks),
-                val_accuracy_by_seed=tuple(accuracy.tolist()),
+                diverged=len(members) - len(sound),
+                train_accuracy=_estimate(sound, "accuracy", own_picks),
+                val_accuracy=_estimate(sound, "val_accuracy", own_picks),
+                val_accuracy_by_seed=tuple(
+                    math.nan if replica.diverged else replica.final.get("val_accuracy", math.nan)
+                    for replica in members
+                ),
                 trained_share=float(np.mean([replica.trained for replica in members])),
                 epochs_to_target=_median_epochs(members),
                 first_gradient=_start_gradient(members, 0),
@@ -187,6 +191,10 @@ def _best_rate(replicas: Sequence[Replica]) -> list[Replica]:
 
 def _final(replicas: Sequence[Replica], curve: str) -> np.ndarray:
     return np.array([replica.final.get(curve, math.nan) for replica in replicas])
+
+
+def _estimate(replicas: Sequence[Replica], curve: str, picks: np.ndarray) -> Estimate:
+    return estimate(_final(replicas, curve), picks) if replicas else Estimate(math.nan)
 
 
 def _rank_key(replicas: Sequence[Replica]) -> tuple[float, float, str]:
@@ -251,12 +259,15 @@ def _verdict(replicas: Sequence[Replica]) -> tuple[str, str]:
     """The most frequent start verdict, and what it was seen by.
 
     Causes that only slow a training down count where it did not reach the target. A healthy start
-    that led nowhere "did not train".
+    that led nowhere "did not train", or "diverged".
     """
     (cause, count), *_ = Counter(replica.start["cause"] for replica in replicas).most_common()
     if cause in SLOWING and _median_epochs(replicas) is not None:
         cause = "healthy"
     if cause == "healthy" or 2 * count < len(replicas):
+        diverged = sum(replica.diverged for replica in replicas)
+        if 2 * diverged > len(replicas):
+            return "diverged", f"the loss of {diverged} of {len(replicas)} seeds became NaN or inf"
         stuck = sum(not replica.trained for replica in replicas)
         if 2 * stuck > len(replicas):
             return "did not train", f"{stuck} of {len(replicas)} seeds stayed near guessing"

@@ -124,9 +124,9 @@ def find(name: str) -> Builder:
         return _with_taken_arguments(function)
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"The model {name!r} could not be imported: {error}. A module is looked for where "
-            "Python looks: in the current folder with `python -m kerasinit compare`, and in the "
-            "folders of PYTHONPATH."
+            f"The model {name!r} could not be imported: {error}. `kerasinit compare` looks for a "
+            "module beside the specification and where Python looks; `Experiment` where Python "
+            "looks: put the folder into PYTHONPATH, or import the module first."
         ) from error
     except Exception as error:  # the code of any module runs here
         raise ValueError(

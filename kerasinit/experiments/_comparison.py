@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from kerasinit._columns import columns, html_table
+from kerasinit._safe_text import encodable, safe
 from kerasinit._typing import Config
 from kerasinit.experiments._bootstrap import Estimate
 from kerasinit.experiments._records import Replica
 
+HEADINGS = ("initializer", "validation accuracy", "trained", "start", "against baseline")
 Conclusion: TypeAlias = Literal["better", "worse", "equal", "undetermined", "baseline"]
 
 
@@ -25,16 +28,18 @@ class ComparisonRow:
         rank: Place in the cell by mean validation accuracy, from 1.
         rank_interval: Places that 95 % of the resampled seeds gave.
         replicas: Number of seeds.
-        train_accuracy: Final training accuracy.
-        val_accuracy: Final validation accuracy.
-        val_accuracy_by_seed: The same per seed, in the order of the seeds.
+        diverged: Number of seeds whose loss ended as NaN or infinity. They have no accuracy; in the
+            place and in the difference they count as 0.
+        train_accuracy: Final training accuracy of the others; NaN if there are none.
+        val_accuracy: Final validation accuracy of the others.
+        val_accuracy_by_seed: The same per seed, in the order of the seeds; NaN where diverged.
         trained_share: Share of seeds that trained.
         epochs_to_target: Median over seeds; None if fewer than half of them got there.
         first_gradient: Norm of the first layer's kernel gradient before training, geometric
             mean over seeds; None if nothing was measured.
         last_gradient: The same for the last layer.
         verdict: One plain word for how it starts: "healthy", a cause of
-            `kerasinit.signals`, or "did not train".
+            `kerasinit.signals`, or, after a healthy start, "did not train" or "diverged".
         evidence: What the verdict was seen by.
         difference: Validation accuracy less that of the baseline, paired over seeds; None for
             the baseline itself or where no seeds can be paired.
@@ -47,6 +52,7 @@ class ComparisonRow:
     rank: int
     rank_interval: tuple[int, int]
     replicas: int
+    diverged: int = 0
     train_accuracy: Estimate
     val_accuracy: Estimate
     val_accuracy_by_seed: tuple[float, ...]
@@ -91,6 +97,25 @@ class Comparison:
         found = [r for r in self.replicas if r.initializer == row.initializer and r.cell == cell]
         return tuple(sorted(found, key=lambda replica: replica.seed))
 
+    def __repr__(self) -> str:
+        initializers = len({row.initializer for row in self.rows})
+        return safe(
+            f"<Comparison of {initializers} initializers in {len(self.cells)} setting(s): "
+            f"{len(self.replicas)} trainings, baseline {self.baseline!r}>"
+        )
+
+    def __str__(self) -> str:
+        parts = [repr(self)[1:-1]]
+        for cell in self.cells:
+            title = ", ".join(f"{name} {value}" for name, value in cell.items())
+            parts += ["", safe(title), columns(HEADINGS, [_cells(r) for r in self.rows_of(cell)])]
+        return encodable("\n".join(parts))
+
+    def _repr_html_(self) -> str:
+        parts = list(dict.fromkeys(name for cell in self.cells for name in cell))
+        rows = [[*(str(row.cell.get(p, "")) for p in parts), *_cells(row)] for row in self.rows]
+        return html_table(repr(self)[1:-1], [*parts, *HEADINGS], rows)
+
     def to_dict(self) -> Config:
         """Plain values, without the replicas."""
         return {
@@ -98,6 +123,18 @@ class Comparison:
             "baseline": self.baseline,
             "rows": [asdict(row) for row in self.rows],
         }
+
+
+def _cells(row: ComparisonRow) -> list[str]:
+    """A row in the words of `HEADINGS`."""
+    everyone = row.diverged == row.replicas
+    return [
+        row.initializer,
+        "diverged" if everyone else str(row.val_accuracy),
+        f"{round(row.trained_share * row.replicas)} of {row.replicas}",
+        row.verdict,
+        row.conclusion,
+    ]
 
 
 def _cell_text(row: ComparisonRow) -> str:

@@ -86,7 +86,9 @@ def require(name: str) -> None:
         _sklearn()
     elif name.endswith(".npz"):
         if not Path(name).is_file():
-            raise ValueError(f"There is no file {name!r}. Pass the path of an .npz file.")
+            raise ValueError(
+                f"There is no file {name!r} in {str(Path.cwd())!r}. Pass the path of an .npz file."
+            )
     elif name.startswith("keras:"):
         if name.removeprefix("keras:") not in KERAS_SETS:
             raise ValueError(f"Unknown data {name!r}. After 'keras:' use one of {KERAS_SETS}.")
@@ -146,6 +148,24 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         ) from error
 
 
+def read_array(path: str | Path) -> np.ndarray:
+    """The array of an `.npy` file.
+
+    Raises:
+        ValueError: If it is none, is damaged, or holds objects, which could run code.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return np.asarray(np.load(stream))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(2, "No such data file", str(path)) from error
+    except Exception as error:  # as of `read_arrays`
+        raise ValueError(
+            f"{str(path)!r} could not be read as an .npy file of a plain array: {error} "
+            f"({type(error).__name__}). Write one with `numpy.save(path, x)`."
+        ) from error
+
+
 def _from_file(name: str) -> Dataset:
     found = read_arrays(name)
     validation = {"x_val", "y_val"} & found.keys()
@@ -182,17 +202,27 @@ def _check_arrays(name: str, x_name: str, x: np.ndarray, y_name: str, y: np.ndar
             f"{name!r}: {x_name!r} must hold numbers, of shape (examples, ...). Received: shape "
             f"{x.shape} and type {x.dtype}."
         )
+    if y.ndim == 1 and len(x) == len(y) and y.dtype.kind == "f" and np.any(y != np.round(y)):
+        raise ValueError(
+            f"{name!r}: {y_name!r} must hold labels: a comparison trains classifiers, not "
+            f"regressions. Received: {y_name} of type {y.dtype}, the first {y[0]:g}. Sort the "
+            "targets into classes, such as `numpy.digitize(y, numpy.quantile(y, [0.25, 0.5, "
+            "0.75]))`."
+        )
     if y.ndim != 1 or len(x) != len(y) or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(
             f"{name!r}: {y_name!r} must hold one integer label per example of {x_name!r}. "
             f"Received: {x_name} of shape {x.shape}, {y_name} of shape {y.shape} and type "
             f"{y.dtype}."
         )
-    wrong = int(np.sum(~(np.abs(x) <= LARGEST)))
-    if wrong:
+    wrong = ~(np.abs(x) <= LARGEST)
+    if wrong.any():
+        rows = np.flatnonzero(wrong.reshape(len(x), -1).any(axis=1))
+        value = x[rows[0]][wrong[rows[0]]].flat[0]
         raise ValueError(
             f"{name!r}: {x_name!r} must hold finite numbers of at most {LARGEST:g}. Received: "
-            f"{wrong} of {x.size} that are not. Replace or leave them out: no model trains on NaN."
+            f"{wrong.sum()} of {x.size} that are not, in {len(rows)} of {len(x)} rows; the first "
+            f"is {value} in row {rows[0]}. Replace or leave them out: no model trains on NaN."
         )
 
 

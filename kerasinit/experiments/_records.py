@@ -84,6 +84,11 @@ class Replica:
         """Last value of every curve."""
         return {name: curve[-1] for name, curve in self.curves.items() if curve}
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the training ended with a loss that is not finite: it has no accuracy then."""
+        return not math.isfinite(self.final.get("loss", 0.0))
+
     def to_line(self) -> str:
         """The record as one line of strict JSON, without the line end."""
         return json.dumps(_plain(vars(self)), allow_nan=False, separators=(",", ":"))

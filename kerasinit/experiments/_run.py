@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from kerasinit import _backend
+from kerasinit._safe_text import kind_in_words
 from kerasinit._typing import Config
 from kerasinit.experiments import _data
 from kerasinit.experiments._cell import Cell, build, train
@@ -74,6 +75,11 @@ def run(
         ValueError: If something in the spec cannot be trained, `out` holds something else, or
             another run writes into it.
     """
+    if not isinstance(spec, Experiment):
+        raise TypeError(
+            f"`spec` must be an `Experiment`. Received: {kind_in_words(spec)}. "
+            "`Experiment.load('spec.toml')` reads one."
+        )
     directory = RunDirectory(Path(out))
     directory.prepare(spec.to_dict())
     with directory.writer() as writer:

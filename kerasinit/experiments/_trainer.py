@@ -81,7 +81,7 @@ class Trainer:
         self.calls, self._tap_shapes = find_calls(model, self.probe_x)
         self._count, size = 1, None
         if replicas is not None:
-            needed = _bytes_of(model, self._tap_shapes, self.batch_size)
+            needed = bytes_of(model, self._tap_shapes, self.batch_size)
             self._count, size = _backend.parts_of(replicas, needed)
         self._lead: tuple[int, ...] = () if size is None else (size,)
         self._labels = np.eye(dataset.classes, dtype="float32")
@@ -260,7 +260,8 @@ def find_calls(model: Any, x: np.ndarray) -> tuple[list[WatchedCall], list[tuple
         keras.StatelessScope(),
     ):
         report_to(watch)
-        watch.mark_outputs(_backend.quietly(model)(ops.convert_to_tensor(x), training=False))
+        inputs = keras.tree.map_structure(ops.convert_to_tensor, x)
+        watch.mark_outputs(_backend.quietly(model)(inputs, training=False))
     if watch.calls and not any(call.is_output for call in watch.calls):
         watch.calls[-1].is_output = True  # reshaped or scaled on its way out
     return watch.calls, [shape for shape, _ in watch.shapes]
@@ -285,11 +286,11 @@ def _spread(found: Sequence[np.ndarray], where: Sequence[bool]) -> list[np.ndarr
 def replicas_per_call(model: Any, x: np.ndarray, batch_size: int, wanted: int) -> int:
     """How many of `wanted` replicas fit into `MEMORY` at once, in groups of equal size."""
     _, shapes = find_calls(model, x[:PROBE_EXAMPLES])
-    groups = -(-wanted * _bytes_of(model, shapes, batch_size) // MEMORY)
+    groups = -(-wanted * bytes_of(model, shapes, batch_size) // MEMORY)
     return -(-wanted // max(groups, 1))
 
 
-def _bytes_of(model: Any, tap_shapes: Sequence[tuple[int, ...]], batch_size: int) -> int:
+def bytes_of(model: Any, tap_shapes: Sequence[tuple[int, ...]], batch_size: int) -> int:
     """Bytes that one replica needs for a step.
 
     Counted are weights, gradients, two optimizer slots and a copy of the weights, and the

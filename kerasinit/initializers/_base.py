@@ -6,6 +6,7 @@ import abc
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, Self, TypeVar
 
 import keras
@@ -15,6 +16,7 @@ from kerasinit import _backend, theory
 from kerasinit._seeds import folded
 from kerasinit._typing import Axes, Config, SeedLike, Shape, Tensor
 from kerasinit.initializers._counted_seed import CountedSeed, checked_seed
+from kerasinit.initializers._equal_seeds import next_position
 from kerasinit.initializers._given_axes import axes_at, checked_axes
 from kerasinit.initializers._kernel_matrices import KernelMatrices, matrices
 from kerasinit.initializers._site import Site, find_site
@@ -62,6 +64,12 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
         >>> layer = keras.layers.DepthwiseConv2D(3, depthwise_initializer=Cauchy(seed=1))
         >>> layer.build((None, 8, 8, 16))  # fan_in is 9, not 3 * 3 * 16
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Gives the class a constructor of its own name, as Python's errors about arguments say."""
+        super().__init_subclass__(**options)
+        if "__init__" not in vars(cls):
+            cls.__init__ = _renamed(cls.__init__, cls)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -123,6 +131,21 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
             ValueError: If a named axis does not exist, or is both an input and an output.
         """
         return axes_at(self, shape, site).fans(shape)
+
+    def __repr__(self) -> str:
+        try:
+            arguments = self.arguments
+        except TypeError:  # of a class with a `get_config` of its own
+            return f"{type(self).__name__}(...)"
+        usual = {name: one.default for name, one in _parameters(type(self)).items()}
+        told = {
+            name: value
+            for name, value in arguments.items()
+            if name in ("gain", "seed") or not _is_same(value, usual[name])
+        }
+        told["seed"] = told.pop("seed")  # last
+        shown = (f"{name}={_short(value)}" for name, value in told.items())
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -186,12 +209,45 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
             return self.seed
         if site is None:
             return int(self.seed) % NUM_SEEDS
-        position = self.seed.filled if site.pretend else self.seed.next_position()
+        if site.pretend:
+            position = self.seed.filled
+        else:
+            position = self.seed.next_position() if site.again else next_position(self.seed, site)
         return folded(self.seed, position=position, role=site.role, path=site.path)
 
     def _view(self, shape: Shape, site: Site | None, *, window: bool) -> KernelMatrices:
         """The kernel as matrices, with the window in the rows or not."""
         return matrices(shape, axes_at(self, shape, site), window=window)
+
+
+def _renamed(constructor: Any, cls: type) -> Any:
+    """A copy of an inherited constructor under the name of the class that inherits it."""
+    if not isinstance(constructor, FunctionType):
+        return constructor
+    own = FunctionType(
+        constructor.__code__,
+        constructor.__globals__,
+        constructor.__name__,
+        constructor.__defaults__,
+        constructor.__closure__,
+    )
+    own.__kwdefaults__ = constructor.__kwdefaults__
+    own.__annotations__ = constructor.__annotations__
+    own.__qualname__ = f"{cls.__qualname__}.__init__"
+    return own
+
+
+def _short(value: Any) -> str:
+    """An argument in a few characters, without addresses."""
+    text = repr(value)
+    if text.startswith("<"):
+        return str(getattr(value, "__name__", f"{type(value).__name__}(...)"))
+    return text
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    """Whether an argument holds its default; arrays never count as the same."""
+    return value is default or (type(value) is type(default) and bool(value == default))
 
 
 @functools.cache

@@ -24,12 +24,14 @@ class Site:
         role: Which variable: the layer's attribute that holds the initializer, without its ending,
             such as `"kernel"`, `"recurrent"`, `"depthwise"`, `"bias"`; empty when none does.
         pretend: Whether Keras only asks for a value to trace with; the variable is filled later.
+        again: Whether the variable has been filled before, when its layer was built.
     """
 
     layer: Any
     path: str
     role: str
     pretend: bool = False
+    again: bool = False
 
 
 def find_site(initializer: Any, shape: Shape) -> Site | None:
@@ -50,7 +52,8 @@ def find_site(initializer: Any, shape: Shape) -> Site | None:
         return None
     path = "/".join(names[outside:] if len(names) > outside else names)
     role = _role(layer, initializer, shape)
-    return Site(layer, path, role, pretend=_backend.in_stateless_scope())
+    again = deferred is None and layer.built and (not role or variable_of(layer, role) is not None)
+    return Site(layer, path, role, pretend=_backend.in_stateless_scope(), again=again)
 
 
 def _outer_models(scopes: list[tuple[str, Any]]) -> int:

@@ -50,4 +50,15 @@ def is_transparent(call: GraphCall, graph: Graph) -> bool:
     unknown = family == "other" and isinstance(operation, keras.layers.Layer)
     if not unknown or mixes(operation) or own_activation(operation) is not None:
         return False
-    return graph.shape[call.inputs[0]][1:] == call.shapes[0][1:] and not is_norm(operation)
+    if is_norm(operation):
+        return False
+    return may_be_equal(graph.shape[call.inputs[0]][1:], call.shapes[0][1:])
+
+
+def may_be_equal(first: tuple[int | None, ...], second: tuple[int | None, ...]) -> bool:
+    """Whether two shapes are equal where both are known."""
+    if len(first) != len(second):
+        return False
+    return all(
+        one == other or None in (one, other) for one, other in zip(first, second, strict=True)
+    )

@@ -18,6 +18,7 @@ import keras
 from keras import ops
 
 from kerasinit import _backend, initializers
+from kerasinit._safe_text import safe
 from kerasinit._typing import Shape, Tensor
 from kerasinit.initializers._mirrors import Mirrors
 from kerasinit.models._describe import describe
@@ -153,7 +154,8 @@ def checked_draw(choice: Choice, seed: int) -> Tensor:
         values = ops.convert_to_tensor(draw(choice, seed), slot.variable.dtype)
     except Exception as error:
         raise ValueError(
-            f"{name} cannot fill {slot.path!r} of shape {slot.shape}: {error} Nothing was changed."
+            f"{name} cannot fill {slot.path!r} of shape {slot.shape}: {_told(error)} Nothing was "
+            "changed."
         ) from error
     if tuple(values.shape) != slot.shape:
         raise ValueError(
@@ -198,7 +200,7 @@ def check(choices: Iterable[Choice]) -> None:
         except Exception as error:
             raise ValueError(
                 f"{describe(choice.initializer)} cannot fill {choice.slot.path!r} of shape "
-                f"{shape}: {error} Nothing was changed."
+                f"{shape}: {_told(error)} Nothing was changed."
             ) from error
         if tuple(spec.shape) != shape:
             raise ValueError(
@@ -206,6 +208,10 @@ def check(choices: Iterable[Choice]) -> None:
                 f"{choice.slot.path!r} of shape {shape}. Nothing was changed."
             )
         _checked.add(key)
+
+
+def _told(error: Exception) -> str:
+    return safe(str(error), lines=True)
 
 
 _checked: set[tuple[Any, ...]] = set()  # (initializer, layer kind, shape) seen to work

@@ -24,7 +24,7 @@ def first_batch(data: Any) -> Any:
     """
     if isinstance(data, keras.utils.PyDataset):
         batches = iter([data[0]])
-    elif _is_batch(data):
+    elif is_batch(data):
         return data
     else:
         batches = iter(data)
@@ -35,7 +35,7 @@ def first_batch(data: Any) -> Any:
     return keras.utils.unpack_x_y_sample_weight(batch)[0]
 
 
-def _is_batch(data: Any) -> bool:
+def is_batch(data: Any) -> bool:
     """Whether `data` is an array, or a structure of arrays."""
     if isinstance(data, (list, tuple, dict, np.ndarray)) or keras.ops.is_tensor(data):
         return True

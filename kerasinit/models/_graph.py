@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,10 @@ import keras
 from kerasinit import _backend
 from kerasinit.layers import is_closed, weight_kind
 
-BATCH = 2  # samples in a trace that has to know their number
+# Samples, and entries of every other axis of unknown size, in the trace of a `call`; None where it
+# need not know them. 32 is an image that may be halved five times, 8 a short sequence.
+SIZES: tuple[tuple[int | None, int | None], ...] = ((None, None), (2, None), (2, 32), (2, 8))
+CONTEXT = ("training", "mask")  # arguments that Keras drops where a `call` has none of that name
 
 
 @dataclass(frozen=True)
@@ -106,23 +110,30 @@ class Graph:
         return known
 
 
-def read_graph(model: Any) -> Graph | None:
-    """The flat graph of a built model, or None where its `call` cannot be traced.
+class UnreadableError(Exception):
+    """The `call` of a model cannot be traced; the message says why."""
+
+
+def read_graph(model: Any) -> Graph:
+    """The flat graph of a built model.
 
     Args:
         model: A built Keras model or layer.
+
+    Raises:
+        UnreadableError: If its `call` cannot be traced.
     """
     reader = _Reader()
-    with _backend.without_traces(_backend.flat_layers(model)):
+    with _backend.symbolic_calls(_backend.flat_layers(model)):
         try:
-            ends = _backend.functional_ends(model) or _traced(model, _arguments(model))
-            inputs = tuple(reader.number(tensor) for tensor in keras.tree.flatten(ends[0]))
-            shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(ends[0]))
-            calls = tuple(reader.read(*ends))
-        except Exception:  # noqa: BLE001 - the `call` of any model runs here
-            return None
-        outputs = tuple(reader.number(tensor) for tensor in keras.tree.flatten(ends[1]))
-    return Graph(inputs, outputs, calls, shapes, reader.unread)
+            inputs, outputs = _backend.functional_ends(model) or _traced(model)
+            numbers = tuple(reader.number(tensor) for tensor in keras.tree.flatten(inputs))
+            shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(inputs))
+            calls = tuple(reader.read(_backend.graph_calls(inputs, outputs)))
+        except Exception as error:
+            raise UnreadableError(_in_short(error)) from error
+        made = tuple(reader.number(tensor) for tensor in _backend.symbolic_tensors(outputs))
+    return Graph(numbers, made, calls, shapes, reader.unread)
 
 
 class _Reader:
@@ -140,9 +151,9 @@ class _Reader:
             self._kept.append(tensor)
         return self._numbers[id(tensor)]
 
-    def read(self, inputs: Any, outputs: Any) -> Iterator[GraphCall]:
-        for operation, arguments, sources, made in _backend.graph_calls(inputs, outputs):
-            inside = _open(operation, arguments, sources, self.unread)
+    def read(self, calls: list[Any]) -> Iterator[GraphCall]:
+        for operation, arguments, sources, made in calls:
+            inside = _open(operation, arguments, sources, made, self.unread)
             if inside is None:
                 yield GraphCall(
                     operation,
@@ -153,24 +164,36 @@ class _Reader:
                 continue
             # A model that is called twice is read twice, under new numbers for its inside.
             outer = dict(self._numbers)
-            for inner, source in zip(keras.tree.flatten(inside[0]), sources, strict=True):
+            for inner, source in zip(inside.inputs, sources, strict=True):
                 self._numbers[id(inner)] = self.number(source)
                 self._kept.append(inner)
-            yield from self.read(*inside)
-            results = [self.number(tensor) for tensor in keras.tree.flatten(inside[1])]
+            yield from self.read(inside.calls)
+            results = [self.number(tensor) for tensor in inside.outputs]
             self._numbers = outer
             for tensor, result in zip(made, results, strict=True):
                 self._numbers[id(tensor)] = result
                 self._kept.append(tensor)
 
 
+@dataclass(frozen=True)
+class _Inside:
+    """What a call does inside, with Keras tensors of its own."""
+
+    inputs: list[Any]
+    outputs: list[Any]
+    calls: list[Any]
+
+
 def _open(
-    operation: Any, arguments: Any, sources: list[Any], unread: dict[int, str]
-) -> tuple[Any, Any] | None:
-    """Inside of a nested model or composite layer, as (inputs, outputs); None for a plain call."""
+    operation: Any, arguments: Any, sources: list[Any], made: list[Any], unread: dict[int, str]
+) -> _Inside | None:
+    """Inside of a nested model or composite layer; None for a plain call."""
     ends = _backend.functional_ends(operation)
     if ends is not None:
-        return ends if len(keras.tree.flatten(ends[0])) == len(sources) else None
+        inputs, outputs = map(_backend.symbolic_tensors, ends)
+        if len(inputs) != len(sources):
+            return None
+        return _Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
     if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
         return None
     if len(_backend.flat_layers(operation)) == 1:
@@ -179,43 +202,66 @@ def _open(
     if any(weight_kind(operation, variable) == "kernel" for variable in own):
         unread[id(operation)] = "it has a kernel of its own beside its layers"
         return None
-    for known in (None, BATCH):  # a `call` may need to know the size of the batch
-        fresh = [_like(tensor, known) for tensor in sources]
+    for sizes in SIZES:
+        fresh = [_like(tensor, *sizes) for tensor in sources]
         try:
             new = {id(old): one for old, one in zip(sources, fresh, strict=True)}
             args, kwargs = arguments.fill_in(new)
-            outputs = operation.call(*args, **kwargs)
+            results = operation.call(*args, **_accepted(operation, kwargs))
+            outputs = _backend.symbolic_tensors(results)
+            calls = _backend.graph_calls(fresh, outputs)
+            if len(outputs) != len(made):
+                raise ValueError(f"its call returns {len(outputs)} tensors, not {len(made)}")
         except Exception as error:  # noqa: BLE001 - the `call` of any layer runs here
-            unread[id(operation)] = f"{type(error).__name__}: {error}"
+            unread[id(operation)] = _in_short(error)
         else:
             unread.pop(id(operation), None)
-            return fresh, outputs
+            return _Inside(fresh, outputs, calls)
     return None
 
 
-def _like(tensor: Any, batch: int | None) -> Any:
-    size, *rest = tensor.shape or (None,)
-    shape = (batch if size is None else size, *rest) if tensor.shape else ()
-    return keras.Input(batch_shape=shape, dtype=tensor.dtype)
+def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments without those of the context that `call` does not take, as Keras does."""
+    known = inspect.signature(operation.call).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return kwargs
+    return {name: value for name, value in kwargs.items() if name in known or name not in CONTEXT}
 
 
-def _arguments(model: Any) -> Any:
+def _like(tensor: Any, batch: int | None, others: int | None) -> Any:
+    shape = [batch if axis == 0 else others for axis in range(len(tensor.shape))]
+    known = [own if size is None else size for own, size in zip(shape, tensor.shape, strict=True)]
+    return keras.Input(batch_shape=known, dtype=tensor.dtype)
+
+
+def _in_short(error: Exception) -> str:
+    """The class of an error, and its message in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _traced(model: Any) -> tuple[Any, Any]:
+    """Inputs and outputs of a call of a model that is no graph itself.
+
+    Raises:
+        Exception: Whatever its `call` raised, or the model does not know its input shapes.
+    """
     shapes = _backend.build_shapes(model)
-    if not shapes:
-        raise ValueError(f"{model.name!r} does not know the shapes it was built with.")
-    tensors = {name: _inputs(shape) for name, shape in shapes.items()}
-    return next(iter(tensors.values())) if len(tensors) == 1 else tensors
+    last: Exception = ValueError(f"{model.name!r} does not know the shapes it was built with.")
+    for sizes in SIZES if shapes else ():
+        given = {name: _inputs(shape, *sizes) for name, shape in shapes.items()}
+        try:
+            if len(given) > 1:
+                return given, model.call(**given)
+            (tensors,) = given.values()
+            return tensors, model.call(tensors)
+        except Exception as error:  # noqa: BLE001 - the `call` of any model runs here
+            last = error
+    raise last
 
 
-def _inputs(shape: Any) -> Any:
+def _inputs(shape: Any, batch: int | None, others: int | None) -> Any:
     if isinstance(shape, dict):
-        return {name: _inputs(one) for name, one in shape.items()}
+        return {name: _inputs(one, batch, others) for name, one in shape.items()}
     if shape and isinstance(shape[0], (tuple, list)):
-        return [_inputs(one) for one in shape]
-    return keras.Input(batch_shape=tuple(shape))
-
-
-def _traced(model: Any, arguments: Any) -> tuple[Any, Any]:
-    named = isinstance(arguments, dict) and set(arguments) == set(_backend.build_shapes(model))
-    outputs = model.call(**arguments) if named else model.call(arguments)
-    return arguments, outputs
+        return [_inputs(one, batch, others) for one in shape]
+    return _like(keras.KerasTensor(tuple(shape)), batch, others)

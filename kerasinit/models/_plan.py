@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kerasinit._safe_text import printed, safe
+from kerasinit._columns import WIDTH, columns, html_table
+from kerasinit._safe_text import encodable, safe
 from kerasinit._typing import Shape
-
-WIDTH = 140  # columns of the printed plan
 
 
 @dataclass(frozen=True)
@@ -92,40 +92,53 @@ class Plan:
         return asdict(self)
 
     def __str__(self) -> str:
-        return printed(_table(self), WIDTH)
+        headings, rows, reasons = _table(self)
+        lines = [_title(self), "", columns(headings, rows), "", *map(_wrapped, reasons)]
+        return encodable("\n".join(lines))
+
+    def __repr__(self) -> str:
+        return f"<{_title(self)}>"
+
+    def _repr_html_(self) -> str:
+        headings, rows, reasons = _table(self)
+        return html_table(_title(self), headings, rows, reasons)
 
 
-def _table(plan: Plan) -> Any:
-    from rich.box import SIMPLE
-    from rich.table import Table
-
-    table = Table(box=SIMPLE, pad_edge=False, title_justify="left", title=_title(plan))
-    table.add_column("variable", overflow="fold")
-    table.add_column("shape", no_wrap=True)
-    table.add_column("initializer", overflow="fold")
-    table.add_column("fans", no_wrap=True)
-    table.add_column("gain", justify="right", no_wrap=True)
+def _table(plan: Plan) -> tuple[list[str], list[list[str]], list[str]]:
+    """Headings, one row per variable, and the reasons that the rows name by number."""
+    reasons = list(dict.fromkeys(map(_reason, plan.rows)))
     with_data = any(row.tries is not None for row in plan.rows)
-    if with_data:
-        table.add_column("output std", justify="right", no_wrap=True)
-    table.add_column("reason", overflow="fold")
+    headings = ["variable", "shape", "initializer", "fans", "gain"]
+    headings += ["output std", "why"] if with_data else ["why"]
+    rows = []
     for row in plan.rows:
         cells = [
-            safe(row.path),
+            row.path.removeprefix(f"{plan.model}/"),
             "x".join(map(str, row.shape)) or "()",
-            safe(row.initializer) or "(left alone)",
+            row.initializer.partition("(")[0] or "(left alone)",
             "" if row.fan_in is None else f"{row.fan_in:g}, {row.fan_out:g}",
             "" if row.gain is None else f"{row.gain:.4g}",
         ]
         if with_data:
             cells.append(_measured(row))
-        table.add_row(*cells, safe(row.reason))
-    return table
+        rows.append([*cells, f"{1 + reasons.index(_reason(row))}"])
+    return headings, rows, [f"{number} {text}" for number, text in enumerate(reasons, start=1)]
+
+
+def _reason(row: PlanRow) -> str:
+    """The reason, with the initializer in front if it has arguments."""
+    plain = not row.initializer or row.initializer.endswith("()") or "(" not in row.initializer
+    return row.reason if plain else f"{row.initializer}: {row.reason}"
+
+
+def _wrapped(reason: str) -> str:
+    number, _, text = safe(reason).partition(" ")
+    return textwrap.fill(text, WIDTH, initial_indent=f"{number:>3}  ", subsequent_indent=" " * 5)
 
 
 def _title(plan: Plan) -> str:
     verb = "would change" if plan.dry_run else "changed"
-    return (
+    return safe(
         f"Plan for {plan.model!r}: {verb} {len(plan.changed)} of {len(plan)} variables, "
         f"seed={plan.seed}"
     )

@@ -107,8 +107,8 @@ def find_branches(scene: Scene, name: str) -> Branches:
     if graph is None:
         raise ValueError(
             f"The rules {name!r} need the residual branches, but the `call` of "
-            f"{scene.model.name!r} could not be traced. Use None, or (path regex, initializer) "
-            "rules. Nothing was changed."
+            f"{scene.model.name!r} could not be traced: {scene.why_unread} Use None, or "
+            "(path regex, initializer) rules. Nothing was changed."
         )
     if not scene.adds:
         raise ValueError(

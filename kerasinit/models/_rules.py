@@ -84,11 +84,21 @@ def _unknown(identifier: Any, argument: str) -> str:
         f"{argument} must be a name, a config, an instance or a function "
         f"`(shape, dtype) -> tensor`. Received: {identifier!r}."
     )
+    if isinstance(identifier, type) and issubclass(identifier, keras.layers.Layer):
+        name = identifier.__name__
+        return f"{text} A rule for a layer class is a pair: `[({name}, initializer)]`."
+    if isinstance(identifier, int):
+        return f"{text} A seed goes into `seed=`: `initialize(model, seed={identifier!r})`."
     if isinstance(identifier, Mapping) and "class_name" not in identifier:
-        pairs = ", ".join(f"({key!r}, {value!r})" for key, value in identifier.items())
+        pairs = ", ".join(f"({_name(key)}, {value!r})" for key, value in identifier.items())
         return f"{text} Several rules are a list of pairs, the first match counts: [{pairs}]."
-    name = identifier.get("class_name") if isinstance(identifier, Mapping) else identifier
-    return f"{text} {near(name, [*PRESETS, *loadable_names()])}" if isinstance(name, str) else text
+    given = identifier.get("class_name") if isinstance(identifier, Mapping) else identifier
+    known = [*PRESETS, *loadable_names()]
+    return f"{text} {near(given, known)}" if isinstance(given, str) else text
+
+
+def _name(pattern: Any) -> str:
+    return pattern.__name__ if isinstance(pattern, type) else repr(pattern)
 
 
 def is_rule_list(rules: Any) -> bool:

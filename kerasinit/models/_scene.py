@@ -9,9 +9,10 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed, is_norm, own_activation
+from kerasinit.layers import is_closed, is_gating, is_norm, kind_of, own_activation
+from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
-from kerasinit.models._graph import Graph, GraphCall, read_graph
+from kerasinit.models._graph import Graph, GraphCall, UnreadableError, read_graph
 from kerasinit.models._kept import kept_choices
 from kerasinit.models._odd_part_rule import odd_part_choices
 from kerasinit.models._places import Place, place_of, residual_adds, skip_of, source_of
@@ -40,7 +41,20 @@ class Scene:
     @cached_property
     def graph(self) -> Graph | None:
         """Its graph; None where it cannot be read."""
-        return read_graph(self.model)
+        return self._reading[0]
+
+    @property
+    def why_unread(self) -> str:
+        """Why there is no graph; empty where there is one."""
+        return self._reading[1]
+
+    @cached_property
+    def _reading(self) -> tuple[Graph | None, str]:
+        """The graph, or why there is none."""
+        try:
+            return read_graph(self.model), ""
+        except UnreadableError as error:
+            return None, str(error)
 
     @cached_property
     def kept(self) -> dict[int, Choice]:
@@ -80,7 +94,7 @@ class Scene:
     def unread(self, layer: Any) -> str:
         """Why the place of a layer is not known."""
         if self.graph is None:
-            return "no graph could be read"
+            return f"no graph could be read: {self.why_unread}"
         owner = self.owner(layer)
         if owner is layer:
             return "not called in the graph"
@@ -101,6 +115,28 @@ class Scene:
             skip = skip_of(add, self.graph)
             if skip is not None and not values & self.graph.ancestors(skip):
                 return True
+        return False
+
+    def is_gate(self, layer: Any) -> bool:
+        """Whether the sigmoid (or softmax) of `layer` scales another signal, as in a GLU."""
+        place = self.place(layer)
+        if not is_gating(place.activation):
+            return False
+        made = {value for call in place.calls for value in call.outputs}
+        return any(self._scales(value, made) for value in made)
+
+    def _scales(self, value: int, made: set[int]) -> bool:
+        graph = self.graph
+        if graph is None:
+            return False
+        for call in graph.readers.get(value, ()):
+            if kind_of(call.operation).name == "Multiply" and len(set(call.inputs)) == 2:
+                # `x * sigmoid(x)` is an activation, made by hand.
+                if not made & (set(call.inputs) - {value}):
+                    return True
+            elif _calls.activation_of(call) or _calls.is_transparent(call, graph):
+                if self._scales(call.outputs[0], made):
+                    return True
         return False
 
     @cached_property

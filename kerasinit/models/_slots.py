@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._safe_text import kind_in_words
 from kerasinit._typing import Shape, Tensor
 from kerasinit.layers import initializer_of, kernel_axes, kind_of, weight_kind
 
@@ -103,7 +104,10 @@ def require_built(model: Any) -> None:
         ValueError: If `model` is not built.
     """
     if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer. Received: {type(model)}.")
+        cure = " Make one of it first: `model = ...`." if isinstance(model, type) else ""
+        raise TypeError(
+            f"`model` must be a Keras model or layer. Received: {kind_in_words(model)}.{cure}"
+        )
     inside = _backend.flat_layers(model)[1:]
     # A container of built models, with a `train_step` of its own, may never be built itself.
     parts_built = bool(model.variables) and all(layer.built for layer in inside)

@@ -7,9 +7,10 @@ from kerasinit.report._page import write
 from kerasinit.report._ranking import Ranked, RankedRow, ranked
 from kerasinit.report._settings import Setting, settings
 from kerasinit.report._summary import summary
-from kerasinit.report._words import Word, cell_labels, counted
+from kerasinit.report._words import ICONS, Word, cell_labels, counted
 
 __all__ = [
+    "ICONS",
     "Ranked",
     "RankedRow",
     "Setting",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from kerasinit.experiments import Replica
 from kerasinit.report._figures import Figure, Marked, label, named_rows, short
 from kerasinit.report._series import Series
 from kerasinit.report._words import DASH
@@ -84,10 +85,10 @@ def _loss_axis(curves: Sequence[np.ndarray]) -> dict[str, Any]:
 def seeds(members: Sequence[Series]) -> Figure | None:
     names = [label(series.row.initializer) for series in members]
     found = [
-        np.array([100 * r.final.get("val_accuracy", math.nan) for r in s.replicas]) for s in members
+        np.array([100 * _accuracy(replica) for replica in series.replicas]) for series in members
     ]
     places = [[place] * len(values) for place, values in enumerate(found)]
-    medians = [float(np.median(values)) for values in found]
+    medians = [_over_known(np.median, values) for values in found]
     layout = named_rows(names, "final validation accuracy, %")
     layout["xaxis"] |= {"range": [-2, 102]}
     return {
@@ -95,7 +96,7 @@ def seeds(members: Sequence[Series]) -> Figure | None:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "x": medians,
+                "x": short(medians),
                 "y": list(range(len(found))),
                 "hoverinfo": "skip",
                 "meta": {"role": "median"},
@@ -119,9 +120,23 @@ def seeds(members: Sequence[Series]) -> Figure | None:
                 [
                     s.row.initializer,
                     str(len(v)),
-                    *(f"{f(v):.1f}" for f in (np.min, np.median, np.max)),
+                    *(
+                        "diverged" if math.isnan(known := _over_known(f, v)) else f"{known:.1f}"
+                        for f in (np.min, np.median, np.max)
+                    ),
                 ]
                 for s, v in zip(members, found, strict=True)
             ],
         },
     }
+
+
+def _accuracy(replica: Replica) -> float:
+    """Final validation accuracy; NaN of a training that diverged."""
+    return math.nan if replica.diverged else replica.final.get("val_accuracy", math.nan)
+
+
+def _over_known(function: Callable[[np.ndarray], Any], values: np.ndarray) -> float:
+    """A function of the values that are known; NaN if none is."""
+    known = values[np.isfinite(values)]
+    return float(function(known)) if len(known) else math.nan

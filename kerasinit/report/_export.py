@@ -10,14 +10,14 @@ from typing import Any, Literal, TypeAlias
 
 from kerasinit._safe_text import csv_cell, safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
-from kerasinit.report._ranking import Ranked, ranked
+from kerasinit.report._ranking import Ranked, RankedRow, ranked
 from kerasinit.report._settings import settings
 from kerasinit.report._summary import summary
 
 Form: TypeAlias = Literal["json", "csv", "md"]
 ESTIMATES = ("train_accuracy", "val_accuracy", "difference")
 PLAIN = (
-    "learning_rate", "replicas", "trained_share", "epochs_to_target", "first_gradient",
+    "learning_rate", "replicas", "diverged", "trained_share", "epochs_to_target", "first_gradient",
     "last_gradient", "verdict", "conclusion",
 )  # fmt: skip
 
@@ -102,7 +102,7 @@ def _as_markdown(comparison: Comparison) -> str:
         for row in ranked(setting.rows):
             values = (
                 str(row.rank), row.initializer, row.verdict.text, _ranged(row.val),
-                _ranged(row.train), row.trained, row.epochs, row.first, row.last,
+                _ranged(row.train), _trained(row), row.epochs, row.first, row.last,
                 _ranged(row.difference), row.conclusion.text,
             )  # fmt: skip
             lines.append(f"| {' | '.join(map(_markdown, values))} |")
@@ -110,7 +110,13 @@ def _as_markdown(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
+def _trained(row: RankedRow) -> str:
+    return ", ".join(filter(None, (row.trained, row.diverged)))
+
+
 def _ranged(value: Ranked) -> str:
+    if value.note:
+        return f"{value.text} ({value.note})"
     return f"{value.text} ({value.low} to {value.high})" if value.low else value.text
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from kerasinit._numbers import is_finite
 from kerasinit.report._figures import Figure, label, power, short
 from kerasinit.report._files import write_whole
-from kerasinit.report._layers import GRADIENT_LEGEND, GRADIENT_RANGE
+from kerasinit.report._layers import GRADIENT_LEGEND, GRADIENT_RANGE, filled
 from kerasinit.report._page import packed_data, render
-from kerasinit.report._words import DASH, counted, magnitude
+from kerasinit.report._words import counted, magnitude
 
 MOST_STEPS = 400  # columns of the charts: more steps than that are thinned out evenly
 LAYERS_SHOWN = 5  # lines drawn when the page opens, evenly spread over the depth
@@ -288,7 +288,8 @@ def _lines(recording: Recording, table: np.ndarray, title: str, axis: Figure) ->
 
 
 def _heat(recording: Recording, table: np.ndarray) -> Figure:
-    decades = np.log10(_positive(table))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decades = np.log10(table)
     low, high = GRADIENT_RANGE
     names = [f"{place} {label(name)}" for place, name in enumerate(recording.layers, start=1)]
     ends = [names[0], names[-1]]
@@ -298,7 +299,7 @@ def _heat(recording: Recording, table: np.ndarray) -> Figure:
                 "type": "heatmap",
                 "x": recording.steps.tolist(),
                 "y": names,
-                "z": [short(row, 3) for row in decades.T],
+                "z": [filled(row) for row in decades.T],
                 "zmin": low,
                 "zmax": high,
                 "hovertemplate": "%{y}, step %{x}: 10<sup>%{z:.1f}</sup><extra></extra>",
@@ -315,7 +316,7 @@ def _heat(recording: Recording, table: np.ndarray) -> Figure:
             "caption": "Gradient norm by layer at the first and the last recorded step",
             "columns": ["layer", "first step", "last step"],
             "rows": [
-                [name, *(power(v) if np.isfinite(v) else DASH for v in (row[0], row[-1]))]
+                [name, *map(power, (row[0], row[-1]))]
                 for name, row in zip(recording.layers, decades.T, strict=True)
             ],
         },

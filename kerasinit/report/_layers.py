@@ -19,7 +19,15 @@ from kerasinit.report._series import Series
 from kerasinit.report._words import DASH, counted, percent
 
 GRADIENT_RANGE = (-8.0, 4.0)  # decades, the same on every page; beyond it the end colours
-GRADIENT_LEGEND = {"scale": "magnitude", "low": "1e-8 or less", "high": "1e4 or more"}
+GRADIENT_LEGEND = {"scale": "magnitude", "low": "1e-8 or less, zero", "high": "1e4 or more"}
+
+
+MOST_LAYERS_NAMED = 12  # ticks of an axis of layers
+
+
+def filled(decades: np.ndarray) -> list[float | None]:
+    """Logarithms as the colours show them: zero at the lower end, None for what is not finite."""
+    return short(np.where(np.isneginf(decades), GRADIENT_RANGE[0], decades), 3)
 
 
 def gradients(marked: Marked) -> Figure | None:
@@ -39,7 +47,7 @@ def gradients(marked: Marked) -> Figure | None:
                         "type": "heatmap",
                         "x": [str(e) for e in series.replicas[0].measured_epochs[: len(table)]],
                         "y": names,
-                        "z": [short(column, 3) for column in table.T],
+                        "z": [filled(column) for column in table.T],
                         "zmin": low,
                         "zmax": high,
                         "hovertemplate": "%{y}, epoch %{x}: 10<sup>%{z:.1f}</sup><extra></extra>",
@@ -142,6 +150,8 @@ def units(members: Sequence[Series]) -> Figure | None:
         return None
     names = [label(s.row.initializer) + (" *" if s.symmetric_seeds else "") for s, _ in dead]
     depths = max(len(values) for _, values in dead)
+    layout = named_rows(names, "layer")
+    layout["xaxis"] |= {"tick0": 1, "dtick": max(1, round(depths / MOST_LAYERS_NAMED))}
     return {
         "data": [
             {
@@ -159,7 +169,8 @@ def units(members: Sequence[Series]) -> Figure | None:
                 "meta": {"role": "heat", "scale": "share"},
             }
         ],
-        "layout": named_rows(names, "layer"),
+        "legend": {"scale": "share", "low": "no unit dead", "high": "all dead"},
+        "layout": layout,
         "table": {
             "caption": "Dead and symmetric units at the start",
             "columns": [

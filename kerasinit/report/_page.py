@@ -6,7 +6,7 @@ import base64
 import gzip
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
@@ -111,22 +111,34 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     Raises:
         ImportError: If the extra `compare` is not installed.
     """
+    markup = extra("markupsafe").Markup
+    own = {
+        "css": markup(_asset("page.css")),
+        "script": markup(_asset("page.js")),
+        "plotly": _plotly(),
+        "version": package_version(),
+    }
+    return str(templates(_asset).get_template(template).render({**own, **context}))
+
+
+def templates(read: Callable[[str], str]) -> Any:
+    """The environment of a page's templates, in which names of strangers stay text.
+
+    Args:
+        read: Gives the text of a template by its name.
+
+    Raises:
+        ImportError: If the extra `compare` is not installed.
+    """
     jinja2, markup = extra("jinja2"), extra("markupsafe").Markup
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset),
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(read),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: value if isinstance(value, markup) else safe_values(value),
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    own = {
-        "css": markup(_asset("page.css")),
-        "script": markup(_asset("page.js")),
-        "plotly": _plotly(),
-        "version": _version(),
-    }
-    return str(environment.get_template(template).render({**own, **context}))
 
 
 def _asset(name: str) -> str:
@@ -148,7 +160,8 @@ def _packed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-def _version() -> str:
+def package_version() -> str:
+    """Version of kerasinit, for the foot of a page; empty if it is not installed."""
     try:
         return version("kerasinit")
     except PackageNotFoundError:  # run from a source tree

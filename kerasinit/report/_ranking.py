@@ -23,6 +23,9 @@ from kerasinit.report._words import (
     word,
 )
 
+# Verdicts of `ComparisonRow` that tell an end: the start was healthy.
+ENDINGS = ("did not train", "diverged")
+WIDEST = 1.0  # of an interval of a difference that still says something
 BAR_WIDTH = 56  # px of the small interval drawn in the table, from 0 to 100 %
 BAR_INSET = 4  # px kept free at both ends, for the dot
 
@@ -52,6 +55,7 @@ class Ranked:
         key: Sorting key, empty if unknown.
         between: What stands between the ends of the interval.
         bar: Places of the ends and the value on a line of `BAR_WIDTH` px, or None.
+        note: What stands in place of an interval that says nothing.
     """
 
     text: str
@@ -60,11 +64,12 @@ class Ranked:
     key: float | str = ""
     between: str = DASH
     bar: dict[str, float] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class RankedRow:
-    """One row of the table, ready to print."""
+    """One row of the table, ready to print; `verdict` is that of the start alone."""
 
     rank: int
     places: str
@@ -73,6 +78,7 @@ class RankedRow:
     val: Ranked
     train: Ranked
     trained: str
+    diverged: str
     trained_share: float
     epochs: str
     epochs_key: float | str
@@ -91,10 +97,11 @@ def ranked(rows: Sequence[ComparisonRow]) -> list[RankedRow]:
             rank=row.rank,
             places=_places(row.rank_interval),
             initializer=safe(row.initializer),
-            verdict=word(safe(row.verdict)),
-            val=_accuracy(row.val_accuracy),
-            train=_accuracy(row.train_accuracy),
+            verdict=word("healthy" if row.verdict in ENDINGS else safe(row.verdict)),
+            val=_accuracy(row.val_accuracy, row),
+            train=_accuracy(row.train_accuracy, row),
             trained=f"{round(row.trained_share * row.replicas)} of {row.replicas}",
+            diverged=_diverged(row),
             trained_share=row.trained_share,
             epochs=number(row.epochs_to_target),
             epochs_key=_key(row.epochs_to_target),
@@ -118,17 +125,26 @@ def _key(value: float | None) -> float | str:
     return "" if value is None or not math.isfinite(value) else value
 
 
-def _accuracy(estimate: Estimate) -> Ranked:
-    text, low, high = (percent(v) for v in (estimate.value, estimate.low, estimate.high))
+def _accuracy(estimate: Estimate, row: ComparisonRow) -> Ranked:
+    if row.diverged and row.diverged == row.replicas:
+        return Ranked("diverged", key=-1.0)
+    text = percent(estimate.value)
     if not math.isfinite(estimate.value):
         return Ranked(text)
     ends = [estimate.value if end is None else end for end in (estimate.low, estimate.high)]
-    if estimate.low is None or estimate.high is None:
-        low = high = ""
-    else:  # a resampled interval may reach past what an accuracy can be
-        low, high = percent(max(ends[0], 0.0)), percent(min(ends[1], 1.0))
     bar = {"at": _px(estimate.value), "low": _px(ends[0]), "high": _px(ends[1])}
+    if estimate.low is None or estimate.high is None:
+        return Ranked(text, key=estimate.value, bar=bar)
+    # A resampled interval may reach past what an accuracy can be.
+    low, high = percent(max(estimate.low, 0.0)), percent(min(estimate.high, 1.0))
+    if (low, high) == (percent(0.0), percent(1.0)):  # all that an accuracy can be
+        return Ranked(text, key=estimate.value, note="too few seeds", bar=bar)
     return Ranked(text, low, high, estimate.value, bar=bar)
+
+
+def _diverged(row: ComparisonRow) -> str:
+    """What is said where some of the seeds, or all of them, have no accuracy."""
+    return f"{row.diverged} diverged" if 0 < row.diverged < row.replicas else ""
 
 
 def _px(share: float) -> float:
@@ -141,6 +157,8 @@ def _difference(estimate: Estimate | None) -> Ranked:
         return Ranked(DASH)
     if estimate.low is None or estimate.high is None:
         return Ranked(signed(estimate.value), key=estimate.value)
+    if estimate.high - estimate.low >= WIDEST:
+        return Ranked(signed(estimate.value), key=estimate.value, note="too few seeds")
     low, high = (signed(end).removeprefix("+") for end in (estimate.low, estimate.high))
     return Ranked(signed(estimate.value), low, high, estimate.value, between=" to ")
 

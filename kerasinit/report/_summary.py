@@ -45,6 +45,8 @@ def _compared(comparison: Comparison, found: Sequence[Setting]) -> str:
 
 def _won(comparison: Comparison, found: Sequence[Setting]) -> str:
     best = [setting.rows[0] for setting in found]
+    if all(row.diverged == row.replicas for row in best):
+        return "Every training diverged, so none came first."
     order = Counter(row.initializer for row in best).most_common()
     leader, wins = order[0]
     if len(found) == 1:
@@ -116,6 +118,7 @@ def _fault(verdict: str) -> str:
         "zero gradient": "no gradient at all",
         "non finite": "numbers that are not finite",
         "did not train": "a healthy start that led nowhere",
+        "diverged": "a loss that became NaN or infinite",
     }
     return phrases.get(verdict, verdict)
 

@@ -41,6 +41,7 @@ _VERDICTS = (
     Word("zero gradient", "0", "bad", "No gradient reaches some layers at all."),
     Word("non finite", "∞", "bad", "NaN or infinity appeared."),
     Word("did not train", "✕", "bad", "The start looked healthy, the accuracy stayed at chance."),
+    Word("diverged", "∞", "bad", "The start looked healthy, the loss became NaN or infinite."),
     Word("dead units", "○", "warn", "Many units give the same output for every input."),
     Word("saturated", "■", "warn", "Many units sit on the flat ends of their activation."),
     Word("bad scale", "↕", "warn", "The signal is far too small or far too large."),
@@ -55,6 +56,7 @@ _CONCLUSIONS = (
     Word("undetermined", "?", "warn", "These seeds cannot tell it from the baseline."),
     Word("baseline", "·", "calm", "The others are compared with this one."),
 )
+ICONS = frozenset(word.icon for word in (*_VERDICTS, *_CONCLUSIONS))
 _BY_TEXT = {word.text: word for word in (*_VERDICTS, *_CONCLUSIONS)}
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from kerasinit._safe_text import kind_in_words
 
 MAX_SAMPLES = 256  # enough to tell a dead unit: one that is on for 2 % of samples is seen, p > 0.99
 MAX_VALUES = 4_000_000  # input values in a batch; keeps the activations of image models in memory
@@ -50,11 +53,9 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         ValueError: If the model is not built, the batch is empty, the shape is not the model's, or
             the arrays differ in their number of samples.
     """
-    if not model.built:
-        raise ValueError(
-            "The model has no weights yet. Received: an unbuilt model "
-            f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
-        )
+    _check_model(model)
+    _check_form("x", x)
+    _check_form("y", y)
     x = keras.tree.map_structure(_array, x)
     y = None if y is None else keras.tree.map_structure(_array, y)
     sizes = [len(a) if a.ndim else 0 for a in keras.tree.flatten((x, y)) if a is not None]
@@ -70,7 +71,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         )
     _check_shape(model, x)
     values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
-    size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)))
+    fixed = [tensor.shape[0] for tensor in getattr(model, "inputs", None) or () if tensor.shape]
+    size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)), *filter(None, fixed))
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
     def take(array: np.ndarray) -> Any:
@@ -117,6 +119,40 @@ def to_numpy(tensor: Any) -> np.ndarray:
     if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
         tensor = ops.cast(tensor, "float32")
     return np.asarray(ops.convert_to_numpy(ops.stop_gradient(tensor)))
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(
+            f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
+            "model first, then the data: `diagnose(model, x, y)`."
+        )
+    if not model.built:
+        raise ValueError(
+            "The model has no weights yet. Received: an unbuilt model "
+            f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+        )
+
+
+def _check_form(name: str, data: Any) -> None:
+    """Refuses what is no structure of arrays, with the way to make one of it."""
+    strange = [leaf for leaf in keras.tree.flatten(data) if not _is_array(leaf)]
+    if not strange:
+        return
+    if isinstance(strange[0], keras.utils.PyDataset):
+        cure = "Pass one batch of it: `x, y = dataset[0]`"
+    elif isinstance(strange[0], Iterable) and not isinstance(strange[0], str):
+        cure = "Pass one batch of it: `x, y = next(iter(dataset))`"
+    else:
+        cure = f"`np.asarray({name})` makes an array of numbers"
+    raise ValueError(
+        f"`{name}` must be an array, or a list or dict of arrays. "
+        f"Received: {kind_in_words(data)}. {cure}."
+    )
+
+
+def _is_array(leaf: Any) -> bool:
+    return leaf is None or hasattr(leaf, "shape") or hasattr(leaf, "__array__")
 
 
 def _array(leaf: Any) -> np.ndarray:

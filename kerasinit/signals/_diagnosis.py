@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from kerasinit import _backend
+from kerasinit._columns import WIDTH, columns, html_table
 from kerasinit._safe_text import printed, safe
 from kerasinit._typing import Batch, Model
 from kerasinit.signals._judge import judge
@@ -12,10 +15,21 @@ from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._measure import measure
 from kerasinit.signals._verdict import Verdict
 
-WIDTH = 100  # columns of the printed report
 LEGEND = (
     "output, gradient: RMS of the activations, and of the gradient by the pre-activations. "
+    "theory: 95 of 100 outputs of random weights of this size. "
     "dead, flat, copies: share of units."
+)
+HEADINGS = (
+    "activation",
+    "units",
+    "output",
+    "theory",
+    "gradient",
+    "weights",
+    "dead",
+    "flat",
+    "copies",
 )
 HEAD, TAIL = 12, 8  # rows shown of a longer table
 
@@ -42,6 +56,15 @@ class Diagnosis:
         """Whether nothing is wrong."""
         return not self.verdicts
 
+    def assert_healthy(self) -> None:
+        """Passes if nothing is wrong: for tests, notebooks and continuous integration.
+
+        Raises:
+            AssertionError: If there is a verdict, with all of them.
+        """
+        if self.verdicts:
+            raise AssertionError("The model is not healthy.\n" + "\n".join(map(str, self.verdicts)))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return {
@@ -52,6 +75,15 @@ class Diagnosis:
 
     def __str__(self) -> str:
         return printed(self, WIDTH)
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{verdict.cause} at {verdict.where}" for verdict in self.verdicts)
+        return safe(f"<Diagnosis of {len(self.layers)} layers: {found or 'healthy'}>")
+
+    def _repr_html_(self) -> str:
+        findings = [line for part in _findings(self) for line in _plain(part).split("\n") if line]
+        rows = [_cells(row) for row in self.layers]
+        return html_table("Diagnosis", ("layer", *HEADINGS), rows, findings)
 
     def __rich__(self) -> Any:
         """Renders the report on a `rich` console."""
@@ -73,7 +105,8 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
         y: Targets of the same samples.
 
     Raises:
-        ValueError: If the model is not built, the batch is empty or has the wrong shape.
+        ValueError: If the model is not built, the batch is empty or has the wrong shape, or the
+            model cannot be called on it.
 
     >>> import keras, numpy as np
     >>> layers = [keras.layers.Dense(8, "relu", kernel_initializer="zeros", name=f"layer_{i}")
@@ -83,38 +116,38 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
     >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
     (False, 'symmetric', 'layer_0')
     """
-    signals = measure(model, x, y)
+    try:
+        signals = measure(model, x, y)
+    except ValueError:
+        raise
+    except _backend.errors() as error:
+        raise ValueError(
+            f"The model {model.name!r} cannot be called on `x`: {_backend.cause_of(error)}"
+        ) from error
     return Diagnosis(signals, judge(signals))
 
 
 def _table(diagnosis: Diagnosis) -> Any:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    table.add_column("layer", overflow="fold", max_width=34)
-    table.add_column("activation")
-    for heading in ("units", "output", "gradient", "weights", "dead", "flat", "copies"):
-        table.add_column(heading, justify="right")
-    faults = {verdict.where for verdict in diagnosis.verdicts}
-    rows = diagnosis.layers
-    for position, row in enumerate(rows):
-        if len(rows) > HEAD + TAIL and HEAD <= position < len(rows) - TAIL:
-            if position == HEAD:
-                table.add_row(Text(f"... {len(rows) - HEAD - TAIL} more"))
-            continue
-        table.add_row(
-            Text(safe(row.name)),  # a name is text, whatever brackets it holds
-            Text(safe(row.activation or "-")),
-            str(row.units),
-            f"{row.activation_rms:.2g}",
-            f"{row.gradient_rms:.1e}",
-            f"{row.weight_norm:.3g}",
-            *(_percent(s) for s in (row.dead_share, row.saturated_share, row.duplicate_share)),
-            style="bold red" if row.name in faults else None,
-        )
-    return table
+    rows = [_cells(row) for row in diagnosis.layers]
+    left_out = len(rows) - HEAD - TAIL
+    if left_out > 0:
+        rows[HEAD:-TAIL] = [[f"... {left_out} more", *[""] * len(HEADINGS)]]
+    return Text(columns(("layer", *HEADINGS), rows) + "\n")
+
+
+def _cells(row: LayerSignals) -> list[str]:
+    return [
+        row.name,
+        row.activation or "-",
+        str(row.units),
+        f"{row.activation_rms:.2g}",
+        _predicted(row),
+        f"{row.gradient_rms:.1e}",
+        f"{row.weight_norm:.3g}",
+        *(_percent(s) for s in (row.dead_share, row.saturated_share, row.duplicate_share)),
+    ]
 
 
 def _findings(diagnosis: Diagnosis) -> list[Any]:
@@ -137,6 +170,19 @@ def _findings(diagnosis: Diagnosis) -> list[Any]:
         lines.append(Padding(Text(f"Because {safe(verdict.evidence)}."), (0, 0, 0, 2)))
         lines.append(Padding(Text(f"To fix: {safe(verdict.fix)}"), (0, 0, 0, 2)))
     return lines
+
+
+def _predicted(row: LayerSignals) -> str:
+    """Two standard deviations to either side of what theory predicts."""
+    if row.predicted_rms is None:
+        return "-"
+    factor = math.exp(2 * (row.predicted_spread or 0.0))
+    return f"{row.predicted_rms / factor:.2g}..{row.predicted_rms * factor:.2g}"
+
+
+def _plain(part: Any) -> str:
+    """A line of the findings without its style."""
+    return str(getattr(part, "renderable", part))
 
 
 def _words(cause: str) -> str:

@@ -102,7 +102,11 @@ def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:
         return None
     if not loss_name(loss).startswith("sparsecategorical") or not np.isfinite(y).all():
         return None
-    low, high, classes = y.min(), y.max(), outputs.shape[-1]
+    ignored = getattr(loss, "ignore_class", None)
+    labels = y if ignored is None else y[y != ignored]
+    if not labels.size:
+        return None
+    low, high, classes = labels.min(), labels.max(), outputs.shape[-1]
     if low >= 0 and high < classes:
         return None
     return f"labels run from {low:g} to {high:g}, and there are {classes} classes"

@@ -47,21 +47,21 @@ def part_statistics(entries: np.ndarray, lengths: Sequence[int] | np.ndarray) ->
     if not present.size:
         return rows
     starts = np.cumsum(lengths[present]) - lengths[present]
-    wide = entries.astype("float64")
-    total = np.add.reduceat(wide, starts)
+    total = np.add.reduceat(entries, starts, dtype="float64")
     minimum = np.minimum.reduceat(entries, starts)
     maximum = np.maximum.reduceat(entries, starts)
+    finite_entries = entries
     non_finite: np.ndarray | float = 0.0
     if not np.isfinite(total).all():
         finite = np.isfinite(entries)
-        wide = np.where(finite, wide, 0.0)
-        total = np.add.reduceat(wide, starts)
+        finite_entries = np.where(finite, entries, 0.0)
+        total = np.add.reduceat(finite_entries, starts, dtype="float64")
         minimum = np.minimum.reduceat(np.where(finite, entries, math.inf), starts)
         maximum = np.maximum.reduceat(np.where(finite, entries, -math.inf), starts)
         non_finite = np.add.reduceat(~finite, starts, dtype="int64")
     is_zero = entries == 0
     zeros = np.add.reduceat(is_zero, starts, dtype="int64") if is_zero.any() else 0.0
-    norm = np.sqrt(np.add.reduceat(wide * wide, starts))
+    norm = np.sqrt(np.add.reduceat(np.square(finite_entries, dtype="float64"), starts))
     columns = (lengths[present], total, norm, minimum, maximum, zeros, non_finite)
     for column, values in enumerate(columns):
         rows[present, column] = values
@@ -81,8 +81,7 @@ def part_norms(entries: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     present = np.flatnonzero(lengths)
     if present.size:
         starts = np.cumsum(lengths[present]) - lengths[present]
-        wide = entries.astype("float64")
-        norms[present] = np.sqrt(np.add.reduceat(wide * wide, starts))
+        norms[present] = np.sqrt(np.add.reduceat(np.square(entries, dtype="float64"), starts))
     return norms
 
 

@@ -1,6 +1,8 @@
 """GradientStats records the real gradient and leaves the training as it was."""
 
+import copy
 import json
+import pickle
 
 import keras
 import numpy as np
@@ -224,6 +226,27 @@ def test_compiling_again_is_noticed(make_model, train):
     model.compile(keras.optimizers.SGD(0.0), "mse")
     train(model, stats)
     assert stats.history[-1]["variables"]["first/kernel"]["update_ratio"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda stats: pickle.loads(pickle.dumps(stats))],
+    ids=["copy", "pickle"],
+)
+def test_a_copy_keeps_the_results_and_records_trainings_of_its_own(make_model, train, copied):
+    stats = GradientStats(2)
+    fresh = copied(stats)
+    train(make_model(), stats)
+    recorded = len(stats.history)
+    later = copied(stats)
+    assert list(later.history) == list(stats.history)
+    train(make_model(), later)
+    train(make_model(), fresh)
+    assert (len(fresh.history), len(stats.history), len(later.history)) == (
+        recorded,
+        recorded,
+        2 * recorded,
+    )
 
 
 def test_one_callback_serves_two_models(make_model, train):

@@ -232,3 +232,115 @@ def test_a_traced_model_built_again_has_the_same_weights():
     np.testing.assert_array_equal(values(first.one.kernel), values(second.one.kernel))
     np.testing.assert_array_equal(values(first.two.kernel), values(second.two.kernel))
     assert not np.array_equal(values(first.one.kernel), values(first.two.kernel))
+
+
+def seeded():
+    return L.Dense(4, kernel_initializer=HeNormal(seed=7))
+
+
+def in_a_chain():
+    return keras.Sequential([keras.Input((4,)), seeded(), seeded(), seeded()])
+
+
+def built_by_a_call():
+    model = keras.Sequential([seeded(), seeded()])
+    model(np.zeros((1, 4), "float32"))
+    return model
+
+
+def side_by_side():
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, L.Add()([seeded()(inputs), seeded()(inputs)]))
+
+
+def in_a_nested_model():
+    inputs = keras.Input((4,))
+    inner = keras.Sequential([keras.Input((4,)), seeded()])
+    return keras.Model(inputs, seeded()(inner(inputs)))
+
+
+class Block(L.Layer):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = seeded(), seeded()
+
+    def build(self, shape):
+        self.first.build(shape)
+        self.second.build(shape)
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+def in_blocks():
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, Block()(Block()(inputs)))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = seeded(), seeded()
+
+    def call(self, x):
+        return self.two(self.one(x))
+
+
+def subclassed():
+    model = Subclassed()
+    model(np.zeros((1, 4), "float32"))
+    return model
+
+
+def in_stacked_cells():
+    cells = [L.SimpleRNNCell(4, kernel_initializer=HeNormal(seed=7)) for _ in range(2)]
+    inputs = keras.Input((3, 4))
+    return keras.Model(inputs, L.RNN(cells)(inputs))
+
+
+EQUAL_SEEDS = [
+    in_a_chain,
+    built_by_a_call,
+    side_by_side,
+    in_a_nested_model,
+    in_blocks,
+    subclassed,
+    in_stacked_cells,
+]
+
+
+def kernels(model):
+    return [values(v) for v in model.weights if v.path.endswith("/kernel")]
+
+
+def assert_all_differ(arrays):
+    for number, array in enumerate(arrays):
+        assert not any(np.array_equal(array, other) for other in arrays[:number])
+
+
+@pytest.mark.parametrize("build", EQUAL_SEEDS)
+def test_equal_seeds_in_layers_without_names_of_one_model_differ(build):
+    first, second = build(), build()
+    assert_all_differ(kernels(first))
+    for one, two in zip(kernels(first), kernels(second), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("build", [in_a_chain, side_by_side, in_a_nested_model])
+def test_equal_seeds_differ_alike_in_a_model_read_from_a_config(build):
+    model = build()
+    read = type(model).from_config(model.get_config())
+    assert_all_differ(kernels(read))
+    for one, two in zip(kernels(model), kernels(read), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_equal_seeds_in_two_variables_of_an_unknown_layer_differ():
+    class Pair(L.Layer):
+        def build(self, shape):
+            self.left = self.add_weight(shape=(4, 4), initializer=HeNormal(seed=7), name="left")
+            self.right = self.add_weight(shape=(4, 4), initializer=HeNormal(seed=7), name="right")
+
+    layer = Pair()
+    layer.build((None, 4))
+    assert not np.array_equal(values(layer.left), values(layer.right))

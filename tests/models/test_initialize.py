@@ -191,3 +191,16 @@ def test_reset_restores_the_moving_statistics(model):
     kerasinit.reset(model)
     (mean,) = arrays([model.get_layer("norm").moving_mean])
     assert (mean == 0).all()
+
+
+@pytest.mark.parametrize("redraw", [kerasinit.reset, kerasinit.initialize])
+def test_equal_seeds_still_differ_after_a_redraw_and_a_reload(redraw, tmp_path):
+    model = keras.Sequential([keras.Input((4,))])
+    for _ in range(2):
+        model.add(layers.Dense(4, kernel_initializer=kerasinit.initializers.HeNormal(seed=7)))
+    redraw(model, seed=1)
+    first, second = (keras.ops.convert_to_numpy(layer.kernel) for layer in model.layers)
+    assert not np.array_equal(first, second)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(loaded.layers[1].kernel), second)

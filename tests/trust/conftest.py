@@ -1,22 +1,16 @@
 """One tiny finished run, and the shell that reads it."""
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
-from kerasinit.cli import main
+sys.path.insert(0, str(Path(__file__).parent))  # as `python tests/trust/run.py` has it
 
-SPEC = """\
-models = ["{model}"]
-data = ["{data}"]
-activations = ["relu"]
-depths = [1]
-widths = [4]
-initializers = ["zeros", "he_normal"]
-learning_rates = [0.1]
-epochs = 1
-seeds = 1
-"""
+from proofs.small import SPEC
+
+from kerasinit.cli import main
 
 
 @pytest.fixture(scope="session")

@@ -93,12 +93,32 @@ def test_a_printed_verdict_is_safe():
     assert_safe(str(Verdict("dead_units", HOSTILE, HOSTILE, "lower the bias")))
 
 
-@trained_by_that_name
 def test_a_printed_plan_is_safe(model):
     for plan in (kerasinit.initialize(model, dry_run=True), kerasinit.reset(model, dry_run=True)):
         assert_safe(str(plan))
         assert_safe(repr(plan))
         assert "\\x1b" in str(plan)
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "my layer", "层", "-1", "a:b", "\\"])
+def test_a_layer_of_any_name_is_drawn(name):
+    """TensorFlow's own name scopes take few names; Keras takes all without a slash."""
+    hidden = keras.layers.Dense(4, "relu", name=name)
+    one = keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(1)])
+    assert all(row.changed for row in kerasinit.initialize(one, seed=1) if "kernel" in row.path)
+    kerasinit.portable(one)
+
+
+def test_why_a_layer_cannot_be_drawn_is_told_safely():
+    @keras.saving.register_keras_serializable("trust")
+    class Fails(keras.initializers.Initializer):
+        def __call__(self, shape, dtype=None):
+            raise ValueError(HOSTILE)
+
+    one = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    with pytest.raises(ValueError, match="cannot fill") as caught:
+        kerasinit.initialize(one, Fails())
+    assert_safe(str(caught.value))
 
 
 @trained_by_that_name

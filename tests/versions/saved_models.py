@@ -42,30 +42,32 @@ class Shift(L.Layer):
         return {**super().get_config(), "shape": self.shape, "initializer": initializer}
 
 
+KERNEL, WINDOW, BIAS = (8, 8), (3, 3, 4, 8), (8,)
+# All initializers but `OddPartBias`, which reads the kernel of a layer of Keras.
+STARTS = [
+    (KERNEL, "kerasinit>Auto"),
+    (KERNEL, I.XavierUniform(gain="tanh")),
+    (KERNEL, I.XavierNormal(seed=1)),
+    (KERNEL, I.LasagneUniform(gain="relu")),
+    (KERNEL, I.LasagneNormal()),
+    (KERNEL, I.HeUniform(mode="fan_out")),
+    (KERNEL, I.HeNormal(truncate=2.0)),
+    (KERNEL, I.LecunUniform(gain="auto")),
+    (KERNEL, I.LecunNormal(input_axes=[0], output_axes=[1])),
+    (KERNEL, I.Orthogonal(gain=2.0)),
+    (KERNEL, I.OddPart(activation="gelu")),
+    (KERNEL, I.Critical(activation="tanh", bias_std=0.2)),
+    (BIAS, I.CriticalBias(activation="tanh", bias_std=0.2)),
+    (WINDOW, I.DeltaOrthogonal(gain="relu")),
+    (KERNEL, I.Identity()),
+    (KERNEL, I.Sparse(nonzero_count=3)),
+    (WINDOW, I.ICNR(scale=2, initializer="kerasinit>HeNormal")),  # by default one of Keras
+    (KERNEL, I.Siren(first=True)),
+]
+
+
 def own_layers():
-    """All initializers but `OddPartBias`, which reads the kernel of a layer of Keras."""
-    kernel, window, bias = (8, 8), (3, 3, 4, 8), (8,)
-    starts = [
-        (kernel, "kerasinit>Auto"),
-        (kernel, I.XavierUniform(gain="tanh")),
-        (kernel, I.XavierNormal(seed=1)),
-        (kernel, I.LasagneUniform(gain="relu")),
-        (kernel, I.LasagneNormal()),
-        (kernel, I.HeUniform(mode="fan_out")),
-        (kernel, I.HeNormal(truncate=2.0)),
-        (kernel, I.LecunUniform(gain="auto")),
-        (kernel, I.LecunNormal(input_axes=[0], output_axes=[1])),
-        (kernel, I.Orthogonal(gain=2.0)),
-        (kernel, I.OddPart(activation="gelu")),
-        (kernel, I.Critical(activation="tanh", bias_std=0.2)),
-        (bias, I.CriticalBias(activation="tanh", bias_std=0.2)),
-        (window, I.DeltaOrthogonal(gain="relu")),
-        (kernel, I.Identity()),
-        (kernel, I.Sparse(nonzero_count=3)),
-        (window, I.ICNR(scale=2, initializer="kerasinit>HeNormal")),  # by default one of Keras
-        (kernel, I.Siren(first=True)),
-    ]
-    return keras.Sequential([keras.Input((6, 6, 4)), *(Shift(*start) for start in starts)])
+    return keras.Sequential([keras.Input((6, 6, 4)), *(Shift(*start) for start in STARTS)])
 
 
 def keras_layers(**starts):

@@ -85,14 +85,23 @@ magnitude: [[0, "#0b2347"], [0.3, "#2f6aa8"], [0.55, "#9cc3d6"], [0.67, css("--e
     gridcolor: css("--grid"), linecolor: css("--rule"), zeroline: false, automargin: true, fixedrange: true,
     tickfont: { size: 11 }, ...own, title: own.title ? { text: own.title.text ?? own.title, font: { size: 12 }, standoff: 8 } : undefined,
   });
-  // Ticks of a logarithmic axis: 1, 2 and 5 of each decade where there are few, else some powers.
+  // Ticks of a logarithmic axis: powers of ten, some of them where there are many; and 2 and 5 times
+  // them where there are less than two.
   const MOST_TICKS = 7;
+  const powerOfTen = (n) => (n === 0 ? "1" : n === 1 ? "10" : `10<sup>${n < 0 ? "\u2212" : ""}${Math.abs(n)}</sup>`);
   const logTicks = (own, traces) => {
     if (own?.type !== "log") return own;
     const sizes = traces.flatMap((trace) => trace.y).filter((v) => v > 0).map(Math.log10);
     if (!own.range && !sizes.length) return own;
     const [low, high] = own.range ?? [Math.min(...sizes), Math.max(...sizes)];
-    return { dtick: high - low < 2 ? "D2" : Math.ceil((high - low) / MOST_TICKS), ...own };
+    const first = Math.floor(low), step = Math.max(1, Math.ceil((high - low) / MOST_TICKS));
+    const powers = Array.from({ length: Math.ceil(high) - first + 1 }, (_, k) => first + k);
+    let ticks = powers.filter((n) => n % step === 0).map((n) => [10 ** n, powerOfTen(n)]);
+    if (powers.filter((n) => n >= low && n <= high).length < 2) {
+      const between = powers.flatMap((n) => [2, 5].map((m) => [m * 10 ** n, n === 0 ? `${m}` : `${m}\u00b7${powerOfTen(n)}`]));
+      ticks = ticks.concat(between);
+    }
+    return { tickvals: ticks.map(([value]) => value), ticktext: ticks.map(([, text]) => text), ...own };
   };
   const drawn = new Map(); // chart element -> what it shows, to draw it again in other colours
   const draw = (node, figure, defaults = {}) => {

@@ -1,0 +1,118 @@
+"""The graph of symbolic calls that Keras keeps, and symbolic calls of built layers.
+
+Private modules are imported when they are asked, as in `_keras`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from kerasinit._backend._keras import missing
+
+
+def is_graph_model(layer: Any) -> bool:
+    """Whether `layer` is a Sequential or Functional model, the only layer that is a `Function`."""
+    return isinstance(layer, (keras.Function, keras.Sequential))
+
+
+def functional_ends(model: Any) -> tuple[Any, Any] | None:
+    """Input and output Keras tensors of a Functional or built Sequential model; None for others."""
+    if not is_graph_model(model):
+        return None
+    try:
+        return model.inputs, model.outputs
+    except AttributeError:  # a Sequential model that was built without tracing its layers
+        return None
+
+
+def graph_calls(inputs: Any, outputs: Any) -> list[tuple[Any, Any, list[Any], list[Any]]]:
+    """The calls that lead from `inputs` to `outputs`, in an order in which they can run.
+
+    Each is (operation, symbolic arguments, input tensors, output tensors). Reads
+    `keras.src.ops.function.map_graph` and `keras.src.ops.node.Node`.
+
+    Args:
+        inputs: Keras tensors, any nested structure.
+        outputs: Keras tensors, any nested structure.
+
+    Raises:
+        RuntimeError: If Keras keeps the graph elsewhere.
+    """
+    try:
+        from keras.src.ops.function import map_graph
+    except ImportError:
+        missing("the graph of a model", "models are read as if their `call` could not be traced")
+        raise RuntimeError("The graph of a model cannot be read.") from None
+    nodes = map_graph(symbolic_tensors(inputs), symbolic_tensors(outputs))[1]
+    return [
+        (node.operation, node.arguments, node.arguments.keras_tensors, node.outputs)
+        for depth in sorted(nodes, reverse=True)
+        for node in nodes[depth]
+        if node.operation is not None and not node.is_input
+    ]
+
+
+@contextlib.contextmanager
+def symbolic_calls(layers: list[Any]) -> Iterator[None]:
+    """Lets `layers` be called symbolically in the body, and takes back the nodes of those calls.
+
+    Two things that work on numbers are no error here: a layer that returns something beside its
+    tensors (a bias that is None), and one whose `call` has other arguments than the shape rule of
+    its base class. Reads `Operation._inbound_nodes` and `Operation._outbound_nodes`; where they are
+    missing, the nodes stay, which only takes memory.
+    """
+    names = ("_inbound_nodes", "_outbound_nodes")
+    held = [getattr(layer, name) for layer in layers for name in names if hasattr(layer, name)]
+    counts = [len(nodes) for nodes in held]
+    for layer in layers:
+        vars(layer)["compute_output_spec"] = functools.partial(_output_spec, layer)
+    try:
+        with _nodes_of_tensors():
+            yield
+    finally:
+        for layer in layers:
+            vars(layer).pop("compute_output_spec", None)
+        for nodes, count in zip(held, counts, strict=True):
+            del nodes[count:]
+
+
+def _output_spec(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return type(layer).compute_output_spec(layer, *args, **kwargs)
+    except Exception:  # noqa: BLE001 - the code of any layer runs here
+        return keras.Operation.compute_output_spec(layer, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def _nodes_of_tensors() -> Iterator[None]:
+    """Makes nodes in the body that know the tensors among the outputs of a call alone."""
+    try:
+        from keras.src.layers import layer
+        from keras.src.ops import operation
+        from keras.src.ops.node import Node
+    except ImportError:
+        yield
+        return
+
+    def node(operation: Any, call_args: Any = None, call_kwargs: Any = None, outputs: Any = None):
+        return Node(operation, call_args, call_kwargs, symbolic_tensors(outputs))
+
+    changed = [module for module in (layer, operation) if vars(module).get("Node") is Node]
+    for module in changed:
+        vars(module)["Node"] = node
+    try:
+        yield
+    finally:
+        for module in changed:
+            vars(module)["Node"] = Node
+
+
+def symbolic_tensors(structure: Any) -> list[Any]:
+    """The Keras tensors in any nested structure."""
+    flat = keras.tree.flatten(structure)
+    return [one for one in flat if isinstance(one, keras.KerasTensor)]

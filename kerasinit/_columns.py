@@ -1,0 +1,72 @@
+"""Rows of text in columns: for a terminal of 80 columns, and as a table of a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from kerasinit._safe_text import safe
+
+WIDTH = 80  # columns of a terminal
+GAP = 2  # spaces between two columns
+ROOM = 12  # columns that the first one has at least
+
+Rows = Sequence[Sequence[str]]
+
+
+def columns(headings: Sequence[str], rows: Rows) -> str:
+    """The rows below their headings, flushed left; no cell is cut.
+
+    A first cell that is longer than its column has a line of its own.
+
+    Args:
+        headings: One for each column.
+        rows: Cells, one for each column; all but the first ones are short.
+
+    >>> print(columns(["name", "size"], [["a", "3x3"], ["bias", "3"]]))
+    name  size
+    ----------
+    a     3x3
+    bias  3
+    """
+    table = [[safe(cell) for cell in row] for row in (headings, *rows)]
+    first, *others = ([len(cell) for cell in column] for column in zip(*table, strict=True))
+    widths = [max(column) for column in others]
+    left = max(ROOM, WIDTH - sum(widths) - GAP * len(widths))
+    widths = [min(left, max(first)), *widths]
+    lines = [line for row in table for line in _lines(row, widths)]
+    lines.insert(1, "-" * min(WIDTH, max(map(len, lines))))
+    return "\n".join(lines)
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """One row: a line, or the long first cell and a line."""
+    name, *others = row
+    above = []
+    if len(name) > widths[0]:
+        above = [name[start : start + WIDTH] for start in range(0, len(name), WIDTH)]
+        name = ""
+    cells = (cell.ljust(width) for cell, width in zip([name, *others], widths, strict=True))
+    return [*above, (" " * GAP).join(cells).rstrip()]
+
+
+def html_table(title: str, headings: Sequence[str], rows: Rows, notes: Sequence[str] = ()) -> str:
+    """The same for a notebook: a caption, a table, and lines below it.
+
+    >>> html_table("T", ["a"], [["<b>"]])
+    '<table><caption>T</caption><thead><tr><th>a</th></tr></thead><tbody><tr><td>&lt;b&gt;</td>...'
+    """
+    left = ' style="text-align: left"'
+    head = "".join(f"<th{left}>{_text(cell)}</th>" for cell in headings)
+    body = "".join(
+        "<tr>" + "".join(f"<td{left}>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    below = "".join(f"<p>{_text(note)}</p>" for note in notes)
+    return (
+        f"<table><caption{left}>{_text(title)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>{below}"
+    )
+
+
+def _text(text: str) -> str:
+    return html.escape(safe(text, lines=True)).replace("\n", "<br>")

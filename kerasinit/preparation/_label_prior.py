@@ -1,0 +1,165 @@
+"""The output of a model that knows nothing but how often each label occurs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasinit.layers import activation_name
+
+CROSS_ENTROPIES = {
+    "binary_crossentropy": "sigmoid",
+    "categorical_crossentropy": "softmax",
+    "sparse_categorical_crossentropy": "softmax",
+}
+CENTRES = {"mean_squared_error": "mean", "mean_absolute_error": "median"}
+# A label that never occurs counts as half an example: its log share would be infinite.
+UNSEEN = 0.5
+
+
+class Unsure(Exception):  # noqa: N818 - a reason, which is told, not an error
+    """Why the best constant output is not known."""
+
+
+def prior_of(
+    loss: Any, activation: Any, targets: np.ndarray, units: int, weights: np.ndarray | None
+) -> tuple[np.ndarray, str]:
+    """Values before the activation whose loss is the lowest of all constants, and what they are.
+
+    Args:
+        loss: A loss as `compile` takes it: a name, a function, an instance.
+        activation: Activation of the output; None for none.
+        targets: `(samples, ..., units)`, or without the last axis for sparse labels.
+        units: Of the output.
+        weights: Weights of the targets: `(samples, ...)`, one for all units; None for equal ones.
+
+    Raises:
+        Unsure: If the loss does not say what the best constant is.
+
+    >>> prior_of("mse", None, np.array([[1.0], [4.0]]), 1, None)[0].tolist()
+    [2.5]
+    """
+    name, config = _named(loss)
+    if name in CENTRES:
+        if activation_name(activation) != "linear":
+            raise Unsure(f"{name} behind {activation_name(activation)!r}")
+        rows, weight = _rows(targets, units, weights)
+        if name == "mean_squared_error":
+            return np.average(rows, axis=0, weights=weight), "mean of the targets"
+        return _median(rows, weight), "median of the targets"
+    if name not in CROSS_ENTROPIES:
+        raise Unsure(f"the best constant output under {name!r} is not known")
+    from_logits = bool(config.get("from_logits"))
+    wanted = None if from_logits else CROSS_ENTROPIES[name]
+    if activation_name(activation) != activation_name(wanted):
+        raise Unsure(
+            f"{name} with from_logits={from_logits} behind {activation_name(activation)!r}: "
+            "see `kerasinit.diagnose`"
+        )
+    if config.get("axis", -1) not in (-1, targets.ndim - 1):
+        raise Unsure(f"{name} along axis {config['axis']}")
+    shares = _shares(name, config, targets, units, weights)
+    if CROSS_ENTROPIES[name] == "sigmoid":
+        return np.log(shares) - np.log1p(-shares), "log odds of the labels"
+    return np.log(shares), "log shares of the labels"
+
+
+def _named(loss: Any) -> tuple[str, dict[str, Any]]:
+    """Name of the function of a loss, and its options.
+
+    Raises:
+        Unsure: If it is not one of Keras' own.
+    """
+    try:
+        found = keras.losses.get(loss)
+    except (ValueError, TypeError):
+        found = loss
+    found = found() if isinstance(found, type) else found
+    is_class = isinstance(found, keras.losses.Loss)
+    home = (type(found) if is_class else found).__module__
+    if home.partition(".")[0] != "keras":
+        raise Unsure("a loss of your own: its best constant output is not known")
+    if is_class:
+        words = re.sub(r"(?<!^)([A-Z])", r"_\1", type(found).__name__).lower()
+        return words, found.get_config()
+    return str(found.__name__), {}
+
+
+def _shares(
+    name: str,
+    config: dict[str, Any],
+    targets: np.ndarray,
+    units: int,
+    weights: np.ndarray | None,
+) -> np.ndarray:
+    """Share of each label, of each unit or of each class; none of them 0 or 1."""
+    if name.startswith("sparse"):
+        labels, weight = _flat_labels(targets, weights)
+        kept = labels != config.get("ignore_class")
+        labels, weight = labels[kept], weight[kept]
+        if not len(labels) or labels.min() < 0 or labels.max() >= units or labels.dtype.kind == "f":
+            raise Unsure(f"labels outside of 0..{units - 1}: see `kerasinit.diagnose`")
+        counts = np.bincount(labels, weights=weight, minlength=units)
+        total = weight.sum()
+    else:
+        rows, weight = _rows(targets, units, weights)
+        if rows.min() < 0 or rows.max() > 1:
+            raise Unsure("targets outside of 0..1: see `kerasinit.diagnose`")
+        counts, total = (rows * weight[:, None]).sum(0), weight.sum()
+    one = UNSEEN * total / len(weight)
+    smoothing = config.get("label_smoothing", 0.0)
+    if CROSS_ENTROPIES[name] == "sigmoid":
+        shares = np.clip(counts, one, total - one) / total
+        return shares * (1 - smoothing) + smoothing / 2
+    counts = np.maximum(counts, one)
+    return counts / counts.sum() * (1 - smoothing) + smoothing / units
+
+
+def _rows(
+    targets: np.ndarray, units: int, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Targets as `(rows, units)` in 64 bits, and a weight for each row."""
+    if targets.shape[-1:] != (units,) or (targets.ndim == 1 and units == 1):
+        if units != 1:
+            raise Unsure(f"targets of shape {targets.shape} for {units} units")
+        targets = targets[..., None]
+    rows = targets.reshape(-1, units).astype("float64")
+    return rows, _flat_weights(weights, targets.shape[:-1])
+
+
+def _flat_labels(targets: np.ndarray, weights: np.ndarray | None) -> tuple[Any, np.ndarray]:
+    shape = targets.shape[:-1] if targets.ndim > 1 and targets.shape[-1] == 1 else targets.shape
+    labels = targets.reshape(-1)
+    if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
+        labels = labels.astype("int64")
+    return labels, _flat_weights(weights, shape)
+
+
+def _flat_weights(weights: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    if weights is None:
+        return np.ones(int(np.prod(shape)))
+    weights = np.asarray(weights, "float64")
+    while weights.ndim < len(shape):
+        weights = weights[..., None]
+    try:
+        flat = np.broadcast_to(weights.reshape(weights.shape[: len(shape)]), shape).reshape(-1)
+    except ValueError:
+        raise Unsure(f"sample weights of shape {weights.shape} for {shape} targets") from None
+    if (flat < 0).any() or not flat.sum() > 0:
+        raise Unsure("sample weights that are negative, or all zero")
+    return flat
+
+
+def _median(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted median of each column: the middle of those at which half of the weight lies."""
+    found = []
+    for column in rows.T:
+        order = np.argsort(column, kind="stable")
+        values, reached = column[order], np.cumsum(weight[order])
+        half = reached[-1] / 2
+        low, high = np.searchsorted(reached, half), np.searchsorted(reached, half, side="right")
+        found.append((values[low] + values[min(high, len(values) - 1)]) / 2)
+    return np.array(found)

@@ -1,0 +1,79 @@
+"""The learning rate that suits a model and its data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasinit._typing import Batch, Model
+from kerasinit.experiments._stacking import Weights
+from kerasinit.preparation._batches import Batches, batches_of
+from kerasinit.preparation._rate_advice import RateAdvice
+from kerasinit.preparation._rate_rule import RateCurve, chosen, rates_around
+from kerasinit.preparation._rate_search import STEPS, rate_curves
+from kerasinit.preparation._task import Task, task_of
+from kerasinit.preparation._trial import Cost, Trial, outputs_of
+
+BATCH_SIZE = 32  # what `fit` takes unless it is told otherwise
+
+
+def learning_rate(
+    model: Model,
+    x: Batch,
+    y: Batch | None = None,
+    *,
+    sample_weight: Batch | None = None,
+    batch_size: int = BATCH_SIZE,
+    loss: Any = None,
+    optimizer: Any = None,
+) -> RateAdvice:
+    """The largest learning rate that is safe and fast, from short trainings of copies.
+
+    Copies of the model start from its weights, with fresh optimizers that differ in their rate
+    alone, and see the same batches. The model, its optimizer and all random generators stay as
+    they are. What changes the rate in training (a schedule, a warm-up) is left out: the advice is
+    its highest value.
+
+    Args:
+        model: A built model, compiled unless `loss` and `optimizer` are given.
+        x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
+            batches are taken from it).
+        y: Targets, unless `x` holds them.
+        sample_weight: Weights of the samples, likewise.
+        batch_size: Samples per step, of arrays. Train with the same.
+        loss: For a model that is not compiled, what `compile` takes.
+        optimizer: Likewise.
+
+    Raises:
+        ValueError: If the model is not built, not compiled, trained by several optimizers, has
+            nothing to train, or cannot be trained on the data, or the data is not finite.
+
+    >>> import keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> x = np.random.default_rng(0).standard_normal((256, 4))
+    >>> 0.005 < learning_rate(model, x, x.sum(axis=1)).rate < 0.5
+    True
+    """
+    task = task_of(model, loss, optimizer)
+    batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=STEPS)
+    trial = Trial(task, batches, outputs_of(model, batches.items[0][0]))
+    curves = rate_curves(trial, Weights.of(model), rates_around(task.usual_rate))
+    return advice_of(task, curves, trial.cost, batches)
+
+
+def advice_of(
+    task: Task, curves: tuple[RateCurve, ...], cost: Cost, batches: Batches
+) -> RateAdvice:
+    """The advice that follows from what was tried."""
+    rate, good, reason = chosen(curves)
+    return RateAdvice(
+        model=task.model.name,
+        optimizer=task.optimizer_name,
+        rate=rate,
+        range=good,
+        curves=curves,
+        reason=reason,
+        cost=cost,
+        batch_size=batches.size,
+        own_rate=task.rate,
+    )

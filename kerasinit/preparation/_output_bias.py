@@ -1,0 +1,196 @@
+"""Which biases lead straight to the loss, and what the labels say they should start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit.layers import activation_name, is_channels_first, is_closed, kind_of, own_activation
+from kerasinit.models._graph import Graph, GraphCall
+from kerasinit.models._scene import Scene
+from kerasinit.preparation._batches import Batches
+from kerasinit.preparation._label_prior import Unsure, prior_of
+from kerasinit.preparation._task import Task
+
+SHOWN = 4  # values in a line
+
+
+@dataclass(frozen=True)
+class BiasRow:
+    """What the bias of one output of a model starts from.
+
+    Args:
+        output: Name of the output.
+        path: Path of the bias; empty where none leads straight to the loss.
+        values: What it gets; None where it is left alone.
+        reason: What these are, or why it is left alone.
+    """
+
+    output: str
+    path: str
+    values: tuple[float, ...] | None
+    reason: str
+
+    def __str__(self) -> str:
+        if self.values is None:
+            return f"{self.path or self.output}: left alone, {self.reason}"
+        shown = ", ".join(f"{value:.7g}" for value in self.values[:SHOWN])
+        more = "" if len(self.values) <= SHOWN else f", ... ({len(self.values)})"
+        return f"{self.path} = {shown}{more}: {self.reason}"
+
+
+def bias_rows(task: Task, scene: Scene, batches: Batches, y_pred: Any) -> list[tuple[Any, BiasRow]]:
+    """For each output of a model, its bias (None where none is set), and its row.
+
+    Args:
+        task: The model and its loss.
+        scene: The model as the rules see it.
+        batches: Labels and their weights.
+        y_pred: Outputs of the model for one batch, or their shapes.
+    """
+    outputs = keras.tree.flatten(y_pred)
+    keys = _names(task.model, y_pred, len(outputs))
+    masks = _masks(task, batches, len(outputs))
+    rows = []
+    for position, (output, names) in enumerate(zip(outputs, keys, strict=True)):
+        bias, path = None, ""
+        try:
+            bias, activation = _last_bias(scene, position, len(outputs), tuple(output.shape))
+            path = bias.path
+            loss = _part(task.declared_loss, position, names, len(outputs), shared=True)
+            targets, weights = _labels(batches, position, names, len(outputs), masks[position])
+            if loss is None or targets is None:
+                raise Unsure("no loss and targets of its own")
+            units = int(output.shape[-1])
+            values, what = prior_of(loss, activation, targets, units, weights)
+            if not np.isfinite(values).all():
+                raise Unsure(f"{what}: not finite")
+        except Unsure as reason:
+            rows.append((None, BiasRow(names[0], path, None, str(reason))))
+        else:
+            numbers = tuple(float(value) for value in values)
+            what = f"{what}, {len(targets)} samples"
+            rows.append((bias, BiasRow(names[0], path, numbers, what)))
+    return rows
+
+
+def _last_bias(
+    scene: Scene, position: int, outputs: int, shape: tuple[int | None, ...]
+) -> tuple[Any, Any]:
+    """The bias that leads straight to an output, and the activation between the two.
+
+    Raises:
+        Unsure: If there is none that may be set.
+    """
+    graph = scene.graph
+    if graph is None or len(graph.outputs) != outputs:
+        raise Unsure("the graph of the model cannot be read")
+    activation = None
+    call = _maker(graph, graph.outputs[position])
+    while kind_of(call.operation).family in ("activation", "formula") and len(call.inputs) == 1:
+        if activation_name(call.operation) != "linear":
+            if activation is not None:
+                raise Unsure("two activations follow the last layer")
+            activation = activation_name(call.operation)
+        call = _maker(graph, call.inputs[0])
+    layer = call.operation
+    bias = getattr(layer, "bias", None)
+    if not isinstance(layer, keras.layers.Layer) or is_closed(layer) or bias is None:
+        raise Unsure(f"{layer.name!r}, which makes it, has no bias")
+    own = own_activation(layer)
+    if own is not None and activation is not None:
+        raise Unsure("two activations follow the last layer")
+    if len(graph.calls_of(layer)) > 1:
+        raise Unsure(f"{layer.name!r} is called several times")
+    if is_channels_first(layer) or tuple(bias.shape) != shape[-1:]:
+        raise Unsure(f"a bias of shape {tuple(bias.shape)} for an output of shape {shape}")
+    kept = scene.kept.get(id(bias))
+    if not layer.trainable or not bias.trainable or (kept is not None and not kept.is_zero):
+        raise Unsure(kept.reason if kept is not None else "not trainable")
+    slot = next((slot for slot in scene.slots if slot.variable is bias), None)
+    if slot is None or type(slot.initializer) is not keras.initializers.Zeros:
+        raise Unsure("its author lets it start elsewhere than at zero")
+    return bias, own if activation is None else activation
+
+
+def _maker(graph: Graph, value: int) -> GraphCall:
+    if value not in graph.maker:
+        raise Unsure("no layer makes it: it is an input")
+    if len(graph.readers.get(value, ())) + (value in graph.outputs) > 1:
+        raise Unsure("what the last layer makes is read elsewhere, too")
+    return graph.maker[value]
+
+
+def _names(model: Any, y_pred: Any, count: int) -> list[tuple[str, ...]]:
+    """The names under which the loss and the targets of each output may stand."""
+    layers = list(getattr(model, "output_names", None) or ())
+    layers = layers if len(layers) == count else [f"output {i}" for i in range(count)]
+    if not isinstance(y_pred, dict):
+        return [(name,) for name in layers]
+    return [(str(key), name) for key, name in zip(sorted(y_pred), layers, strict=True)]
+
+
+def _part(values: Any, position: int, names: Sequence[str], count: int, *, shared: bool) -> Any:
+    """What a structure, as `compile` and `fit` take them, holds for one output."""
+    if isinstance(values, dict) and "class_name" not in values:
+        return next((values[name] for name in names if name in values), None)
+    if isinstance(values, (list, tuple)):
+        return values[position] if len(values) == count else None
+    return values if count == 1 or shared else None
+
+
+def _labels(
+    batches: Batches, position: int, names: Sequence[str], count: int, masks: Any
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Targets and weights of one output: those of the trial alone where its positions are masked.
+
+    An output's mask says which of its positions count, so it is a weight of them.
+    """
+
+    def part(values: Any, *, shared: bool) -> Any:
+        return _part(values, position, names, count, shared=shared)
+
+    if masks is None:
+        return part(batches.targets, shared=False), part(batches.weights, shared=True)
+    targets = [part(y, shared=False) for _, y, _ in batches.items]
+    if any(y is None for y in targets):
+        return None, None
+    weights = []
+    for mask, (_, _, sample_weight) in zip(masks, batches.items, strict=True):
+        own = part(sample_weight, shared=True)
+        factor = 1.0 if own is None else own.reshape(own.shape + (1,) * (mask.ndim - own.ndim))
+        weights.append(mask * factor)
+    return np.concatenate(targets), np.concatenate(weights)
+
+
+def _masks(task: Task, batches: Batches, count: int) -> list[Any]:
+    """For each output the mask of each batch, or None where it has none."""
+    if not any(map(_makes_masks, _backend.flat_layers(task.model))):
+        return [None] * count
+    found: list[list[Any]] = [[] for _ in range(count)]
+    with _backend.same_random_state(), _backend.without_gradients():
+        for x, _, _ in batches.items:
+            tensors = keras.tree.map_structure(ops.convert_to_tensor, x)
+            with keras.StatelessScope():
+                outputs = keras.tree.flatten(task.model(tensors, training=False))
+            masks = [getattr(output, "_keras_mask", None) for output in outputs]
+            for column, mask in zip(found, masks, strict=True):
+                column.append(None if mask is None else ops.convert_to_numpy(mask))
+    return [None if any(mask is None for mask in column) else column for column in found]
+
+
+def _makes_masks(layer: Any) -> bool:
+    """Whether a layer may be where a mask begins."""
+    own = type(layer).compute_mask
+    theirs = not own.__module__.startswith("keras.")
+    return (
+        theirs
+        or isinstance(layer, keras.layers.Masking)
+        or bool(getattr(layer, "mask_zero", False))
+    )

@@ -1,0 +1,115 @@
+"""What was done to make a model ready, and how well it works."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kerasinit._safe_text import printed, safe
+from kerasinit.models import Plan
+from kerasinit.preparation._output_bias import BiasRow
+from kerasinit.preparation._proof import Proof
+from kerasinit.preparation._rate_advice import RateAdvice
+from kerasinit.signals import Diagnosis
+
+WIDTH = 100  # columns of the printed report
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What `prepare` did; `print` shows it.
+
+    Args:
+        model: Name of the model.
+        plan: The new weights, one row for each variable.
+        bias: The bias of each output.
+        learning_rate: The rate to train with, for the start that the model has now.
+        trial: The new start beside the one that the model came with.
+        diagnosis: Health of the signal at the end; None where a note says why not.
+        notes: What could not be done.
+        dry_run: Whether everything was left as it was.
+    """
+
+    model: str
+    plan: Plan
+    bias: tuple[BiasRow, ...]
+    learning_rate: RateAdvice
+    trial: Proof
+    diagnosis: Diagnosis | None
+    notes: tuple[str, ...]
+    dry_run: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "model": self.model,
+            "plan": self.plan.to_dict(),
+            "bias": [asdict(row) for row in self.bias],
+            "learning_rate": self.learning_rate.to_dict(),
+            "trial": asdict(self.trial),
+            "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
+            "notes": list(self.notes),
+            "dry_run": self.dry_run,
+        }
+
+    def __str__(self) -> str:
+        return printed(self, WIDTH)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def __rich__(self) -> Any:
+        """Renders the report on a `rich` console."""
+        from rich.console import Group
+        from rich.padding import Padding
+        from rich.text import Text
+
+        parts: list[Any] = [Text(f"{self._title()}\n", style="bold")]
+        for heading, lines in self._steps():
+            parts.append(Text(heading, style="bold"))
+            parts += [Padding(Text(safe(line)), (0, 0, 0, 3)) for line in lines]
+        return Group(*parts)
+
+    def _title(self) -> str:
+        name = safe(self.model)
+        if self.dry_run:
+            return f"Preparation of {name!r} (dry run: nothing was changed)"
+        return f"Preparation of {name!r}"
+
+    def _steps(self) -> list[tuple[str, list[str]]]:
+        kept = "" if self.trial.adopted else " (not kept: see 4)"
+        plan = self.plan
+        advice = self.learning_rate
+        low, high = advice.range
+        drawn = [row for row in plan.changed if row.kind == "kernel"]
+        reasons = {row.reason for row in drawn}
+        return [
+            (
+                f"1. Weights{kept}",
+                [
+                    f"{len(plan.changed)} of {len(plan)} variables drawn, seed {plan.seed}: "
+                    f"print(preparation.plan)",
+                    *sorted(reasons)[:3],
+                ],
+            ),
+            (f"2. Output bias{kept}", [str(row) for row in self.bias]),
+            (
+                "3. Learning rate",
+                [
+                    f"{advice.rate:.2g} with {advice.optimizer}, for batches of "
+                    f"{advice.batch_size} (good from {low:.2g} to {high:.2g}; it was "
+                    f"{advice.own_rate:.2g})",
+                    f"{advice.reason}. {advice.cost}",
+                ],
+            ),
+            ("4. Proof", [str(self.trial)]),
+            ("5. Health", [*self._health(), *self.notes]),
+        ]
+
+    def _health(self) -> list[str]:
+        if self.diagnosis is None:
+            return []
+        if self.diagnosis.healthy:
+            return ["nothing found"]
+        return [str(verdict) for verdict in self.diagnosis.verdicts]

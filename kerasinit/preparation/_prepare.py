@@ -1,0 +1,184 @@
+"""A model made ready for its data."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasinit import _backend
+from kerasinit._typing import Batch, Model, SeedLike
+from kerasinit.experiments._stacking import Weights
+from kerasinit.models import initialize
+from kerasinit.models._draw import Choice
+from kerasinit.models._journal import journal
+from kerasinit.models._learned import MARK, remember
+from kerasinit.models._scene import scene_of
+from kerasinit.preparation._batches import Batches, batches_of
+from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_of
+from kerasinit.preparation._output_bias import BiasRow, bias_rows
+from kerasinit.preparation._preparation import Preparation
+from kerasinit.preparation._proof import proof_of
+from kerasinit.preparation._rate_rule import rates_around
+from kerasinit.preparation._rate_search import STEPS, rate_curves
+from kerasinit.preparation._task import Task, task_of
+from kerasinit.preparation._trial import Trial, outputs_of
+from kerasinit.preparation._untouched import same_attributes, taken_back
+from kerasinit.signals import Diagnosis
+from kerasinit.signals import diagnose as examine
+
+
+def prepare(
+    model: Model,
+    x: Batch,
+    y: Batch | None = None,
+    *,
+    sample_weight: Batch | None = None,
+    batch_size: int = BATCH_SIZE,
+    loss: Any = None,
+    optimizer: Any = None,
+    seed: SeedLike = None,
+    dry_run: bool = False,
+) -> Preparation:
+    """Makes a built model ready to train on its data, in place, and shows that it helps.
+
+    Four steps: new weights (`initialize`: what an author fixed stays); for each output whose loss
+    says what a model that knows nothing should answer, that answer as its bias; a learning rate,
+    from short trainings of copies (`learning_rate`); and the proof, the same trainings from the
+    weights that the model came with. Where those end lower, the model keeps them.
+
+    Args:
+        model: A built model, compiled unless `loss` and `optimizer` are given. A compiled one gets
+            the rate, too, unless its optimizer follows a schedule.
+        x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
+            batches are taken from it).
+        y: Targets, unless `x` holds them.
+        sample_weight: Weights of the samples, likewise.
+        batch_size: Samples per step, of arrays. Train with the same.
+        loss: For a model that is not compiled, what `compile` takes.
+        optimizer: Likewise.
+        seed: As for `initialize`.
+        dry_run: Changes nothing; the report says what would be done.
+
+    Raises:
+        ValueError: As `initialize` and `learning_rate` do. Everything is as before then, as it is
+            after Ctrl-C.
+
+    >>> import keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, name="head")])
+    >>> model.compile("sgd", "mse")
+    >>> x = np.random.default_rng(0).standard_normal((256, 4))
+    >>> prepare(model, x, 3 + x.sum(axis=1), seed=1, dry_run=True).bias[0].reason
+    'mean of the targets, 256 samples'
+    """
+    task = task_of(model, loss, optimizer)
+    batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=STEPS)
+    touched = [*model.variables, *getattr(model, "optimizer_variables", ())]
+    if loss is None:
+        touched += task.optimizer.variables
+    if isinstance(seed, keras.random.SeedGenerator):
+        touched.append(seed.state)
+    with taken_back(touched) if dry_run else journal(touched), same_attributes(model):
+        return _prepared(task, batches, seed, dry_run=dry_run)
+
+
+def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) -> Preparation:
+    model = task.model
+    y_pred = outputs_of(model, batches.items[0][0])
+    trial = Trial(task, batches, y_pred)
+    rates = rates_around(task.usual_rate)
+    own = Weights.of(model)
+    own_curves = rate_curves(trial, own, rates)
+    with _old_marks(model) as put_back, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        plan = initialize(model, seed=seed)
+        biases = _set_biases(task, batches, y_pred)
+        advice = advice_of(task, rate_curves(trial, Weights.of(model), rates), trial.cost, batches)
+        own_advice = advice_of(task, own_curves, trial.cost, batches)
+        proof = proof_of(own_advice, advice)
+        if not proof.adopted:
+            advice = own_advice
+            _assign(model, own)
+        if dry_run or not proof.adopted:
+            put_back()
+    if proof.adopted:
+        for warning in said:
+            warnings.warn(warning.message, warning.category, stacklevel=4)
+    rate_set = _set_rate(task, advice.rate)
+    diagnosis, problem = _diagnosis(model, batches)
+    return Preparation(
+        model=model.name,
+        plan=plan,
+        bias=biases,
+        learning_rate=advice,
+        trial=proof,
+        diagnosis=diagnosis,
+        notes=tuple(filter(None, (rate_set, problem))),
+        dry_run=dry_run,
+    )
+
+
+def _set_biases(task: Task, batches: Batches, y_pred: Any) -> tuple[BiasRow, ...]:
+    scene = scene_of(task.model)
+    slots = {id(slot.variable): slot for slot in scene.slots}
+    rows = []
+    for bias, row in bias_rows(task, scene, batches, y_pred):
+        if bias is not None:
+            bias.assign(np.array(row.values, "float32"))
+            slot = slots[id(bias)]
+            remember([Choice(slot, slot.initializer, row.reason)])  # set by us, not learned
+        rows.append(row)
+    return tuple(rows)
+
+
+def _set_rate(task: Task, rate: float) -> str:
+    """Gives a compiled model's optimizer the rate; why not, where it does not get it."""
+    if task.loss is not None:
+        return f"not compiled: give {task.optimizer_name} the learning rate {rate:.3g}"
+    if task.schedule:
+        return (
+            f"the optimizer follows a {task.schedule}, which stays: let its highest rate be "
+            f"{rate:.3g}"
+        )
+    task.optimizer.learning_rate = rate
+    return ""
+
+
+def _diagnosis(model: Any, batches: Batches) -> tuple[Diagnosis | None, str]:
+    x, y, _ = batches.items[0]
+    try:
+        return examine(model, x, y), ""
+    except _backend.errors() as error:  # the code of any layer runs here
+        return None, f"could not be diagnosed: {_backend.cause_of(error)}"
+
+
+def _assign(model: Any, weights: Weights) -> None:
+    pairs = zip(
+        [*model.trainable_variables, *model.non_trainable_variables],
+        [*weights.trainable, *weights.states],
+        strict=True,
+    )
+    for variable, value in pairs:
+        variable.assign(value)
+
+
+@contextlib.contextmanager
+def _old_marks(model: Any) -> Iterator[Any]:
+    """Puts back what was remembered of the variables when it is asked to, and on errors."""
+    held = [(variable, vars(variable).get(MARK)) for variable in model.variables]
+
+    def put_back() -> None:
+        for variable, mark in held:
+            vars(variable).pop(MARK, None)
+            if mark is not None:
+                vars(variable)[MARK] = mark
+
+    try:
+        yield put_back
+    except BaseException:
+        put_back()
+        raise

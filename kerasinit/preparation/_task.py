@@ -1,0 +1,128 @@
+"""What a model is trained by: its loss and its optimizer, as copies of it will use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasinit import _backend
+
+HALF_SCALE = 2.0**12  # loss scale of copies of a float16 model; its optimizer looks for its own
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model with a loss and an optimizer; none of them is changed through it.
+
+    Args:
+        model: A built Keras model.
+        loss: What `compile` takes; None for the compiled one.
+        optimizer: A Keras optimizer, of which only the config is read.
+    """
+
+    model: Any
+    loss: Any
+    optimizer: Any
+
+    @property
+    def declared_loss(self) -> Any:
+        """The loss as `compile` took it."""
+        return self.model.loss if self.loss is None else self.loss
+
+    @property
+    def optimizer_name(self) -> str:
+        """Class of the optimizer."""
+        return type(_inner(self.optimizer)).__name__
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the optimizer now."""
+        return float(ops.convert_to_numpy(_inner(self.optimizer).learning_rate))
+
+    @property
+    def usual_rate(self) -> float:
+        """The rate that an optimizer of its class has unless it is told otherwise."""
+        try:
+            usual = type(_inner(self.optimizer))()
+        except TypeError:  # a class of the user's, which wants arguments
+            return self.rate
+        return float(ops.convert_to_numpy(usual.learning_rate))
+
+    @property
+    def schedule(self) -> str:
+        """Name of the class of a learning rate schedule; empty where the rate is a number."""
+        config = _inner(self.optimizer).get_config().get("learning_rate")
+        return str(config.get("class_name", "schedule")) if isinstance(config, dict) else ""
+
+    def new_optimizer(self, rate: float) -> Any:
+        """An optimizer of the same kind that has seen nothing and keeps a constant rate.
+
+        It updates at each step and averages nothing: what accumulates gradients or weights over
+        steps would show nothing in a few dozen.
+        """
+        own = _inner(self.optimizer)
+        config = own.get_config() | {"learning_rate": rate, "gradient_accumulation_steps": None}
+        config |= {"use_ema": False, "ema_overwrite_frequency": None}
+        if own is not self.optimizer:
+            config["loss_scale_factor"] = HALF_SCALE
+        try:
+            return type(own).from_config(config)
+        except Exception as error:
+            raise ValueError(
+                f"No new {type(own).__name__} can be made from its config: {error}"
+            ) from error
+
+
+def task_of(model: Any, loss: Any = None, optimizer: Any = None) -> Task:
+    """The task of a compiled model, or of one that is given a loss and an optimizer.
+
+    Raises:
+        ValueError: If the model is not built, has nothing to train, is neither compiled nor given
+            both, or trains with several optimizers.
+    """
+    if not getattr(model, "built", False):
+        raise ValueError(
+            f"The model has no weights yet. Received: an unbuilt model {model.name!r}. Call it "
+            "once on data, or `model.build(input_shape)`, first."
+        )
+    compiled = bool(getattr(model, "compiled", False))
+    if compiled and (loss is not None or optimizer is not None):
+        raise ValueError(
+            "`loss` and `optimizer` are for a model that is not compiled. "
+            f"Received: the compiled model {model.name!r}, and "
+            f"loss={loss!r}, optimizer={optimizer!r}."
+        )
+    held = [one for one in vars(model).values() if isinstance(one, keras.optimizers.Optimizer)]
+    if len({id(one) for one in held}) > 1:
+        kinds = sorted(type(one).__name__ for one in held)
+        raise ValueError(
+            f"{model.name!r} trains with several optimizers, whose rates depend on each other: "
+            f"there is no one rate to find. Received: {', '.join(kinds)}. Prepare its parts by "
+            "themselves, or only initialize it: `kerasinit.initialize(model)`."
+        )
+    if not compiled and (loss is None or optimizer is None):
+        raise ValueError(
+            "What to prepare for is said by the loss and the optimizer. Received: "
+            f"{model.name!r}, which is not compiled, with loss={loss!r}, optimizer={optimizer!r}. "
+            "Compile it first, or give both: `loss='mse', optimizer='adam'`."
+        )
+    own = getattr(model, "optimizer", None) if compiled else keras.optimizers.get(optimizer)
+    if own is None:
+        raise ValueError(
+            f"{model.name!r} is compiled without an optimizer: its copies cannot be trained. "
+            "Compile it with one."
+        )
+    if not model.trainable_variables:
+        raise ValueError(
+            f"Nothing in {model.name!r} is trainable: there is nothing to prepare. "
+            "Set `layer.trainable = True` where training should move the weights."
+        )
+    return Task(model, loss, own)
+
+
+def _inner(optimizer: Any) -> Any:
+    """The optimizer that updates, inside one that scales the loss."""
+    return optimizer.inner_optimizer if _backend.loss_scaling(optimizer) else optimizer

@@ -1,0 +1,53 @@
+"""A model that is used, and is afterwards what it was before."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from kerasinit import _backend
+from kerasinit.models._journal import journal
+
+
+class _Finished(Exception):  # noqa: N818 - not an error: it ends what is taken back
+    pass
+
+
+@contextlib.contextmanager
+def taken_back(variables: Iterable[Any]) -> Iterator[None]:
+    """Gives every variable its old values back when the body ends, however it ends."""
+    with contextlib.suppress(_Finished), journal(variables):
+        yield
+        raise _Finished
+
+
+@contextlib.contextmanager
+def same_attributes(model: Any) -> Iterator[None]:
+    """Takes back what the body does to attributes of a model and its layers, and draws nothing.
+
+    What it writes into a list or another object that they hold is not seen.
+    """
+    layers = _backend.flat_layers(model)
+    held = [dict(vars(layer)) for layer in layers]
+    try:
+        with _backend.same_random_state():
+            yield
+    finally:
+        for layer, attributes in zip(layers, held, strict=True):
+            own = vars(layer)
+            for name in own.keys() - attributes.keys():
+                del own[name]
+            own.update(attributes)
+
+
+@contextlib.contextmanager
+def untouched(model: Any) -> Iterator[None]:
+    """Takes back all that the body does to a model: also to variables of it and its metrics.
+
+    Args:
+        model: A built model; the variables of its optimizer are left to the body.
+    """
+    kept = [*model.variables, *getattr(model, "metrics_variables", ())]
+    with same_attributes(model), taken_back(kept):
+        yield

@@ -1,0 +1,98 @@
+"""A prepared model starts better, says what was done, and keeps a start that is better."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kerasinit
+
+from .models import CLASSES, X, classifier, state_of, with_own_step
+
+
+def badly_started(depth=10):
+    inner = [layers.Dense(16, "relu", kernel_initializer="zeros") for _ in range(depth)]
+    model = keras.Sequential([keras.Input((6,)), *inner, layers.Dense(3, "softmax", name="head")])
+    model.compile(keras.optimizers.Adam(1e-9), "sparse_categorical_crossentropy")
+    return model
+
+
+def test_a_bad_start_is_replaced_and_the_report_says_by_what():
+    model = badly_started()
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert prepared.trial.adopted
+    assert prepared.trial.ready.end < prepared.trial.own.end
+    assert prepared.diagnosis.healthy
+    assert float(model.optimizer.learning_rate) == pytest.approx(prepared.learning_rate.rate)
+    shares = np.bincount(CLASSES) / len(CLASSES)
+    assert keras.ops.convert_to_numpy(model.get_layer("head").bias) == pytest.approx(
+        np.log(shares), abs=1e-6
+    )
+    text = " ".join(str(prepared).split())
+    for part in ("log shares of the labels", "The new start is better", "nothing found"):
+        assert part in text
+    assert prepared.to_dict()["trial"]["adopted"]
+    # Nothing that was drawn passes for learned.
+    kerasinit.initialize(model, seed=1)
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing():
+    model = badly_started()
+    before = state_of(model)
+    planned = kerasinit.prepare(model, X, CLASSES, seed=0, dry_run=True)
+    assert state_of(model) == before
+    assert "nothing was changed" in str(planned)
+    done = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert done.bias == planned.bias
+    assert done.learning_rate.rate == planned.learning_rate.rate
+    assert [row.reason for row in done.plan] == [row.reason for row in planned.plan]
+
+
+def test_a_start_that_is_better_is_kept_and_said_so():
+    model = classifier()
+    model.compile(keras.optimizers.Adam(0.01), model.loss)
+    model.fit(X, CLASSES, epochs=40, verbose=0)
+    weights = model.get_weights()
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert all(map(np.array_equal, weights, model.get_weights()))
+    assert not prepared.trial.adopted
+    assert "The own start is better" in str(prepared)
+
+
+def test_a_failure_in_the_middle_puts_everything_back(monkeypatch):
+    def fails(*arguments):
+        raise RuntimeError("no proof")
+
+    monkeypatch.setattr("kerasinit.preparation._prepare.proof_of", fails)
+    model = classifier()
+    before = state_of(model)
+    with pytest.raises(RuntimeError, match="no proof"):
+        kerasinit.prepare(model, X, CLASSES)
+    assert state_of(model) == before
+
+
+def test_a_schedule_stays_and_is_said_so():
+    schedule = keras.optimizers.schedules.CosineDecay(0.5, 100)
+    model = classifier(optimizer=keras.optimizers.SGD(schedule))
+    prepared = kerasinit.prepare(model, X, CLASSES)
+    assert "follows a CosineDecay" in prepared.notes[0]
+    assert model.optimizer.get_config()["learning_rate"]["class_name"] == "CosineDecay"
+
+
+def test_a_model_with_a_train_step_of_its_own_is_prepared():
+    model = with_own_step()
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert "train_step" in prepared.learning_rate.cost.way
+    assert prepared.bias[0].values is not None
+
+
+def test_a_model_that_is_not_compiled_stays_so():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    prepared = kerasinit.prepare(
+        model, X, 5 + X[:, 0], loss="mse", optimizer="adam", sample_weight=np.ones(len(X))
+    )
+    assert not model.compiled
+    assert "not compiled" in prepared.notes[0]
+    assert keras.ops.convert_to_numpy(model.layers[-1].bias) == pytest.approx(
+        5 + X[:, 0].mean(), abs=1e-4
+    )
