@@ -178,12 +178,14 @@ def _head(
         spread=deviation / size if size > 0 else 0.0,
         loss=loss_name(loss),
         from_logits=bool(getattr(loss, "from_logits", False)),
-        targets=None if y is None else targets_of(y, reach),
+        targets=None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None)),
     )
 
 
-def targets_of(y: np.ndarray, reach: tuple[float, float]) -> TargetSignals | None:
-    """What can be said of targets; None if they are no numbers.
+def targets_of(
+    y: np.ndarray, reach: tuple[float, float], ignored: int | None = None
+) -> TargetSignals | None:
+    """What can be said of targets, but for a class that is ignored; None if they are no numbers.
 
     >>> targets_of(np.array([0, 2]), (0.0, 1.0)).outside_share
     0.5
@@ -192,6 +194,7 @@ def targets_of(y: np.ndarray, reach: tuple[float, float]) -> TargetSignals | Non
         return None
     bad, first = non_finite_values([y])
     values = y[np.isfinite(y)] if bad else y
+    values = values if ignored is None else values[values != ignored]
     if not values.size:
         values = np.zeros(1)
     low, high = float(values.min()), float(values.max())

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 
 from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._rules_of_constants import constant_output, single_sample
 from kerasinit.signals._rules_of_gradients import (
     exploding,
     forward_growth,
     vanishing,
     zero_gradient,
 )
-from kerasinit.signals._rules_of_heads import bad_loss, bad_targets, constant_output
+from kerasinit.signals._rules_of_heads import bad_loss, bad_targets
 from kerasinit.signals._rules_of_numbers import non_finite
 from kerasinit.signals._rules_of_scale import bad_scale, too_narrow, unexpected_loss, unscaled_input
 from kerasinit.signals._rules_of_units import dead_units, saturated, symmetric
@@ -58,6 +59,7 @@ RULES: tuple[Callable[[Signals], Verdict | None], ...] = (
     not_trainable,
     bad_targets,
     bad_loss,
+    single_sample,
     constant_output,
     zero_gradient,
     symmetric,
@@ -78,9 +80,16 @@ EXPLAINS = {
     "bad_targets": ("bad_loss", "zero_gradient", "unexpected_loss", "exploding", "large_updates"),
     "bad_loss": ("zero_gradient", "unexpected_loss", "exploding", "large_updates"),
     "constant_output": ("bad_loss", "zero_gradient", "unexpected_loss"),
-    "symmetric": ("zero_gradient", "vanishing", "exploding", "dead_units", "bad_scale"),
-    "dead_units": ("zero_gradient", "vanishing"),
-    "saturated": ("zero_gradient", "vanishing", "exploding"),
+    "symmetric": (
+        "constant_output",
+        "zero_gradient",
+        "vanishing",
+        "exploding",
+        "dead_units",
+        "bad_scale",
+    ),
+    "dead_units": ("constant_output", "zero_gradient", "vanishing"),
+    "saturated": ("constant_output", "zero_gradient", "vanishing", "exploding", "bad_scale"),
     "unscaled_input": (
         "zero_gradient",
         "vanishing",
@@ -99,7 +108,10 @@ EXPLAINS = {
         "too_narrow",
         "large_updates",
     ),
-    "vanishing": ("bad_scale", "too_narrow", "small_updates"),
+    "bad_scale": ("constant_output", "unexpected_loss", "large_updates", "small_updates"),
+    "not_trainable": ("zero_gradient", "small_updates"),
+    "single_sample": ("constant_output", "zero_gradient"),
+    "vanishing": ("constant_output", "bad_scale", "too_narrow", "small_updates"),
 }
 
 
@@ -112,7 +124,16 @@ def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
         "too_narrow": causes & {"vanishing", "exploding", "symmetric"},
         "vanishing": causes & {"symmetric"},
         "zero_gradient": causes & {"symmetric", "dead_units"},
-        "constant_output": causes & {"zero_gradient"},
+        "constant_output": causes
+        & {
+            "zero_gradient",
+            "symmetric",
+            "dead_units",
+            "saturated",
+            "vanishing",
+            "single_sample",
+            "bad_scale",
+        },
         "small_updates": causes
         & {"vanishing", "symmetric", "dead_units", "zero_gradient", "unscaled_input"},
         "large_updates": causes & {"exploding", "bad_targets", "unscaled_input"},

@@ -15,7 +15,7 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.layers import kind_of
 from kerasinit.signals import _probe_loss
-from kerasinit.signals._batch import DataBatch, as_batch, non_finite_values, to_numpy
+from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
 from kerasinit.signals._first_update import FirstUpdate, first_update, update_ratios
 from kerasinit.signals._heads import heads_of
 from kerasinit.signals._layer_signals import Signals
@@ -70,7 +70,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
             is_sum = None if error else loss.is_sum(passed.outputs)
             report_to(ForwardPass())
             updated = _updated(model, x, passed, loss) if loss.is_compiled and not error else None
-    ratios, update, updated_loss = updated or ({}, None, None)
+    ratios, update, updated_loss, promised = updated or ({}, None, None, None)
     known = loss.is_known and error is None
     bad, first_bad = non_finite_values(batch.all_x)
     rows = rows_of(
@@ -97,6 +97,9 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         learning_rate=None if update is None else update.rate,
         optimizer=None if update is None else update.optimizer,
         updated_loss=updated_loss,
+        promised_drop=promised,
+        inputs_differ=_differ(batch),
+        lone_norm=first.lone_norm,
         is_initialized=_is_initialized(passed.calls),
     )
 
@@ -113,6 +116,10 @@ def _is_initialized(calls: list[WatchedCall]) -> bool:
     ]
     marked = sum(START_MARK in vars(kernel) for kernel in kernels)
     return marked > len(kernels) / 2
+
+
+def _differ(batch: DataBatch) -> bool:
+    return any((array != array[:1]).any() for array in flat_arrays(batch.x))
 
 
 def _outputs(model: Any, x: Any) -> tuple[Any, Any]:
@@ -235,8 +242,8 @@ def _forward(model: Any, x: Any, loss: _Loss, weights: list[Tensor]) -> tuple[An
 
 def _updated(
     model: Any, x: Any, passed: _Pass, loss: _Loss
-) -> tuple[dict[int, float | None], FirstUpdate, float] | None:
-    """What the first step of the optimizer changes, by the id of the variable; its loss after."""
+) -> tuple[dict[int, float | None], FirstUpdate, float, float] | None:
+    """What the first step changes, by the id of the variable; the loss after it, as promised."""
     variables = list(model.trainable_variables)
     gradients = [passed.weight_gradients[id(variable)] for variable in variables]
     if not all(np.isfinite(gradient).all() for gradient in gradients):
@@ -245,6 +252,12 @@ def _updated(
     if update is None:
         return None
     before = [to_numpy(ops.convert_to_tensor(variable)) for variable in variables]
-    ratios = update_ratios(before, [to_numpy(value) for value in update.values])
+    after = [to_numpy(value) for value in update.values]
+    ratios = update_ratios(before, after)
+    promised = sum(
+        float(np.sum((old - new) * gradient, dtype="float64"))
+        for old, new, gradient in zip(before, after, gradients, strict=True)
+    )
     value = _backend.run_once(lambda: _forward(model, x, loss, update.values)[1])
-    return dict(zip(map(id, variables), ratios, strict=True)), update, float(to_numpy(value))
+    by_id = dict(zip(map(id, variables), ratios, strict=True))
+    return by_id, update, float(to_numpy(value)), promised
