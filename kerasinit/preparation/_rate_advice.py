@@ -57,14 +57,13 @@ class RateAdvice:
                 go.Scatter(
                     x=list(range(1, len(curve.losses) + 1)),
                     y=list(curve.losses),
-                    name=f"{curve.rate:.2g}" + (" (advised)" if curve.rate == self.rate else ""),
-                    line={"width": 4 if curve.rate == self.rate else 1},
+                    name=f"{curve.rate:.2g}",
                 )
                 for curve in self.curves
             ]
         )
         figure.update_layout(
-            title=f"Loss of {html.escape(self.model)} at several learning rates",
+            title=f"Loss of {html.escape(self.model)} by learning rate (advised: {self.rate:.2g})",
             xaxis_title="training step",
             yaxis={"title": "loss", "type": "log"},
         )
@@ -106,6 +105,5 @@ def _table(advice: RateAdvice) -> Any:
             f"{curve.losses[0]:.4g}",
             f"{curve.end:.4g}",
             str(len(curve.losses)),
-            style="bold" if curve.rate == advice.rate else None,
         )
     return table
