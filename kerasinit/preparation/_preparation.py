@@ -6,14 +6,13 @@ import html
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kerasinit._columns import WIDTH
 from kerasinit._safe_text import printed, safe
 from kerasinit.models import Plan
 from kerasinit.preparation._output_bias import BiasRow
 from kerasinit.preparation._proof import Proof
 from kerasinit.preparation._rate_advice import RateAdvice
 from kerasinit.signals import Diagnosis
-
-WIDTH = 100  # columns of the printed report
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,11 @@ class Preparation:
 
     def __str__(self) -> str:
         return printed(self, WIDTH)
+
+    def __repr__(self) -> str:
+        start = "new start" if self.trial.adopted else "own start"
+        rate = self.learning_rate.rate
+        return safe(f"<Preparation of {self.model!r}: {start}, learning rate {rate:.3g}>")
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"

@@ -47,7 +47,9 @@ def first_update(model: Any, gradients: list[Tensor]) -> FirstUpdate | None:
         config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
         optimizer = type(own).from_config(config)
         copies = [
-            keras.Variable(ops.convert_to_tensor(v), dtype=v.dtype, name=v.name) for v in variables
+            # A tensor of torch as it is would be the model's own.
+            keras.Variable(ops.copy(v), dtype=v.dtype, name=v.name)
+            for v in variables
         ]
         optimizer.build(copies)
         optimizer.apply(
