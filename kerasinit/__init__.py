@@ -82,13 +82,12 @@ if TYPE_CHECKING or "pdoc" in sys.modules:  # those who read names, instead of u
     from kerasinit import callbacks, experiments, models, playground, preparation, report, signals
     from kerasinit.callbacks import GradientStats
     from kerasinit.models import Plan, initialize, portable, reset
-    from kerasinit.preparation import learning_rate, prepare
-    from kerasinit.signals import diagnose
+    from kerasinit.preparation import diagnose, learning_rate, prepare
 else:  # a type checker that saw this would take every name
     _HOMES = {
         "GradientStats": "callbacks",
         "Plan": "models",
-        "diagnose": "signals",
+        "diagnose": "preparation",
         "initialize": "models",
         "learning_rate": "preparation",
         "portable": "models",

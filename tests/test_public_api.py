@@ -43,9 +43,9 @@ PUBLIC = {
         "XavierNormal",
         "XavierUniform",
     ],
-    "preparation": ["Preparation", "RateAdvice", "learning_rate", "prepare"],
+    "preparation": ["Preparation", "RateAdvice", "diagnose", "learning_rate", "prepare"],
     "report": ["write"],
-    "signals": ["Diagnosis", "Verdict", "diagnose"],
+    "signals": ["Diagnosis", "Verdict", "examine"],
     "theory": ["CriticalPoint", "DepthScales", "critical", "depth_scales", "propagate"],
 }
 

@@ -32,7 +32,7 @@ NOT_ACTIVATIONS = ("deserialize", "get", "serialize")  # what else lives in kera
 def diagnose(arguments: Arguments) -> int:
     """`kerasinit diagnose`: the table of a diagnosis."""
     from kerasinit import _backend
-    from kerasinit.signals import diagnose as examine
+    from kerasinit.signals import examine
 
     x, y = _batch(arguments.data)
     for module in arguments.modules:

@@ -1,5 +1,6 @@
 """Room `preparation`: a model and its data -> a model that is ready to train on it."""
 
+from kerasinit.preparation._diagnose import diagnose
 from kerasinit.preparation._learning_rate import learning_rate
 from kerasinit.preparation._output_bias import BiasRow
 from kerasinit.preparation._preparation import Preparation
@@ -14,6 +15,7 @@ __all__ = [
     "Proof",
     "RateAdvice",
     "RateCurve",
+    "diagnose",
     "learning_rate",
     "prepare",
 ]

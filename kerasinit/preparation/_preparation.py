@@ -52,11 +52,13 @@ class Preparation:
             "dry_run": self.dry_run,
         }
 
-    def __repr__(self) -> str:
-        return f"<{self._title()}: {self.learning_rate!r}, {self.trial}>"
-
     def __str__(self) -> str:
         return printed(self, WIDTH)
+
+    def __repr__(self) -> str:
+        start = "new start" if self.trial.adopted else "own start"
+        rate = self.learning_rate.rate
+        return safe(f"<Preparation of {self.model!r}: {start}, learning rate {rate:.3g}>")
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"

@@ -27,8 +27,7 @@ from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
 from kerasinit.preparation._untouched import same_attributes, taken_back
-from kerasinit.signals import Diagnosis
-from kerasinit.signals import diagnose as examine
+from kerasinit.signals import Diagnosis, examine
 
 
 def prepare(

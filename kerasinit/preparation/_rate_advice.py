@@ -6,10 +6,12 @@ import html
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kerasinit._columns import WIDTH
-from kerasinit._safe_text import printed, safe
+from kerasinit._columns import columns, html_table
+from kerasinit._safe_text import encodable, safe
 from kerasinit.preparation._rate_rule import RateCurve
 from kerasinit.preparation._trial import Cost
+
+HEADINGS = ("rate", "first loss", "last losses", "steps")
 
 
 @dataclass(frozen=True)
@@ -69,41 +71,35 @@ class RateAdvice:
         )
         return figure
 
-    def __repr__(self) -> str:
-        return safe(f"<RateAdvice for {self.model!r}: {self.rate:.2g} with {self.optimizer}>")
-
     def __str__(self) -> str:
-        return printed(self, WIDTH)
+        return encodable("\n".join([*self._sentences(), "", columns(HEADINGS, self._rows())]))
+
+    def __repr__(self) -> str:
+        return safe(f"<RateAdvice for {self.model!r}: {self.rate:.3g} with {self.optimizer}>")
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        title = f"Learning rate of {self.model!r}"
+        return html_table(title, HEADINGS, self._rows(), self._sentences())
 
-    def __rich__(self) -> Any:
-        """Renders the advice on a `rich` console."""
-        from rich.console import Group
-        from rich.text import Text
-
+    def _sentences(self) -> list[str]:
         low, high = self.range
-        lines = [
-            f"Learning rate for {safe(self.model)!r} with {self.optimizer}: {self.rate:.2g} "
-            f"(good from {low:.2g} to {high:.2g}; the optimizer has {self.own_rate:.2g})",
-            f"Because {self.reason}. For batches of {self.batch_size}.",
+        return [
+            safe(
+                f"Learning rate for {self.model!r} with {self.optimizer}: {self.rate:.2g}, for "
+                f"batches of {self.batch_size}."
+            ),
+            f"About as good: {low:.2g} to {high:.2g}. The optimizer has {self.own_rate:.2g}.",
+            f"Because {self.reason}.",
+            safe(f"Cost: {self.cost}."),
         ]
-        return Group(*map(Text, lines), _table(self), Text(f"Cost: {self.cost}.", style="dim"))
 
-
-def _table(advice: RateAdvice) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("rate", "first loss", "last losses", "steps"):
-        table.add_column(heading, justify="right")
-    for curve in advice.curves:
-        table.add_row(
-            f"{curve.rate:.2g}",
-            f"{curve.losses[0]:.4g}",
-            f"{curve.end:.4g}",
-            str(len(curve.losses)),
-        )
-    return table
+    def _rows(self) -> list[list[str]]:
+        return [
+            [
+                f"{curve.rate:.2g}",
+                f"{curve.losses[0]:.4g}",
+                f"{curve.end:.4g}",
+                str(len(curve.losses)),
+            ]
+            for curve in self.curves
+        ]

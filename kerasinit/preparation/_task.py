@@ -63,13 +63,19 @@ class Task:
         It updates at each step and averages nothing: what accumulates gradients or weights over
         steps would show nothing in a few dozen.
         """
+        return self.with_options(
+            learning_rate=rate,
+            gradient_accumulation_steps=None,
+            use_ema=False,
+            ema_overwrite_frequency=None,
+        )
+
+    def with_options(self, **options: Any) -> Any:
+        """An optimizer of the same kind that has seen nothing, with some options changed."""
         own = _inner(self.optimizer)
-        config = own.get_config() | {"learning_rate": rate, "gradient_accumulation_steps": None}
-        config |= {"use_ema": False, "ema_overwrite_frequency": None}
-        if own is not self.optimizer:
-            config["loss_scale_factor"] = HALF_SCALE
+        scale = {} if own is self.optimizer else {"loss_scale_factor": HALF_SCALE}
         try:
-            return type(own).from_config(config)
+            return type(own).from_config(own.get_config() | scale | options)
         except Exception as error:
             raise ValueError(
                 f"No new {type(own).__name__} can be made from its config: {error}"

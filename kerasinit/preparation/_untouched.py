@@ -8,6 +8,7 @@ from typing import Any
 
 from kerasinit import _backend
 from kerasinit.models._journal import journal
+from kerasinit.models._learned import MARK
 
 
 class _Finished(Exception):  # noqa: N818 - not an error: it ends what is taken back
@@ -20,6 +21,18 @@ def taken_back(variables: Iterable[Any]) -> Iterator[None]:
     with contextlib.suppress(_Finished), journal(variables):
         yield
         raise _Finished
+
+
+@contextlib.contextmanager
+def same_marks(model: Any) -> Iterator[None]:
+    """Leaves what is remembered of the variables, as drawn and not learned, as it was."""
+    held = [(vars(variable), vars(variable).get(MARK)) for variable in model.variables]
+    try:
+        yield
+    finally:
+        for attributes, mark in held:
+            attributes.pop(MARK, None)
+            attributes.update({} if mark is None else {MARK: mark})
 
 
 @contextlib.contextmanager

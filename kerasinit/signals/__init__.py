@@ -1,6 +1,6 @@
 """Room `signals`: tensors -> statistics -> verdicts."""
 
-from kerasinit.signals._diagnosis import Diagnosis, diagnose
+from kerasinit.signals._diagnosis import Diagnosis, examine
 from kerasinit.signals._histograms import HISTOGRAM_EDGES, magnitude_histogram
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
@@ -23,8 +23,8 @@ __all__ = [
     "Signals",
     "TrainingStep",
     "Verdict",
-    "diagnose",
     "duplicate_share",
+    "examine",
     "judge",
     "judge_window",
     "layer_signals",

@@ -92,29 +92,17 @@ class Diagnosis:
         return Group(_table(self), *_findings(self))
 
 
-def diagnose(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
-    """Health of a model's signal at its current weights, from one batch of data.
-
-    Runs one forward and one backward pass and changes nothing. With targets, the gradient and the
-    loss are those of training; without, the gradient of a random direction of the outputs is used.
+def examine(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
+    """What `kerasinit.diagnose` finds, which can also try the fixes.
 
     Args:
         model: A built Keras model.
-        x: Inputs as for `model.predict`, shape `(batch, ...)`. A few dozen samples are enough;
-            of more than 256, 256 are taken at even distances.
+        x: Inputs as for `model.predict`, shape `(batch, ...)`.
         y: Targets of the same samples.
 
     Raises:
         ValueError: If the model is not built, the batch is empty or has the wrong shape, or the
             model cannot be called on it.
-
-    >>> import keras, numpy as np
-    >>> layers = [keras.layers.Dense(8, "relu", kernel_initializer="zeros", name=f"layer_{i}")
-    ...           for i in range(3)]
-    >>> model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(2, name="head")])
-    >>> diagnosis = diagnose(model, np.random.default_rng(0).standard_normal((32, 4)))
-    >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
-    (False, 'symmetric', 'layer_0')
     """
     try:
         signals = measure(model, x, y)

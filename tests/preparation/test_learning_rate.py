@@ -29,7 +29,7 @@ def test_the_advice_says_what_it_was_chosen_from_and_changes_nothing():
     text = str(advice)
     assert f"{advice.rate:.2g}" in text
     assert str(advice.cost) in " ".join(text.split())
-    assert "<pre>" in advice._repr_html_()
+    assert "<table>" in advice._repr_html_()
     assert advice.to_dict()["optimizer"] == "SGD"
 
 

@@ -51,7 +51,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing():
 def test_a_start_that_is_better_is_kept_and_said_so():
     model = classifier()
     model.compile(keras.optimizers.Adam(0.01), model.loss)
-    model.fit(X, CLASSES, epochs=40, verbose=0)
+    model.fit(X, CLASSES, epochs=15, verbose=0)
     weights = model.get_weights()
     prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
     assert all(map(np.array_equal, weights, model.get_weights()))

@@ -9,7 +9,8 @@ from keras import layers
 from rich.console import Console
 
 import kerasinit
-from kerasinit.signals import Diagnosis, diagnose
+from kerasinit.preparation import diagnose
+from kerasinit.signals import Diagnosis
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,71 @@
+"""Fixes that are suggested were tried, and the model is as it was."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kerasinit
+
+from .models import CLASSES, X, state_of
+
+
+def compiled(inner, head, loss, optimizer="sgd"):
+    model = keras.Sequential([keras.Input((6,)), *inner, head])
+    model.compile(optimizer, loss)
+    return model
+
+
+def small_kernels():
+    inner = [layers.Dense(16, "relu", kernel_initializer="zeros") for _ in range(3)]
+    return compiled(inner, layers.Dense(3, "softmax"), "sparse_categorical_crossentropy")
+
+
+def far_too_fast():
+    return compiled([layers.Dense(16, "tanh")], layers.Dense(1), "mse", keras.optimizers.Adam(30.0))
+
+
+def missing_from_logits():
+    return compiled([layers.Dense(16, "relu")], layers.Dense(1, name="head"), "bce")
+
+
+@pytest.mark.parametrize(
+    ("make", "y"),
+    [
+        (small_kernels, CLASSES),
+        (far_too_fast, X[:, :1]),
+        (missing_from_logits, (CLASSES[:, None] > 0).astype("int32")),
+    ],
+)
+def test_a_fix_that_helps_is_told_with_its_losses_and_nothing_changes(make, y):
+    model = make()
+    before = state_of(model)[0]
+    found = kerasinit.diagnose(model, X[:64], y[:64], verify=True)
+    assert state_of(model)[0] == before
+    first = found.verdicts[0]
+    assert first.remedy is not None
+    assert "; tried: loss " in first.fix
+    assert "in 30 steps, without it " in " ".join(str(found).split())
+
+
+def test_a_fix_that_does_not_help_is_not_suggested():
+    model = small_kernels()
+    y = np.zeros(64, "int32")  # there is nothing to tell apart: a bias is enough
+    found = kerasinit.diagnose(model, X[:64], y, verify=True)
+    useless = [one for one in found.verdicts if "does not help (tried: " in one.fix]
+    assert all(one.remedy is None and one.fix.startswith("# ") for one in useless)
+
+
+@pytest.mark.parametrize("y", [None, X[:, 0]])
+def test_what_cannot_be_trained_cannot_be_verified(y):
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match="needs targets and a compiled model"):
+        kerasinit.diagnose(model, X, y, verify=True)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_diagnosis_leaves_a_compiled_model_as_it_is(optimizer):
+    model = compiled([layers.Dense(4, "relu")], layers.Dense(1), "mse", optimizer)
+    before = state_of(model)[0]
+    kerasinit.diagnose(model, X[:32], X[:32, :1])
+    assert state_of(model)[0] == before
