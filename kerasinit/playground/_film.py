@@ -45,7 +45,10 @@ class Film:
     @property
     def gradient_rms(self) -> np.ndarray:
         """Root mean square of each kernel's gradient, `(frames, layers)`."""
-        squares = [np.mean(np.square(g), axis=(1, 2)) for g in self.kernel_gradients]
+        squares = [
+            np.mean(np.square(g, dtype="float64"), axis=(1, 2))  # float32 would lose 1e-23 squared
+            for g in self.kernel_gradients
+        ]
         return np.sqrt(np.stack(squares, axis=1))
 
     @property

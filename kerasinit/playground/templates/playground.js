@@ -5,6 +5,7 @@
   const NODE = 30, ROW = 35, TOP = 24, BOTTOM = 20; // pixels of the drawn network
   const FULL_WEIGHT = 3, WIDEST = 7; // a weight of this size is drawn this wide, in pixels
   const PALE = 0.66; // colours of the large square, so that the dots stand out
+  const LEAST = "1e-7"; // below, the numbers in the page are 0 (float16)
   const LEAST_DECADE = -6; // gradients of 1e-6 and 1 are the thinnest and the widest line
   const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 600 : 110;
   const $ = (selector, root = document) => root.querySelector(selector);
@@ -147,7 +148,8 @@
           line.style.strokeWidth = magnitude > 0 ? WIDEST * bounded : 1;
           line.style.opacity = magnitude > 0 ? 0.3 + 0.7 * Math.sqrt(bounded) : 1;
         });
-        feet[l].textContent = `rms ${size(Math.sqrt(squares / lines[l].length))}`;
+        const rms = size(Math.sqrt(squares / lines[l].length));
+        feet[l].textContent = state.mode === "gradients" && rms === "0" ? `rms < ${LEAST}` : `rms ${rms}`;
       });
     };
     const drawBig = () => {
@@ -259,7 +261,7 @@
     const wide = (name, height) => { const bar = element("i", { className: name }); bar.style.height = `${height}px`; return bar; };
     const item = (...parts) => element("span", {}, ...parts);
     const width = state.mode === "weights" ? `Width: size, full at ${FULL_WEIGHT}` : `Width: power of ten, 1e${LEAST_DECADE} to 1, the same left and right`;
-    $("#legend").replaceChildren(item(wide("negative", 6), "negative"), item(wide("positive", 6), "positive"), item(width), item("Dotted: exactly 0"));
+    $("#legend").replaceChildren(item(wide("negative", 6), "negative"), item(wide("positive", 6), "positive"), item(width), item(state.mode === "weights" ? "Dotted: 0" : `Dotted: below ${LEAST}`));
   };
   const panes = [makePane("left"), makePane("right")];
   const draw = () => {
