@@ -114,3 +114,8 @@ def test_xavier_and_lasagne_are_the_same_rule():
     for ours, theirs in ((I.XavierUniform, I.LasagneUniform), (I.XavierNormal, I.LasagneNormal)):
         one, other = (cls(gain="relu", seed=1)((4, 6)) for cls in (ours, theirs))
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
+
+
+def test_an_argument_that_equals_its_default_is_not_shown():
+    assert repr(I.Siren(omega=30)) == repr(I.Siren())
+    assert repr(I.Siren(omega=31)) != repr(I.Siren())

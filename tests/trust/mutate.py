@@ -9,6 +9,7 @@ its line, the quickest first. Prints the share of the mutants that were killed, 
 
 import argparse
 import ast
+import contextlib
 import importlib.abc
 import importlib.util
 import json
@@ -240,16 +241,20 @@ def main():
     for (module, _), tests in by_line.items():
         tests_of_module[module] |= dict.fromkeys(tests)
     survivors, tried, began = [], 0, time.monotonic()
-    for mutant in some:
-        if time.monotonic() - began > 60 * arguments.minutes:
-            break
-        tests = by_line.get((mutant.module, mutant.line)) or list(tests_of_module[mutant.module])
-        tried += 1
-        if survives(mutant, tests[:MOST_TESTS]):
-            survivors.append(mutant)
-            print(f"{mutant.module}.py:{mutant.line}: {mutant.what}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        for mutant in some:
+            if time.monotonic() - began > 60 * arguments.minutes:
+                break
+            tests = by_line.get((mutant.module, mutant.line)) or [*tests_of_module[mutant.module]]
+            survived = survives(mutant, tests[:MOST_TESTS])
+            tried += 1
+            if survived:
+                survivors.append(mutant)
+                print(f"{mutant.module}.py:{mutant.line}: {mutant.what}", flush=True)
     killed = tried - len(survivors)
-    print(f"{killed} of {tried} mutants killed ({killed / tried:.0%}), of {len(every)} in all")
+    print(
+        f"{killed} of {tried} mutants killed ({killed / max(tried, 1):.0%}), of {len(every)} in all"
+    )
 
 
 if __name__ == "__main__":

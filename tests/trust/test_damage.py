@@ -31,7 +31,7 @@ ARRAYS = {
     "x of texts": ({"x": X.astype(str), "y": Y}, "'x' must hold numbers"),
     "x of objects": ({"x": X.astype(object), "y": Y}, "plain arrays"),
     "scalars": ({"x": np.float32(1), "y": np.int64(1)}, "'x' must hold numbers"),
-    "y of floats": ({"x": X, "y": Y / 2}, "one integer label"),
+    "y of floats": ({"x": X, "y": Y / 2}, "Sort the targets into classes"),
     "unequal": ({"x": X, "y": Y[:9]}, "one integer label"),
     "unequal validation": ({"x": X, "y": Y, "x_val": X[:5], "y_val": Y[:4]}, "'y_val' must hold"),
     "other validation": ({"x": X, "y": Y, "x_val": X[:, :1], "y_val": Y}, "'x_val' must hold"),
