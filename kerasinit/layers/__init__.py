@@ -23,7 +23,9 @@ from kerasinit.layers._kinds import (
 from kerasinit.layers._nonlinearity import (
     activation_name,
     applied_activation,
+    is_gating,
     is_linear,
+    is_mixing,
     kernel_activation,
     own_activation,
 )
@@ -66,8 +68,10 @@ __all__ = [
     "is_cell",
     "is_channels_first",
     "is_closed",
+    "is_gating",
     "is_kept_method",
     "is_linear",
+    "is_mixing",
     "is_norm",
     "is_one_matrix",
     "is_running",

@@ -127,6 +127,7 @@ ROWS: tuple[LayerKind, ...] = (
         "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D",
     ),
     *_rows("shape", "Reshape Flatten Permute Squeeze ExpandDims Transpose Ravel"),
+    LayerKind("GetItem", "other"),  # some of the values, as they are
 )
 _BY_NAME = {row.name: row for row in ROWS}
 

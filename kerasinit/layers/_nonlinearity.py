@@ -12,6 +12,7 @@ import numpy as np
 from kerasinit import theory
 from kerasinit.layers._kinds import kind_of
 
+GATING = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "sparsemax")
 # Kernels whose result does not go through the activation of their layer alone.
 LINEAR_ROLES = ("recurrent", "embeddings", "bias")
 
@@ -24,6 +25,11 @@ def is_linear(activation: Any) -> bool:
 def is_mixing(activation: Any) -> bool:
     """Whether an activation mixes the units of one input (softmax), and so ends a network."""
     return activation_name(activation) in theory.NOT_ELEMENTWISE
+
+
+def is_gating(activation: Any) -> bool:
+    """Whether an activation gives shares from 0 to 1, which open and close what they multiply."""
+    return activation_name(activation) in GATING
 
 
 def own_activation(layer: Any) -> Any | None:

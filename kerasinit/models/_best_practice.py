@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import keras
+import numpy as np
+
 from kerasinit import initializers
 from kerasinit.layers import (
     activation_name,
@@ -21,6 +24,9 @@ from kerasinit.models._kept import own_choice
 from kerasinit.models._parts import parts_of_container
 from kerasinit.models._scene import Scene
 from kerasinit.models._slots import ForgetBias, Slot
+from kerasinit.signals._elementwise import elementwise_shape
+
+OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
 
 
 def best_choices(scene: Scene) -> list[Choice]:
@@ -74,6 +80,9 @@ def _alone(slot: Slot, scene: Scene) -> Choice:
     if slot.kind == "bias" and kind_of(slot.layer).name == "LSTMCell":
         bias = ForgetBias(slot.layer.bias_initializer, int(slot.layer.units))
         return Choice(slot, bias, "the forget gate of an LSTM starts open, at one")
+    if slot.kind == "bias" and _keeps_off(slot, scene):
+        zeros = keras.initializers.Zeros()
+        return Choice(slot, zeros, "its own bias would keep every unit off: zero")
     if slot.kind == "embedding":
         return Choice(
             slot, slot.initializer, "one row is read at a time: embeddings keep their scale"
@@ -83,6 +92,15 @@ def _alone(slot: Slot, scene: Scene) -> Choice:
     if slot.kind != "kernel":
         return own_choice(slot)
     return kernel_choice(slot, scene)
+
+
+def _keeps_off(slot: Slot, scene: Scene) -> bool:
+    """Whether a constant bias starts a rectifier where no usual input turns it on."""
+    own: Any = slot.initializer
+    if type(own) is not keras.initializers.Constant or np.ndim(own.value) or own.value > OFF:
+        return False
+    shape = elementwise_shape(scene.place(slot.layer).activation)
+    return shape is not None and shape.has_off_state
 
 
 def kernel_choice(slot: Slot, scene: Scene) -> Choice:
@@ -105,6 +123,8 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.LecunNormal(), reason)
     if kind_of(owner).family == "attention":
         return _attention_choice(slot, scene)
+    if scene.is_gate(slot.layer):
+        return Choice(slot, initializers.XavierUniform(), "a gate, no activation: opens half")
     name = activation_name(place.activation)
     gain = _calls.gain_of(place.activation)
     if scene.ends_branch(slot.layer):

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed, is_norm, own_activation
+from kerasinit.layers import is_closed, is_gating, is_norm, kind_of, own_activation
+from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall, UnreadableError, read_graph
 from kerasinit.models._kept import kept_choices
@@ -114,6 +115,28 @@ class Scene:
             skip = skip_of(add, self.graph)
             if skip is not None and not values & self.graph.ancestors(skip):
                 return True
+        return False
+
+    def is_gate(self, layer: Any) -> bool:
+        """Whether the sigmoid (or softmax) of `layer` scales another signal, as in a GLU."""
+        place = self.place(layer)
+        if not is_gating(place.activation):
+            return False
+        made = {value for call in place.calls for value in call.outputs}
+        return any(self._scales(value, made) for value in made)
+
+    def _scales(self, value: int, made: set[int]) -> bool:
+        graph = self.graph
+        if graph is None:
+            return False
+        for call in graph.readers.get(value, ()):
+            if kind_of(call.operation).name == "Multiply" and len(set(call.inputs)) == 2:
+                # `x * sigmoid(x)` is an activation, made by hand.
+                if not made & (set(call.inputs) - {value}):
+                    return True
+            elif _calls.activation_of(call) or _calls.is_transparent(call, graph):
+                if self._scales(call.outputs[0], made):
+                    return True
         return False
 
     @cached_property

@@ -71,7 +71,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         )
     _check_shape(model, x)
     values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
-    size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)))
+    fixed = [tensor.shape[0] for tensor in getattr(model, "inputs", None) or () if tensor.shape]
+    size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)), *filter(None, fixed))
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
     def take(array: np.ndarray) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from kerasinit import _backend
 from kerasinit._columns import WIDTH, columns, html_table
 from kerasinit._safe_text import printed, safe
 from kerasinit._typing import Batch, Model
@@ -15,9 +17,20 @@ from kerasinit.signals._verdict import Verdict
 
 LEGEND = (
     "output, gradient: RMS of the activations, and of the gradient by the pre-activations. "
+    "theory: 95 of 100 outputs of random weights of this size. "
     "dead, flat, copies: share of units."
 )
-HEADINGS = ("activation", "units", "output", "gradient", "weights", "dead", "flat", "copies")
+HEADINGS = (
+    "activation",
+    "units",
+    "output",
+    "theory",
+    "gradient",
+    "weights",
+    "dead",
+    "flat",
+    "copies",
+)
 HEAD, TAIL = 12, 8  # rows shown of a longer table
 
 
@@ -42,6 +55,15 @@ class Diagnosis:
     def healthy(self) -> bool:
         """Whether nothing is wrong."""
         return not self.verdicts
+
+    def assert_healthy(self) -> None:
+        """Passes if nothing is wrong: for tests, notebooks and continuous integration.
+
+        Raises:
+            AssertionError: If there is a verdict, with all of them.
+        """
+        if self.verdicts:
+            raise AssertionError("The model is not healthy.\n" + "\n".join(map(str, self.verdicts)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -83,7 +105,8 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
         y: Targets of the same samples.
 
     Raises:
-        ValueError: If the model is not built, the batch is empty or has the wrong shape.
+        ValueError: If the model is not built, the batch is empty or has the wrong shape, or the
+            model cannot be called on it.
 
     >>> import keras, numpy as np
     >>> layers = [keras.layers.Dense(8, "relu", kernel_initializer="zeros", name=f"layer_{i}")
@@ -93,7 +116,14 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
     >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
     (False, 'symmetric', 'layer_0')
     """
-    signals = measure(model, x, y)
+    try:
+        signals = measure(model, x, y)
+    except ValueError:
+        raise
+    except _backend.errors() as error:
+        raise ValueError(
+            f"The model {model.name!r} cannot be called on `x`: {_backend.cause_of(error)}"
+        ) from error
     return Diagnosis(signals, judge(signals))
 
 
@@ -113,6 +143,7 @@ def _cells(row: LayerSignals) -> list[str]:
         row.activation or "-",
         str(row.units),
         f"{row.activation_rms:.2g}",
+        _predicted(row),
         f"{row.gradient_rms:.1e}",
         f"{row.weight_norm:.3g}",
         *(_percent(s) for s in (row.dead_share, row.saturated_share, row.duplicate_share)),
@@ -139,6 +170,14 @@ def _findings(diagnosis: Diagnosis) -> list[Any]:
         lines.append(Padding(Text(f"Because {safe(verdict.evidence)}."), (0, 0, 0, 2)))
         lines.append(Padding(Text(f"To fix: {safe(verdict.fix)}"), (0, 0, 0, 2)))
     return lines
+
+
+def _predicted(row: LayerSignals) -> str:
+    """Two standard deviations to either side of what theory predicts."""
+    if row.predicted_rms is None:
+        return "-"
+    factor = math.exp(2 * (row.predicted_spread or 0.0))
+    return f"{row.predicted_rms / factor:.2g}..{row.predicted_rms * factor:.2g}"
 
 
 def _plain(part: Any) -> str:

@@ -64,6 +64,8 @@ class HeadSignals:
         spread: Largest standard deviation of a unit over the samples, over the RMS of all values.
         loss: Name of its loss, lower case, without `_`; empty if it is not known.
         from_logits: Whether the loss takes logits.
+        is_twice: Whether it is given what a softmax or sigmoid made of them already. (On
+            TensorFlow, Keras' losses find the logits behind an output.)
         targets: Its targets, if there are any.
     """
 
@@ -79,7 +81,13 @@ class HeadSignals:
     spread: float = 1.0
     loss: str = ""
     from_logits: bool = False
+    is_twice: bool = False
     targets: TargetSignals | None = None
+
+    @property
+    def is_lone_softmax(self) -> bool:
+        """Whether it is a softmax over one unit, and so always 1."""
+        return self.activation == "softmax" and self.units == 1
 
     @property
     def units(self) -> int:
@@ -178,12 +186,14 @@ def _head(
         spread=deviation / size if size > 0 else 0.0,
         loss=loss_name(loss),
         from_logits=bool(getattr(loss, "from_logits", False)),
-        targets=None if y is None else targets_of(y, reach),
+        targets=None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None)),
     )
 
 
-def targets_of(y: np.ndarray, reach: tuple[float, float]) -> TargetSignals | None:
-    """What can be said of targets; None if they are no numbers.
+def targets_of(
+    y: np.ndarray, reach: tuple[float, float], ignored: int | None = None
+) -> TargetSignals | None:
+    """What can be said of targets, but for a class that is ignored; None if they are no numbers.
 
     >>> targets_of(np.array([0, 2]), (0.0, 1.0)).outside_share
     0.5
@@ -192,6 +202,7 @@ def targets_of(y: np.ndarray, reach: tuple[float, float]) -> TargetSignals | Non
         return None
     bad, first = non_finite_values([y])
     values = y[np.isfinite(y)] if bad else y
+    values = values if ignored is None else values[values != ignored]
     if not values.size:
         values = np.zeros(1)
     low, high = float(values.min()), float(values.max())

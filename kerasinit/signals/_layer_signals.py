@@ -36,7 +36,8 @@ class LayerSignals:
             healthy network, so layers of different sizes are compared by it.
         weight_norm, weight_gradient_norm: Euclidean norms over all own weights of the layer.
         dead_share: Share of units that are off for every sample.
-        saturated_share: Share of units with |derivative| < 0.01 for more than 95 % of samples.
+        saturated_share: Share of units with |derivative| < 0.01 for more than 95 % of samples; of
+            a recurrent layer, share of the values of its gates.
         duplicate_share: Share of units whose weights and weight gradients equal another unit's.
         non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
         activation_histogram, gradient_histogram: Counts of magnitudes between `HISTOGRAM_EDGES`.
@@ -45,7 +46,12 @@ class LayerSignals:
         trainable: Whether training changes the layer's kernel.
         has_gain: Whether output over input says something of the weights' scale: not where gates
             decide what passes, where the input is numbers of tokens, or where a sine follows.
+        usual_gain: RMS of the output over that of the input by Keras' own default weights, which
+            keep forward and backward in balance: below 1 where there are more outputs than inputs.
         is_gate: Whether the output scales another signal, as a sigmoid gate does.
+        predicted_rms: RMS of the output that theory predicts for random weights of this size and
+            the measured input; None where it has no word on them.
+        predicted_spread: Standard deviation of its logarithm over random weights, dimensionless.
         first_non_finite: Number of the first sample with a NaN or infinite output; None if
             there is none, or it cannot be told.
         update_ratio: RMS of the kernel's change in the first step of the compiled optimizer over
@@ -78,7 +84,10 @@ class LayerSignals:
     is_output: bool = False
     trainable: bool = True
     has_gain: bool = True
+    usual_gain: float = 1.0
     is_gate: bool = False
+    predicted_rms: float | None = None
+    predicted_spread: float | None = None
     first_non_finite: int | None = None
     update_ratio: float | None = None
 
@@ -111,6 +120,9 @@ class Signals:
             compiled, or its first step could not be taken.
         optimizer: Name of its class.
         updated_loss: Loss of the same batch after the first step of the optimizer.
+        promised_drop: By how much the gradient says that the loss falls in that step.
+        inputs_differ: Whether any two samples of the batch have different inputs.
+        lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
     """
 
@@ -129,6 +141,9 @@ class Signals:
     learning_rate: float | None = None
     optimizer: str | None = None
     updated_loss: float | None = None
+    promised_drop: float | None = None
+    inputs_differ: bool = True
+    lone_norm: str | None = None
     is_initialized: bool = False
 
     @property
@@ -156,6 +171,7 @@ def layer_signals(
     activation_input: np.ndarray | None = None,
     shape: _units.ActivationShape | None = None,
     layer_input: np.ndarray | None = None,
+    saturated_share: float | None = None,
     **flags: Any,
 ) -> LayerSignals:
     """The record of one layer from the arrays of one batch.
@@ -176,9 +192,10 @@ def layer_signals(
             normalization may lie between them).
         shape: What the activation does far from zero; None if unknown.
         layer_input: What the layer received; None if indices.
+        saturated_share: That of a layer without an `activation` of its own, such as an LSTM.
         **flags: The fields of `LayerSignals` that are not computed here: `kind`, `activation`,
-            `normalized`, `is_output`, `trainable`, `has_gain`, `is_gate`, `update_ratio`,
-            `first_non_finite`.
+            `normalized`, `is_output`, `trainable`, `has_gain`, `usual_gain`, `is_gate`,
+            `predicted_rms`, `predicted_spread`, `update_ratio`, `first_non_finite`.
 
     >>> import numpy as np
     >>> from kerasinit.signals import ActivationShape
@@ -190,7 +207,7 @@ def layer_signals(
     (0.5, 1.0, 1.118)
     """
     finite = np.isfinite(output)
-    dead = saturated = None
+    dead, saturated = None, saturated_share
     if derivative is not None and shape is not None:
         before = preactivation if activation_input is None else activation_input
         shares = _units.unit_shares(before[None], derivative[None], shape)

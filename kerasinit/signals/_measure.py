@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.layers import kind_of
 from kerasinit.signals import _probe_loss
-from kerasinit.signals._batch import DataBatch, as_batch, non_finite_values, to_numpy
+from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
 from kerasinit.signals._first_update import FirstUpdate, first_update, update_ratios
 from kerasinit.signals._heads import heads_of
 from kerasinit.signals._layer_signals import Signals
@@ -70,8 +70,12 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
             is_sum = None if error else loss.is_sum(passed.outputs)
             report_to(ForwardPass())
             updated = _updated(model, x, passed, loss) if loss.is_compiled and not error else None
-    ratios, update, updated_loss = updated or ({}, None, None)
+    ratios, update, updated_loss, promised = updated or ({}, None, None, None)
     known = loss.is_known and error is None
+    heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y)
+    if error is None and any(head.from_logits and head.reach == (0.0, 1.0) for head in heads):
+        is_twice = loss.takes_as_given(passed.outputs, passed.loss - passed.penalty)
+        heads = tuple(replace(head, is_twice=is_twice and head.from_logits) for head in heads)
     bad, first_bad = non_finite_values(batch.all_x)
     rows = rows_of(
         model,
@@ -91,12 +95,15 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         penalty=passed.penalty if known and loss.has_penalty else None,
         chance_loss=loss.chance if known else None,
         sum_loss=is_sum,
-        heads=heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y),
+        heads=heads,
         loss_error=error,
         is_frozen=bool(model.variables) and not model.trainable_variables,
         learning_rate=None if update is None else update.rate,
         optimizer=None if update is None else update.optimizer,
         updated_loss=updated_loss,
+        promised_drop=promised,
+        inputs_differ=_differ(batch),
+        lone_norm=first.lone_norm,
         is_initialized=_is_initialized(passed.calls),
     )
 
@@ -115,6 +122,10 @@ def _is_initialized(calls: list[WatchedCall]) -> bool:
     return marked > len(kernels) / 2
 
 
+def _differ(batch: DataBatch) -> bool:
+    return any((array != array[:1]).any() for array in flat_arrays(batch.x))
+
+
 def _outputs(model: Any, x: Any) -> tuple[Any, Any]:
     own = [(variable, ops.convert_to_tensor(variable)) for variable in model.trainable_variables]
     with keras.StatelessScope(own, collect_losses=True):
@@ -128,6 +139,7 @@ class _Loss:
     given: Any = None  # as `compile` takes it
     chance: float | None = None
     is_sum: Callable[[Any], bool | None] = lambda y_pred: None
+    takes_as_given: Callable[[Any, float], bool] = lambda y_pred, value: False
     is_known: bool = True  # as against a stand-in
     is_compiled: bool = False
     has_penalty: bool = False  # beside a loss of the targets
@@ -171,6 +183,7 @@ def _loss_of(model: Any, batch: DataBatch, outputs: Any, has_losses: bool) -> It
                 model.loss,
                 _probe_loss.chance_loss(model.loss, outputs),
                 lambda y_pred: spare and _probe_loss.doubles_with_batch(spare, y, y_pred),
+                lambda y_pred, value: bool(spare) and _probe_loss.gives(spare, y, y_pred, value),
                 is_compiled=True,
                 has_penalty=usual and not without,
                 refused=_probe_loss.labels_out_of_range(model.loss, batch.all_y, outputs),
@@ -235,8 +248,8 @@ def _forward(model: Any, x: Any, loss: _Loss, weights: list[Tensor]) -> tuple[An
 
 def _updated(
     model: Any, x: Any, passed: _Pass, loss: _Loss
-) -> tuple[dict[int, float | None], FirstUpdate, float] | None:
-    """What the first step of the optimizer changes, by the id of the variable; its loss after."""
+) -> tuple[dict[int, float | None], FirstUpdate, float, float] | None:
+    """What the first step changes, by the id of the variable; the loss after it, as promised."""
     variables = list(model.trainable_variables)
     gradients = [passed.weight_gradients[id(variable)] for variable in variables]
     if not all(np.isfinite(gradient).all() for gradient in gradients):
@@ -245,6 +258,12 @@ def _updated(
     if update is None:
         return None
     before = [to_numpy(ops.convert_to_tensor(variable)) for variable in variables]
-    ratios = update_ratios(before, [to_numpy(value) for value in update.values])
+    after = [to_numpy(value) for value in update.values]
+    ratios = update_ratios(before, after)
+    promised = sum(
+        float(np.sum((old - new) * gradient, dtype="float64"))
+        for old, new, gradient in zip(before, after, gradients, strict=True)
+    )
     value = _backend.run_once(lambda: _forward(model, x, loss, update.values)[1])
-    return dict(zip(map(id, variables), ratios, strict=True)), update, float(to_numpy(value))
+    by_id = dict(zip(map(id, variables), ratios, strict=True))
+    return by_id, update, float(to_numpy(value)), promised

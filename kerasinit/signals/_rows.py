@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -11,6 +13,7 @@ from kerasinit.layers import (
     activation_name,
     acts_in_gates,
     angular_frequency,
+    fans,
     is_linear,
     kind_of,
     units_last,
@@ -18,6 +21,8 @@ from kerasinit.layers import (
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._elementwise import elementwise_derivative, elementwise_shape
 from kerasinit.signals._layer_signals import LayerSignals, layer_signals, rms
+from kerasinit.signals._prediction import predicted_output
+from kerasinit.signals._recurrent import flat_gates
 from kerasinit.signals._taps import WatchedCall, call_names
 from kerasinit.signals._units import unit_columns
 from kerasinit.signals._watched_layers import WatchedLayer
@@ -54,6 +59,7 @@ def rows_of(
         # Of an encoder, perhaps the states alone are used.
         gradient = next((one for one in taps if np.any(one)), taps[0])
         given["first_non_finite"] = _first_non_finite(to_numpy(call.output), numbers)
+        given.update(_predicted(call))
         rows.append(_row(name, call, gradient, given, is_output))
     return tuple(rows)
 
@@ -85,16 +91,52 @@ def _row(
         normalized=call.normalized,
         is_output=is_output,
         has_gain=_has_gain(call),
+        usual_gain=_usual_gain(call.watched),
+        saturated_share=_flat_gates(call),
         is_gate=call.is_gate,
         **weights,
     )
+
+
+def _flat_gates(call: WatchedCall) -> float | None:
+    if call.layer_input is None or not kind_of(call.watched.layer).is_loop:
+        return None
+    return flat_gates(call.watched.layer, to_numpy(call.layer_input), to_numpy(call.output))
 
 
 def _has_gain(call: WatchedCall) -> bool:
     layer = call.watched.layer
     if call.is_gate or acts_in_gates(layer) or kind_of(layer).family == "embedding":
         return False
-    return is_linear(call.activation) or angular_frequency(call.activation) is None
+    name = activation_name(call.activation)
+    if is_linear(call.activation) or getattr(keras.activations, name, None) is call.activation:
+        return True  # none of Keras' own is periodic
+    return angular_frequency(call.activation) is None
+
+
+def _predicted(call: WatchedCall) -> dict[str, float]:
+    watched = call.watched
+    if watched.kernel is None or watched.axes is None or call.layer_input is None:
+        return {}
+    if call.normalized or not _has_gain(call):
+        return {}
+    kernel = to_numpy(ops.convert_to_tensor(watched.weights[watched.kernel]))
+    bias = getattr(watched.layer, "bias", None)
+    found = predicted_output(
+        watched.axes.columns(kernel[None])[0],
+        None if bias is None else to_numpy(ops.convert_to_tensor(bias)),
+        rms(to_numpy(call.layer_input)),
+        call.activation,
+    )
+    return {} if found is None else {"predicted_rms": found[0], "predicted_spread": found[1]}
+
+
+def _usual_gain(watched: WatchedLayer) -> float:
+    """Of Glorot weights, `sqrt(2 fan_in / (fan_in + fan_out))`."""
+    if watched.kernel is None or watched.axes is None:
+        return 1.0
+    found = fans(watched.layer, watched.weights[watched.kernel])
+    return math.sqrt(2 * found.fan_in / (found.fan_in + found.fan_out))
 
 
 def _kernel_value(watched: WatchedLayer, values: dict[int, Any]) -> Any | None:

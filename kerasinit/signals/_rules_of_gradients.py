@@ -128,7 +128,8 @@ def exploding(signals: Signals) -> Verdict | None:
         return forward
     back = backward(rows)
     limit, normalized = EXPLODED, is_normalized(signals)
-    if not normalized and back.per_layer > RAMPANT_GROWTH:
+    inner = Profile(back.values[1:])  # a large last layer is no growth over the depth
+    if not normalized and inner.per_layer > RAMPANT_GROWTH:
         chance = RAMPANT_SIGMAS * 0.5 * math.sqrt(length_variance(rows))
         limit = max(RAMPANT, math.exp(chance))
     if back.values[0] == 0 or back.grows_to <= limit:

@@ -42,7 +42,7 @@ def bad_targets(signals: Signals) -> Verdict | None:
 def bad_loss(signals: Signals) -> Verdict | None:
     """A loss that takes something else than what the output gives."""
     found = _first(signals, _loss_of_head)
-    if found is not None or signals.loss_error is None:
+    if found is not None or signals.loss_error is None or bad_targets(signals) is not None:
         return found
     return Verdict(
         "bad_loss",
@@ -50,20 +50,6 @@ def bad_loss(signals: Signals) -> Verdict | None:
         f"the loss cannot be computed: {signals.loss_error}",
         "# give compile a loss that takes these targets",
     )
-
-
-def constant_output(signals: Signals) -> Verdict | None:
-    """A softmax over one unit, which is 1 whatever it is given."""
-    for head in signals.heads:
-        if head.activation == "softmax" and head.units == 1:
-            return Verdict.cured(
-                "constant_output",
-                head.name,
-                "a softmax over one unit is 1 for every input",
-                _switch(head, "sigmoid") or Remedy("output_activation", "sigmoid", head.name),
-                "a softmax needs a unit for each class",
-            )
-    return None
 
 
 def _first(signals: Signals, rule: Callable[[HeadSignals, bool], Verdict | None]) -> Verdict | None:
@@ -81,7 +67,7 @@ def _loss_of_head(head: HeadSignals, alone: bool) -> Verdict | None:
     if head.loss == "poisson" and head.low < 0:
         return say(
             f"the Poisson loss takes the logarithm of the output, which falls to {head.low:.3g}",
-            _switch(head, "softplus"),
+            switched(head, "softplus"),
             "use an activation that is never negative",
         )
     return None
@@ -93,6 +79,12 @@ def _loss_of_classes(head: HeadSignals, alone: bool, say: Callable[..., Verdict]
             "a categorical cross-entropy divides a single unit by itself, which is always 1",
             _loss("binarycrossentropy", head.from_logits, alone),
             "two classes in one unit take the binary cross-entropy",
+        )
+    if head.from_logits and head.is_twice and head.reach == (0.0, 1.0):
+        return say(
+            f"the loss takes logits, and the output went through {head.activation} already",
+            switched(head, "linear") or _loss(head.loss, False, alone),
+            "leaves that to the loss",
         )
     if head.from_logits:
         return None
@@ -108,7 +100,7 @@ def _loss_of_classes(head: HeadSignals, alone: bool, say: Callable[..., Verdict]
     wanted = "sigmoid" if head.loss.startswith("binary") else "softmax"
     return say(
         f"{evidence}, after {head.activation}",
-        _switch(head, wanted),
+        switched(head, wanted),
         f"use {wanted} on the output",
     )
 
@@ -224,18 +216,18 @@ def _values(
         )
         if targets.whole and 0 <= targets.low and targets.high == BYTES and head.reach[1] == 1:
             return say(evidence, Remedy("scale_targets", "y / 255.0"), "images as 0 to 1")
-        return say(evidence, _switch(head, "linear"), "a regression has a linear output")
+        return say(evidence, switched(head, "linear"), "a regression has a linear output")
     if head.activation == "softmax" and head.units > 1 and not targets.sums_to_one:
         return say(
             "the units of a softmax sum to 1, and the targets do not",
-            _switch(head, "linear"),
+            switched(head, "linear"),
             "a regression has a linear output",
         )
     if head.loss == "meanabsolutepercentageerror" and targets.zero_share > 0:
         return say(
             f"the loss divides by the target, and {100 * targets.zero_share:.2g} % of them are 0",
             Remedy("loss", "'mae'") if alone else None,
-            "divides by nothing",
+            "does not divide by the target",
         )
     if head.loss == "meansquaredlogarithmicerror" and targets.low <= -1:
         return say(
@@ -274,7 +266,7 @@ def _loss(name: str, from_logits: bool, alone: bool) -> Remedy | None:
     return Remedy("loss", KERAS_LOSSES[name].format(options)) if alone else None
 
 
-def _switch(head: HeadSignals, activation: str) -> Remedy | None:
+def switched(head: HeadSignals, activation: str) -> Remedy | None:
     """Another activation, where it is an attribute of the layer."""
     return Remedy("output_activation", activation, head.switch) if head.switch else None
 

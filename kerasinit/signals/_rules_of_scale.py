@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals
-from kerasinit.signals._remedy import INITIALIZE, KEEPS_THE_SIGNAL, STANDARDIZE, Remedy
-from kerasinit.signals._traits import has_learned, is_normalized, length_variance
+from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, STANDARDIZE, Remedy
+from kerasinit.signals._traits import has_learned, is_normalized, length_variance, redraw
 from kerasinit.signals._verdict import Verdict
 
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
+FEW_LAYERS_BAND = (1 / 20, 5.0)  # the same for two layers, whose product is as far off as of more
 LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
 LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reach in 10 layers
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
-PENALTY_SHARE = 0.95  # of the gradient's norm: that of the data is a third of it, at most
+PENALTY_SHARE = 0.7  # of the gradient's norm: that of the data is as large, at most
+STRONG_PENALTY = 0.05  # factor of an L2 penalty; Keras' own default is 0.01
 TINY = 1e-30  # stands for zero in a logarithm or a divisor
 NARROW = 1.0  # 5 * sum(1 / width): variance of the log of the squared length of a ReLU net
 NARROW_CHANGE = 2.0  # log of the squared length: the change that was seen, not just predicted
@@ -26,7 +28,7 @@ def bad_scale(signals: Signals) -> Verdict | None:
     if has_learned(signals) or is_normalized(signals):
         return None
     gains = [
-        (row, math.sqrt(row.preactivation_mean_square) / row.input_rms)
+        (row, math.sqrt(row.preactivation_mean_square) / row.input_rms / min(row.usual_gain, 1.0))
         for row in signals.layers
         if row.input_rms and not row.is_output and row.weight_norm > 0 and row.has_gain
     ]
@@ -37,14 +39,18 @@ def bad_scale(signals: Signals) -> Verdict | None:
     odd, gain = max(gains, key=lambda pair: abs(math.log(pair[1])))
     others = [math.log(other) for row, other in gains if row is not odd]
     usual = math.exp(sum(others) / len(others)) if others else 1.0
-    if not LAYER_GAIN_BAND[0] <= gain / usual <= LAYER_GAIN_BAND[1]:
+    if not _within(gain / usual, LAYER_GAIN_BAND):
         where, evidence = odd.name, f"this layer scales its input by {gain:.3g}; about 1 keeps it"
-    elif len(gains) >= 3 and not GAIN_BAND[0] <= mean <= GAIN_BAND[1]:
+    elif len(gains) >= 2 and not _within(mean, GAIN_BAND if len(gains) > 2 else FEW_LAYERS_BAND):
         where = gains[0][0].name
         evidence = f"each layer scales its input by {mean:.3g} on average; about 1 keeps it"
     else:
         return None
-    return Verdict.cured("bad_scale", where, evidence, INITIALIZE, KEEPS_THE_SIGNAL)
+    return Verdict.cured("bad_scale", where, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+
+
+def _within(value: float, band: tuple[float, float]) -> bool:
+    return band[0] <= value <= band[1]
 
 
 def too_narrow(signals: Signals) -> Verdict | None:
@@ -69,8 +75,7 @@ def too_narrow(signals: Signals) -> Verdict | None:
         f"{len(rows)} layers of about {rows[-1].units} units let the squared signal drift by a "
         f"random factor of exp(+-{math.sqrt(variance):.1f}); here it is {math.exp(change):.2g} "
         "beyond what their scale makes of it",
-        INITIALIZE,
-        "orthogonal weights do not drift; wider or fewer layers drift less",
+        *redraw(signals, "orthogonal weights do not drift; wider or fewer layers drift less"),
     )
 
 
@@ -124,6 +129,8 @@ def _is_all_penalty(signals: Signals) -> bool:
     trained = [row for row in signals.layers if row.weight_gradient_norm is not None]
     weights = math.hypot(*(row.weight_norm for row in trained))
     gradient = math.hypot(*(row.weight_gradient_norm or 0.0 for row in trained))
+    if penalty < STRONG_PENALTY * weights**2:
+        return False
     return 2 * penalty / max(weights, TINY) > PENALTY_SHARE * gradient
 
 

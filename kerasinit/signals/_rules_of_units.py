@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import INITIALIZE
-from kerasinit.signals._traits import SYMMETRIC_SHARE
+from kerasinit.signals._traits import SYMMETRIC_SHARE, redraw
 from kerasinit.signals._verdict import Verdict
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
@@ -36,7 +37,9 @@ def symmetric(signals: Signals) -> Verdict | None:
 
 def dead_units(signals: Signals) -> Verdict | None:
     """The first layer with more units off for all samples than depth explains."""
-    for row in signals.layers:
+    for row, following in zip_longest(signals.layers, signals.layers[1:]):
+        if following is not None and following.is_gate:
+            continue  # a gate that its own bias opens half
         limit = min(HALF_OF_UNITS + DEAD_SIGMAS / math.sqrt(row.units), 0.99)
         if row.dead_share is not None and row.dead_share > limit and signals.samples > 1:
             return Verdict.cured(
@@ -54,14 +57,23 @@ def saturated(signals: Signals) -> Verdict | None:
     """The first hidden layer most of whose units sit in the flat part of the activation."""
     for row in signals.layers:
         share = row.saturated_share
-        if share is not None and share > HALF_OF_UNITS and not row.is_output and row.units > 1:
+        if share is None or share <= HALF_OF_UNITS or row.is_output or row.is_gate:
+            continue
+        if row.activation is None:
+            return Verdict.cured(
+                "saturated",
+                row.name,
+                f"{100 * share:.0f} % of the values of its gates and states lie where they pass no "
+                "gradient",
+                *redraw(signals, "gives smaller weights and biases"),
+            )
+        if row.units > 1:
             return Verdict.cured(
                 "saturated",
                 row.name,
                 f"{round(share * row.units)} of {row.units} units of {row.activation} sit in its "
                 f"flat part for almost all inputs (pre-activation RMS "
                 f"{math.sqrt(row.preactivation_mean_square):.3g})",
-                INITIALIZE,
-                "gives smaller weights and biases",
+                *redraw(signals, "gives smaller weights and biases"),
             )
     return None

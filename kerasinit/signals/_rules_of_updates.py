@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import Remedy
@@ -10,12 +11,16 @@ from kerasinit.signals._traits import has_learned
 from kerasinit.signals._verdict import Verdict
 
 # RMS of the change over RMS of the weights, in one step. TheDeepChecker keeps it in 1e-4..1e-1
-# while training. A first step may do more, as Adam's does to small kernels; and the gradient of
-# plain SGD grows by much once the last layers have moved, which Adam's steps do not.
-LARGE_UPDATE, SMALL_UPDATE, SMALL_GRADIENT_STEP = 0.5, 1e-4, 1e-6
+# while training; first steps of Adam at 0.1 come to 0.8, and small nets still learn from there.
+LARGE_UPDATE, SMALL_UPDATE = 1.0, 2e-4
+# The gradient of plain SGD grows by much once the last layers have moved, Adam's steps do not.
+SMALL_GRADIENT_STEP = 1e-6
 USUAL_UPDATE = 1e-2  # what the suggested rate aims at
-WORSE = 2.0  # times the loss after the step over the loss before
-WORSE_MARGIN = 0.5  # ... and by so much of it that it is no trifle
+# Share of the drop of the loss that its gradient promises. A step of rate r along a gradient with
+# curvature c keeps 1 - r c / 2 of it, and gradient descent diverges where the largest curvature,
+# a few times c, is above 2 / r.
+KEPT_DROP = 0.25
+TRIFLE = 1e-3  # of the loss: a promised drop of less is lost in rounding
 
 
 def not_trainable(signals: Signals) -> Verdict | None:
@@ -32,20 +37,27 @@ def not_trainable(signals: Signals) -> Verdict | None:
 
 
 def large_updates(signals: Signals) -> Verdict | None:
-    """The first step changes weights so much that the loss of the same batch rises."""
+    """The first step goes beyond where the gradient leads.
+
+    Of most optimizers it renews the weights as a whole; of plain gradient descent, it keeps little
+    of what it promises.
+    """
     loss, after = signals.loss, signals.updated_loss
     ratios = _ratios(signals)
     if loss is None or after is None or not ratios or has_learned(signals):
         return None
-    name, ratio = max(ratios, key=lambda pair: pair[1])
-    worse = not math.isfinite(after) or after > loss + max(WORSE * abs(loss), WORSE_MARGIN)
-    if not (ratio > LARGE_UPDATE and worse):
+    name, largest = max(ratios, key=lambda pair: pair[1])
+    ratio = median(ratio for _, ratio in ratios)
+    promised = signals.promised_drop or 0.0
+    is_plain = signals.optimizer == "SGD" and promised > TRIFLE * abs(loss)
+    beyond = is_plain and not loss - after > KEPT_DROP * promised
+    if not (ratio > LARGE_UPDATE or beyond):
         return None
     return Verdict.cured(
         "large_updates",
         name,
         f"the first step of {signals.optimizer} at {signals.learning_rate:.3g} changes its weights "
-        f"by {_percent(ratio)}, and the loss of this batch goes from {loss:.3g} to {after:.3g}",
+        f"by {_percent(largest)}, and the loss of this batch goes from {loss:.3g} to {after:.3g}",
         _rate(signals, ratio),
         "changes the weights by about 1 % in a step",
     )
@@ -71,7 +83,12 @@ def small_updates(signals: Signals) -> Verdict | None:
 
 
 def _ratios(signals: Signals) -> list[tuple[str, float]]:
-    return [(row.name, row.update_ratio) for row in signals.layers if row.update_ratio is not None]
+    """The same for all layers but embeddings, whose rows are read one by one."""
+    return [
+        (row.name, row.update_ratio)
+        for row in signals.layers
+        if row.update_ratio is not None and row.kind not in ("Embedding", "ReversibleEmbedding")
+    ]
 
 
 def _rate(signals: Signals, ratio: float) -> Remedy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.layers import is_linear, kind_of
+from kerasinit.layers import is_gating, is_linear, kind_of
 from kerasinit.signals._watched_layers import WatchedLayer, WatchTask
 
 
@@ -71,7 +72,9 @@ class ForwardPass:
     def __init__(self, taps: list[Tensor] | None = None) -> None:
         self.calls: list[WatchedCall] = []
         self.shapes: list[tuple[tuple[int, ...], str]] = []
+        self.lone_norm: str | None = None  # a batch normalization of a single value
         self._taps = taps
+        self._sources: dict[int, tuple[Tensor, WatchedCall]] = {}  # by id, kept alive
         self._inside: list[WatchedLayer] = []
         self._pending: list[list[tuple[int, Callable[..., Tensor], Tensor]]] = []
 
@@ -147,6 +150,39 @@ class ForwardPass:
             call.head = heads.get(id(call.output))
             call.is_output = call.head is not None
 
+    def batch_normalization(self, layer: Any, value: Tensor) -> None:
+        """Notes a normalization over the batch, which needs more than one value."""
+        axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+        channels = math.prod(value.shape[axis] for axis in axes)
+        if math.prod(value.shape) == channels:
+            self.lone_norm = self.lone_norm or layer.name
+        self.normalization()
+
+    def moved(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Runs a layer that moves values without changing them, and follows what it moves."""
+        result = function(*args, **kwargs)
+        call = self._source(args[0] if args else None)
+        if call is not None and ops.is_tensor(result):
+            self._sources[id(result)] = result, call
+        return result
+
+    def product(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Runs a product, whose factor from a bounded activation is a gate."""
+        factors = [one for one in keras.tree.flatten((args, kwargs)) if ops.is_tensor(one)]
+        calls = [self._source(one) for one in factors]
+        for call in calls:
+            # `x * sigmoid(x)` is an activation, made by hand.
+            by_hand = call is not None and any(call.value is one for one in factors)
+            if len(factors) == 2 and call is not None and not by_hand:
+                call.is_gate = is_gating(call.activation)
+        return function(*args, **kwargs)
+
+    def _source(self, tensor: Any) -> WatchedCall | None:
+        found = self._sources.get(id(tensor))
+        if found is not None:
+            return found[1]
+        return next((call for call in reversed(self.calls) if call.output is tensor), None)
+
     def normalization(self) -> None:
         """Notes that a normalization acts on the last recorded call."""
         if self.calls and not self._inside:
@@ -201,9 +237,16 @@ def _call_hook(
             return watch.weighted(watched, call, args, kwargs)
         if watched.task is WatchTask.ACTIVATION:
             return watch.activation(call, args, kwargs)
-        if watched.task is WatchTask.BATCH_NORMALIZATION and batch_statistics:
-            kwargs["training"] = True
-        watch.normalization()
+        if watched.task is WatchTask.MOVE:
+            return watch.moved(call, args, kwargs)
+        if watched.task is WatchTask.PRODUCT:
+            return watch.product(call, args, kwargs)
+        if watched.task is WatchTask.BATCH_NORMALIZATION:
+            if batch_statistics:
+                kwargs["training"] = True
+            watch.batch_normalization(watched.layer, args[0] if args else kwargs["inputs"])
+        else:
+            watch.normalization()
         return call(*args, **kwargs)
 
     return hooked

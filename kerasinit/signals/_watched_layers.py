@@ -26,6 +26,8 @@ class WatchTask(Enum):
     WEIGHTED = "record the output, tap the pre-activation"
     ACTIVATION = "complete the record of the weighted layer before it"
     NORMALIZATION = "mark the weighted layer before it"
+    MOVE = "follow the values that it moves"
+    PRODUCT = "mark the weighted layer whose output is a factor"
     BATCH_NORMALIZATION = "the same, and use the batch's own statistics as training does"
 
 
@@ -58,17 +60,30 @@ def watched_layers(model: Any) -> list[WatchedLayer]:
         if watched is not None:
             found.append(watched)
         for node in getattr(layer, "operations", ()):
+            task = _task_of_operation(node)
             is_layer = isinstance(node, keras.layers.Layer)
-            if not is_layer and id(node) not in seen and kind_of(node).family == "activation":
+            if not is_layer and id(node) not in seen and task is not None:
                 seen.add(id(node))
-                found.append(WatchedLayer(node, WatchTask.ACTIVATION))
+                found.append(WatchedLayer(node, task))
     return found
+
+
+def _task_of_operation(operation: Any) -> WatchTask | None:
+    """What is done at a layer or operation without weights."""
+    kind = kind_of(operation)
+    if kind.family == "activation":
+        return WatchTask.ACTIVATION
+    if kind.name == "Multiply":
+        return WatchTask.PRODUCT
+    is_moved = kind.family == "shape" or kind.name == "GetItem"
+    return WatchTask.MOVE if is_moved else None
 
 
 def _watched(layer: Any) -> WatchedLayer | None:
     kind = kind_of(layer)
-    if kind.family == "activation":
-        return WatchedLayer(layer, WatchTask.ACTIVATION)
+    task = _task_of_operation(layer)
+    if task is not None:
+        return WatchedLayer(layer, task)
     if kind.name == "BatchNormalization":
         return WatchedLayer(layer, WatchTask.BATCH_NORMALIZATION)
     if is_norm(layer) or kind.family == "statistics":

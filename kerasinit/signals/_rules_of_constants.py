@@ -1,0 +1,68 @@
+"""Verdicts on outputs that do not depend on the input."""
+
+from __future__ import annotations
+
+from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._remedy import Remedy
+from kerasinit.signals._rules_of_heads import switched
+from kerasinit.signals._traits import has_learned, redraw, starts_at_zero
+from kerasinit.signals._verdict import Verdict
+
+SAME = 1e-5  # deviation between samples over the size: 100 times the rounding of float32
+USUAL_BATCH = 32  # samples, as `fit` takes by default
+
+
+def single_sample(signals: Signals) -> Verdict | None:
+    """A batch normalization that sees one value of each channel, and makes 0 of it."""
+    if signals.lone_norm is None or signals.loss is None:
+        return None
+    return Verdict.cured(
+        "single_sample",
+        signals.lone_norm,
+        "it normalizes a batch of one value for each channel: in training its output is the same "
+        "for every input, and no gradient passes",
+        Remedy("batch_size", USUAL_BATCH),
+        "or LayerNormalization instead, which needs no batch",
+    )
+
+
+def constant_layer(signals: Signals) -> Verdict | None:
+    """A softmax over one unit, or a layer that makes nothing of weights and inputs."""
+    silent = {row.name for row in signals.layers if row.gradient_norm == 0}
+    for head in signals.heads:
+        # Where no gradient passes, either, `zero_gradient` says the same.
+        if head.is_lone_softmax and head.name not in silent:
+            return Verdict.cured(
+                "constant_output",
+                head.name,
+                "a softmax over one unit is 1 for every input",
+                switched(head, "sigmoid") or Remedy("output_activation", "sigmoid", head.name),
+                "a softmax needs a unit for each class",
+            )
+    if not signals.inputs_differ or has_learned(signals):
+        return None
+    for row in signals.layers:
+        if row.weight_norm > 0 and row.preactivation_mean_square == 0 and row.input_rms:
+            return Verdict(
+                "constant_output",
+                row.name,
+                "its output is exactly 0 for every input, though its weights and inputs are not",
+                "# look for rounding: quantized weights need a finer scale, or larger weights",
+            )
+    return None
+
+
+def constant_output(signals: Signals) -> Verdict | None:
+    """An output that is the same for inputs that differ, for no other reason that is known."""
+    if not signals.inputs_differ or has_learned(signals) or starts_at_zero(signals.layers):
+        return None
+    for head in signals.heads:
+        if head.spread < SAME and not head.is_lone_softmax:
+            return Verdict.cured(
+                "constant_output",
+                head.name,
+                f"the output is the same for all {signals.samples} samples (they differ by "
+                f"{head.spread:.1e} of its size), though the inputs are not",
+                *redraw(signals, "starts from weights whose outputs differ"),
+            )
+    return None
