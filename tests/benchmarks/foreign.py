@@ -7,8 +7,8 @@
 For each model: its kernels, those whose place could not be read (with the real exception), the
 residual adds and the kernels that end a branch; then for each rule the gradient of the first over
 the last block (root mean squares, on random inputs and a random projection of the outputs) and what
-it scales. `--verbose` prints every kernel with its choice and reason. Not in the list:
-keras-cv-attention-models 1.4, which does not import with Keras 3.15 alone.
+it scales. `--verbose` prints every kernel with its choice and reason. keras-cv-attention-models is
+not in the list yet.
 """
 
 import argparse

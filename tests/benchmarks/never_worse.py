@@ -3,9 +3,9 @@
     python tests/benchmarks/never_worse.py --out runs/never_worse [--only vit mini_gpt] [--seeds 5]
 
 Each model of `small_models.py` trains from its own start (`reset`), from `initialize(model)` and,
-where it is installed (`pip install anyinit`), from AnyInit: same data, batches and steps. The score
+where it is installed (the extra `bench`), from AnyInit: same data, batches and steps. The score
 is the loss on the test part (for a GAN, a distance of moments). A run that was interrupted goes on;
-the table is printed from the records. On TensorFlow; about 20 minutes on one core.
+the table is printed from the records. On TensorFlow.
 """
 
 import argparse
