@@ -11,6 +11,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
+from kerasinit.signals._batch import to_numpy
 
 SCHEDULE_STEPS = (0, 1, 10, 100, 1_000, 10_000)  # at which a schedule is read: its warm-up, too
 
@@ -46,8 +47,10 @@ def first_update(model: Any, gradients: list[Tensor]) -> FirstUpdate | None:
         rate = _highest_rate(own)
         config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
         optimizer = type(own).from_config(config)
+        # Of arrays: a variable of torch would share the memory of a tensor.
         copies = [
-            keras.Variable(ops.convert_to_tensor(v), dtype=v.dtype, name=v.name) for v in variables
+            keras.Variable(np.array(to_numpy(v.value)), dtype=v.dtype, name=v.name)
+            for v in variables
         ]
         optimizer.build(copies)
         optimizer.apply(

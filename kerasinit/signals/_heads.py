@@ -64,6 +64,8 @@ class HeadSignals:
         spread: Largest standard deviation of a unit over the samples, over the RMS of all values.
         loss: Name of its loss, lower case, without `_`; empty if it is not known.
         from_logits: Whether the loss takes logits.
+        is_twice: Whether it is given what a softmax or sigmoid made of them already. (On
+            TensorFlow, Keras' losses find the logits behind an output.)
         targets: Its targets, if there are any.
     """
 
@@ -79,7 +81,13 @@ class HeadSignals:
     spread: float = 1.0
     loss: str = ""
     from_logits: bool = False
+    is_twice: bool = False
     targets: TargetSignals | None = None
+
+    @property
+    def is_lone_softmax(self) -> bool:
+        """Whether it is a softmax over one unit, and so always 1."""
+        return self.activation == "softmax" and self.units == 1
 
     @property
     def units(self) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._rules_of_constants import constant_output, single_sample
+from kerasinit.signals._rules_of_constants import constant_layer, constant_output, single_sample
 from kerasinit.signals._rules_of_gradients import (
     exploding,
     forward_growth,
@@ -37,9 +37,21 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
     """
     broken = non_finite(signals)
     if broken:
-        return (*_exploding_before(signals), *broken)
+        return (*_roots_of_non_finite(signals, broken), *broken)
     found = [verdict for rule in RULES if (verdict := rule(signals)) is not None]
+    if not any(verdict.cause in MAKE_CONSTANT for verdict in found):
+        found += [verdict for verdict in [constant_output(signals)] if verdict is not None]
     return roots_first(found)
+
+
+def _roots_of_non_finite(signals: Signals, broken: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """What led to values that are no numbers: outputs that the loss does not take, or growth."""
+    if any(row.non_finite_outputs for row in signals.layers):
+        return _exploding_before(signals)
+    if broken[0].where in ("input", "targets"):
+        return ()
+    heads = [found for rule in (bad_targets, bad_loss) if (found := rule(signals)) is not None]
+    return (*heads,) or _exploding_before(signals)
 
 
 def _exploding_before(signals: Signals) -> tuple[Verdict, ...]:
@@ -60,7 +72,7 @@ RULES: tuple[Callable[[Signals], Verdict | None], ...] = (
     bad_targets,
     bad_loss,
     single_sample,
-    constant_output,
+    constant_layer,
     zero_gradient,
     symmetric,
     vanishing,
@@ -75,11 +87,24 @@ RULES: tuple[Callable[[Signals], Verdict | None], ...] = (
     small_updates,
 )
 
+# What makes the outputs of all inputs alike, and says more than that they are.
+MAKE_CONSTANT = (
+    "bad_scale",
+    "constant_output",
+    "dead_units",
+    "exploding",
+    "saturated",
+    "single_sample",
+    "symmetric",
+    "unscaled_input",
+    "vanishing",
+)
+
 # What hides behind what: the cause explains these others, and goes before them.
 EXPLAINS = {
     "bad_targets": ("bad_loss", "zero_gradient", "unexpected_loss", "exploding", "large_updates"),
     "bad_loss": ("zero_gradient", "unexpected_loss", "exploding", "large_updates"),
-    "constant_output": ("bad_loss", "zero_gradient", "unexpected_loss"),
+    "constant_output": ("bad_loss", "zero_gradient", "vanishing", "bad_scale", "unexpected_loss"),
     "symmetric": (
         "constant_output",
         "zero_gradient",
@@ -122,18 +147,8 @@ def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
     restated = {
         "bad_scale": causes & {"vanishing", "exploding", "symmetric", "unscaled_input"},
         "too_narrow": causes & {"vanishing", "exploding", "symmetric"},
-        "vanishing": causes & {"symmetric"},
-        "zero_gradient": causes & {"symmetric", "dead_units"},
-        "constant_output": causes
-        & {
-            "zero_gradient",
-            "symmetric",
-            "dead_units",
-            "saturated",
-            "vanishing",
-            "single_sample",
-            "bad_scale",
-        },
+        "vanishing": causes & {"symmetric", "constant_output"},
+        "zero_gradient": causes & {"symmetric", "dead_units", "constant_output"},
         "small_updates": causes
         & {"vanishing", "symmetric", "dead_units", "zero_gradient", "unscaled_input"},
         "large_updates": causes & {"exploding", "bad_targets", "unscaled_input"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -72,6 +72,10 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
             updated = _updated(model, x, passed, loss) if loss.is_compiled and not error else None
     ratios, update, updated_loss, promised = updated or ({}, None, None, None)
     known = loss.is_known and error is None
+    heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y)
+    if error is None and any(head.from_logits and head.reach == (0.0, 1.0) for head in heads):
+        is_twice = loss.takes_as_given(passed.outputs, passed.loss - passed.penalty)
+        heads = tuple(replace(head, is_twice=is_twice and head.from_logits) for head in heads)
     bad, first_bad = non_finite_values(batch.all_x)
     rows = rows_of(
         model,
@@ -91,7 +95,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         penalty=passed.penalty if known and loss.has_penalty else None,
         chance_loss=loss.chance if known else None,
         sum_loss=is_sum,
-        heads=heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y),
+        heads=heads,
         loss_error=error,
         is_frozen=bool(model.variables) and not model.trainable_variables,
         learning_rate=None if update is None else update.rate,
@@ -135,6 +139,7 @@ class _Loss:
     given: Any = None  # as `compile` takes it
     chance: float | None = None
     is_sum: Callable[[Any], bool | None] = lambda y_pred: None
+    takes_as_given: Callable[[Any, float], bool] = lambda y_pred, value: False
     is_known: bool = True  # as against a stand-in
     is_compiled: bool = False
     has_penalty: bool = False  # beside a loss of the targets
@@ -178,6 +183,7 @@ def _loss_of(model: Any, batch: DataBatch, outputs: Any, has_losses: bool) -> It
                 model.loss,
                 _probe_loss.chance_loss(model.loss, outputs),
                 lambda y_pred: spare and _probe_loss.doubles_with_batch(spare, y, y_pred),
+                lambda y_pred, value: bool(spare) and _probe_loss.gives(spare, y, y_pred, value),
                 is_compiled=True,
                 has_penalty=usual and not without,
                 refused=_probe_loss.labels_out_of_range(model.loss, batch.all_y, outputs),

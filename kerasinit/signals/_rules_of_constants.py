@@ -26,10 +26,12 @@ def single_sample(signals: Signals) -> Verdict | None:
     )
 
 
-def constant_output(signals: Signals) -> Verdict | None:
-    """An output, or a layer, that is the same for inputs that differ."""
+def constant_layer(signals: Signals) -> Verdict | None:
+    """A softmax over one unit, or a layer that makes nothing of weights and inputs."""
+    silent = {row.name for row in signals.layers if row.gradient_norm == 0}
     for head in signals.heads:
-        if head.activation == "softmax" and head.units == 1:
+        # Where no gradient passes, either, `zero_gradient` says the same.
+        if head.is_lone_softmax and head.name not in silent:
             return Verdict.cured(
                 "constant_output",
                 head.name,
@@ -47,10 +49,15 @@ def constant_output(signals: Signals) -> Verdict | None:
                 "its output is exactly 0 for every input, though its weights and inputs are not",
                 "# look for rounding: quantized weights need a finer scale, or larger weights",
             )
-    if starts_at_zero(signals.layers):
+    return None
+
+
+def constant_output(signals: Signals) -> Verdict | None:
+    """An output that is the same for inputs that differ, for no other reason that is known."""
+    if not signals.inputs_differ or has_learned(signals) or starts_at_zero(signals.layers):
         return None
     for head in signals.heads:
-        if head.spread < SAME:
+        if head.spread < SAME and not head.is_lone_softmax:
             return Verdict.cured(
                 "constant_output",
                 head.name,

@@ -80,6 +80,12 @@ def _loss_of_classes(head: HeadSignals, alone: bool, say: Callable[..., Verdict]
             _loss("binarycrossentropy", head.from_logits, alone),
             "two classes in one unit take the binary cross-entropy",
         )
+    if head.from_logits and head.is_twice and head.reach == (0.0, 1.0):
+        return say(
+            f"the loss takes logits, and the output went through {head.activation} already",
+            switched(head, "linear") or _loss(head.loss, False, alone),
+            "leaves that to the loss",
+        )
     if head.from_logits:
         return None
     is_linear = head.is_layer and head.activation is None

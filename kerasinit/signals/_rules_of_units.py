@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import INITIALIZE
@@ -36,7 +37,7 @@ def symmetric(signals: Signals) -> Verdict | None:
 
 def dead_units(signals: Signals) -> Verdict | None:
     """The first layer with more units off for all samples than depth explains."""
-    for row, following in zip(signals.layers, (*signals.layers[1:], None), strict=True):
+    for row, following in zip_longest(signals.layers, signals.layers[1:]):
         if following is not None and following.is_gate:
             continue  # a gate that its own bias opens half
         limit = min(HALF_OF_UNITS + DEAD_SIGMAS / math.sqrt(row.units), 0.99)

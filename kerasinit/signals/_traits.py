@@ -47,6 +47,7 @@ def starts_at_zero(rows: tuple[LayerSignals, ...]) -> bool:
 
 def backward(rows: tuple[LayerSignals, ...]) -> Profile:
     """Gradient from the last layer down, as far as it is meant to go."""
+    rows = tuple(row for row in rows if not row.is_gate)  # a closed gate passes little, on purpose
     wanted = [row.trainable or row.gradient_norm > 0 for row in rows]
     first = wanted.index(True) if any(wanted) else 0  # below it, frozen and cut off
     return Profile(tuple(row.gradient_norm for row in reversed(rows[first:])))
@@ -55,7 +56,9 @@ def backward(rows: tuple[LayerSignals, ...]) -> Profile:
 def spread_forward(signals: Signals) -> Profile | None:
     """Difference between inputs, forward, in hidden layers."""
     values = tuple(
-        math.sqrt(row.preactivation_variance) for row in signals.layers if not row.is_output
+        math.sqrt(row.preactivation_variance)
+        for row in signals.layers
+        if not (row.is_output or row.is_gate)
     )
     return Profile(values) if len(values) > 1 and values[0] > 0 else None
 

@@ -1,0 +1,166 @@
+"""What the optimizer would do first, and what nothing can be learned from."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import kerasinit
+from kerasinit.signals import measure
+
+SGD, Adam = keras.optimizers.SGD, keras.optimizers.Adam
+
+
+def data():
+    x = np.random.default_rng(0).standard_normal((64, 8)).astype("float32")
+    return x, x[:, :1]
+
+
+def model(optimizer, *stack, loss="mse"):
+    keras.utils.set_random_seed(0)
+    stack = stack or (layers.Dense(32, "relu"), layers.Dense(32, "relu"))
+    made = keras.Sequential([keras.Input((8,)), *stack, layers.Dense(1, name="head")])
+    made.compile(optimizer, loss)
+    return made
+
+
+RATES = {
+    "sgd": (SGD(0.01), []),
+    "sgd_schedule": (SGD(keras.optimizers.schedules.ExponentialDecay(0.01, 9, 0.5)), []),
+    "warm_up": (Adam(keras.optimizers.schedules.CosineDecay(0.0, 99, warmup_target=1e-2,
+                                                            warmup_steps=99)), []),
+    "momentum": (SGD(0.01, momentum=0.9, nesterov=True), []),
+    "adam": (Adam(1e-3), []),
+    "adam_high": (Adam(0.03), []),
+    "sgd_too_high": (SGD(10.0), ["large_updates"]),
+    "adam_too_high": (Adam(1.0), ["large_updates"]),
+    "adam_too_low": (Adam(1e-6), ["small_updates"]),
+    "sgd_too_low": (SGD(1e-7), ["small_updates"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_a_rate_that_is_far_off_is_named_before_training(name):
+    optimizer, expected = RATES[name]
+    made = model(type(optimizer).from_config(optimizer.get_config()))
+    found = kerasinit.diagnose(made, *data()).verdicts
+    assert [verdict.cause for verdict in found] == expected
+    assert all(1e-4 <= verdict.remedy.value <= 1 for verdict in found)
+
+
+def test_the_first_update_of_gradient_descent_has_its_closed_form():
+    made = model(SGD(0.05), layers.Dense(16, "tanh", name="below"))
+    x, y = data()
+    signals = measure(made, x, y)
+    before = [ops.convert_to_numpy(v) for v in made.trainable_variables]
+    made.train_on_batch(x, y)
+    after = [ops.convert_to_numpy(v) for v in made.trainable_variables]
+    ratio = np.linalg.norm(after[0] - before[0]) / np.linalg.norm(before[0])
+    assert signals.layers[0].update_ratio == pytest.approx(ratio, rel=1e-3)
+    assert signals.updated_loss == pytest.approx(
+        made.evaluate(x, y, batch_size=64, verbose=0), rel=1e-4
+    )
+
+
+def test_a_frozen_model_is_not_trainable():
+    made = model("adam")
+    made.trainable = False
+    (found,) = kerasinit.diagnose(made, *data()).verdicts
+    assert (found.cause, found.where) == ("not_trainable", "model")
+    exec(found.fix, {"model": made})
+    assert kerasinit.diagnose(made, *data()).healthy
+
+
+def test_a_batch_of_one_is_nothing_to_normalize():
+    made = model("adam", layers.Dense(8), layers.BatchNormalization(name="norm"))
+    x, y = data()
+    first, *_ = kerasinit.diagnose(made, x[:1], y[:1]).verdicts
+    assert (first.cause, first.where) == ("single_sample", "norm")
+    assert kerasinit.diagnose(made, x, y).healthy
+
+
+def test_outputs_that_rounding_makes_equal_are_constant():
+    class Rounded(layers.Dense):
+        def call(self, inputs):
+            return ops.matmul(inputs, ops.round(self.kernel / 10))
+
+    made = model("adam", layers.Dense(8, "relu"), Rounded(8, name="rounded"))
+    first, *_ = kerasinit.diagnose(made, *data()).verdicts
+    assert (first.cause, first.where) == ("constant_output", "rounded")
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+@pytest.mark.parametrize("factor", [1, 25])
+def test_gates_that_large_weights_hold_are_saturated(layer, factor):
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).standard_normal((32, 6, 3)).astype("float32")
+    made = keras.Sequential([keras.Input((6, 3)), layer(8, name="loop"), layers.Dense(1)])
+    made.layers[0].set_weights([factor * weight for weight in made.layers[0].get_weights()])
+    share = measure(made, x).layers[0].saturated_share
+    assert share > 0.5 if factor > 1 else share < 0.05
+
+
+def test_a_penalty_is_no_part_of_the_loss_of_the_data():
+    regularizer = keras.regularizers.L2(1e-2)
+    hidden = layers.Dense(
+        512, "relu", kernel_regularizer=regularizer, kernel_initializer="he_normal"
+    )
+    keras.utils.set_random_seed(0)
+    made = keras.Sequential([keras.Input((8,)), hidden, layers.Dense(1, "sigmoid")])
+    made.compile("adam", "binary_crossentropy")
+    x, y = data()
+    signals = measure(made, x, y > 0)
+    plain = keras.losses.binary_crossentropy((y > 0).astype("float32"), made(x))
+    assert signals.data_loss == pytest.approx(float(ops.mean(plain)), rel=1e-4)
+    assert signals.penalty == pytest.approx(1e-2 * float(ops.sum(hidden.kernel**2)), rel=1e-4)
+
+
+def test_a_model_that_adds_its_loss_is_judged_by_it():
+    class Penalty(layers.Layer):
+        def call(self, inputs):
+            self.add_loss(ops.mean(inputs**2))
+            return inputs
+
+    inputs = keras.Input((8,))
+    made = keras.Model(inputs, Penalty()(layers.Dense(4)(inputs)))
+    made.compile("adam")
+    x, _ = data()
+    assert measure(made, x).loss == pytest.approx(float(ops.mean(made(x) ** 2)), rel=1e-4)
+
+
+def test_the_gate_of_a_product_is_told_from_an_activation():
+    inputs = keras.Input((8,))
+    gate = layers.Dense(
+        8, "sigmoid", bias_initializer=keras.initializers.Constant(-4.0), name="gate"
+    )
+    hidden = layers.Dense(8, name="value")(inputs) * layers.Reshape((8,))(gate(inputs))
+    made = keras.Model(inputs, layers.Dense(1)(hidden))
+    rows = {row.name: row.is_gate for row in measure(made, data()[0]).layers}
+    assert rows == {"value": False, "gate": True, "dense": False}
+    assert kerasinit.diagnose(made, data()[0]).healthy
+
+
+def test_the_states_of_an_encoder_are_enough():
+    first, second = keras.Input((5, 4)), keras.Input((5, 4))
+    _, h, c = layers.LSTM(6, return_state=True, name="encoder")(first)
+    decoded = layers.LSTM(6, name="decoder")(second, initial_state=[h, c])
+    made = keras.Model([first, second], layers.Dense(2)(decoded))
+    x = [np.random.default_rng(k).standard_normal((16, 5, 4)) for k in range(2)]
+    assert kerasinit.diagnose(made, x).healthy
+
+
+def test_numbers_of_tokens_are_no_signal_whatever_their_type():
+    inputs = keras.Input((6,))  # float32, as many examples leave it
+    pooled = layers.GlobalAveragePooling1D()(layers.Embedding(100, 8)(inputs))
+    made = keras.Model(inputs, layers.Dense(2)(pooled))
+    assert kerasinit.diagnose(made, np.arange(96).reshape(16, 6)).healthy
+
+
+def test_theory_stands_beside_the_measurement():
+    made = model(
+        "adam", *(layers.Dense(64, "relu", kernel_initializer="he_normal") for _ in range(4))
+    )
+    rows = measure(made, data()[0]).layers
+    for row in rows[:-1]:
+        far = abs(np.log(row.activation_rms / row.predicted_rms)) / row.predicted_spread
+        assert far < 4

@@ -1,0 +1,152 @@
+"""What does not fit together: output, loss and targets. From plain values, and from models."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kerasinit
+from kerasinit.signals import Signals, judge
+from kerasinit.signals._heads import HeadSignals, loss_name, reach_of, targets_of
+
+LABELS = np.arange(60) % 6
+NORMAL = np.random.default_rng(0).standard_normal((60, 1))
+SPARSE, BINARY, ONE_HOT = (
+    f"{kind}crossentropy" for kind in ("sparsecategorical", "binary", "categorical")
+)
+
+
+def verdicts_on(y, *, loss, units=1, activation=None, low=0.0, high=1.0, **head):
+    reach = reach_of(getattr(keras.activations, activation or "linear"))
+    one = HeadSignals(
+        "head",
+        (units,),
+        activation=activation,
+        is_layer=True,
+        switch="head",
+        reach=reach,
+        low=low,
+        high=high,
+        loss=loss,
+        targets=targets_of(np.asarray(y), reach),
+        **head,
+    )
+    return judge(Signals((), 60, 1.0, 0, loss=1.0, heads=(one,)))
+
+
+# targets, loss, units, activation -> cause, beginning of the fix
+MISFITS = {
+    "prices in a sigmoid": (2e5 + NORMAL, BINARY, 1, "sigmoid", "bad_targets", "model.get_layer("),
+    "-1 and 1": (np.sign(NORMAL), BINARY, 1, "sigmoid", "bad_targets", "y = (y + 1) / 2"),
+    "1 and 2": (LABELS % 2 + 1, BINARY, 1, "sigmoid", "bad_targets", "y = y - 1"),
+    "bytes": (np.arange(256), BINARY, 1, "sigmoid", "bad_targets", "y = y / 255.0"),
+    "classes in one unit": (LABELS, BINARY, 1, "sigmoid", "bad_targets", "# for 6 classes"),
+    "labels from 1": (LABELS + 1, SPARSE, 6, "softmax", "bad_targets", "y = y - 1"),
+    "labels below 0": (LABELS - 1, SPARSE, 6, "softmax", "bad_targets", "y = y + 1"),
+    "too few units": (LABELS, SPARSE, 4, "softmax", "bad_targets", "# give head 6 units"),
+    "one-hot, sparse loss": (np.eye(6)[LABELS], SPARSE, 6, "softmax", "bad_targets",
+                             "model.compile(model.optimizer, loss=keras.losses.Categorical"),
+    "labels, one-hot loss": (LABELS, ONE_HOT, 6, "softmax", "bad_targets",
+                             "model.compile(model.optimizer, loss=keras.losses.SparseCategorical"),
+    "fractions as labels": (NORMAL, SPARSE, 6, "softmax", "bad_targets", "# a regression"),
+    "sigmoid, mse": (15 + NORMAL, "meansquarederror", 1, "sigmoid", "bad_targets",
+                     "model.get_layer('head').activation = keras.activations.linear"),
+    "relu, negative": (-5 + NORMAL, "meansquarederror", 1, "relu", "bad_targets",
+                       "model.get_layer('head').activation = keras.activations.linear"),
+    "tanh, large": (9 * NORMAL, "huber", 1, "tanh", "bad_targets", "model.get_layer('head')"),
+    "1e8": (1e8 * NORMAL, "meansquarederror", 1, None, "bad_targets", "y = (y - y.mean("),
+    "zeros, mape": (LABELS % 2, "meanabsolutepercentageerror", 1, None, "bad_targets",
+                    "model.compile(model.optimizer, loss='mae')"),
+    "one unit": (LABELS % 2, ONE_HOT, 1, "sigmoid", "bad_loss",
+                 "model.compile(model.optimizer, loss=keras.losses.BinaryCrossentropy()"),
+    "logits": (LABELS, SPARSE, 6, None, "bad_loss",
+               "model.compile(model.optimizer, loss=keras.losses.SparseCategoricalCrossentropy("
+               "from_logits=True))"),
+    "softmax over one unit": (LABELS % 2, BINARY, 1, "softmax", "constant_output",
+                              "model.get_layer('head').activation = keras.activations.sigmoid"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_a_misfit_is_named_with_a_line_that_mends_it(name):
+    y, loss, units, activation, cause, fix = MISFITS[name]
+    first, *_ = verdicts_on(y, loss=loss, units=units, activation=activation)
+    assert (first.cause, first.fix[: len(fix)]) == (cause, fix)
+
+
+FITS = {
+    "labels": (LABELS, SPARSE, 6, "softmax"),
+    "one-hot": (np.eye(6)[LABELS], ONE_HOT, 6, "softmax"),
+    "smoothed": (0.9 * np.eye(6)[LABELS] + 0.1 / 6, ONE_HOT, 6, "softmax"),
+    "0 and 1": (LABELS % 2, BINARY, 1, "sigmoid"),
+    "grey values": (np.abs(np.tanh(NORMAL)), BINARY, 1, "sigmoid"),
+    "several labels": (np.eye(6)[LABELS] + np.eye(6)[::-1][LABELS], BINARY, 6, "sigmoid"),
+    "thousands": (5000 + 1000 * NORMAL, "meansquarederror", 1, None),
+    "0 and 1, mse": (LABELS % 2, "meansquarederror", 1, "sigmoid"),
+    "counts, relu": (LABELS, "meansquarederror", 1, "relu"),
+    "a few outliers": (np.r_[np.zeros(59), 2.0], "meansquarederror", 1, "sigmoid"),
+    "-1 and 1, hinge": (np.sign(NORMAL), "hinge", 1, "tanh"),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_what_fits_is_left_alone(name):
+    y, loss, units, activation = FITS[name]
+    assert verdicts_on(y, loss=loss, units=units, activation=activation) == ()
+
+
+def test_a_class_that_is_ignored_is_no_label():
+    y = np.where(LABELS == 3, -1, LABELS)
+    assert targets_of(y, (0.0, 1.0)).low == -1
+    assert targets_of(y, (0.0, 1.0), ignored=-1).low == 0
+
+
+@pytest.mark.parametrize("loss", ["mse", keras.losses.MeanSquaredError(), "mean_squared_error"])
+def test_a_loss_has_one_name_in_all_its_forms(loss):
+    assert loss_name(loss) == "meansquarederror"
+
+
+def test_a_target_that_is_no_number_is_found_by_its_sample():
+    y = NORMAL.copy()
+    y[41] = np.nan
+    first, *_ = verdicts_on(y, loss="meansquarederror")
+    assert (first.cause, first.where) == ("non_finite", "targets")
+    assert "sample 41 (batch 1 of 32" in first.evidence
+
+
+def small(units, activation, loss, seed=0):
+    keras.utils.set_random_seed(seed)
+    stack = [layers.Dense(16, "relu"), layers.Dense(units, activation, name="head")]
+    model = keras.Sequential([keras.Input((8,)), *stack])
+    model.compile("adam", loss)
+    return model
+
+
+APPLIED = {
+    "logits": (6, None, "sparse_categorical_crossentropy", LABELS),
+    "one_hot": (6, "softmax", "sparse_categorical_crossentropy", np.eye(6)[LABELS]),
+    "from_one": (6, "softmax", "sparse_categorical_crossentropy", LABELS + 1),
+    "signs": (1, "sigmoid", "binary_crossentropy", np.sign(NORMAL)),
+    "range": (1, "tanh", "mse", 7 + NORMAL),
+    "prices": (1, "sigmoid", "binary_crossentropy", 3e5 + 1e5 * NORMAL),
+}
+
+
+@pytest.mark.parametrize("name", APPLIED)
+def test_the_printed_line_mends_the_program(name):
+    units, activation, loss, y = APPLIED[name]
+    model, x = small(units, activation, loss), np.random.default_rng(1).standard_normal((60, 8))
+    found = kerasinit.diagnose(model, x, y)
+    assert found.verdicts[0].cause in ("bad_targets", "bad_loss")
+    program = {"model": model, "x": x, "y": y, "keras": keras, "np": np}
+    exec(found.verdicts[0].fix, program)
+    assert kerasinit.diagnose(model, program["x"], program["y"]).healthy
+
+
+def test_assert_healthy_raises_with_all_verdicts():
+    model, x = small(6, None, "sparse_categorical_crossentropy"), np.ones((60, 8))
+    x = x + NORMAL
+    with pytest.raises(AssertionError, match=r"not healthy\.\nbad_loss at head"):
+        kerasinit.diagnose(model, x, LABELS).assert_healthy()
+    small(6, "softmax", "sparse_categorical_crossentropy")
+    kerasinit.diagnose(small(6, "softmax", "sparse_categorical_crossentropy"), x).assert_healthy()
