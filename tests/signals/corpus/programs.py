@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import families_held
 import families_open
+import unusual_held  # noqa: F401 (adds its designs to `UNUSUAL`)
 from case import PLAIN, Case, Knobs, Program
 from faults import FAULTS, Fault
 from unusual import UNUSUAL, VARIANTS
