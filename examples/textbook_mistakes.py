@@ -1,10 +1,11 @@
 """Shows the textbook mistakes of weight initialization, and the cure beside each.
 
 Plain networks with ReLU, tanh and sigmoid, shallow and deep, are trained on real digits from
-zeros, from one constant, from weights that are too small and too large, and after
-`kerasinit.initialize(model)`. For each start: whether the units are copies of each other, how
-large activations and gradients are in the last and the first hidden layer, and what the network
-learned. One picture shows activations and gradients layer by layer.
+zeros, from one constant, from weights that are too small and too large, from the classics
+(Xavier, He, Lasagne), and after `kerasinit.initialize(model)`. For each start: whether the units
+are copies of each other, how large activations and gradients are in the last and the first
+hidden layer, and what the network learned. One picture shows activations and gradients layer by
+layer.
 
     python examples/textbook_mistakes.py [FOLDER]
 """
@@ -27,14 +28,20 @@ STARTS = {
     "constant 0.1": {"class_name": "Constant", "config": {"value": 0.1}},
     "too small: std 0.01": {"class_name": "RandomNormal", "config": {"stddev": 0.01}},
     "too large: std 1": {"class_name": "RandomNormal", "config": {"stddev": 1.0}},
+    "Xavier": "kerasinit>XavierUniform",
+    "He": "kerasinit>HeNormal",
+    "Lasagne": "kerasinit>LasagneUniform",
     CURE: "initialize",
 }
-COLORS = dict(zip(STARTS, ("#888888", "#b07aa1", "#4e79a7", "#e15759", "#59a14f"), strict=True))
+PALETTE = (
+    "#888888", "#b07aa1", "#4e79a7", "#e15759", "#f28e2b", "#76b7b2", "#9c755f", "#59a14f",
+)  # fmt: skip
+COLORS = dict(zip(STARTS, PALETTE, strict=True))
 SMALLEST = 1e-12  # what the picture's logarithmic axis shows of an exact zero
 
 
 def experiment() -> Experiment:
-    """The five starts on six networks, two seeds each."""
+    """The eight starts on six networks, two seeds each."""
     return Experiment(
         initializers=[{"label": label, "initializer": start} for label, start in STARTS.items()],
         activations=ACTIVATIONS,

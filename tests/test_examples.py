@@ -11,6 +11,16 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
+# What a lesson concludes: two numbers of which one is less than half of the other.
+LESSONS = {
+    "spread": r"leaves (\S+) of a signal of 1, and 1 makes (\S+) of it",
+    "constant": r"\(accuracy ([\d.]+)\); random weights are \d+ \(([\d.]+)\)",
+    "depth": r"with 24, ([\d.]+) from glorot_uniform, .* ([\d.]+) from initialize",
+    "fans": r"layers leave (\S+) with the fans of its shape, ([\d.]+) with its own",
+    "very_deep": r"leaves (\S+) of the signal .* initialize\(model\) ([\d.]+) and",
+    "transformer": r"Keras' own, ([\d.]+); .*: ([\d.]+)\.",
+}
+
 pytestmark = pytest.mark.skipif(
     keras.config.backend() != "tensorflow",
     reason="the examples run once, on the default backend; the rooms are tested on all three",
@@ -60,6 +70,7 @@ def test_textbook_mistakes_shows_each_fault_and_the_cure(tmp_path):
         assert ends["zeros"][-1] == ends["constant 0.1"][-1] == "symmetric"
         assert ends["too small: std 0.01"][-1] == "vanishing"
         assert ends["too large: std 1"][-1] != "healthy"
+        assert ends.keys() >= {"Xavier", "He", "Lasagne"}
         accuracy, verdict = ends["initialize(model)"]
         assert verdict == "healthy"
         assert float(accuracy) > 0.8
@@ -71,6 +82,48 @@ def test_own_initializer_tames_the_branches_and_survives_a_save(tmp_path):
     size = numbers_by_row(text)
     assert size["kerasinit>HeNormal"] > 10 > 1.5 > size["SkipInit"] > 1
     assert "Loaded with: {'branch': 0.1, 'seed': 1}" in text
+
+
+def test_every_lesson_draws_its_picture_and_its_conclusion(tmp_path):
+    text = output_of("lessons", "--out", str(tmp_path), cwd=tmp_path)
+    said = {}
+    for part in text.split("\n=== ")[1:]:
+        *_, conclusion, picture, _ = part.strip().splitlines()
+        name = part.partition(":")[0]
+        assert picture.endswith(f"{name}.html")
+        assert (tmp_path / f"{name}.html").stat().st_size > 5e3
+        said[name] = conclusion
+    modules = {path.stem for path in (EXAMPLES / "lessons").glob("[a-z]*.py")} - {"lesson"}
+    assert said.keys() == modules
+    for name, sentence in LESSONS.items():
+        found = re.search(sentence, said[name])
+        assert found, said[name]
+        low, high = map(float, found.groups())
+        assert low < 0.5 * high, said[name]
+    assert said["zeros"].startswith("Zeros: relu and tanh did not move at all.")
+    assert "the 12 units stay 1:" in said["zeros"]
+    assert "still 1 unit" in said["constant"]
+
+
+def test_the_notebook_runs_from_top_to_bottom():
+    code = (
+        "import json, sys; names = {}\n"
+        "for cell in json.load(open(sys.argv[1], encoding='utf-8'))['cells']:\n"
+        "    if cell['cell_type'] == 'code':\n"
+        "        assert not cell['outputs']\n"
+        "        exec(''.join(cell['source']), names)\n"
+        "low = names['ends']['zeros'], names['ends']['random_normal_0.01']\n"
+        "assert max(low) < 0.7 < 0.9 < names['ends']['initialize'], names['ends']\n"
+        "assert names['symmetric']['zeros'][0] == names['symmetric']['constant 0.1'][0] == 1\n"
+        "assert names['curves']['glorot_uniform', 20][-1] < 0.6\n"
+        "assert names['curves']['initialize(model)', 20][-1] > 0.9\n"
+        "assert names['after'].healthy and not names['before'].healthy\n"
+    )
+    notebook = str(EXAMPLES / "lessons.ipynb")
+    run = subprocess.run(
+        [sys.executable, "-c", code, notebook], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
 
 
 def test_every_example_is_run_here():

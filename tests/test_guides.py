@@ -16,6 +16,7 @@ import pytest
 
 from kerasinit.cli._parser import parser
 from kerasinit.experiments import Experiment
+from kerasinit.signals._verdict import TRAINING_CAUSES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*.md"))]
@@ -83,6 +84,11 @@ def test_specs_of_a_page_are_valid(page, tmp_path):
 def test_links_of_a_page_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_guide_to_diagnoses_has_every_cause():
+    text = (ROOT / "examples" / "reading_a_diagnosis.md").read_text("utf-8")
+    assert [cause for cause in TRAINING_CAUSES if cause not in text] == []
 
 
 def main():

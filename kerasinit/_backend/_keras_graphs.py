@@ -62,9 +62,10 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
     """Lets `layers` be called symbolically in the body, and takes back the nodes of those calls.
 
     Two things that work on numbers are no error here: a layer that returns something beside its
-    tensors (a bias that is None), and one whose `call` has other arguments than the shape rule of
-    its base class. Reads `Operation._inbound_nodes` and `Operation._outbound_nodes`; where they are
-    missing, the nodes stay, which only takes memory.
+    tensors (a bias that is None), and one whose shape rule does not fit its `call`.
+
+    Reads `Operation._inbound_nodes` and `Operation._outbound_nodes`; where they are missing, the
+    nodes stay, which only takes memory.
     """
     names = ("_inbound_nodes", "_outbound_nodes")
     held = [getattr(layer, name) for layer in layers for name in names if hasattr(layer, name)]
@@ -82,10 +83,14 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
 
 
 def _output_spec(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a call of `layer` returns: of a layer of Keras by its shape rule, else by its `call`."""
+    rules = [type(layer).compute_output_spec, keras.Operation.compute_output_spec]
+    if type(layer).__module__.partition(".")[0] != "keras":
+        rules.reverse()
     try:
-        return type(layer).compute_output_spec(layer, *args, **kwargs)
+        return rules[0](layer, *args, **kwargs)
     except Exception:  # noqa: BLE001 - the code of any layer runs here
-        return keras.Operation.compute_output_spec(layer, *args, **kwargs)
+        return rules[1](layer, *args, **kwargs)
 
 
 @contextlib.contextmanager
@@ -99,7 +104,9 @@ def _nodes_of_tensors() -> Iterator[None]:
         yield
         return
 
-    def node(operation: Any, call_args: Any = None, call_kwargs: Any = None, outputs: Any = None):
+    def node(
+        operation: Any, call_args: Any = None, call_kwargs: Any = None, outputs: Any = None
+    ) -> Any:
         return Node(operation, call_args, call_kwargs, symbolic_tensors(outputs))
 
     changed = [module for module in (layer, operation) if vars(module).get("Node") is Node]

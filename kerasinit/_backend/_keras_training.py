@@ -55,9 +55,15 @@ def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
             missing("the compiled loss", "`diagnose` counts its batch in the model's own loss")
         yield None
         return
-    spare.build(y, y_pred)
+    spare.build(_like_outputs(y, y_pred, spare.output_names), y_pred)
     with replaced(model, _compile_loss=spare):
         yield spare
+
+
+def _like_outputs(y: Any, y_pred: Any, names: Any) -> Any:
+    """Targets in the structure of the outputs, as `CompileLoss` brings them when it is called."""
+    by_name = isinstance(y, dict) and isinstance(y_pred, (list, tuple))
+    return [y[name] for name in names] if by_name and set(names or ()) == set(y) else y
 
 
 @contextlib.contextmanager
@@ -78,8 +84,9 @@ def lent_loss(model: Any, loss: Any, y: Any, y_pred: Any) -> Iterator[None]:
         return
     from keras.src.trainers.compile_utils import CompileLoss
 
-    spare = CompileLoss(loss, output_names=getattr(model, "output_names", None))
-    spare.build(y, y_pred)
+    names = getattr(model, "output_names", None)
+    spare = CompileLoss(loss, output_names=names)
+    spare.build(_like_outputs(y, y_pred, names), y_pred)
     with replaced(model, _compile_loss=spare):
         yield
 

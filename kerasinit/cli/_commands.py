@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasinit.cli._hdf5 import hdf5_mistake
 from kerasinit.cli._parser import Arguments
 from kerasinit.cli._screen import results
 from kerasinit.cli._tables import WIDE, table
@@ -55,17 +56,20 @@ def _model(path: Path) -> Any:
 
     if not path.exists():
         raise FileNotFoundError(2, "No such model file", str(path))
+    if mistake := hdf5_mistake(path):
+        raise ValueError(_no_model(path, mistake))
     try:
         return keras.saving.load_model(path)
     except Exception as error:  # a damaged file raises anything of zipfile, h5py and Keras
-        cause = _backend.cause_of(error)
-        cure = "Write one with `model.save('model.keras')`."
-        if any(hint in cause for hint in CUSTOM):
-            cure = "If it holds layers or losses of your own: `--import` the module that has them."
-        raise ValueError(
-            f"{str(path)!r} could not be read as a saved Keras model: {cause} "
-            f"({type(error).__name__}). {cure}"
-        ) from error
+        mistake = f"{_backend.cause_of(error)} ({type(error).__name__})"
+        raise ValueError(_no_model(path, mistake)) from error
+
+
+def _no_model(path: Path, mistake: str) -> str:
+    cure = "Write one with `model.save('model.keras')`."
+    if any(hint in mistake for hint in CUSTOM):
+        cure = "If it holds layers or losses of your own: `--import` the module that has them."
+    return f"{str(path)!r} could not be read as a saved Keras model: {mistake}. {cure}"
 
 
 def _import(module: str, folder: Path) -> None:

@@ -16,6 +16,7 @@ Weight initialization for Keras. Questions, one call each:
   How should this whole model start?  kerasinit.initialize(model)
   Is my signal healthy?               kerasinit diagnose model.keras --data batch.npz
   Are my gradients, while it trains?  callbacks=[kerasinit.GradientStats()]
+  Is it ready for my data?            kerasinit.prepare(model, x, y)
   Which start is best for my data?    kerasinit compare
 
 examples:

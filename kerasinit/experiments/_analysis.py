@@ -48,6 +48,12 @@ def compare(
     Raises:
         ValueError: If the directory holds no run, or no finished replica, or the baseline is not
             part of it.
+
+    Example:
+        ```python
+        comparison = compare("runs", "he_normal")
+        print(comparison.rows[0].initializer, comparison.rows[0].val_accuracy)
+        ```
     """
     directory = RunDirectory(Path(out))
     spec = directory.load_spec()

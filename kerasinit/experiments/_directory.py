@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import reprlib
@@ -50,7 +51,7 @@ class RunDirectory:
         """
         path = self.path / SPEC_FILE
         try:
-            data = json.loads(path.read_text("utf-8"))
+            data = json.loads(_content(path).decode("utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"{str(self.path)!r} holds no readable run of kerasinit ({SPEC_FILE}: "
@@ -107,7 +108,7 @@ class RunDirectory:
         """
         if not self.records_path.exists():
             return ()
-        *lines, _ = self.records_path.read_bytes().split(b"\n")
+        *lines, _ = _content(self.records_path).split(b"\n")
         records: dict[str, Replica] = {}
         for number, line in enumerate(lines, start=1):
             try:
@@ -258,6 +259,13 @@ def _new_directory(lost: Path) -> Path:
         return Path(tempfile.mkdtemp(prefix=f"{lost.name}-saved-", dir=lost.parent))
     except OSError:
         return Path(tempfile.mkdtemp(prefix=f"{lost.name}-saved-"))
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds; a pipe in the directory of a stranger would be waited for without end."""
+    if path.is_fifo() or path.is_char_device():
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return path.read_bytes()
 
 
 def _is_ours(entry: Path) -> bool:

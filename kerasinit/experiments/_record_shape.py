@@ -51,6 +51,19 @@ def _numbers(value: Any) -> bool:
     return kinds <= {float, int, type(None)} and all(v is None or is_finite(v) for v in value)
 
 
+def _amounts(value: Any) -> bool:
+    return _numbers(value) and all(v is None or v >= 0 for v in value)
+
+
+def _curves(value: Any) -> bool:
+    """Lists by name; an accuracy is a share."""
+    return _dicts(_numbers)(value) and all(
+        all(v is None or 0 <= v <= 1 for v in curve)
+        for name, curve in value.items()
+        if name.endswith("accuracy")
+    )
+
+
 def _cell(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -61,6 +74,10 @@ def _cell(value: Any) -> bool:
 
 def _count(value: Any) -> bool:
     return type(value) is int and 0 < value < 2**31
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
 
 
 def _verdict(value: Any) -> bool:
@@ -78,17 +95,17 @@ CELL: dict[str, Check] = {
 FIELDS: dict[str, tuple[Check, str]] = {
     "cell": (_cell, "model, data, activation, depth, width and learning_rate"),
     "initializer": (_is(str), "a text"),
-    "seed": (_is(int), "a whole number"),
-    "curves": (_dicts(_numbers), "lists of numbers by name"),
+    "seed": (_whole, "a whole number from 0 on"),
+    "curves": (_curves, "lists of numbers by name, accuracies from 0 to 1"),
     "epochs_to_target": (lambda value: value is None or _count(value), "an epoch, or null"),
     "trained": (_is(bool), "true or false"),
     "layers": (_lists(_is(str)), "a list of names"),
-    "measured_epochs": (_lists(_is(int)), "a list of whole numbers"),
-    "gradient_norms": (_lists(_numbers), "lists of numbers"),
-    "signal_rms": (_lists(_numbers), "lists of numbers"),
-    "gradient_rms": (_lists(_numbers), "lists of numbers"),
-    "activation_histogram": (_lists(_numbers), "lists of numbers"),
-    "gradient_histogram": (_lists(_numbers), "lists of numbers"),
+    "measured_epochs": (_lists(_whole), "a list of whole numbers from 0 on"),
+    "gradient_norms": (_lists(_amounts), "lists of numbers from 0 on"),
+    "signal_rms": (_lists(_amounts), "lists of numbers from 0 on"),
+    "gradient_rms": (_lists(_amounts), "lists of numbers from 0 on"),
+    "activation_histogram": (_lists(_amounts), "lists of numbers from 0 on"),
+    "gradient_histogram": (_lists(_amounts), "lists of numbers from 0 on"),
     "dead_share": (_numbers, "a list of numbers"),
     "symmetric": (_is(bool), "true or false"),
     "start": (_verdict, "cause, where and evidence, as texts"),

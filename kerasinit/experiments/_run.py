@@ -72,8 +72,15 @@ def run(
         on_event: Is called with every `Event`, in this thread.
 
     Raises:
+        TypeError: If `spec` is no `Experiment`.
         ValueError: If something in the spec cannot be trained, `out` holds something else, or
             another run writes into it.
+
+    Example:
+        ```python
+        spec = Experiment(data=["xor"], depths=[4], widths=[16], learning_rates=[0.1])
+        run(spec, "runs", on_event=lambda event: print(event.done, "of", event.total))
+        ```
     """
     if not isinstance(spec, Experiment):
         raise TypeError(

@@ -303,6 +303,9 @@ def split_seed(seed: SeedLike, index: int) -> SeedLike:
     Args:
         seed: The seed handed to `draw`.
         index: Number of the draw, from 0.
+
+    >>> split_seed(7, 0) != split_seed(7, 1)
+    True
     """
     if isinstance(seed, int | np.integer):
         return folded(int(seed), position=index, role="split", path="")

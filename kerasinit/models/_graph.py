@@ -15,8 +15,9 @@ from kerasinit import _backend
 from kerasinit.layers import is_closed, weight_kind
 
 # Samples, and entries of every other axis of unknown size, in the trace of a `call`; None where it
-# need not know them. 32 is an image that may be halved five times, 8 a short sequence.
-SIZES: tuple[tuple[int | None, int | None], ...] = ((None, None), (2, None), (2, 32), (2, 8))
+# need not know them. 32 is an image that may be halved five times; 8 a short sequence, and as many
+# samples, for tensors whose first axis is not the batch.
+SIZES: tuple[tuple[int | None, int | None], ...] = ((None, None), (2, None), (2, 32), (8, 8))
 CONTEXT = ("training", "mask")  # arguments that Keras drops where a `call` has none of that name
 
 
@@ -168,7 +169,10 @@ class _Reader:
                 self._numbers[id(inner)] = self.number(source)
                 self._kept.append(inner)
             yield from self.read(inside.calls)
-            results = [self.number(tensor) for tensor in inside.outputs]
+            results = [
+                self.number(one if isinstance(one, keras.KerasTensor) else object())
+                for one in inside.outputs
+            ]
             self._numbers = outer
             for tensor, result in zip(made, results, strict=True):
                 self._numbers[id(tensor)] = result
@@ -208,16 +212,28 @@ def _open(
             new = {id(old): one for old, one in zip(sources, fresh, strict=True)}
             args, kwargs = arguments.fill_in(new)
             results = operation.call(*args, **_accepted(operation, kwargs))
-            outputs = _backend.symbolic_tensors(results)
+            outputs = _as_many(len(made), results)
             calls = _backend.graph_calls(fresh, outputs)
-            if len(outputs) != len(made):
-                raise ValueError(f"its call returns {len(outputs)} tensors, not {len(made)}")
         except Exception as error:  # noqa: BLE001 - the `call` of any layer runs here
             unread[id(operation)] = _in_short(error)
         else:
             unread.pop(id(operation), None)
             return _Inside(fresh, outputs, calls)
     return None
+
+
+def _as_many(count: int, results: Any) -> list[Any]:
+    """So many results of a call; what does not depend on its inputs is no Keras tensor.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
+    flat = keras.tree.flatten(results)
+    symbolic = _backend.symbolic_tensors(results)
+    for found in (flat, symbolic):
+        if len(found) == count:
+            return found
+    raise ValueError(f"its call returns {len(symbolic)} tensors, not {count} as before")
 
 
 def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasinit._safe_text import safe
 from kerasinit.models._builtin import TRUNCATED_STD, keras_fans
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._slots import ForgetBias, Slot
@@ -32,9 +33,9 @@ def warn_of_learned(choices: Iterable[Choice]) -> None:
     paths = list(itertools.islice(found, SHOWN))
     if paths:
         warnings.warn(
-            f"The model holds learned weights ({', '.join(paths)}, ...), which `initialize` draws "
-            "anew. To keep a part of them: `layer.trainable = False` before the call, or a rule "
-            "that keeps it, `[(path or layer class, None), ...]`. To start the whole training "
+            f"The model holds learned weights ({safe(', '.join(paths))}, ...), which `initialize` "
+            "draws anew. To keep a part of them: `layer.trainable = False` before the call, or a "
+            "rule that keeps it, `[(path or layer class, None), ...]`. To start the whole training "
             "anew without this warning: `reset_optimizer=True`, or `reset(model)`.",
             stacklevel=3,
         )

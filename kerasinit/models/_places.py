@@ -98,10 +98,33 @@ def _peek(value: int, graph: Graph, found: _Findings) -> None:
 
 
 def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
-    """The adds that join a branch with the skip around it, in the order of the model."""
+    """The adds that join a branch with the skip around it, in the order of the model.
+
+    The branch must end in weights: a mask or a position bias that is added to scores ends in none.
+    """
     return tuple(
-        call for call in graph.calls if _calls.is_add(call) and skip_of(call, graph) is not None
+        call
+        for call in graph.calls
+        if _calls.is_add(call)
+        and (skip := skip_of(call, graph)) is not None
+        and any(_comes_of_weights(value, graph) for value in call.inputs if value != skip)
     )
+
+
+def _comes_of_weights(value: int, graph: Graph) -> bool:
+    """Whether nothing but what keeps or bounds the signal lies between a value and a kernel."""
+    call = graph.maker.get(value)
+    while call is not None and not mixes(call.operation):
+        passes = (
+            _calls.is_transparent(call, graph)
+            or _calls.is_add(call)
+            or _calls.activation_of(call) is not None
+            or is_norm(call.operation)
+        )
+        if not passes:
+            return False
+        call = graph.maker.get(call.inputs[0])
+    return call is not None
 
 
 def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:

@@ -40,7 +40,11 @@ STARTS = (
     Start("glorot_uniform", "glorot_uniform", "Xavier: U(-a, a), a = √(6 / (fan_in + fan_out))"),
     Start("he_normal", "he_normal", "N(0, 2 / fan_in), truncated"),
     Start("lecun", "lecun_normal", "N(0, 1 / fan_in), truncated"),
-    Start("lasagne", "lasagne_uniform", "Lasagne's GlorotUniform, gain of the activation"),
+    Start(
+        "lasagne",
+        {"class_name": "kerasinit>LasagneUniform", "config": {"gain": "auto"}},
+        "Lasagne's GlorotUniform: Xavier times the gain of the activation",
+    ),
     Start("initialize", "initialize", "kerasinit.initialize(model)"),
 )
 

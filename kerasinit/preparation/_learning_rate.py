@@ -8,10 +8,10 @@ from kerasinit._typing import Batch, Model
 from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation._batches import Batches, batches_of
 from kerasinit.preparation._rate_advice import RateAdvice
-from kerasinit.preparation._rate_rule import RateCurve, chosen, rates_around
-from kerasinit.preparation._rate_search import STEPS, rate_curves
+from kerasinit.preparation._rate_rule import chosen, rates_around
+from kerasinit.preparation._rate_search import MOST_STEPS, rate_curves
 from kerasinit.preparation._task import Task, task_of
-from kerasinit.preparation._trial import Cost, Trial, outputs_of
+from kerasinit.preparation._trial import Trial, outputs_of
 
 BATCH_SIZE = 32  # what `fit` takes unless it is told otherwise
 
@@ -55,17 +55,16 @@ def learning_rate(
     True
     """
     task = task_of(model, loss, optimizer)
-    batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=STEPS)
+    batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=MOST_STEPS)
     trial = Trial(task, batches, outputs_of(model, batches.items[0][0]))
-    curves = rate_curves(trial, Weights.of(model), rates_around(task.usual_rate))
-    return advice_of(task, curves, trial.cost, batches)
+    return advice_for(task, trial, Weights.of(model), batches)
 
 
-def advice_of(
-    task: Task, curves: tuple[RateCurve, ...], cost: Cost, batches: Batches
-) -> RateAdvice:
-    """The advice that follows from what was tried."""
-    rate, good, reason = chosen(curves)
+def advice_for(task: Task, trial: Trial, weights: Weights, batches: Batches) -> RateAdvice:
+    """The advice for a model that starts from `weights`."""
+    before = trial.cost
+    curves, still = rate_curves(trial, weights, rates_around(task.usual_rate))
+    rate, good, reason = chosen(curves, still, task.usual_rate)
     return RateAdvice(
         model=task.model.name,
         optimizer=task.optimizer_name,
@@ -73,7 +72,7 @@ def advice_of(
         range=good,
         curves=curves,
         reason=reason,
-        cost=cost,
+        cost=trial.cost.since(before),
         batch_size=batches.size,
         own_rate=task.rate,
     )

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._safe_text import safe
 from kerasinit.layers import activation_name, is_channels_first, is_closed, kind_of, own_activation
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._scene import Scene
@@ -39,10 +40,10 @@ class BiasRow:
 
     def __str__(self) -> str:
         if self.values is None:
-            return f"{self.path or self.output}: left alone, {self.reason}"
+            return safe(f"{self.path or self.output}: left alone, {self.reason}")
         shown = ", ".join(f"{value:.7g}" for value in self.values[:SHOWN])
         more = "" if len(self.values) <= SHOWN else f", ... ({len(self.values)})"
-        return f"{self.path} = {shown}{more}: {self.reason}"
+        return safe(f"{self.path} = {shown}{more}: {self.reason}")
 
 
 def bias_rows(task: Task, scene: Scene, batches: Batches, y_pred: Any) -> list[tuple[Any, BiasRow]]:

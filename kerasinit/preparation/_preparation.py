@@ -6,14 +6,13 @@ import html
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kerasinit._columns import WIDTH
 from kerasinit._safe_text import printed, safe
 from kerasinit.models import Plan
 from kerasinit.preparation._output_bias import BiasRow
 from kerasinit.preparation._proof import Proof
 from kerasinit.preparation._rate_advice import RateAdvice
 from kerasinit.signals import Diagnosis
-
-WIDTH = 100  # columns of the printed report
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,9 @@ class Preparation:
             "notes": list(self.notes),
             "dry_run": self.dry_run,
         }
+
+    def __repr__(self) -> str:
+        return f"<{self._title()}: {self.learning_rate!r}, {self.trial}>"
 
     def __str__(self) -> str:
         return printed(self, WIDTH)

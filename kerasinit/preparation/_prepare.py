@@ -19,12 +19,11 @@ from kerasinit.models._journal import journal
 from kerasinit.models._learned import MARK, remember
 from kerasinit.models._scene import scene_of
 from kerasinit.preparation._batches import Batches, batches_of
-from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_of
+from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
 from kerasinit.preparation._output_bias import BiasRow, bias_rows
 from kerasinit.preparation._preparation import Preparation
 from kerasinit.preparation._proof import proof_of
-from kerasinit.preparation._rate_rule import rates_around
-from kerasinit.preparation._rate_search import STEPS, rate_curves
+from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
 from kerasinit.preparation._untouched import same_attributes, taken_back
@@ -76,7 +75,7 @@ def prepare(
     'mean of the targets, 256 samples'
     """
     task = task_of(model, loss, optimizer)
-    batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=STEPS)
+    batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=MOST_STEPS)
     touched = [*model.variables, *getattr(model, "optimizer_variables", ())]
     if loss is None:
         touched += task.optimizer.variables
@@ -90,16 +89,16 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     model = task.model
     y_pred = outputs_of(model, batches.items[0][0])
     trial = Trial(task, batches, y_pred)
-    rates = rates_around(task.usual_rate)
     own = Weights.of(model)
-    own_curves = rate_curves(trial, own, rates)
+    own_advice = advice_for(task, trial, own, batches)
     with _old_marks(model) as put_back, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
         biases = _set_biases(task, batches, y_pred)
-        advice = advice_of(task, rate_curves(trial, Weights.of(model), rates), trial.cost, batches)
-        own_advice = advice_of(task, own_curves, trial.cost, batches)
-        proof = proof_of(own_advice, advice)
+        ready = Weights.of(model)
+        advice = advice_for(task, trial, ready, batches)
+        starts = (own, own_advice.rate), (ready, advice.rate)
+        proof = proof_of(*curves_at(trial, starts))
         if not proof.adopted:
             advice = own_advice
             _assign(model, own)

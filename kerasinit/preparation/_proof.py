@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from kerasinit.preparation._rate_advice import RateAdvice
-from kerasinit.preparation._rate_rule import WINDOW, RateCurve
-
-SURE = 2.0  # standard errors of the mean difference, over the last batches, that count
+from kerasinit.preparation._rate_rule import RateCurve, is_lower
 
 
 @dataclass(frozen=True)
@@ -39,23 +33,13 @@ class Proof:
         )
 
 
-def proof_of(own: RateAdvice, ready: RateAdvice) -> Proof:
+def proof_of(own: RateCurve, ready: RateCurve) -> Proof:
     """Compares the two starts on the last batches, which both have seen.
 
     The model keeps its own start only if that ends lower by more than the batches differ.
     """
-    ours, theirs = _at_its_rate(ready), _at_its_rate(own)
-    if not math.isfinite(ours.end) and math.isfinite(theirs.end):
-        return Proof(theirs, ours, False, "The new start diverges: the model keeps its own.")
-    last = min(WINDOW, len(ours.losses), len(theirs.losses))
-    gaps = np.array(ours.losses[-last:]) - np.array(theirs.losses[-last:])
-    error = gaps.std(ddof=1) / math.sqrt(last) if last > 1 else 0.0
-    if math.isfinite(theirs.end) and gaps.mean() > SURE * error:
-        return Proof(theirs, ours, False, "The own start is better: the model keeps it.")
-    is_better = not math.isfinite(theirs.end) or gaps.mean() < -SURE * error
+    if is_lower(own.last, ready.last):
+        return Proof(own, ready, False, "The own start is better: the model keeps it.")
+    is_better = is_lower(ready.last, own.last)
     word = "better" if is_better else "as good within the spread of the batches"
-    return Proof(theirs, ours, True, f"The new start is {word}.")
-
-
-def _at_its_rate(advice: RateAdvice) -> RateCurve:
-    return next(curve for curve in advice.curves if curve.rate == advice.rate)
+    return Proof(own, ready, True, f"The new start is {word}.")

@@ -6,11 +6,10 @@ import html
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kerasinit._columns import WIDTH
 from kerasinit._safe_text import printed, safe
 from kerasinit.preparation._rate_rule import RateCurve
 from kerasinit.preparation._trial import Cost
-
-WIDTH = 100  # columns of the printed advice
 
 
 @dataclass(frozen=True)
@@ -58,18 +57,20 @@ class RateAdvice:
                 go.Scatter(
                     x=list(range(1, len(curve.losses) + 1)),
                     y=list(curve.losses),
-                    name=f"{curve.rate:.2g}" + (" (advised)" if curve.rate == self.rate else ""),
-                    line={"width": 4 if curve.rate == self.rate else 1},
+                    name=f"{curve.rate:.2g}",
                 )
                 for curve in self.curves
             ]
         )
         figure.update_layout(
-            title=f"Loss of {html.escape(self.model)} at several learning rates",
+            title=f"Loss of {html.escape(self.model)} by learning rate (advised: {self.rate:.2g})",
             xaxis_title="training step",
             yaxis={"title": "loss", "type": "log"},
         )
         return figure
+
+    def __repr__(self) -> str:
+        return safe(f"<RateAdvice for {self.model!r}: {self.rate:.2g} with {self.optimizer}>")
 
     def __str__(self) -> str:
         return printed(self, WIDTH)
@@ -104,6 +105,5 @@ def _table(advice: RateAdvice) -> Any:
             f"{curve.losses[0]:.4g}",
             f"{curve.end:.4g}",
             str(len(curve.losses)),
-            style="bold" if curve.rate == advice.rate else None,
         )
     return table

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasinit.experiments._stacking import Weights
-from kerasinit.preparation._rate_rule import STAGES, RateCurve, going_on
+from kerasinit.preparation._rate_rule import IN_ONE_CALL, IN_TURN, RateCurve, going_on
 from kerasinit.preparation._trial import Trial
 
-STEPS = sum(steps for _, steps in STAGES)
+MOST_STEPS = sum(steps for _, steps in IN_ONE_CALL)
 
 
-def rate_curves(trial: Trial, weights: Weights, rates: Sequence[float]) -> tuple[RateCurve, ...]:
-    """What a model does at each rate, in the order of `rates`.
+def rate_curves(
+    trial: Trial, weights: Weights, rates: Sequence[float]
+) -> tuple[tuple[RateCurve, ...], np.ndarray]:
+    """What a model does at each rate, and on the last batches if it does not move.
 
     Args:
         trial: Trains the copies.
@@ -24,13 +26,27 @@ def rate_curves(trial: Trial, weights: Weights, rates: Sequence[float]) -> tuple
     copies = [trial.start(weights, rate) for rate in rates]
     losses: list[list[float]] = [[] for _ in rates]
     left, first = list(range(len(rates))), 0
-    for count, steps in STAGES:
-        if first and len(left) > count:
-            so_far = np.array([losses[i] for i in left])
-            kept = going_on(so_far, count)
+    for count, steps in IN_ONE_CALL if trial.is_mapped else IN_TURN:
+        if first:
+            kept = going_on(np.array([losses[i] for i in left]), count)
             left, copies = [left[i] for i in kept], [copies[i] for i in kept]
         copies, found = trial.advance(copies, first, first + steps)
         for i, row in zip(left, found, strict=True):
             losses[i] += row.tolist()
         first += steps
-    return tuple(RateCurve(rate, tuple(row)) for rate, row in zip(rates, losses, strict=True))
+    curves = tuple(RateCurve(rate, tuple(row)) for rate, row in zip(rates, losses, strict=True))
+    _, still = trial.advance([trial.start(weights, 0.0)], first - first // 4, first)
+    return curves, still[0]
+
+
+def curves_at(trial: Trial, starts: Sequence[tuple[Weights, float]]) -> list[RateCurve]:
+    """What a model does from each start at its rate, in as many steps.
+
+    Args:
+        trial: Trains the copies.
+        starts: Weights and learning rates.
+    """
+    steps = sum(steps for _, steps in (IN_ONE_CALL if trial.is_mapped else IN_TURN))
+    _, losses = trial.advance([trial.start(*start) for start in starts], 0, steps)
+    rows = zip(starts, losses.tolist(), strict=True)
+    return [RateCurve(rate, tuple(row)) for (_, rate), row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -39,6 +39,10 @@ class Cost:
     compile_seconds: float
     way: str
 
+    def since(self, before: Cost) -> Cost:
+        """What was added to an earlier cost of the same trial."""
+        return replace(self, steps=self.steps - before.steps, seconds=self.seconds - before.seconds)
+
     def __str__(self) -> str:
         return (
             f"{self.steps} steps of copies, {self.way}: {self.seconds:.1f} s, and "
@@ -61,8 +65,13 @@ class Trial:
     def __init__(self, task: Task, batches: Batches, y_pred: Any) -> None:
         self._task = task
         self._batches = batches
-        self._steps, self._seconds, self._compile_seconds = 0, 0.0, 0.0
+        self._steps, self._seconds = 0, 0.0
         self._copies, self._way = self._first_way(y_pred)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether several copies train in one call."""
+        return isinstance(self._copies, MappedCopies)
 
     @property
     def cost(self) -> Cost:

@@ -32,6 +32,11 @@ def export(comparison: Comparison, form: Form) -> str:
 
     Raises:
         ValueError: If `form` is unknown.
+
+    Example:
+        ```python
+        Path("table.csv").write_text(export(kerasinit.experiments.compare("runs"), "csv"))
+        ```
     """
     forms = {"csv": _as_csv, "json": _as_json, "md": _as_markdown}
     if form not in forms:

@@ -16,9 +16,17 @@ def write_whole(path: str | Path, text: str) -> Path:
     """Writes `text` so that `path` never holds half of it, even when interrupted.
 
     Raises:
-        OSError: If the file cannot be written; an older one is then still there.
+        OSError: If the file cannot be written: names it; an older one is then still there.
     """
     path = Path(path)
+    try:
+        _write_whole(path, text)
+    except OSError as error:  # it names the half file, or, on a full disk, none
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return path
+
+
+def _write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, half = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -31,7 +39,6 @@ def write_whole(path: str | Path, text: str) -> Path:
     except BaseException:
         Path(half).unlink(missing_ok=True)
         raise
-    return path
 
 
 def extra(module: str) -> Any:

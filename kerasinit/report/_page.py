@@ -55,6 +55,11 @@ def write(comparison: Comparison, path: str | Path) -> Path:
     Raises:
         ImportError: If the extra `compare` is not installed.
         OSError: If the file cannot be written.
+
+    Example:
+        ```python
+        write(kerasinit.experiments.compare("runs"), "page.html")
+        ```
     """
     return write_whole(path, page(comparison))
 

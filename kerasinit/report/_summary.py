@@ -18,6 +18,12 @@ def summary(comparison: Comparison) -> tuple[str, str, str]:
 
     Args:
         comparison: From `kerasinit.experiments.compare`.
+
+    Example:
+        ```python
+        for sentence in summary(kerasinit.experiments.compare("runs")):
+            print(sentence)
+        ```
     """
     found = settings(comparison)
     return (

@@ -12,10 +12,11 @@ from kerasinit.signals._verdict import Verdict
 PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
 RUINOUS = 0.5  # the same of the first step: weights that are something else after it
+OFF = 0.75  # share of units without a gradient, after such a step
 GAINED = 0.05  # fall of the loss, of that at the start, that such a step must have led to
 TIMID = 6e-4  # of RMS change over RMS weight: with a loss that falls steadily, and too slowly
 TIMID_STEPS = 150  # training steps before that is said
-TIMID_FALL = 0.35  # of the loss at the start: having come so far, the rate is fine
+TIMID_FALL = 0.6  # of the loss at the start: having come so far, the rate is fine
 STEADY = 4.0  # times its noise that the loss must have fallen
 WARMING_UP = 1.2  # growth of the updates within a window: the rate is being raised already
 SLOW_STEPS = 500  # training steps after which something should have happened
@@ -58,12 +59,17 @@ def _thrown_away(window: Window) -> list[Verdict]:
         return []
     ratio, step, name = max(ratios)
     rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
-    if ratio <= RUINOUS or not (rose or now > start - GAINED * abs(start)):
-        return []
-    if not rose and (window.steps[-1].step < WARM_UP or window.improves):
+    stuck = now > start - GAINED * abs(start) and _is_off(window)
+    if ratio <= RUINOUS or not (rose or stuck):
         return []
     evidence = f"step {step} changed its weights by {_percent(ratio)}"
     return [_too_fast(name, ratio, evidence, window, max(then) if rose else None)]
+
+
+def _is_off(window: Window) -> bool:
+    """Whether most units of a hidden layer get no gradient any more."""
+    shares = [window.series(name, "idle_share", PERSISTS) for name in window.names[:-1]]
+    return any(values and median(values) > OFF for values in shares)
 
 
 def runaway(window: Window) -> Verdict | None:
@@ -103,7 +109,7 @@ def _rate(ratio: float) -> str:
 def small_updates(window: Window) -> list[Verdict]:
     """No step changes anything to speak of, so the loss falls far too slowly or not at all."""
     step = window.steps[-1].step
-    if step < WARM_UP or window.has_started:
+    if step < WARM_UP:
         return []
     ratios = _ratios(window.steps, window.names)
     if not ratios:
@@ -113,7 +119,8 @@ def small_updates(window: Window) -> list[Verdict]:
     before = _ratios(window.steps[:half], [largest]).get(largest)
     if before is not None and ratios[largest] > WARMING_UP * before:
         return []
-    if 0 < ratios[largest] < SMALL_UPDATE and not window.improves:
+    still = not (window.improves or window.has_started)
+    if 0 < ratios[largest] < SMALL_UPDATE and still:
         how = "and the loss does not fall"
     elif 0 < ratios[largest] < TIMID and step >= TIMID_STEPS and _falls_steadily(window):
         start, now = window.first_loss, window.loss
@@ -132,12 +139,12 @@ def small_updates(window: Window) -> list[Verdict]:
 
 
 def _falls_steadily(window: Window) -> bool:
-    """Whether the loss falls by more than noise, but has not come far."""
+    """Whether the loss falls still and has fallen by more than noise, but has not come far."""
     start, now = window.first_loss, window.loss
     if start is None or now is None or not start > 0:
         return False
     fall, noise = start - now, pstdev(losses_of(window.steps)) / math.sqrt(PERSISTS)
-    return STEADY * noise < fall < TIMID_FALL * start
+    return window.fall[1] > noise and STEADY * noise < fall < TIMID_FALL * start
 
 
 def slow(window: Window) -> list[Verdict]:

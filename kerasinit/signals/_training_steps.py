@@ -106,15 +106,21 @@ class Window:
     def now(self) -> str:
         return f"at step {self.steps[-1].step}"
 
-    @property
-    def improves(self) -> bool:
-        """Whether the loss falls from the first to the second half of the window."""
+    @cached_property
+    def fall(self) -> tuple[float, float]:
+        """Mean loss of the first half of the window, and by how much that of the second is less."""
         losses = losses_of(self.steps)
         half = len(losses) // 2
         if half == 0:
-            return False
-        before, after = sum(losses[:half]) / half, sum(losses[-half:]) / half
-        return before - after > IMPROVES * abs(before)
+            return 0.0, 0.0
+        before, after = fmean(losses[:half]), fmean(losses[-half:])
+        return before, before - after
+
+    @property
+    def improves(self) -> bool:
+        """Whether the loss falls from the first to the second half of the window."""
+        before, fall = self.fall
+        return fall > IMPROVES * abs(before)
 
     @cached_property
     def loss(self) -> float | None:

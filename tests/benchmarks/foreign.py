@@ -33,7 +33,7 @@ def kernels(plan):
 
 def block_gradients(model, inputs):
     """Root mean square of the gradient of each kernel, in the order of the model."""
-    import tensorflow as tf  # noqa: TID251 - a benchmark; the package would ask `_backend`
+    import tensorflow as tf
 
     variables = [v for v in model.trainable_variables if len(v.shape) > 1]
     with tf.GradientTape() as tape:

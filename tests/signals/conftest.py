@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore = ["corpus"]  # programs, not tests: `test_corpus.py` imports them
+
 
 @pytest.fixture(scope="session")
 def zoo():

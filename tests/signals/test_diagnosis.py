@@ -92,3 +92,15 @@ def test_the_cure_cures(zoo):
     assert diagnose(model, x, y).verdicts[0].cause == "vanishing"
     kerasinit.initialize(model, seed=0)
     assert diagnose(model, x, y).healthy
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_compiled_model_keeps_its_weights_and_its_optimizer(zoo, optimizer):
+    x, y = zoo.data()
+    model = zoo.mlp("relu", 2, "he_normal")
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    before = [np.array(keras.ops.convert_to_numpy(v)) for v in model.variables]
+    diagnose(model, x, y)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
+    assert not model.optimizer.built

@@ -182,8 +182,8 @@ def in_a_fork(function, seconds):
     return None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def lines_of_tests():
-    """(Module, line) -> the tests that run through it, the quickest first; and their seconds."""
+def lines_of_tests(tests):
+    """(Module, line) -> the tests that run through it, the quickest first."""
     import pytest
 
     with tempfile.NamedTemporaryFile("r+") as file:
@@ -191,7 +191,7 @@ def lines_of_tests():
         def measure():
             plugin = Lines()
             options = [word for word in QUIET if word != "-x"]
-            code = pytest.main([*options, TESTS], plugins=[plugin])
+            code = pytest.main([*options, *tests], plugins=[plugin])
             found = {test: sorted(lines) for test, lines in plugin.lines.items()}
             Path(file.name).write_text(json.dumps([found, plugin.seconds]))
             return int(code)
@@ -204,7 +204,7 @@ def lines_of_tests():
     for test in sorted(lines, key=seconds.get):
         for place in lines[test]:
             by_line[tuple(place)].append(test)
-    return by_line, seconds
+    return by_line
 
 
 def survives(mutant, tests):
@@ -223,6 +223,7 @@ def main():
     words.add_argument("--module", action="append", help="this module of the room, and others so")
     words.add_argument("--sample", type=int, help="so many mutants at random")
     words.add_argument("--seed", type=int, default=0, help="of the sample")
+    words.add_argument("--tests", nargs="+", default=[TESTS], help="files of tests that count")
     words.add_argument("--minutes", type=float, default=1e9, help="then no further mutant")
     arguments = words.parse_args()
     os.chdir(ROOT)
@@ -234,7 +235,7 @@ def main():
     modules = arguments.module or sorted(path.stem for path in ROOM.glob("_[a-z]*.py"))
     every = [mutant for module in modules for mutant in mutants(module)]
     some = random.Random(arguments.seed).sample(every, min(arguments.sample or 10**9, len(every)))
-    by_line, _ = lines_of_tests()
+    by_line = lines_of_tests(arguments.tests)
     tests_of_module = defaultdict(dict)
     for (module, _), tests in by_line.items():
         tests_of_module[module] |= dict.fromkeys(tests)

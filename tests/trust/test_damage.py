@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import warnings
 import zipfile
 
 import keras
@@ -10,6 +12,7 @@ import pytest
 
 import kerasinit
 from kerasinit import report
+from kerasinit.cli import _hdf5
 from kerasinit.experiments import Experiment, compare, run
 
 RNG = np.random.default_rng(0)
@@ -109,6 +112,11 @@ RECORD_DAMAGE = {
     "versions": (("versions",), []),
     "seconds": (("seconds",), "long"),
     "trained": (("trained",), "yes"),
+    "negative norm": (("gradient_norms",), [[-1.0, 1.0], [1.0, 1.0]]),
+    "negative seed": (("seed",), -1),
+    "huge seed": (("seed",), 10**400),
+    "huge epoch": (("measured_epochs",), [10**400]),
+    "accuracy": (("curves", "val_accuracy"), [1.5]),
 }
 
 
@@ -151,6 +159,31 @@ def test_seeds_of_another_builder_do_not_spoil_the_page(run_directory):
         line[name] = [[1.0] for _ in line[name]]
     records.write_text(records.read_text() + json.dumps(line) + "\n")
     assert report.write(compare(run_directory), run_directory / "page.html").exists()
+
+
+@pytest.mark.parametrize("name", ["loss", "accuracy", "val_loss", "val_accuracy"])
+def test_curves_of_nothing_but_unknown_numbers_are_shown(run_directory, shell, name):
+    records = run_directory / "records.jsonl"
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    for line in lines:
+        line["curves"][name] = [None for _ in line["curves"][name]]
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, _, err = shell("report", run_directory, "--quiet")
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("name", ["spec.json", "records.jsonl"])
+def test_a_pipe_is_not_waited_for(run_directory, assert_refused, name):
+    (run_directory / name).unlink()
+    os.mkfifo(run_directory / name)
+    assert_refused("report", run_directory, parts=[str(run_directory), name])
+
+
+def test_a_page_that_cannot_be_written_is_named(run_directory, assert_refused):
+    (run_directory / "report.html").unlink()
+    (run_directory / "report.html").mkdir()
+    assert_refused("report", run_directory, parts=[str(run_directory / "report.html")])
 
 
 @pytest.mark.parametrize(
@@ -233,6 +266,49 @@ def test_a_damaged_model_is_named(saved, tmp_path, assert_refused, damage):
             if damage == "config":
                 archive.writestr("config.json", '{"class_name": "Sequential"')
     parts = ["model.keras", "could not be read as a saved Keras model"]
+    assert_refused("diagnose", path, "--data", saved / "batch.npz", parts=parts)
+
+
+@pytest.fixture
+def old_file(saved, tmp_path, monkeypatch):
+    """A model in HDF5, and what reads it first, made quick to change."""
+    path = tmp_path / "model.h5"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the format is an old one
+        keras.saving.load_model(saved / "model.keras").save(path)
+
+    def read_by(program, seconds=60):
+        monkeypatch.setattr(_hdf5, "READ", program)
+        monkeypatch.setattr(_hdf5, "SECONDS", seconds)
+
+    return path, read_by
+
+
+def test_a_model_in_hdf5_is_diagnosed(saved, old_file, shell):
+    code, out, _ = shell("diagnose", old_file[0], "--data", saved / "batch.npz")
+    assert (code, "dense" in out) == (0, True)
+
+
+@pytest.mark.parametrize("damage", ["torn", "text", "nothing"])
+def test_a_damaged_model_in_hdf5_is_named(saved, old_file, assert_refused, damage):
+    path, _ = old_file
+    path.write_bytes({"torn": path.read_bytes()[:3000], "text": b"years"}.get(damage, b""))
+    parts = ["model.h5", "could not be read as a saved Keras model"]
+    assert_refused("diagnose", path, "--data", saved / "batch.npz", parts=parts)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_a_file_that_kills_its_library_is_named(saved, old_file, assert_refused):
+    path, read_by = old_file
+    read_by("import os; os.kill(os.getpid(), 11)")
+    parts = ["model.h5", "dies of it (signal 11)"]
+    assert_refused("diagnose", path, "--data", saved / "batch.npz", parts=parts)
+
+
+def test_a_file_that_is_read_for_ever_is_named(saved, old_file, assert_refused):
+    path, read_by = old_file
+    read_by("import time; time.sleep(60)", seconds=1)
+    parts = ["model.h5", "comes to no end"]
     assert_refused("diagnose", path, "--data", saved / "batch.npz", parts=parts)
 
 

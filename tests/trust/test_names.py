@@ -14,6 +14,7 @@ import kerasinit
 from kerasinit import experiments, report
 from kerasinit._safe_text import csv_cell, safe
 from kerasinit.callbacks import GradientStats, GradientWarning
+from kerasinit.preparation._output_bias import BiasRow
 from kerasinit.signals import Verdict
 
 HOSTILE = "@SUM(1)\x1b]0;title\x07\x1b[2J\u202egnp exe\u2066\x9b31m"
@@ -107,6 +108,20 @@ def test_a_layer_of_any_name_is_drawn(name):
     one = keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(1)])
     assert all(row.changed for row in kerasinit.initialize(one, seed=1) if "kernel" in row.path)
     kerasinit.portable(one)
+
+
+def test_the_warning_of_learned_weights_is_safe(model):
+    model.layers[0].bias.assign([0.3, -0.2, 0.1, 0.7])
+    model.layers[1].bias.assign([0.4])
+    with pytest.warns(UserWarning, match="learned") as caught:
+        kerasinit.initialize(model, "he_normal")
+    for warning in caught:
+        assert_safe(str(warning.message))
+
+
+def test_a_printed_output_bias_is_safe():
+    assert_safe(str(BiasRow(HOSTILE, HOSTILE, (0.5,), "log odds")))
+    assert_safe(str(BiasRow(HOSTILE, "", None, HOSTILE)))
 
 
 def test_why_a_layer_cannot_be_drawn_is_told_safely():

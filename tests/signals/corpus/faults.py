@@ -335,7 +335,7 @@ FAULTS = (
         knobs=Knobs(output="relu"),
     ),
     Fault("sum", ("unexpected_loss",), TRAINED[::3], sums),
-    Fault("penalty/1", ("unexpected_loss", "large_penalty"), TRAINED[::3], penalized(1.0)),
+    Fault("penalty/1", ("unexpected_loss",), TRAINED[::3], penalized(1.0)),
     Fault("frozen", ("not_trainable",), TRAINED[::3], frozen),
     Fault("blocked", ("zero_gradient",), DENSE[::3], knobs=Knobs(blocked=True)),
     Fault(
@@ -362,7 +362,7 @@ FAULTS = (
     ),
     Fault(
         "wild_row",
-        ("spike", "unscaled_input", "exploding", "bad_data"),
+        ("spike", "unscaled_input", "exploding"),
         FLOATS[::3],
         inputs(wild_row),
     ),

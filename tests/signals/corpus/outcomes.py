@@ -36,7 +36,7 @@ def trained(make: Any, seed: int) -> float:
             return -1.0
 
 
-def said(program: Program, seed: int = SEEDS[0]) -> dict[str, Any]:
+def said(program: Program, seed: int = SEEDS[0], *, before: bool = True) -> dict[str, Any]:
     """Verdicts of `diagnose` on a first batch, and of `GradientStats` in the whole training.
 
     The score after the training is that of a training without the callback.
@@ -46,12 +46,14 @@ def said(program: Program, seed: int = SEEDS[0]) -> dict[str, Any]:
     found: dict[str, Any] = {"before": [], "during": [], "errors": []}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            case = built(program.make, seed)
-            x, y = (keras.tree.map_structure(lambda a: a[:128], part) for part in (case.x, case.y))
-            found["before"] = [v.to_dict() for v in kerasinit.diagnose(case.model, x, y).verdicts]
-        except Exception as error:  # noqa: BLE001
-            found["errors"].append(f"before: {error!r}"[:300])
+        if before:
+            try:
+                case = built(program.make, seed)
+                x, y = (keras.tree.map_structure(_first, part) for part in (case.x, case.y))
+                verdicts = kerasinit.diagnose(case.model, x, y).verdicts
+                found["before"] = [verdict.to_dict() for verdict in verdicts]
+            except Exception as error:  # noqa: BLE001
+                found["errors"].append(f"before: {error!r}"[:300])
         case = built(program.make, seed)
         stats = kerasinit.callbacks.GradientStats()
         found["score"] = -1.0
@@ -62,6 +64,10 @@ def said(program: Program, seed: int = SEEDS[0]) -> dict[str, Any]:
             found["errors"].append(f"during: {error!r}"[:300])
         found["during"] = [verdict.to_dict() for verdict in stats.verdicts]
     return found
+
+
+def _first(array: Any) -> Any:
+    return array[:128]
 
 
 Labels = dict[str, dict[str, float]]  # name of a program or a cure -> seed -> score

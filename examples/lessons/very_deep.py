@@ -1,0 +1,61 @@
+"""A very deep plain network: what 200 layers leave of the signal and of its gradient.
+
+1,000 layers do as well, and are trained by `tests/benchmarks/one_call.py deep` on torch; Keras
+takes minutes to build and to trace them on TensorFlow. What a start decides shows before that.
+
+    python examples/lessons/very_deep.py [FOLDER]
+"""
+
+import keras
+import numpy as np
+from lesson import Lesson, line, panels, show
+
+import kerasinit
+
+STARTS = {"glorot_uniform": "glorot_uniform", "he_normal": "he_normal", "initialize(model)": None}
+DEPTH, WIDTH, EXAMPLES = 200, 64, 64
+SMALLEST = 1e-300  # what a logarithmic axis shows of 0
+
+
+def sizes(model: keras.Model) -> tuple[list[float], list[float]]:
+    """RMS of activations and of their gradients by layer: in NumPy, what Keras would compute."""
+    rng = np.random.default_rng(0)
+    x, signal, open_units = rng.normal(size=(EXAMPLES, WIDTH)), [], []
+    kernels = [layer.get_weights()[0].astype("float64") for layer in model.layers[:-1]]
+    for kernel in kernels:
+        x = np.maximum(x @ kernel, 0)
+        signal.append(float(np.sqrt(np.mean(x**2))))
+        open_units.append(x > 0)
+    slope, gradient = rng.normal(size=(EXAMPLES, WIDTH)), []
+    for kernel, passes in zip(kernels[::-1], open_units[::-1], strict=True):
+        gradient.append(float(np.sqrt(np.mean(slope**2))))
+        slope = (slope * passes) @ kernel.T
+    return signal, gradient[::-1]
+
+
+def lesson() -> Lesson:
+    """Signal and gradient of one network from three starts."""
+    hidden = [keras.layers.Dense(WIDTH, "relu") for _ in range(DEPTH)]
+    model = keras.Sequential([keras.Input((WIDTH,)), *hidden, keras.layers.Dense(10)])
+    picture = panels("RMS of the activations", "RMS of the gradient")
+    text, ends = [f"{'':20}{'signal, last layer':>20}{'gradient, first layer':>23}"], {}
+    for color, (name, rule) in zip((2, 4, 7), STARTS.items(), strict=True):
+        kerasinit.initialize(model, rule, seed=0)
+        signal, gradient = sizes(model)
+        ends[name] = signal[-1], gradient[0]
+        for column, values in enumerate((signal, gradient), start=1):
+            shown = [max(value, SMALLEST) for value in values]
+            line(picture, range(1, DEPTH + 1), shown, name, color=color, col=column)
+        text.append(f"{name:20}{signal[-1]:>20.1e}{gradient[0]:>23.1e}")
+    picture.update_yaxes(type="log", exponentformat="power").update_xaxes(title="layer")
+    signal, gradient = ends["initialize(model)"]
+    faded = ends["glorot_uniform"]
+    text.append(
+        f"Through {DEPTH} layers glorot_uniform leaves {faded[0]:.0e} of the signal and "
+        f"{faded[1]:.0e} of the gradient, initialize(model) {signal:.1f} and {gradient:.1f}."
+    )
+    return Lesson(picture, "\n".join(text))
+
+
+if __name__ == "__main__":
+    show(lesson)
