@@ -18,7 +18,7 @@ TIMID = 6e-4  # of RMS change over RMS weight: with a loss that falls steadily, 
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.6  # of the loss at the start: having come so far, the rate is fine
 STEADY = 4.0  # times its noise that the loss must have fallen
-WARMING_UP = 1.2  # growth of the updates within a window: the rate is being raised already
+CHANGES = 1.2  # times the updates half a window ago: the rate or the weights are still growing
 SLOW_STEPS = 500  # training steps after which something should have happened
 SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
@@ -42,6 +42,9 @@ def large_updates(window: Window) -> list[Verdict]:
     name = max(ratios, key=lambda name: ratios[name], default=None)
     if name is None or not ratios[name] > LARGE_UPDATE:
         return []
+    before = _before(window, name)
+    if before is not None and before > CHANGES * ratios[name]:
+        return []  # small weights on their way up
     evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
     return [_too_fast(name, ratios[name], evidence, window)]
 
@@ -115,9 +118,8 @@ def small_updates(window: Window) -> list[Verdict]:
     if not ratios:
         return []
     largest = max(ratios, key=lambda name: ratios[name])
-    half = len(window.steps) // 2
-    before = _ratios(window.steps[:half], [largest]).get(largest)
-    if before is not None and ratios[largest] > WARMING_UP * before:
+    before = _before(window, largest)
+    if before is not None and ratios[largest] > CHANGES * before:
         return []
     still = not (window.improves or window.has_started)
     if 0 < ratios[largest] < SMALL_UPDATE and still:
@@ -178,6 +180,11 @@ def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]
     """Median update ratio of each layer over the last records."""
     found = {name: series(steps, name, "update_ratio", PERSISTS) for name in names}
     return {name: median(values) for name, values in found.items() if values}
+
+
+def _before(window: Window, name: str) -> float | None:
+    """Update ratio of a layer half a window ago; None if that is unknown."""
+    return _ratios(window.steps[: len(window.steps) // 2], [name]).get(name)
 
 
 def _percent(ratio: float) -> str:

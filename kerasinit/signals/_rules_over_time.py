@@ -50,6 +50,8 @@ def zero_gradient(window: Window) -> list[Verdict]:
     """The highest layer whose gradient stays exactly 0, unless its units are dead."""
     if window.steps[-1].loss == 0:
         return []
+    if _dead_layers(window):
+        return []
     zeros = [name for name in window.names if _stays_zero(window, name, "gradient_rms")]
     for name in reversed(zeros):
         if window.series(name, "dead_share", 1) == [1.0]:
@@ -72,6 +74,17 @@ def zero_gradient(window: Window) -> list[Verdict]:
 def _stays_zero(window: Window, name: str, field: str) -> bool:
     values = window.series(name, field, PERSISTS)
     return bool(values) and not any(values)
+
+
+def _dead_layers(window: Window) -> list[str]:
+    """Layers of units that are all off: none gets a gradient, and the layer above only zeros."""
+    dead = []
+    for name, above in pairwise(window.names):
+        own, its = (window.series(layer, "idle_share", PERSISTS) for layer in (name, above))
+        is_off = bool(own) and min(own) == 1.0 and not _stays_zero(window, name, "weight_rms")
+        if is_off and its and max(its) < 1.0 and _stays_zero(window, above, "gradient_rms"):
+            dead.append(name)
+    return dead
 
 
 def vanishing(window: Window) -> list[Verdict]:
@@ -144,6 +157,13 @@ def dead_units(window: Window) -> list[Verdict]:
         "units are off for whole batches",
         f"{LOWER}  # and draw the layer again: `kerasinit.initialize(model)`",
     )
+    dead = _dead_layers(window)
+    if dead and not probed:
+        evidence = (
+            f"{window.now}, its units have been off for all samples of {PERSISTS} records: none "
+            "gets a gradient, and the layer above receives only zeros"
+        )
+        return [Verdict("dead_units", dead[0], evidence, f"{START_AGAIN}  # biases start at 0")]
     if probed or window.improves or window.has_started:
         return probed
     for name in window.names[:-1]:

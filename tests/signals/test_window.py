@@ -55,7 +55,12 @@ ZERO_HIDDEN = {  # all layers but the last hold zeros, and so nothing arrives at
     "update_ratio": lambda i, k: 0.0 if k == 5 else None,
     "signal_gradient_rms": lambda i, k: 1e-2 if k == 5 else 0.0,
 }
+ALL_OFF = {  # the units of the layer below the last one, whose bias learns alone
+    "gradient_rms": 0.0,
+    "idle_share": lambda i, k: float(k < 5),
+}
 FAULTY = {
+    "all_units_off": (steps(**ALL_OFF), "dead_units"),
     "zero_weights": (steps(**ZERO_HIDDEN), "symmetric"),
     "idle_units": (steps(idle_share=lambda i, k: 0.95 if k == 2 else 0.3), "dead_units"),
     "slow_and_noisy": (steps(start=1000, loss=lambda i: 2.3 + 0.1 * (-1) ** i), "slow"),

@@ -22,7 +22,7 @@ DEFault: about 94 % detected, 63 % root, of 52 real faults."""
 
 def table(chosen: list[Program], heard: dict[str, Any], known: dict[str, Any]) -> str:
     """Recall by cause, root first, false alarms: of `diagnose`, `GradientStats`, and both."""
-    programs = [p for p in chosen if p.name in heard and is_confirmed(p, known) is not False]
+    programs = [p for p in chosen if p.name in heard and is_confirmed(p, known)]
     faulty = [program for program in programs if not program.healthy]
     healthy = [program for program in programs if program.healthy]
     groups: dict[str, list[Program]] = defaultdict(list)
@@ -56,6 +56,8 @@ def table(chosen: list[Program], heard: dict[str, Any], known: dict[str, Any]) -
     out.append(f"healthy programs with an error: {crashed}")
     left = [p.name for p in chosen if is_confirmed(p, known) is False]
     out.append(f"left out, because training does not bear the label out: {len(left)}")
+    unknown = [p.name for p in chosen if is_confirmed(p, known) is None]
+    out.append(f"left out, because they were not trained yet with and without cure: {len(unknown)}")
     return "\n".join([*out, "", RIVALS])
 
 
