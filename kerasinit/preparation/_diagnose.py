@@ -18,8 +18,10 @@ from kerasinit.signals._batch import as_batch, to_numpy
 def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = False) -> Diagnosis:
     """Health of a model's signal at its current weights, from one batch of data.
 
-    Runs one forward and one backward pass and changes nothing. With targets, the gradient and the
-    loss are those of training; without, the gradient of a random direction of the outputs is used.
+    Changes nothing. With targets, the gradient and the loss are those of training, outputs, loss
+    and targets are checked against each other, and the first step of the compiled optimizer is
+    tried on a copy of the weights; without, the gradient of a random direction of the outputs is
+    used. Costs a forward and a backward pass, and with targets two more forward passes.
 
     Args:
         model: A built Keras model.

@@ -12,11 +12,11 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit.layers import activation_name, is_linear, own_activation
 from kerasinit.signals._batch import non_finite_values, to_numpy
+from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._taps import WatchedCall, call_names
 
 REACH = np.concatenate([-np.geomspace(1e4, 1e-2, 40), [0.0], np.geomspace(1e-2, 1e4, 40)])
 SUM_TOLERANCE = 1e-2  # of a sum of probabilities, half precision included
-MIXING = ("softmax", "log_softmax", "sparsemax")  # whose value depends on the other units
 
 
 @dataclass(frozen=True)
@@ -229,9 +229,9 @@ def reach_of(activation: Callable[[Any], Any] | None) -> tuple[float, float]:
     >>> reach_of(keras.activations.relu), reach_of(keras.activations.softmax)
     ((0.0, inf), (0.0, 1.0))
     """
-    if activation_name(activation) == "softmax":
+    if activation_name(activation) in ("softmax", "sparsemax"):
         return 0.0, 1.0
-    if activation is None or is_linear(activation) or activation_name(activation) in MIXING:
+    if activation is None or elementwise_shape(activation) is None:
         return -np.inf, np.inf
     try:
         values = _backend.evaluate(activation, REACH.astype("float32")[:, None])

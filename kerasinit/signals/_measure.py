@@ -55,16 +55,17 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     [('only', 3, 8)]
     """
     batch = as_batch(model, x, y)
-    x, y = batch.x, batch.y
+    x = batch.x
     with (
         _backend.same_random_state(),
         watching(watched_layers(model), batch_statistics=batch.samples > 1) as report_to,
     ):
         first = ForwardPass()
         report_to(first)
-        must_guess = y is not None and not getattr(model, "compiled", False)
+        must_guess = batch.y is not None and not getattr(model, "compiled", False)
         run = _backend.run_once if must_guess else _backend.run_for_shapes
         outputs, has_losses = run(lambda: _outputs(model, x))
+        batch = replace(batch, y=_in_order(model, batch.y, outputs))
         with _loss_of(model, batch, outputs, bool(has_losses)) as loss:
             passed, error = _pass_or_probe(model, x, first, report_to, loss)
             is_sum = None if error else loss.is_sum(passed.outputs)
@@ -120,6 +121,13 @@ def _is_initialized(calls: list[WatchedCall]) -> bool:
     ]
     marked = sum(START_MARK in vars(kernel) for kernel in kernels)
     return marked > len(kernels) / 2
+
+
+def _in_order(model: Any, y: Any, outputs: Any) -> Any:
+    """Targets by name, in the order of outputs that come without names."""
+    names = list(getattr(model, "output_names", None) or ())
+    by_name = isinstance(y, dict) and set(y) == set(names)
+    return [y[name] for name in names] if by_name and isinstance(outputs, (list, tuple)) else y
 
 
 def _differ(batch: DataBatch) -> bool:

@@ -9,6 +9,7 @@ from kerasinit.signals._traits import has_learned, redraw, starts_at_zero
 from kerasinit.signals._verdict import Verdict
 
 SAME = 1e-5  # deviation between samples over the size: 100 times the rounding of float32
+UNDERFLOW = 1e-20  # products of smaller numbers may be 0 in float32, with no one to blame
 USUAL_BATCH = 32  # samples, as `fit` takes by default
 
 
@@ -42,7 +43,8 @@ def constant_layer(signals: Signals) -> Verdict | None:
     if not signals.inputs_differ or has_learned(signals):
         return None
     for row in signals.layers:
-        if row.weight_norm > 0 and row.preactivation_mean_square == 0 and row.input_rms:
+        expected = row.weight_norm * (row.input_rms or 0.0)
+        if expected > UNDERFLOW and row.preactivation_mean_square == 0:
             return Verdict(
                 "constant_output",
                 row.name,

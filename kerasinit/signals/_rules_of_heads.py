@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import inf
 
 from kerasinit.signals._heads import HeadSignals, TargetSignals
 from kerasinit.signals._layer_signals import Signals
@@ -89,7 +90,8 @@ def _loss_of_classes(head: HeadSignals, alone: bool, say: Callable[..., Verdict]
     if head.from_logits:
         return None
     is_linear = head.is_layer and head.activation is None
-    if not is_linear and -EDGE <= head.low and head.high <= 1 + EDGE:
+    beyond = head.activation is not None and head.reach in ((0.0, inf), (-1.0, 1.0))
+    if not (is_linear or beyond) and -EDGE <= head.low and head.high <= 1 + EDGE:
         return None
     evidence = (
         f"the loss takes probabilities, and the output runs from {head.low:.3g} to {head.high:.3g}"

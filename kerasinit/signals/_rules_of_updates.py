@@ -20,6 +20,7 @@ USUAL_UPDATE = 1e-2  # what the suggested rate aims at
 # curvature c keeps 1 - r c / 2 of it, and gradient descent diverges where the largest curvature,
 # a few times c, is above 2 / r.
 KEPT_DROP = 0.25
+BEYOND_UPDATE = 0.05  # relative update from which that is told: curvature alone harms no one
 TRIFLE = 1e-3  # of the loss: a promised drop of less is lost in rounding
 
 
@@ -49,8 +50,8 @@ def large_updates(signals: Signals) -> Verdict | None:
     name, largest = max(ratios, key=lambda pair: pair[1])
     ratio = median(ratio for _, ratio in ratios)
     promised = signals.promised_drop or 0.0
-    is_plain = signals.optimizer == "SGD" and promised > TRIFLE * abs(loss)
-    beyond = is_plain and not loss - after > KEPT_DROP * promised
+    is_plain = signals.optimizer == "SGD" and ratio > BEYOND_UPDATE
+    beyond = is_plain and promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
     if not (ratio > LARGE_UPDATE or beyond):
         return None
     return Verdict.cured(
@@ -58,7 +59,7 @@ def large_updates(signals: Signals) -> Verdict | None:
         name,
         f"the first step of {signals.optimizer} at {signals.learning_rate:.3g} changes its weights "
         f"by {_percent(largest)}, and the loss of this batch goes from {loss:.3g} to {after:.3g}",
-        _rate(signals, ratio),
+        _rate(signals, max(ratio, 10 * USUAL_UPDATE)),
         "changes the weights by about 1 % in a step",
     )
 
