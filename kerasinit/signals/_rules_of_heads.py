@@ -137,7 +137,8 @@ def _labels(
         return say(f"{labels}, and the targets are one-hot", remedy, "takes one-hot targets")
     if not targets.whole:
         return say(
-            f"{labels}, and the targets are no whole numbers (such as {targets.high:.4g})",
+            f"{labels}, and the targets, from {targets.low:.4g} to {targets.high:.4g}, are not all "
+            "whole numbers",
             _regression(head, targets, alone),
             "a regression has a linear output and a squared error",
         )
@@ -151,7 +152,10 @@ def _labels(
         remedy = _loss("binarycrossentropy", head.activation != "sigmoid", alone)
         return say(evidence, remedy, "two classes in one unit take the binary cross-entropy")
     needed = targets.high - min(targets.low, 0.0) + 1
-    return say(evidence, None, f"give {head.name} {needed:g} units, one for each class")
+    units = f"give {head.name} {needed:g} units, one for each class"
+    if targets.low < 0:
+        units = f"`ignore_class={targets.low:g}` in the loss leaves those out; or {units}"
+    return say(evidence, None, units)
 
 
 def _shares(
