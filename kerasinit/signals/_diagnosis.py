@@ -10,6 +10,7 @@ from kerasinit import _backend
 from kerasinit._columns import WIDTH, columns, html_table
 from kerasinit._safe_text import printed, safe
 from kerasinit._typing import Batch, Model
+from kerasinit.signals._batch import check_model
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._measure import measure
@@ -116,6 +117,7 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
     >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
     (False, 'symmetric', 'layer_0')
     """
+    check_model(model)
     try:
         signals = measure(model, x, y)
     except ValueError:
