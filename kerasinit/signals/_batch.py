@@ -53,7 +53,7 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         ValueError: If the model is not built, the batch is empty, the shape is not the model's, or
             the arrays differ in their number of samples.
     """
-    _check_model(model)
+    check_model(model)
     _check_form("x", x)
     _check_form("y", y)
     x = keras.tree.map_structure(_array, x)
@@ -121,7 +121,13 @@ def to_numpy(tensor: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(ops.stop_gradient(tensor)))
 
 
-def _check_model(model: Any) -> None:
+def check_model(model: Any) -> None:
+    """Refuses what is no model, and a model without its weights.
+
+    Raises:
+        TypeError: If it is no Keras model.
+        ValueError: If it is not built.
+    """
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(
             f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "

@@ -10,6 +10,7 @@ from kerasinit import _backend
 from kerasinit._columns import WIDTH, columns, html_table
 from kerasinit._safe_text import printed, safe
 from kerasinit._typing import Batch, Model
+from kerasinit.signals._batch import check_model
 from kerasinit.signals._judge import judge
 from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._measure import measure
@@ -104,6 +105,7 @@ def examine(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
         ValueError: If the model is not built, the batch is empty or has the wrong shape, or the
             model cannot be called on it.
     """
+    check_model(model)
     try:
         signals = measure(model, x, y)
     except ValueError:
