@@ -66,7 +66,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         run = _backend.run_once if must_guess else _backend.run_for_shapes
         outputs, has_losses = run(lambda: _outputs(model, x))
         batch = replace(batch, y=_in_order(model, batch.y, outputs))
-        with _loss_of(model, batch, outputs, bool(has_losses)) as loss:
+        with _loss_of(model, batch, outputs, has_losses is not None) as loss:
             passed, error = _pass_or_probe(model, x, first, report_to, loss)
             is_sum = None if error else loss.is_sum(passed.outputs)
             report_to(ForwardPass())
