@@ -5,7 +5,7 @@ import pytest
 from kerasinit import playground
 
 NAMES = ("zeros", "constant", "glorot_uniform", "initialize")
-EPOCHS = 60
+EPOCHS = 25
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def test_units_that_start_equal_stay_equal_while_they_learn(reel):
 def test_random_starts_learn_with_different_units(reel, start):
     film = reel.film_of(start)
     assert (film.distinct_units == 8).all()
-    assert np.median(film.seeds_accuracy) > 0.95
+    assert np.median(film.seeds_accuracy) > 0.9
 
 
 def test_the_same_call_gives_the_same_film(starts):
