@@ -332,8 +332,8 @@ class Session:
         if self._snapshots is not None and found.onset is not None:
             restored = self._snapshots.restore(found.onset)
         if restored is None:
-            return " Training stops."
-        return f" Training stops with the weights from before step {restored}."
+            return ". Training stops."
+        return f". Training stops with the weights from before step {restored}."
 
 
 def _write(sink: Sink, row: Row) -> None:

@@ -24,6 +24,7 @@ SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
 
+TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 USUAL_UPDATE = 1e-2  # of RMS change over RMS weight: what a changed rate aims at
 
 LOWER = "model.optimizer.learning_rate = model.optimizer.learning_rate / 10"
@@ -85,7 +86,9 @@ def runaway(window: Window) -> Verdict | None:
         known = [ratio for ratio in ratios if ratio is not None]
         if known and median(known) > LARGE_UPDATE and max(known) > RUINOUS:
             evidence = f"{window.now}, a step changed its weights by {_percent(max(known))}"
-            return _too_fast(layer.name, max(known), evidence, window)
+            # The first of them tells how far off the rate is: later ones are of spoilt weights.
+            large = next(ratio for ratio in known if ratio > LARGE_UPDATE)
+            return _too_fast(layer.name, large, evidence, window)
     return None
 
 
@@ -188,4 +191,6 @@ def _before(window: Window, name: str) -> float | None:
 
 
 def _percent(ratio: float) -> str:
-    return f"{100 * ratio:.0f} %" if math.isfinite(ratio) else "more than can be told"
+    if not math.isfinite(ratio):
+        return "more than can be told"
+    return f"{100 * ratio:.0f} %" if ratio < TOLD_IN_PERCENT else f"{ratio:.2g} times their size"

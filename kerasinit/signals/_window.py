@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from kerasinit.signals._rules_at_once import all_overflow, non_finite, spike
 from kerasinit.signals._rules_of_progress import large_updates, runaway, slow, small_updates
@@ -64,7 +65,7 @@ def judge_window(
     if broken is not None:
         before = Window(kept[:-1], opening, best_loss, first_loss)
         root = runaway(before) or exploding(before)
-        return (broken,) if root is None else (root, broken)
+        return (broken,) if root is None else (root, replace(broken, fix=root.fix))
     return roots_first([verdict for rule in RULES for verdict in rule(window)])
 
 

@@ -446,7 +446,7 @@ def test_verdicts_are_named_once_however_often_the_model_is_trained():
     model.compile("sgd", "mse")
     stats = GradientStats()
     fit = {"batch_size": 4, "verbose": 0, "callbacks": [stats]}
-    with pytest.warns(GradientWarning, match="zero_gradient"):
+    with pytest.warns(GradientWarning, match="symmetric"):
         model.fit(np.ones((64, 4)), np.ones((64, 1)), **fit)
     found = [(verdict.cause, verdict.where) for verdict in stats.verdicts]
     assert found

@@ -143,8 +143,7 @@ def test_a_verdict_is_one_warning(make_model, train):
     named = [(v.cause, v.where) for v in stats.verdicts]
     assert stats.verdicts
     assert len(named) == len(set(named))
-    messages = [str(w.message) for w in seen if w.category is GradientWarning]
-    assert [m.split(": ")[1] for m in messages] == [f"{c} at {w}" for c, w in named]
+    assert [message.split(": ")[1] for message in said(seen)] == [f"{c} at {w}" for c, w in named]
 
 
 def test_the_number_of_verdicts_is_in_the_logs(make_model, train):
@@ -160,10 +159,16 @@ def test_a_healthy_training_has_no_verdict(make_model, train):
     assert stats.verdicts == []
 
 
+def said(seen):
+    """Our warnings among those that were seen."""
+    return [str(warning.message) for warning in seen if warning.category is GradientWarning]
+
+
 def test_stop_ends_the_training_with_finite_weights(make_model, train):
     model, stats = exploding_model(make_model), GradientStats(on_verdict="stop")
-    with pytest.warns(GradientWarning, match="with the weights from before"):
+    with pytest.warns(GradientWarning) as seen:
         history = train(model, stats, epochs=50)
+    assert "with the weights from before" in said(seen)[0]
     assert len(history.epoch) < 50
     assert all(np.isfinite(w).all() for w in model.get_weights())
     assert np.isfinite(model.evaluate(np.ones((4, 6)), np.ones((4, 3)), verbose=0))
@@ -172,8 +177,9 @@ def test_stop_ends_the_training_with_finite_weights(make_model, train):
 def test_stop_gives_the_weights_that_training_had_then(make_model, train):
     model, stats = exploding_model(make_model), GradientStats(on_verdict="stop")
     first = [np.array(w) for w in model.get_weights()]
-    with pytest.warns(GradientWarning, match="from before step 0"):
+    with pytest.warns(GradientWarning) as seen:
         train(model, stats, epochs=50)
+    assert "from before step 0" in said(seen)[0]
     for left, right in zip(first, model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -193,8 +199,9 @@ def test_a_function_decides(make_model, train):
 
 def test_a_function_may_stop(make_model, train):
     stats = GradientStats(on_verdict=lambda verdict: "stop")
-    with pytest.warns(GradientWarning, match="Training stops"):
+    with pytest.warns(GradientWarning) as seen:
         assert len(train(exploding_model(make_model), stats, epochs=50).epoch) < 50
+    assert "Training stops" in said(seen)[0]
 
 
 def test_a_function_that_decides_nonsense_is_an_error(make_model, train):
