@@ -1,5 +1,6 @@
 """What the lessons share: trainings of a grid, pictures, and how a lesson is shown."""
 
+import html
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +8,26 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from kerasinit.experiments import Experiment, Replica, compare, run
 
 COLORS = ("#888888", "#b07aa1", "#4e79a7", "#e15759", "#f28e2b", "#76b7b2", "#9c755f", "#59a14f")
 FOLDER = "kerasinit-runs/lessons"
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font-family: system-ui, sans-serif; max-width: 1320px; margin: 2rem auto; padding: 0 1rem }}
+h1 {{ font-size: 1.4rem }}
+div, pre {{ overflow-x: auto }}
+</style>
+<h1>{title}</h1>
+{plot}
+<pre>{text}</pre>
+</html>
+"""
 
 
 class Lesson(NamedTuple):
@@ -63,5 +78,11 @@ def show(make: Callable[[], Lesson], folder: str | Path | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found = make()
     path = folder / f"{name}.html"
-    found.picture.write_html(path, include_plotlyjs="directory")  # one plotly.min.js for all
+    # One plotly.min.js for all.
+    plot = found.picture.to_html(include_plotlyjs="directory", full_html=False)
+    if not (folder / "plotly.min.js").exists():
+        (folder / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
+    title = (sys.modules[make.__module__].__doc__ or name).splitlines()[0]
+    page = PAGE.format(title=html.escape(title), plot=plot, text=html.escape(found.text))
+    path.write_text(page, encoding="utf-8")
     print(f"{found.text}\nThe picture: {path}")
