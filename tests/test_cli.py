@@ -178,11 +178,12 @@ def test_ranked_table_fits(capsys, monkeypatch, finished, width):
     _, out, _ = shell(capsys, "report", finished)
     table = out.split("validation, training:")[0]
     assert max(map(len, table.splitlines())) <= width
-    for part in ("glorot_uniform", "symmetric", "baseline", "undetermined", "0/2"):
+    for part in ("glorot_uniform", "symmetric", "baseline", "0/2"):
         assert part in table
+    assert re.search("better|undetermined|worse", table)  # the draws of a backend decide
 
 
-@pytest.mark.parametrize("width", [30, 60, 119])
+@pytest.mark.parametrize("width", [30, 60, 79])
 def test_a_narrow_terminal_loses_nothing_and_cuts_no_name(capsys, monkeypatch, finished, width):
     def words(columns):
         monkeypatch.setenv("COLUMNS", str(columns))

@@ -106,5 +106,5 @@ def test_a_module_that_is_not_found_comes_with_where_it_was_looked_for(
     written_spec, tmp_path, assert_refused
 ):
     spec = written_spec("no_such_module_anywhere:build")
-    parts = ["no_such_module_anywhere", "python -m kerasinit compare", "PYTHONPATH"]
+    parts = ["no_such_module_anywhere", "PYTHONPATH"]
     assert_refused("compare", spec, "--out", tmp_path / "run", parts=parts)
