@@ -32,7 +32,7 @@ def predicted_output(
     Source: `theory.propagate`.
 
     >>> kernel = np.full((100, 50), 0.1)
-    >>> [round(float(value), 3) for value in predicted_output(kernel, None, 2.0, None)]
+    >>> [round(float(value), 2) for value in predicted_output(kernel, None, 2.0, None)]
     [2.0, 0.1]
     """
     units = columns.shape[1]
