@@ -11,8 +11,6 @@ from kerasinit.signals import TRAINING_CAUSES
 CORPUS = Path(__file__).with_name("corpus")
 SLICE = {  # what `GradientStats` says of a training
     "mlp_classes/plain": None,
-    "mlp_classes/zeros": "symmetric",
-    "mlp_classes/rate/100": "large_updates",
     "mlp_classes/rate/1e-3": "small_updates",
 }
 
