@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import numbers
 import os
 import weakref
 from collections.abc import Iterator
@@ -19,10 +18,11 @@ from kerasinit._safe_text import kind_in_words
 from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
-from kerasinit.callbacks._reaction import Policy, check_policy
+from kerasinit.callbacks._reaction import Policy
 from kerasinit.callbacks._record import History
 from kerasinit.callbacks._schedule import Schedule
-from kerasinit.callbacks._session import Session, Settings
+from kerasinit.callbacks._session import Session
+from kerasinit.callbacks._settings import at_least_one, settings_of
 from kerasinit.callbacks._show import heat_map, to_dataframe
 from kerasinit.callbacks._sinks import Sink, check_path, file_sink
 from kerasinit.callbacks._tensorboard import require_tensorboard, tensorboard_sink
@@ -103,19 +103,10 @@ class GradientStats(keras.callbacks.Callback):
         history_size: int = 1000,
     ) -> None:
         super().__init__()
-        if budget is not None and not 0 < budget < 1:
-            raise ValueError(
-                "`budget` must be a share of the training time between 0 and 1, such as 0.01, "
-                f"or None. Received: budget={budget!r}."
-            )
-        self._settings = Settings(
-            every=_at_least_one("every", every),
-            on_verdict=check_policy(on_verdict),
-            activations_every=(
-                activations_every
-                if activations_every is None
-                else _at_least_one("activations_every", activations_every)
-            ),
+        self._settings = settings_of(
+            every=every,
+            on_verdict=on_verdict,
+            activations_every=activations_every,
             budget=budget,
             clipped=clipped,
             histogram=histogram,
@@ -125,7 +116,7 @@ class GradientStats(keras.callbacks.Callback):
         self._log_dir = None if log_dir is None else Path(log_dir)
         if self._log_dir is not None:
             require_tensorboard()
-        self.history = History(_at_least_one("history_size", history_size))
+        self.history = History(at_least_one("history_size", history_size))
         self.async_safe = True  # `on_train_batch_end` may run in a thread of Keras'
         self._findings = Findings()
         self._forget_trainings()
@@ -347,16 +338,3 @@ class GradientStats(keras.callbacks.Callback):
 
 
 _OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_sessions", "_session")
-
-
-def _at_least_one(name: str, value: int) -> int:
-    if isinstance(value, str):
-        raise ValueError(
-            f"`{name}` must be a whole number of steps, 1 or more. Received: {name}={value!r}. "
-            f"The file of the records goes into `path`: `GradientStats(path={value!r})`."
-        )
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(
-            f"`{name}` must be a whole number of steps, 1 or more. Received: {name}={value!r}."
-        )
-    return int(value)

@@ -22,7 +22,6 @@ from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
 from kerasinit.callbacks._reaction import (
     GradientError,
     GradientWarning,
-    Policy,
     Snapshots,
     action_for,
 )
@@ -30,23 +29,11 @@ from kerasinit.callbacks._reading import Reading, is_finite
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
+from kerasinit.callbacks._settings import Settings
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user asked for; see `GradientStats`."""
-
-    every: int = 1
-    on_verdict: Policy = "warn"
-    activations_every: int | None = None
-    budget: float | None = None
-    clipped: bool = False
-    histogram: bool = True
-    exact: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import abc
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from types import FunctionType
 from typing import Any, Self, TypeVar
 
 import keras
@@ -20,6 +19,7 @@ from kerasinit.initializers._equal_seeds import next_position
 from kerasinit.initializers._given_axes import axes_at, checked_axes
 from kerasinit.initializers._kernel_matrices import KernelMatrices, matrices
 from kerasinit.initializers._site import Site, find_site
+from kerasinit.initializers._spelling import is_same, renamed, short
 from kerasinit.layers import Fans
 
 PACKAGE = "kerasinit"
@@ -69,7 +69,7 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
         """Gives the class a constructor of its own name, as Python's errors about arguments say."""
         super().__init_subclass__(**options)
         if "__init__" not in vars(cls):
-            cls.__init__ = _renamed(cls.__init__, cls)  # type: ignore[method-assign]
+            cls.__init__ = renamed(cls.__init__, cls)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -141,10 +141,10 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
         told = {
             name: value
             for name, value in arguments.items()
-            if name in ("gain", "seed") or not _is_same(value, usual[name])
+            if name in ("gain", "seed") or not is_same(value, usual[name])
         }
         told["seed"] = told.pop("seed")  # last
-        shown = (f"{name}={_short(value)}" for name, value in told.items())
+        shown = (f"{name}={short(value)}" for name, value in told.items())
         return f"{type(self).__name__}({', '.join(shown)})"
 
     @property
@@ -218,36 +218,6 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
     def _view(self, shape: Shape, site: Site | None, *, window: bool) -> KernelMatrices:
         """The kernel as matrices, with the window in the rows or not."""
         return matrices(shape, axes_at(self, shape, site), window=window)
-
-
-def _renamed(constructor: Any, cls: type) -> Any:
-    """A copy of an inherited constructor under the name of the class that inherits it."""
-    if not isinstance(constructor, FunctionType):
-        return constructor
-    own = FunctionType(
-        constructor.__code__,
-        constructor.__globals__,
-        constructor.__name__,
-        constructor.__defaults__,
-        constructor.__closure__,
-    )
-    own.__kwdefaults__ = constructor.__kwdefaults__
-    own.__annotations__ = constructor.__annotations__
-    own.__qualname__ = f"{cls.__qualname__}.__init__"
-    return own
-
-
-def _short(value: Any) -> str:
-    """An argument in a few characters, without addresses."""
-    text = repr(value)
-    if text.startswith("<"):
-        return str(getattr(value, "__name__", f"{type(value).__name__}(...)"))
-    return text
-
-
-def _is_same(value: Any, default: Any) -> bool:
-    """Whether an argument holds its default; arrays never count as the same."""
-    return value is default or (type(value) is type(default) and bool(value == default))
 
 
 @functools.cache
