@@ -51,6 +51,7 @@ PIECES = (
     ),
 )
 FORMULA = re.compile(r"\s*[=+@\uff1d\uff0b\uff20\ufe66\ufe62\ufe6b]")
+REFUSED = "[/.\ud800]"
 BATCH = 8  # names that share a run
 
 
@@ -136,8 +137,9 @@ def in_cells(some, whole, where):
 
 def on_layers(some, whole, where):
     """What is wrong with the files of a training whose layers have such names."""
+    # What Keras itself refuses: "/" everywhere, "." on torch, half a character on TensorFlow.
     layers = [
-        keras.layers.Dense(2, name=f"{name.replace('/', '_').replace(chr(0xD800), '_')}.{place}")
+        keras.layers.Dense(2, name=f"{re.sub(REFUSED, '_', name)}_{place}")
         for place, name in enumerate(some[:3])
     ]
     model = keras.Sequential([keras.Input((2,)), *layers])
