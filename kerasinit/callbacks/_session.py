@@ -29,7 +29,7 @@ from kerasinit.callbacks._reading import Reading, is_finite
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._settings import Settings
+from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
 

@@ -45,7 +45,7 @@ def stateful():
 
 @unusual(held=True)
 def tied_words():
-    """A language model whose head is the table of its words."""
+    """A model of text whose head is the table of its words."""
     x, _ = tokens(384, length=6, words=8)
     rng = np.random.default_rng(3)
     x = np.sort(x + rng.integers(0, 1, x.shape), 1)
