@@ -1,10 +1,12 @@
-"""A very deep plain network: what 200 layers leave of the signal and of its gradient.
+"""A very deep plain network: what 1,000 layers leave of the signal and of its gradient.
 
-1,000 layers do as well, and are trained by `tests/benchmarks/one_call.py deep` on torch; Keras
-takes minutes to build and to trace them on TensorFlow. What a start decides shows before that.
+`tests/benchmarks/one_call.py deep` trains them, on torch: TensorFlow takes minutes to trace them.
+What a start decides shows before that.
 
     python examples/lessons/very_deep.py [FOLDER]
 """
+
+import sys
 
 import keras
 import numpy as np
@@ -13,7 +15,7 @@ from lesson import Lesson, line, panels, show
 import kerasinit
 
 STARTS = {"glorot_uniform": "glorot_uniform", "he_normal": "he_normal", "initialize(model)": None}
-DEPTH, WIDTH, EXAMPLES = 200, 64, 64
+DEPTH, WIDTH, EXAMPLES = 1000, 64, 64
 SMALLEST = 1e-300  # what a logarithmic axis shows of 0
 
 
@@ -35,6 +37,7 @@ def sizes(model: keras.Model) -> tuple[list[float], list[float]]:
 
 def lesson() -> Lesson:
     """Signal and gradient of one network from three starts."""
+    sys.setrecursionlimit(20 * DEPTH)  # Keras walks through the layers by recursion
     hidden = [keras.layers.Dense(WIDTH, "relu") for _ in range(DEPTH)]
     model = keras.Sequential([keras.Input((WIDTH,)), *hidden, keras.layers.Dense(10)])
     picture = panels("RMS of the activations", "RMS of the gradient")

@@ -15,6 +15,7 @@ import keras
 
 from kerasinit import _backend
 from kerasinit._safe_text import kind_in_words
+from kerasinit.callbacks._asked_for import at_least_one, settings_of
 from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
@@ -22,7 +23,6 @@ from kerasinit.callbacks._reaction import Policy
 from kerasinit.callbacks._record import History
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._session import Session
-from kerasinit.callbacks._asked_for import at_least_one, settings_of
 from kerasinit.callbacks._show import heat_map, to_dataframe
 from kerasinit.callbacks._sinks import Sink, check_path, file_sink
 from kerasinit.callbacks._tensorboard import require_tensorboard, tensorboard_sink

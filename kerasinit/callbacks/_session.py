@@ -16,6 +16,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._safe_text import safe
+from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._judgement import WINDOW, Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
@@ -29,7 +30,6 @@ from kerasinit.callbacks._reading import Reading, is_finite
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
 

@@ -114,7 +114,7 @@ def test_an_interrupted_trial_leaves_the_model_as_it_was():
     model(X[:2])
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     before = state_of(model)
-    with pytest.raises(KeyboardInterrupt, match="^$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         trained(model)
     assert state_of(model) == before
 
