@@ -11,8 +11,8 @@ from statistics import fmean, median
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
 from kerasinit.signals._training_steps import losses_of
+from kerasinit.signals._window import WINDOW
 
-WINDOW = 20  # records that are judged together
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
 JUMP = 10.0  # times the window's median gradient norm
 

@@ -17,7 +17,7 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
-from kerasinit.callbacks._judgement import WINDOW, Findings, Found, Judgement
+from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
 from kerasinit.callbacks._reaction import (
@@ -32,6 +32,7 @@ from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
+from kerasinit.signals._window import WINDOW
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -16,7 +15,7 @@ from kerasinit.experiments._stacking import Weights
 from kerasinit.models import initialize
 from kerasinit.models._draw import Choice
 from kerasinit.models._journal import journal
-from kerasinit.models._learned import MARK, remember
+from kerasinit.models._learned import remember
 from kerasinit.models._scene import scene_of
 from kerasinit.preparation._batches import Batches, batches_of
 from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
@@ -26,7 +25,7 @@ from kerasinit.preparation._proof import proof_of
 from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
-from kerasinit.preparation._untouched import same_attributes, taken_back
+from kerasinit.preparation._untouched import marks_of, same_attributes, taken_back
 from kerasinit.signals import Diagnosis, examine
 
 
@@ -90,7 +89,8 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     trial = Trial(task, batches, y_pred)
     own = Weights.of(model)
     own_advice = advice_for(task, trial, own, batches)
-    with _old_marks(model) as put_back, warnings.catch_warnings(record=True) as said:
+    with contextlib.ExitStack() as undone, warnings.catch_warnings(record=True) as said:
+        undone.callback(marks_of(model))
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
         biases = _set_biases(task, batches, y_pred)
@@ -101,8 +101,8 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         if not proof.adopted:
             advice = own_advice
             _assign(model, own)
-        if dry_run or not proof.adopted:
-            put_back()
+        if proof.adopted and not dry_run:
+            undone.pop_all()
     if proof.adopted:
         for warning in said:
             warnings.warn(warning.message, warning.category, stacklevel=4)
@@ -162,21 +162,3 @@ def _assign(model: Any, weights: Weights) -> None:
     )
     for variable, value in pairs:
         variable.assign(value)
-
-
-@contextlib.contextmanager
-def _old_marks(model: Any) -> Iterator[Any]:
-    """Puts back what was remembered of the variables when it is asked to, and on errors."""
-    held = [(variable, vars(variable).get(MARK)) for variable in model.variables]
-
-    def put_back() -> None:
-        for variable, mark in held:
-            vars(variable).pop(MARK, None)
-            if mark is not None:
-                vars(variable)[MARK] = mark
-
-    try:
-        yield put_back
-    except BaseException:
-        put_back()
-        raise

@@ -19,7 +19,7 @@ from kerasinit.preparation._batches import Batches
 from kerasinit.preparation._copies import Copy
 from kerasinit.preparation._task import Task
 from kerasinit.preparation._trial import Trial, outputs_of
-from kerasinit.preparation._untouched import same_marks, taken_back
+from kerasinit.preparation._untouched import marks_of, taken_back
 from kerasinit.signals import Remedy
 
 STEPS = 30
@@ -145,7 +145,8 @@ def _trial(task: Task, x: Any, y: Any) -> Trial:
 
 def _drawn(model: Any) -> Weights:
     """What `initialize` gives the model; it keeps its own."""
-    with taken_back(model.variables), same_marks(model), warnings.catch_warnings():
+    with taken_back(model.variables), contextlib.ExitStack() as undone, warnings.catch_warnings():
+        undone.callback(marks_of(model))
         warnings.simplefilter("ignore")  # of learned weights, which stay
         initialize(model, seed=0)
         return Weights.of(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kerasinit import _backend
@@ -23,16 +23,16 @@ def taken_back(variables: Iterable[Any]) -> Iterator[None]:
         raise _Finished
 
 
-@contextlib.contextmanager
-def same_marks(model: Any) -> Iterator[None]:
-    """Leaves what is remembered of the variables, as drawn and not learned, as it was."""
+def marks_of(model: Any) -> Callable[[], None]:
+    """What is remembered of the variables now, as drawn and not learned: a call puts it back."""
     held = [(vars(variable), vars(variable).get(MARK)) for variable in model.variables]
-    try:
-        yield
-    finally:
+
+    def put_back() -> None:
         for attributes, mark in held:
             attributes.pop(MARK, None)
             attributes.update({} if mark is None else {MARK: mark})
+
+    return put_back
 
 
 @contextlib.contextmanager
