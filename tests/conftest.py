@@ -1,6 +1,7 @@
 """Shared fixtures: every test starts from the same global seed and a clean Keras session."""
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -10,6 +11,9 @@ from pathlib import Path
 import keras
 import pytest
 from hypothesis import settings
+
+ON_CI = os.environ.get("CI", "").lower() == "true"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 collect_ignore = ["benchmarks"]
 
@@ -44,3 +48,21 @@ def fresh_session():
 @pytest.fixture(scope="session")
 def backend():
     return keras.config.backend()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser without a window; on CI it must be there."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        assert not ON_CI, "CI must have playwright"
+        pytest.skip("playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        assert not ON_CI, "CI must have Chromium"
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield launched
+        launched.close()

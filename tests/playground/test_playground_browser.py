@@ -1,14 +1,8 @@
 """The page in a real headless browser, opened from disk."""
 
-import os
-import shutil
-
 import keras
 import numpy as np
 import pytest
-
-ON_CI = os.environ.get("CI", "").lower() == "true"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 pytestmark = [
     pytest.mark.browser,
@@ -16,23 +10,6 @@ pytestmark = [
         keras.config.backend() != "tensorflow", reason="one backend is enough for a page"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        assert not ON_CI, "CI must have playwright"
-        pytest.skip("playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        assert not ON_CI, "CI must have Chromium"
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 class Opened:

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import shutil
 
 import keras
 import pytest
@@ -11,8 +9,6 @@ import pytest
 from kerasinit import report
 
 HOSTILE = "<img src=x onerror=window.hacked=1></script><b>%{x}"
-ON_CI = os.environ.get("CI", "").lower() == "true"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 pytestmark = [
     pytest.mark.browser,
@@ -20,23 +16,6 @@ pytestmark = [
         keras.config.backend() != "tensorflow", reason="one backend is enough for a page"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        assert not ON_CI, "CI must have playwright"
-        pytest.skip("playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        assert not ON_CI, "CI must have Chromium"
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
