@@ -32,7 +32,8 @@ def sine_choices(
     if graph is None:
         return {}
     layers = {id(slot.layer): slot.layer for slot in kernels if is_one_matrix(slot.layer)}
-    after = {key: _after(layer, graph) for key, layer in layers.items()}
+    known: dict[int, tuple[Any, bool]] = {}
+    after = {key: _after(layer, graph, known) for key, layer in layers.items()}
     before = {key: _before(layer, graph, after) for key, layer in layers.items()}
     found = {}
     for slot in slots:
@@ -60,10 +61,18 @@ def _kernel(slot: Slot, activation: Any, gain: float, *, is_first: bool) -> Choi
     return Choice(slot, first if is_first else hidden, reason)
 
 
-def _after(layer: Any, graph: Graph) -> Any | None:
-    """The periodic activation that the outputs of a layer go through."""
+def _after(layer: Any, graph: Graph, known: dict[int, tuple[Any, bool]]) -> Any | None:
+    """The periodic activation that the outputs of a layer go through.
+
+    Args:
+        layer: A layer.
+        graph: The graph of its model.
+        known: Identity of an activation -> it, and whether it is periodic; grows.
+    """
     activation = place_of(layer, graph).activation
-    return activation if angular_frequency(activation) is not None else None
+    if id(activation) not in known:
+        known[id(activation)] = activation, angular_frequency(activation) is not None
+    return activation if known[id(activation)][1] else None
 
 
 def _before(layer: Any, graph: Graph, after: dict[int, Any | None]) -> Any | None:
