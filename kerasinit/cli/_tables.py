@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasinit.experiments import Comparison, ComparisonRow
-from kerasinit.report import Ranked, RankedRow, Word, ranked
+from kerasinit.report._ranking import Ranked, RankedRow, ranked
+from kerasinit.report._words import Word
 
 PACKAGE, OURS = "kerasinit>", "ours: "  # what a string begins with, and how the tables say it
 WIDE = 116  # columns from which a table of text has a column for each of its parts
