@@ -94,7 +94,7 @@ def _executor(address: str | None) -> Iterator[Executor | None]:
         import distributed
     except ImportError as error:
         raise ImportError(
-            '--scheduler needs Dask, which is not installed. Run: pip install "kerasinit[cluster]"'
+            '--scheduler needs Dask, which is not installed. Run: pip install "dask[distributed]"'
         ) from error
     try:
         client = distributed.Client(address, timeout=SCHEDULER_PATIENCE)

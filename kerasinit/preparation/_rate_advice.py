@@ -59,7 +59,7 @@ class RateAdvice:
         try:
             import plotly.graph_objects as go
         except ImportError:
-            raise ImportError("`plot` needs plotly: pip install 'kerasinit[compare]'") from None
+            raise ImportError("`plot` needs plotly: pip install plotly") from None
         figure = go.Figure(
             [
                 go.Scatter(
