@@ -29,7 +29,8 @@ class OtherBackends:
     def pytest_ignore_collect(collection_path: Path):
         others = {"jax", "tensorflow", "torch"} - {keras.config.backend()}
         is_backend = collection_path.parent.name == "_backend"
-        return True if is_backend and collection_path.stem in others else None
+        its_backend = collection_path.stem.strip("_").split("_")[0]
+        return True if is_backend and its_backend in others else None
 
 
 def pytest_configure(config):
