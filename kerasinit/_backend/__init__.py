@@ -39,6 +39,7 @@ from kerasinit._backend._keras_training import (
 )
 from kerasinit._backend._optimizers import accumulation_steps, loss_scaling, pure_optimizer
 from kerasinit._backend._protocol import Backend, Training
+from kerasinit._backend._raw_calls import RawCall
 from kerasinit._backend._replaced import replaced
 
 
@@ -77,6 +78,7 @@ maps_convolutions_well = _backend.maps_convolutions_well
 over_replicas = _backend.over_replicas
 parts_of = _backend.parts_of
 quietly = _backend.quietly
+raw_calls = _backend.raw_calls
 run_for_shapes = _backend.run_for_shapes
 run_once = _backend.run_once
 same_random_state = _backend.same_random_state
@@ -100,6 +102,7 @@ waits_for_steps = _backend.waits_for_steps
 
 __all__ = [
     "Backend",
+    "RawCall",
     "Training",
     "accumulation_steps",
     "assign_rows",
@@ -142,6 +145,7 @@ __all__ = [
     "parts_of",
     "pure_optimizer",
     "quietly",
+    "raw_calls",
     "replaced",
     "run_for_shapes",
     "run_once",

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
+from kerasinit.layers import is_closed
 from kerasinit.models._draw import Choice
 from kerasinit.models._scene import Scene
 
 
 def parts_of_container(scene: Scene) -> Iterator[Scene]:
-    """The parts of a model whose `call` cannot be read, each a scene of its own.
+    """The parts of what cannot be read, the model or a block of it, each a scene of its own.
 
     Args:
         scene: A built model.
     """
-    if scene.graph is not None:
-        return
-    for part in _composites(scene.model):
-        inside = {id(variable) for variable in part.variables}
-        yield Scene(part, tuple(s for s in scene.slots if id(s.variable) in inside))
+    layers = [scene.model] if scene.graph is None else scene.unread_blocks
+    for layer in layers:
+        for part in _composites(layer):
+            inside = {id(variable) for variable in part.variables}
+            yield Scene(part, tuple(s for s in scene.slots if id(s.variable) in inside))
 
 
 def with_twins(scene: Scene, choices: list[Choice]) -> list[Choice]:
@@ -49,11 +49,12 @@ def _composites(model: Any) -> list[Any]:
     if _backend.is_graph_model(model):
         return []
     inside = _backend.flat_layers(model)[1:]
-    held = {id(below) for layer in inside for below in _backend.flat_layers(layer)[1:]}
+    below = {id(layer): _backend.flat_layers(layer)[1:] for layer in inside}
+    held = {id(layer) for layers in below.values() for layer in layers}
     return [
         layer
         for layer in inside
-        if id(layer) not in held and isinstance(layer, keras.Model) and layer.variables
+        if id(layer) not in held and below[id(layer)] and layer.variables and not is_closed(layer)
     ]
 
 

@@ -97,8 +97,14 @@ class Scene:
             return f"no graph could be read: {self.why_unread}"
         owner = self.owner(layer)
         if owner is layer:
-            return "not called in the graph"
+            return "no input of the model reaches it"
         return f"inside {owner.name!r}: {self.graph.unread.get(id(owner), 'read as one call')}"
+
+    @property
+    def unread_blocks(self) -> list[Any]:
+        """The layers of the graph that could not be opened."""
+        unread = {} if self.graph is None else self.graph.unread
+        return [layer for layer in _backend.flat_layers(self.model) if id(layer) in unread]
 
     @cached_property
     def adds(self) -> tuple[GraphCall, ...]:
