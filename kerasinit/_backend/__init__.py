@@ -23,8 +23,10 @@ from kerasinit._backend._keras import (
 from kerasinit._backend._keras_building import layers_of_same_model
 from kerasinit._backend._keras_graphs import (
     functional_ends,
+    given_to,
     graph_calls,
     is_graph_model,
+    plain_call,
     symbolic_calls,
     symbolic_tensors,
 )
@@ -120,6 +122,7 @@ __all__ = [
     "evaluate",
     "flat_layers",
     "functional_ends",
+    "given_to",
     "gradient",
     "gradients_of",
     "graph_calls",
@@ -143,6 +146,7 @@ __all__ = [
     "own_variables",
     "packed",
     "parts_of",
+    "plain_call",
     "pure_optimizer",
     "quietly",
     "raw_calls",

@@ -14,6 +14,7 @@ import keras
 
 from kerasinit._backend._keras import missing
 from kerasinit._backend._keras_tensors import willing_tensors
+from kerasinit._backend._raw_calls import RawCall
 
 
 def is_graph_model(layer: Any) -> bool:
@@ -56,6 +57,19 @@ def graph_calls(inputs: Any, outputs: Any) -> list[tuple[Any, Any, list[Any], li
         for node in nodes[depth]
         if node.operation is not None and not node.is_input
     ]
+
+
+def given_to(operation: Any, arguments: Any) -> list[Any]:
+    """Everything, in a flat list, that a call in a graph was given, constants included."""
+    if isinstance(operation, RawCall):
+        return operation.given
+    return keras.tree.flatten((arguments.args, arguments.kwargs))
+
+
+def plain_call(layer: Any) -> Any:
+    """The `call` of a layer, without a decorator that compiles it."""
+    call = layer.call
+    return getattr(call, "python_function", None) or call
 
 
 @contextlib.contextmanager

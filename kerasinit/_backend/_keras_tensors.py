@@ -29,9 +29,7 @@ def willing_tensors() -> Iterator[None]:
         handed_over = {name: _handing_over(getattr(variable, name)) for name in OPERATORS}
         stack.enter_context(changed(variable, **handed_over))
         # Arrays of numpy and of JAX leave the operation to what they do not know.
-        stack.enter_context(
-            changed(keras.KerasTensor, __array_ufunc__=None, __jax_array__=ABSENT)
-        )
+        stack.enter_context(changed(keras.KerasTensor, __array_ufunc__=None, __jax_array__=ABSENT))
         with contextlib.suppress(ImportError, AttributeError):
             from keras.src.ops.numpy import Ndim, Size
 

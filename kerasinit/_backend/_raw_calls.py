@@ -20,11 +20,12 @@ class RawCall(keras.Operation):
     Args:
         function: Takes the tensors.
         function_name: Its name, such as `"relu"`.
+        given: All that the function was given, in a flat list.
     """
 
-    def __init__(self, function: Callable[..., Any], function_name: str) -> None:
+    def __init__(self, function: Callable[..., Any], function_name: str, given: list[Any]) -> None:
         super().__init__()
-        self.function, self.function_name = function, function_name
+        self.function, self.function_name, self.given = function, function_name, given
 
     def call(self, *tensors: Any) -> Any:
         """What the function returns."""
@@ -49,7 +50,7 @@ def record(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return function(*full_args, **full_kwargs)
 
     name = getattr(function, "__name__", type(function).__name__)
-    return RawCall(of_tensors, name)(*(flat[place] for place in places))
+    return RawCall(of_tensors, name, flat)(*(flat[place] for place in places))
 
 
 @contextlib.contextmanager

@@ -347,7 +347,7 @@ def raw_calls() -> Iterator[None]:
 
 @functools.cache
 def _recorder() -> Any:
-    class Recorder(tf.__internal__.dispatch.GlobalOpDispatcher):  # type: ignore[misc]
+    class Recorder(tf.__internal__.dispatch.GlobalOpDispatcher):
         here = threading.local()
 
         def handle(self, op: Any, args: Any, kwargs: Any) -> Any:

@@ -284,9 +284,7 @@ def is_reachable(tensor: Any) -> bool:
 def raw_calls() -> contextlib.AbstractContextManager[None]:
     """Through torch's own protocol for what is like a tensor."""
 
-    def recorded(
-        cls: Any, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def recorded(cls: Any, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return record(function, args, kwargs or {})
 
     return changed(keras.KerasTensor, __torch_function__=classmethod(recorded))

@@ -132,12 +132,12 @@ ROWS: tuple[LayerKind, ...] = (
         "shape",
         "Cast Copy ExpandDims Flatten Permute Ravel Reshape Squeeze StopGradient Transpose",
     ),
-    LayerKind("GetItem", "other"),  # some of the values, as they are
+    *_rows("other", "GetItem Split"),  # some of the values, as they are
 )
 _BY_NAME = {row.name: row for row in ROWS}
 # Functions of TensorFlow, JAX and torch that do the same under another name.
 _RAW_NAMES = {
-    "div": "divide", "mul": "multiply", "permute": "transpose", "sub": "subtract",
+    "chunk": "split", "div": "divide", "mul": "multiply", "permute": "transpose", "sub": "subtract",
     "swish": "silu", "to": "cast", "truediv": "divide", "unsqueeze": "expanddims",
     "view": "reshape",
 }  # fmt: skip
@@ -185,6 +185,11 @@ def is_norm(layer: Any) -> bool:
     kind = kind_of(layer)
     named = "Normalization" in type(layer).__name__ and isinstance(layer, keras.layers.Layer)
     return kind.family == "norm" or (kind is OTHER and named)
+
+
+def is_unknown(layer: Any) -> bool:
+    """Whether a layer is of a class of which nothing is known, not even that it is a norm."""
+    return kind_of(layer) is OTHER and not is_norm(layer) and not is_cell(layer)
 
 
 def is_cell(layer: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasinit import _backend, theory
+from kerasinit import theory
 from kerasinit.layers._kinds import kind_of
 
 GATING = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "sparsemax")
@@ -80,9 +80,7 @@ def applied_activation(operation: Any) -> Any | None:
         return keras.layers.LeakyReLU(negative_slope=_starting_slope(operation))
     if isinstance(operation, keras.layers.Layer):
         return operation
-    if isinstance(operation, _backend.RawCall):
-        return operation.call
-    if kind.activation == "gelu" and not operation.approximate:
+    if kind.activation == "gelu" and not getattr(operation, "approximate", True):
         return keras.activations.gelu
     known = None if kind.has_parameters else getattr(keras.activations, kind.activation, None)
     return known or operation.call

@@ -16,16 +16,18 @@ from kerasinit.models._scene import Scene
 
 
 def parts_of_container(scene: Scene) -> Iterator[Scene]:
-    """The parts of what cannot be read, the model or a block of it, each a scene of its own.
+    """The parts of what cannot be read, or what the model does not call, each a scene of its own.
 
     Args:
         scene: A built model.
     """
-    layers = [scene.model] if scene.graph is None else scene.unread_blocks
-    for layer in layers:
-        for part in _composites(layer):
-            inside = {id(variable) for variable in part.variables}
-            yield Scene(part, tuple(s for s in scene.slots if id(s.variable) in inside))
+    parts = _composites(scene.model)
+    if scene.graph is not None:
+        parts = [part for part in parts if not scene.reaches(part)]
+        parts += [part for block in scene.unread_blocks for part in _composites(block)]
+    for part in parts:
+        inside = {id(variable) for variable in part.variables}
+        yield Scene(part, tuple(s for s in scene.slots if id(s.variable) in inside))
 
 
 def with_twins(scene: Scene, choices: list[Choice]) -> list[Choice]:
@@ -65,7 +67,8 @@ def _twins(scene: Scene) -> Iterator[tuple[int, Any]]:
     for late, part in enumerate(parts):
         for early in range(late):
             if shapes[early] == shapes[late] and _are_equal(parts[early], part):
-                if scene.graph is None:  # or else they are parts of one computation
+                if not (scene.reaches(parts[early]) and scene.reaches(part)):
+                    # else they are parts of one computation
                     yield from zip(map(id, part.weights), parts[early].weights, strict=True)
                 break
 
@@ -74,8 +77,9 @@ def _are_equal(first: Any, second: Any) -> bool:
     pairs = list(zip(first.weights, second.weights, strict=True))
     if any(one is other for one, other in pairs):
         return False
-    values = ([np.asarray(ops.convert_to_numpy(v)) for v in pair] for pair in pairs)
-    return all(np.array_equal(one, other) for one, other in values)
+    values = [[np.asarray(ops.convert_to_numpy(v)) for v in pair] for pair in pairs]
+    equal = all(np.array_equal(one, other) for one, other in values)
+    return equal and any(one.min() != one.max() for one, _ in values if one.size)
 
 
 def _copied(choice: Choice, source: Any) -> Choice:
