@@ -40,7 +40,8 @@ def is_product(operation: Any, arguments: Any, kernel: Any) -> bool:
         terms = equation.replace(" ", "").replace("...", "").partition("->")
         last, _, output = terms[0].rpartition(",")[2], *terms[1:]
         return len(last) == 2 and last[0] not in output and last[1] in output
-    is_right = next((one is not kernel for one in given if hasattr(one, "shape")), False)
+    first = next((one for one in given if hasattr(one, "shape")), kernel)
+    is_right = first is not kernel and first is not kernel.value
     rank = len(kernel.shape)
     return is_right and (name == "conv" or (name in ("matmul", "dot") and rank == 2))
 

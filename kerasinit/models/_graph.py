@@ -244,7 +244,8 @@ def _open(
 def _holds(call: tuple[Any, Any, list[Any], list[Any]], variables: list[Any]) -> bool:
     """Whether one of some variables is among the arguments of a call."""
     given = _backend.given_to(*call[:2])
-    return any(one is variable for one in given for variable in variables)
+    tensors = [*variables, *(variable.value for variable in variables)]
+    return any(one is tensor for one in given for tensor in tensors)
 
 
 def _as_many(count: int, results: Any) -> list[Any]:
