@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from statistics import geometric_mean, median
 
+from kerasinit.signals._remedy import Remedy
 from kerasinit.signals._rules_at_once import SPIKE
 from kerasinit.signals._rules_of_progress import LOWER, PERSISTS
 from kerasinit.signals._training_steps import WARM_UP, Window
@@ -59,6 +60,8 @@ def zero_gradient(window: Window) -> list[Verdict]:
         below = window.names[: window.names.index(name)]
         if window.improves and not set(below) <= set(zeros):
             continue  # it blocks nothing, as one head of several whose gradients cancel
+        if all(step.norm_samples == 1 for step in window.steps[-PERSISTS:]):
+            return [_single_sample(window, name)]
         return [
             Verdict(
                 "zero_gradient",
@@ -69,6 +72,20 @@ def zero_gradient(window: Window) -> list[Verdict]:
             )
         ]
     return []
+
+
+def _single_sample(window: Window, name: str) -> Verdict:
+    evidence = (
+        f"{window.now}, no gradient arrives here, and batches hold one sample: a "
+        "BatchNormalization makes the same of every input then"
+    )
+    return Verdict.cured(
+        "single_sample",
+        name,
+        evidence,
+        Remedy("batch_size", 32),
+        "or LayerNormalization instead, which needs no batch",
+    )
 
 
 def _stays_zero(window: Window, name: str, field: str) -> bool:
@@ -166,8 +183,12 @@ def dead_units(window: Window) -> list[Verdict]:
         return [Verdict("dead_units", dead[0], evidence, f"{START_AGAIN}  # biases start at 0")]
     if probed or window.improves or window.has_started:
         return probed
-    for name in window.names[:-1]:
+    for name, above in pairwise(window.names):
         shares = window.series(name, "idle_share", PERSISTS)
+        if _stays_zero(window, name, "gradient_rms") and not _stays_zero(
+            window, above, "gradient_rms"
+        ):
+            continue  # what is above gets a signal: nothing is dead, the gradient is cut
         if (
             shares
             and min(shares) > IDLE
