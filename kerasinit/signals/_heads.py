@@ -91,6 +91,11 @@ class HeadSignals:
         return self.activation == "softmax" and self.units == 1
 
     @property
+    def is_always_one(self) -> bool:
+        """Whether some operation behind the layers gives 1 for every input, as a softmax does."""
+        return not self.is_layer and self.units == 1 and self.low == self.high == 1.0
+
+    @property
     def units(self) -> int:
         """Values of one sample, or of one position of it."""
         return self.shape[-1] if self.shape else 1

@@ -30,7 +30,7 @@ def single_sample(signals: Signals) -> Verdict | None:
 def constant_layer(signals: Signals) -> Verdict | None:
     """A softmax over one unit, or a layer that makes nothing of weights and inputs."""
     for head in signals.heads:
-        if head.is_lone_softmax:
+        if head.is_lone_softmax or head.is_always_one:
             return lone_softmax(head.name, switched(head, "sigmoid"))
     for row in signals.layers:
         is_one = row.activation_mean == 1 and row.activation_std == 0
@@ -40,7 +40,8 @@ def constant_layer(signals: Signals) -> Verdict | None:
         return None
     for row in signals.layers:
         expected = row.weight_norm * (row.input_rms or 0.0)
-        if expected > UNDERFLOW and row.preactivation_mean_square == 0:
+        is_stuck = row.preactivation_mean_square == 0 and not row.weight_gradient_norm
+        if expected > UNDERFLOW and is_stuck:
             return Verdict(
                 "constant_output",
                 row.name,

@@ -122,6 +122,14 @@ def _alike(signals: Signals) -> float:
 def exploding(signals: Signals) -> Verdict | None:
     """Signal or gradient grows over the depth by more than chance explains."""
     rows = signals.layers
+    for row in rows:
+        if not row.has_gain and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
+            return Verdict.cured(
+                "exploding",
+                row.name,
+                f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}",
+                *redraw(signals, KEEPS_THE_SIGNAL),
+            )
     if len(rows) < 3 or has_learned(signals):
         return None
     forward = forward_growth(signals, [row for row in rows if not row.is_output])

@@ -25,6 +25,7 @@ USUAL_UPDATE = 1e-2  # what the suggested rate aims at
 # a few times c, is above 2 / r.
 KEPT_DROP = 0.25
 BEYOND_UPDATE = 0.05  # relative update from which that is told: curvature alone harms no one
+WORSE = 0.5  # rise of the loss in a step that changes half of the weights
 TRIFLE = 1e-3  # of the loss: a promised drop of less is lost in rounding
 
 
@@ -56,7 +57,8 @@ def large_updates(signals: Signals) -> Verdict | None:
     promised = signals.promised_drop or 0.0
     is_plain = signals.optimizer == "SGD" and ratio > BEYOND_UPDATE
     beyond = is_plain and promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
-    if not (ratio > LARGE_UPDATE or beyond):
+    is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
+    if not (ratio > LARGE_UPDATE or is_worse or beyond):
         return None
     far = [head for head in signals.heads if is_far(head)]
     if far and signals.optimizer == "SGD" and len(signals.heads) == 1:
@@ -79,6 +81,13 @@ def small_updates(signals: Signals) -> Verdict | None:
     name, ratio = max(ratios, key=lambda pair: pair[1])
     limit = SMALL_GRADIENT_STEP if signals.optimizer == "SGD" else SMALL_UPDATE
     drop = (signals.promised_drop or 0.0) * signals.momentum_gain
+    if (
+        drop < SMALL_DROP * abs(signals.loss)
+        and len(signals.heads) == 1
+        and is_far(signals.heads[0])
+    ):
+        steps = f"{signals.optimizer} at {signals.learning_rate:.3g} would take thousands of steps"
+        return unscaled_targets(signals.heads[0], f"{steps} to get there")
     promises_little = ratio < FEW_CHANGES and drop < SMALL_DROP * abs(signals.loss)
     if signals.optimizer == "SGD":
         promises_little = promises_little and not _is_faint(signals)
