@@ -124,11 +124,11 @@ def exploding(signals: Signals) -> Verdict | None:
     rows = signals.layers
     for row in rows:
         if not row.has_gain and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
-            return Verdict.cured(
+            return Verdict(
                 "exploding",
                 row.name,
                 f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}",
-                *redraw(signals, KEEPS_THE_SIGNAL),
+                "# its own recurrent_initializer='orthogonal' keeps the state, tanh bounds it",
             )
     if len(rows) < 3 or has_learned(signals):
         return None

@@ -26,6 +26,10 @@ def symmetric(signals: Signals) -> Verdict | None:
     share = row.duplicate_share or 0.0
     others = f" (and {len(copies) - 1} more layers)" if len(copies) > 1 else ""
     kind = "zero" if row.weight_norm == 0 else "the same"
+    if row.kind == "Embedding":  # whose scale is left to its author
+        evidence = f"{row.units} units of its embeddings are {kind} and stay one unit for ever"
+        fix = "# embeddings_initializer='uniform' draws them"
+        return Verdict("symmetric", row.name, evidence, fix)
     return Verdict.cured(
         "symmetric",
         row.name,

@@ -93,6 +93,16 @@ def _stays_zero(window: Window, name: str, field: str) -> bool:
     return bool(values) and not any(values)
 
 
+def _is_cut(window: Window, name: str) -> bool:
+    """Whether a layer gets no gradient though a signal goes up from it: it is not dead."""
+    if not _stays_zero(window, name, "gradient_rms"):
+        return False
+    for above in window.names[window.names.index(name) + 1 :]:
+        if window.series(above, "idle_share", PERSISTS) != [1.0] * PERSISTS:
+            return not _stays_zero(window, above, "gradient_rms")
+    return False
+
+
 def _dead_layers(window: Window) -> list[str]:
     """Layers of units that are all off: none gets a gradient, and the layer above only zeros."""
     dead = []
@@ -183,12 +193,10 @@ def dead_units(window: Window) -> list[Verdict]:
         return [Verdict("dead_units", dead[0], evidence, f"{START_AGAIN}  # biases start at 0")]
     if probed or window.improves or window.has_started:
         return probed
-    for name, above in pairwise(window.names):
+    for name in window.names[:-1]:
         shares = window.series(name, "idle_share", PERSISTS)
-        if _stays_zero(window, name, "gradient_rms") and not _stays_zero(
-            window, above, "gradient_rms"
-        ):
-            continue  # what is above gets a signal: nothing is dead, the gradient is cut
+        if _is_cut(window, name):
+            continue
         if (
             shares
             and min(shares) > IDLE
