@@ -76,7 +76,9 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
     special = scene.stack_choices.get(id(slot.variable))
     if special is not None:
         if slot.kind == "kernel" and scene.ends_branch(slot.layer):
-            return replace(special, scale=special.scale * len(scene.adds) ** -0.5)
+            end = _branch_end(slot, special.initializer, scene)
+            reason = f"{end.reason}; {special.reason}"
+            return replace(special, scale=special.scale * end.scale, reason=reason)
         return special
     return _alone(slot, scene)
 
@@ -122,6 +124,9 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.Orthogonal(), reason)
     if acts_in_gates(owner) or acts_in_gates(slot.layer):
         return Choice(slot, initializers.XavierUniform(), "into recurrent gates, fans per gate")
+    if not scene.is_understood(slot):
+        reason = f"what {slot.layer.name!r} does with it is not known: its own initializer"
+        return Choice(slot, slot.initializer, reason)
     place = scene.place(slot.layer)
     if role == "depthwise" and kind_of(slot.layer).family == "separable":
         reason = "depthwise half of a separable layer: no activation follows, gain 1"
