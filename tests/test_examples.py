@@ -123,7 +123,9 @@ def test_the_page_of_a_lesson_is_drawn_offline(lessons, browser, name):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto((lessons[1] / f"{name}.html").as_uri())
-    page.wait_for_selector(".cartesianlayer :is(.trace, image, .points)", state="attached", timeout=60_000)
+    page.wait_for_selector(
+        ".cartesianlayer :is(.trace, image, .points)", state="attached", timeout=60_000
+    )
     assert page.locator("h1").inner_text() == page.title() != ""
     assert page.locator("pre").inner_text().strip() in lessons[0]
     assert all(url.startswith(("file:", "blob:", "data:")) for url in requests)
