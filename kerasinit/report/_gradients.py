@@ -182,7 +182,7 @@ def sentences(recording: Recording) -> tuple[str, ...]:
     if len(losses):
         found.append(f"The loss went from {losses[0]:.3g} to {losses[-1]:.3g}.")
     if (ratio := _first_to_last(recording)) is not None:
-        word = "even"
+        word = "neither vanishing nor exploding"
         if ratio < VANISHING:
             word = "vanishing"
         elif ratio > EXPLODING:
