@@ -55,10 +55,13 @@ class TrainingStep:
 
     Args:
         step: Number of the step since training began.
-        loss: Training loss of the step (or Keras' running mean of it); None if unknown.
+        loss: Training loss of the step (or Keras' running mean of it), without its penalties; None
+            if unknown.
         layers: Trainable weighted layers, in execution order where it is known, else in the
             order of `model.layers`.
         overflow: True if loss scaling dropped this step because half precision overflowed.
+        penalty: Part of the training loss that the targets have no part in.
+        norm_samples: Samples that a normalization over the batch saw; None if there is none.
 
     Example:
         >>> layer = LayerStep("dense", gradient_rms=0.01, weight_rms=0.1)
@@ -70,6 +73,8 @@ class TrainingStep:
     loss: float | None
     layers: tuple[LayerStep, ...]
     overflow: bool = False
+    penalty: float = 0.0
+    norm_samples: int | None = None
 
     @cached_property
     def gradient_size(self) -> float:
