@@ -18,6 +18,10 @@ PLAYGROUND_POINTS = 600
 PLAYGROUND_NOISE = 0.1  # of the sets' size; the Playground's slider at 10
 PLAYGROUND_RADIUS = 5.0
 
+WHOLE_FLOATS = (
+    " Whole floats could be either: `y.astype(int)` makes labels of them, `y / y.std()` the "
+    "numbers of a regression."
+)
 KERAS_SETS = ("mnist", "fashion_mnist", "cifar10")
 NAMES = ("digits", "breast_cancer", "circle", "xor", "gauss", "spiral")
 
@@ -228,10 +232,11 @@ def _check_arrays(
         )
     if y.ndim != 1 or len(x) != len(y) or y.dtype.kind not in ("iuf" if numbers else "iu"):
         wanted = "number" if numbers else "integer label"
+        cure = WHOLE_FLOATS if y.dtype.kind == "f" and not numbers else ""
         raise ValueError(
             f"{name!r}: {y_name!r} must hold one {wanted} per example of {x_name!r}. "
             f"Received: {x_name} of shape {x.shape}, {y_name} of shape {y.shape} and type "
-            f"{y.dtype}."
+            f"{y.dtype}.{cure}"
         )
     _check_finite(name, x_name, x)
     _check_finite(name, y_name, y)
