@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasinit.layers import is_norm, mixes, own_activation
+from kerasinit.layers import is_norm, kind_of, mixes, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
 
@@ -105,13 +105,21 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
 
 def _is_residual(add: GraphCall, graph: Graph) -> bool:
     skip = skip_of(add, graph)
-    if skip is None:
+    if skip is None or _is_gated(skip, graph):
         return False
     around = graph.ancestors(skip)
     ends = [value for value in add.inputs if value != skip]
     if any(_is_made_of(skip, value, graph) for value in ends):
         return True
     return any(_comes_of_weights(value, graph, around) for value in ends)
+
+
+def _is_gated(value: int, graph: Graph) -> bool:
+    """Whether a signal scales a value, as `(1 - t) * x` in a highway, which bounds the stream."""
+    call = source_of(value, graph)
+    if call is None or kind_of(call.operation).name != "Multiply":
+        return False
+    return len(set(call.inputs)) > 1
 
 
 def _is_made_of(skip: int, end: int, graph: Graph) -> bool:
