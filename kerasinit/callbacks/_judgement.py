@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
 from kerasinit.callbacks._record import Record
@@ -14,6 +14,7 @@ from kerasinit.signals._training_steps import losses_of
 from kerasinit.signals._window import WINDOW
 
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
+RATE_LINE = "model.optimizer.learning_rate = model.optimizer.learning_rate"
 JUMP = 10.0  # times the window's median gradient norm
 
 
@@ -76,10 +77,12 @@ class Judgement:
 
     Args:
         findings: What is known already, and where new verdicts go.
+        is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
     """
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, *, is_scheduled: bool = False) -> None:
         self._findings = findings
+        self._is_scheduled = is_scheduled
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._unjudged = 0
@@ -101,6 +104,8 @@ class Judgement:
             tuple(self._steps), opening=findings.opening, best_loss=findings.best_loss
         )
         self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
+        if self._is_scheduled:
+            verdicts = tuple(map(_of_schedule, verdicts))
         new = [verdict for verdict in verdicts if findings.add(verdict)]
         return [Found(verdict, record.step, self._onset()) for verdict in new]
 
@@ -122,3 +127,11 @@ class Judgement:
             if not step.overflow and not norm <= JUMP * usual:
                 return step.step
         return None
+
+
+def _of_schedule(verdict: Verdict) -> Verdict:
+    """The same with a fix for an optimizer whose rate cannot be assigned to."""
+    if not verdict.fix.startswith(RATE_LINE):
+        return verdict
+    change = verdict.fix.partition("#")[0].removeprefix(RATE_LINE).strip()
+    return replace(verdict, fix=f"# compile with a schedule whose rates are these {change}")

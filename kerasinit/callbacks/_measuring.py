@@ -8,12 +8,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
+from kerasinit.callbacks._penalty import (
+    has_penalties,
+    penalties_of_step,
+    penalties_of_weights,
+    total,
+)
 from kerasinit.callbacks._probe import probe_step
 from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._step_vector import StepVector
+from kerasinit.layers import kind_of
 
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.
 FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
@@ -76,7 +84,8 @@ class MeasuringStep:
         reading = None
         for number, vectors in outputs["vectors"].items():  # one, if any
             parts = tuple(zip(self._traced[number], vectors, strict=True))
-            reading = Reading(parts, self._probed, outputs.get("activations"))
+            more = {key: outputs.get(key) for key in ("activations", "penalty", "norm_samples")}
+            reading = Reading(parts, self._probed, **more)
         return _backend.join_step(outputs["logs"], rest), reading
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
@@ -88,10 +97,13 @@ class MeasuringStep:
     def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
         parts = self._trace.parts = []
         outputs: dict[str, Any] = self._probe(inputs) if probing else {}
+        penalties = self._penalties(inputs)
         try:
             logs, rest = _backend.split_step(step(*inputs))
         finally:
             self._trace.parts = None
+        outputs.update(penalties())
+        outputs.update(self._norm_samples(inputs))
         read = [(about, vector) for about, vector in parts if _backend.is_reachable(vector)]
         if len(read) < len(parts):
             self.failure = RuntimeError("an optimizer is used in a branch or a loop of the step")
@@ -141,6 +153,34 @@ class MeasuringStep:
                 with_loss=_backend.has_keras_train_step(self._model),
             )
             return {"activations": rows}
+        return {}
+
+    def _penalties(self, inputs: tuple[Any, ...]) -> Callable[[], dict[str, Tensor]]:
+        """Reads the penalties before a step, and gives their sum when it is called after it."""
+        model = self._model
+        found: list[Tensor] | None = None
+        if has_penalties(model):
+            with self._noting_failures():
+                state = _backend.step_state(model, inputs)
+                found = penalties_of_weights(model, state)
+
+        def finish() -> dict[str, Tensor]:
+            if found is not None:
+                with self._noting_failures():
+                    penalties = [*found, *penalties_of_step(model, state)]
+                    if penalties and all(map(_backend.is_reachable, penalties)):
+                        return {"penalty": total(penalties)}
+            return {}
+
+        return finish
+
+    def _norm_samples(self, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
+        """How many samples a normalization over the batch sees, where there is one."""
+        names = (kind_of(layer).name for layer in _backend.flat_layers(self._model))
+        if "BatchNormalization" in names:
+            with self._noting_failures():
+                x = keras.tree.flatten(keras.utils.unpack_x_y_sample_weight(inputs[-1])[0])
+                return {"norm_samples": ops.convert_to_tensor(ops.shape(x[0])[0], "int32")}
         return {}
 
     @contextlib.contextmanager

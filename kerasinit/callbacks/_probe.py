@@ -103,7 +103,7 @@ def _rms(tensor: Tensor) -> Tensor:
 def _unit_shares(call: WatchedCall) -> tuple[Tensor | float, Tensor | float]:
     """Shares of dead and saturated units; NaN where none can be told."""
     shape = elementwise_shape(call.activation)
-    if shape is None or call.activation is None or call.activation_input is None:
+    if shape is None or call.activation is None or call.activation_input is None or call.is_gate:
         return math.nan, math.nan
     before = ops.cast(call.activation_input, "float32")
     step = STEP * (1.0 + 1e-3 * ops.abs(before))

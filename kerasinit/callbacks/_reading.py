@@ -28,6 +28,8 @@ class Reading:
         parts: What the vector of each optimizer is about, and the vector.
         probed: Names of the layers that were probed.
         activations: A row of `PROBED` columns for each of them; None if none were.
+        penalty: Part of the loss that the targets have no part in; None if there is none.
+        norm_samples: Samples that a normalization over the batch sees; None if there is none.
     """
 
     def __init__(
@@ -35,6 +37,8 @@ class Reading:
         parts: Sequence[tuple[StepVector, Tensor]],
         probed: tuple[str, ...] = (),
         activations: Tensor | None = None,
+        penalty: Tensor | None = None,
+        norm_samples: Tensor | None = None,
     ) -> None:
         self.about = tuple(about for about, _ in parts)
         self._vectors: tuple[Tensor, ...] = tuple(vector for _, vector in parts)
@@ -43,6 +47,8 @@ class Reading:
         self._lock = threading.Lock()
         self._probed = probed
         self._activations = activations
+        self._penalty = penalty
+        self._norm_samples = norm_samples
 
     @property
     def arrays(self) -> StepArrays:
@@ -69,6 +75,15 @@ class Reading:
                 numbers = [math.inf] * len(SUMMARY)
             self._summary = dict(zip(SUMMARY, numbers, strict=True))
         return self._summary
+
+    def penalty(self) -> float:
+        """Part of the loss that the targets have no part in, waiting for the device."""
+        return 0.0 if self._penalty is None else float(ops.convert_to_numpy(self._penalty))
+
+    def norm_samples(self) -> int | None:
+        """Samples that a normalization over the batch saw; None if the model has none."""
+        found = self._norm_samples
+        return None if found is None else int(ops.convert_to_numpy(found))
 
     def probe(self) -> dict[str, dict[str, float | None]] | None:
         """What was found in each layer, waiting for the device; None if nothing was probed."""

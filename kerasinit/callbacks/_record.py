@@ -38,6 +38,8 @@ class Record:
         step: Number of steps before this one since the optimizer was made.
         epoch: Epoch, from 0.
         loss: Mean training loss since the record before; None if unknown.
+        penalty: Part of the loss that the targets have no part in, as far as it is known.
+        norm_samples: Samples that a normalization over the batch saw; None if there is none.
         overflow: True if loss scaling skipped this step.
         updated: False if the step only accumulated gradients.
         activations: What was probed, by layer.
@@ -50,6 +52,8 @@ class Record:
     step: int
     epoch: int
     loss: float | None = None
+    penalty: float = 0.0
+    norm_samples: int | None = None
     overflow: bool = False
     updated: bool = True
     activations: Mapping[str, Mapping[str, float | None]] | None = None
@@ -131,7 +135,10 @@ class Record:
                 strict=True,
             )
         ]
-        return TrainingStep(self.step, self.loss, tuple(layers), self.overflow)
+        loss = None if self.loss is None else self.loss - self.penalty
+        return TrainingStep(
+            self.step, loss, tuple(layers), self.overflow, self.penalty, self.norm_samples
+        )
 
     def _parts(self, groups: Groups, moving: Groups) -> dict[str, GradientRow]:
         """A dict for each group of rows; the update ratio is that of the rows in `moving`."""

@@ -32,6 +32,7 @@ from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
+from kerasinit.signals._first_update import is_scheduled
 from kerasinit.signals._window import WINDOW
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
@@ -115,7 +116,9 @@ class Session:
         waits = settings.on_verdict != "warn" or _backend.waits_for_steps()
         self._ahead = 0 if waits else 1
         self._run = uuid.uuid4().hex[:12]
-        self._judgement: Judgement | None = Judgement(findings)
+        self._judgement: Judgement | None = Judgement(
+            findings, is_scheduled=is_scheduled(model.optimizer)
+        )
         self._recent = RecentLoss(running_loss)
         self._recent_epoch: int | None = None
         self._names: dict[Any, VariableNames] = {}
@@ -270,6 +273,8 @@ class Session:
             step=measured.step,
             epoch=measured.epoch,
             loss=self._recent.since(loss, steps=measured.steps_in_epoch),
+            penalty=measured.reading.penalty(),
+            norm_samples=measured.reading.norm_samples(),
             overflow=overflow,
             updated=(measured.step + 1) % self._accumulation == 0,
             activations=measured.reading.probe() if measured.probing else None,

@@ -35,15 +35,20 @@ def best_choices(scene: Scene) -> list[Choice]:
     Args:
         scene: The built model.
     """
-    found = _by_parts(scene, best_choices)
+    found = by_parts(scene, best_choices)
     return [
         found.get(id(slot.variable)) or scene.kept.get(id(slot.variable)) or choice_of(slot, scene)
         for slot in scene.slots
     ]
 
 
-def _by_parts(scene: Scene, choose: Callable[[Scene], list[Choice]]) -> dict[int, Choice]:
-    """Identity of a variable -> its choice within its part, where the model is a container."""
+def by_parts(scene: Scene, choose: Callable[[Scene], list[Choice]]) -> dict[int, Choice]:
+    """Identity of a variable -> its choice within its part, where the model is a container.
+
+    Args:
+        scene: The model.
+        choose: What chooses for one part.
+    """
     choices = (choice for part in parts_of_container(scene) for choice in choose(part))
     return {id(choice.slot.variable): choice for choice in choices}
 

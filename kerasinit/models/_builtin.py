@@ -51,8 +51,7 @@ def builtin(initializer: Any, slot: Slot, *, shared: bool = False) -> Any:
     if isinstance(initializer, initializers.Siren):
         values = _draw(initializer, slot)
         fan_in = initializers.fans(slot.layer, slot.variable).fan_in
-        limit = 1 / fan_in if initializer.first else math.sqrt(6 / fan_in) / initializer.omega
-        limit = max(limit, float(np.abs(values).max()))
+        limit = max(initializer.limit(fan_in), float(np.abs(values).max()))
         return keras.initializers.RandomUniform(-limit, limit, seed=seed)
     if isinstance(initializer, initializers.CriticalBias):
         return keras.initializers.RandomNormal(0.0, initializer.point.bias_std, seed=seed)

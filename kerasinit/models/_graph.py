@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed, is_product, is_unknown, weight_kind
+from kerasinit.layers import is_closed, is_product, is_unknown, mixes, weight_kind
 
 # Samples, and entries of every other axis of unknown size, in the trace of a `call`; None where it
 # need not know them. 32 is an image that may be halved five times; 8 a short sequence, and as many
@@ -82,7 +82,32 @@ class Graph:
 
     def calls_of(self, layer: Any) -> tuple[GraphCall, ...]:
         """The calls of one layer: several where it is shared."""
-        return tuple(call for call in self.calls if call.operation is layer)
+        return self._calls_by_operation.get(id(layer), ())
+
+    @cached_property
+    def _calls_by_operation(self) -> dict[int, tuple[GraphCall, ...]]:
+        found: dict[int, list[GraphCall]] = {}
+        for call in self.calls:
+            found.setdefault(id(call.operation), []).append(call)
+        return {key: tuple(calls) for key, calls in found.items()}
+
+    @cached_property
+    def leaving(self) -> frozenset[int]:
+        """Values that leave the model, or are made into one that does."""
+        found = set(self.outputs)
+        for call in reversed(self.calls):
+            if not found.isdisjoint(call.outputs):
+                found.update(call.inputs)
+        return frozenset(found)
+
+    @cached_property
+    def weighed(self) -> frozenset[int]:
+        """Values that a layer with a kernel reads, or that are made into one which it reads."""
+        found: set[int] = set()
+        for call in reversed(self.calls):
+            if mixes(call.operation) or not found.isdisjoint(call.outputs):
+                found.update(call.inputs)
+        return frozenset(found)
 
     def ancestors(self, value: int) -> frozenset[int]:
         """`value` and every value that it was made from."""

@@ -160,10 +160,8 @@ def _comes_of_weights(value: int, graph: Graph, around: frozenset[int]) -> bool:
 
 def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
     """Whether what `calls` make leaves the model, and no weighted layer reads it on the way."""
-    below = graph.reached((value for call in calls for value in call.outputs), without=())
-    if below.isdisjoint(graph.outputs):
-        return False
-    return not any(mixes(call.operation) for call in graph.calls if below & set(call.inputs))
+    made = {value for call in calls for value in call.outputs}
+    return not made.isdisjoint(graph.leaving) and made.isdisjoint(graph.weighed)
 
 
 def skip_of(add: GraphCall, graph: Graph) -> int | None:

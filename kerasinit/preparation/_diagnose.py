@@ -9,10 +9,12 @@ import keras
 
 from kerasinit import _backend
 from kerasinit._typing import Batch, Model
+from kerasinit.models._scene import scene_of
 from kerasinit.preparation._remedy_trial import RemedyTrials
 from kerasinit.preparation._task import task_of
-from kerasinit.signals import Diagnosis, Remedy, Verdict, examine
+from kerasinit.signals import Diagnosis, Remedy, Verdict, examine, judge
 from kerasinit.signals._batch import as_batch, to_numpy
+from kerasinit.signals._taps import layer_name
 
 
 def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = False) -> Diagnosis:
@@ -49,10 +51,30 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
             f"Received: y={'None' if y is None else 'given'}, "
             f"compiled={bool(getattr(model, 'compiled', False))}."
         )
-    found = examine(model, x, y)
+    found = _with_gates(examine(model, x, y), model)
     if not verify or not any(verdict.remedy for verdict in found.verdicts):
         return found
     return replace(found, verdicts=_verified(found.verdicts, model, x, y))
+
+
+def _with_gates(found: Diagnosis, model: Any) -> Diagnosis:
+    """The same, judged again where sigmoids are gates that only the graph of the model shows."""
+    if found.healthy:
+        return found
+    try:
+        scene = scene_of(model)
+        layers = [layer for layer in _backend.flat_layers(model) if scene.is_gate(layer)]
+    except _backend.errors():  # the code of any layer runs here; then none are known
+        return found
+    gates = {layer_name(model, layer) for layer in layers}
+    rows = [
+        replace(row, is_gate=True, has_gain=False)
+        if row.name.partition(" (call ")[0] in gates
+        else row
+        for row in found.layers
+    ]
+    signals = replace(found.signals, layers=tuple(rows))
+    return found if signals == found.signals else Diagnosis(signals, judge(signals))
 
 
 def _verified(verdicts: tuple[Verdict, ...], model: Any, x: Any, y: Any) -> tuple[Verdict, ...]:

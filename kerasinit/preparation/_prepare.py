@@ -105,7 +105,8 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
             undone.pop_all()
     if proof.adopted:
         for warning in said:
-            warnings.warn(warning.message, warning.category, stacklevel=4)
+            if issubclass(warning.category, UserWarning):  # ours; a library's own stay unseen
+                warnings.warn(warning.message, warning.category, stacklevel=4)
     rate_set = _set_rate(task, advice.rate)
     diagnosis, problem = _diagnosis(model, batches)
     return Preparation(
@@ -139,8 +140,8 @@ def _set_rate(task: Task, rate: float) -> str:
         return f"not compiled: give {task.optimizer_name} the learning rate {rate:.3g}"
     if task.schedule:
         return (
-            f"the optimizer follows a {task.schedule}, which stays: let its highest rate be "
-            f"{rate:.3g}"
+            f"the optimizer follows a schedule ({task.schedule}), which stays: let its highest "
+            f"rate be {rate:.3g}"
         )
     task.optimizer.learning_rate = rate
     return ""

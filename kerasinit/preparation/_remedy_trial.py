@@ -21,6 +21,7 @@ from kerasinit.preparation._task import Task
 from kerasinit.preparation._trial import Trial, outputs_of
 from kerasinit.preparation._untouched import marks_of, taken_back
 from kerasinit.signals import Remedy
+from kerasinit.signals._remedy import STANDARDIZE
 
 STEPS = 30
 # Times the optimizer's rate: a start that trains well may want more than a bad one took. Both are
@@ -31,7 +32,7 @@ LOWER = 0.02  # of the loss without a remedy, by which the loss with it is lower
 AS_LOW = 1.1
 UNTRIED = ("unfreeze", "batch_size")  # they change what is trained, and on how much
 OTHER_LOSS = ("loss", "output_activation", "regression", "map_targets")  # the right one is judged
-OTHER_SCALE = ("scale_targets",)  # only shares of the loss can be compared
+OTHER_SCALE = ("scale_targets", "scale_data")  # only shares of the loss can be compared
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class RemedyTrials:
         """
         if remedy.kind in UNTRIED:
             raise ValueError("it changes what is trained")
-        if remedy.kind == "learning_rate":
+        if remedy.kind in ("learning_rate", "constant_rate"):
             (run,) = _runs(self._trial, self._own, [float(remedy.value or 0.0)])
             return _compared(run, self._plain[0].last)
         if remedy.kind == "initialize":
@@ -170,6 +171,9 @@ def _applied(remedy: Remedy, task: Task, x: Any, y: Any) -> Iterator[tuple[Task,
         x = _evaluated(value, x=x, np=np)
     elif kind in ("scale_targets", "map_targets", "regression"):
         y = _evaluated(value, y=y, np=np)
+    elif kind == "scale_data":
+        x = _evaluated(STANDARDIZE.format("x"), x=x, np=np)
+        y = _evaluated(STANDARDIZE.format("y"), y=y, np=np)
     elif kind == "fill_inputs":
         x = keras.tree.map_structure(_filled, x)
     elif kind == "fill_targets":

@@ -23,6 +23,7 @@ MOST_STEPS = 400  # columns of the charts: more steps than that are thinned out 
 LAYERS_SHOWN = 5  # lines drawn when the page opens, evenly spread over the depth
 VANISHING = 1e-3  # ratio of the first to the last layer's gradient below which it is named so
 EXPLODING = 1e3
+FADING, GROWING = 0.1, 10.0  # of the same ratio: what lies between them is called even
 MEASURES = (  # part of a row, number of each layer in it
     ("layers", "norm"), ("layers", "update_ratio"), ("layers", "signal_gradient_rms"),
     ("activations", "rms"), ("activations", "dead_share"),
@@ -71,6 +72,12 @@ def write_gradients(path: str | Path, out: str | Path) -> Path:
         ValueError: If `path` holds no recorded steps.
         ImportError: If the extra `compare` is not installed.
         OSError: If a file cannot be read or written.
+
+    Example:
+        ```python
+        model.fit(x, y, callbacks=[kerasinit.GradientStats(path="rows.jsonl")])
+        write_gradients("rows.jsonl", "gradients.html")
+        ```
     """
     recording = read(Path(path))
     context = {
@@ -176,15 +183,10 @@ def sentences(recording: Recording) -> tuple[str, ...]:
     if len(losses):
         found.append(f"The loss went from {losses[0]:.3g} to {losses[-1]:.3g}.")
     if (ratio := _first_to_last(recording)) is not None:
-        word = "even"
-        if ratio < VANISHING:
-            word = "vanishing"
-        elif ratio > EXPLODING:
-            word = "exploding"
         found.append(
             f"At the first recorded step the gradient that reaches the first layer "
             f"({recording.layers[0]}) is {magnitude(ratio)} times that of the last "
-            f"({recording.layers[-1]}): {word}."
+            f"({recording.layers[-1]}): {_word(ratio)}."
         )
     lost = int(np.sum(~np.isfinite(recording.norm)))
     found.append(
@@ -193,6 +195,13 @@ def sentences(recording: Recording) -> tuple[str, ...]:
         else "Every recorded gradient was finite."
     )
     return tuple(found)
+
+
+def _word(ratio: float) -> str:
+    for limit, word in ((VANISHING, "vanishing"), (FADING, "fading"), (GROWING, "even")):
+        if ratio < limit:
+            return word
+    return "exploding" if ratio > EXPLODING else "growing"
 
 
 def _first_to_last(recording: Recording) -> float | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -34,6 +36,12 @@ def elementwise_shape(function: Callable[[Any], Any] | None) -> ActivationShape 
     """
     if function is None or is_linear(function):
         return None
+    if getattr(keras.activations, getattr(function, "__name__", ""), None) is function:
+        return _shape_of_keras(function)  # whose own never change
+    return _shape(function)
+
+
+def _shape(function: Callable[[Any], Any]) -> ActivationShape | None:
     points = np.array([POINTS], "float32")
     among_zeros = points.T * np.eye(1, len(POINTS), dtype="float32")
     try:
@@ -44,6 +52,9 @@ def elementwise_shape(function: Callable[[Any], Any] | None) -> ActivationShape 
         return ActivationShape.of(lambda values: _backend.evaluate(function, values))
     except _backend.errors():
         return None
+
+
+_shape_of_keras = functools.cache(_shape)
 
 
 def elementwise_derivative(function: Callable[[Any], Any], values: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ class HeadSignals:
         shape: Without the samples.
         activation: Name of its activation; None if linear, or if something follows the layer.
         is_layer: Whether a weighted layer (with its activation) makes it, nothing behind it.
-        switch: Path of the layer whose attribute `activation` it is; None if there is none.
+        switch: Path of the layer whose attribute `activation` it is (or would be); None if there is
+            none.
         reach: Smallest and largest value that the activation can give.
         low, high: Smallest and largest value in the batch.
         sums_to_one: Whether the last axis holds shares.
@@ -88,6 +89,11 @@ class HeadSignals:
     def is_lone_softmax(self) -> bool:
         """Whether it is a softmax over one unit, and so always 1."""
         return self.activation == "softmax" and self.units == 1
+
+    @property
+    def is_always_one(self) -> bool:
+        """Whether some operation behind the layers gives 1 for every input, as a softmax does."""
+        return not self.is_layer and self.units == 1 and self.low == self.high == 1.0
 
     @property
     def units(self) -> int:
@@ -164,8 +170,7 @@ def _head(
     if call is not None and not is_linear(call.activation):
         activation = activation_name(call.activation)
         reach = reach_of(call.activation)
-        if own_activation(call.watched.layer) is not None:
-            switch = name
+        switch = _switch_of(call, name)
     elif call is not None and hasattr(call.watched.layer, "activation"):
         switch = name
     finite = output[np.isfinite(output)] if output.size else np.zeros(1)
@@ -188,6 +193,14 @@ def _head(
         from_logits=bool(getattr(loss, "from_logits", False)),
         targets=None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None)),
     )
+
+
+def _switch_of(call: WatchedCall, name: str) -> str | None:
+    """Name of the layer that keeps the activation of a call: its own, or an `Activation` layer."""
+    if own_activation(call.watched.layer) is not None:
+        return name
+    behind = getattr(call.activation, "__self__", None)
+    return behind.name if isinstance(behind, keras.layers.Activation) else None
 
 
 def targets_of(

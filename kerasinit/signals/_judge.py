@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._remedy import Remedy
 from kerasinit.signals._rules_of_constants import constant_layer, constant_output, single_sample
 from kerasinit.signals._rules_of_gradients import (
     exploding,
@@ -34,6 +35,12 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
     https://arxiv.org/abs/2103.06131) and TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694), made relative; spread at finite width from Hanin & Nica,
     2019, https://arxiv.org/abs/1812.05994.
+
+    Example:
+        ```python
+        for verdict in judge(measure(model, x, y)):
+            print(verdict.cause, verdict.where)
+        ```
     """
     broken = non_finite(signals)
     if broken:
@@ -41,7 +48,21 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
     found = [verdict for rule in RULES if (verdict := rule(signals)) is not None]
     if not any(verdict.cause in MAKE_CONSTANT for verdict in found):
         found += [verdict for verdict in [constant_output(signals)] if verdict is not None]
-    return roots_first(found)
+    return _scaled_together(roots_first(found))
+
+
+def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """Inputs and targets that are both far off: to mend one of them does not help."""
+    kinds = [verdict.remedy.kind for verdict in verdicts if verdict.remedy is not None]
+    if not {"scale_inputs", "scale_targets"} <= set(kinds):
+        return verdicts
+    both = Remedy("scale_data")
+    return tuple(
+        Verdict.cured(one.cause, one.where, one.evidence, both, "both of them, or none helps")
+        if one.remedy is not None and one.remedy.kind in ("scale_inputs", "scale_targets")
+        else one
+        for one in verdicts
+    )
 
 
 def _roots_of_non_finite(signals: Signals, broken: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
@@ -147,7 +168,7 @@ def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
     restated = {
         "bad_scale": causes & {"vanishing", "exploding", "symmetric", "unscaled_input"},
         "too_narrow": causes & {"vanishing", "exploding", "symmetric"},
-        "vanishing": causes & {"symmetric", "constant_output"},
+        "vanishing": causes & {"symmetric", "constant_output", "zero_gradient", "dead_units"},
         "zero_gradient": causes & {"symmetric", "dead_units", "constant_output"},
         "small_updates": causes
         & {"vanishing", "symmetric", "dead_units", "zero_gradient", "unscaled_input"},

@@ -56,6 +56,12 @@ class LayerSignals:
             there is none, or it cannot be told.
         update_ratio: RMS of the kernel's change in the first step of the compiled optimizer over
             its RMS, dimensionless; None if it was not measured.
+
+    Example:
+        ```python
+        for layer in kerasinit.diagnose(model, x, y).signals.layers:
+            print(layer.name, layer.activation_rms, layer.gradient_rms, layer.dead_share)
+        ```
     """
 
     name: str
@@ -107,6 +113,7 @@ class Signals:
             indices (an `Embedding`) or if there is no weighted layer.
         input_non_finite: Number of NaN and infinite values in the model's inputs: all of them,
             not those of the batch alone.
+        input_count: Number of arrays that the model takes.
         loss: Loss of the batch; None without targets.
         chance_loss: Loss of a model that knows nothing: the logarithm of the number of classes,
             for cross-entropy losses; None for others.
@@ -120,10 +127,19 @@ class Signals:
             compiled, or its first step could not be taken.
         optimizer: Name of its class.
         updated_loss: Loss of the same batch after the first step of the optimizer.
+        updated_penalty: `penalty` then.
         promised_drop: By how much the gradient says that the loss falls in that step.
+        is_scheduled: Whether a schedule sets that rate.
+        momentum_gain: How many times as far as the first step later ones go, with momentum.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
+
+    Example:
+        ```python
+        signals = measure(model, x, y)
+        print(signals.loss, signals.chance_loss, len(signals.layers))
+        ```
     """
 
     layers: tuple[LayerSignals, ...]
@@ -134,6 +150,7 @@ class Signals:
     chance_loss: float | None = None
     sum_loss: bool | None = None
     input_first_non_finite: int | None = None
+    input_count: int = 1
     penalty: float | None = None
     heads: tuple[HeadSignals, ...] = ()
     loss_error: str | None = None
@@ -141,7 +158,10 @@ class Signals:
     learning_rate: float | None = None
     optimizer: str | None = None
     updated_loss: float | None = None
+    updated_penalty: float | None = None
     promised_drop: float | None = None
+    is_scheduled: bool = False
+    momentum_gain: float = 1.0
     inputs_differ: bool = True
     lone_norm: str | None = None
     is_initialized: bool = False

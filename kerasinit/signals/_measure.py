@@ -16,7 +16,7 @@ from kerasinit._typing import Tensor
 from kerasinit.layers import kind_of
 from kerasinit.signals import _probe_loss
 from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
-from kerasinit.signals._first_update import FirstUpdate, first_update, update_ratios
+from kerasinit.signals._first_update import FirstUpdate, first_update
 from kerasinit.signals._heads import heads_of
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._rows import rows_of
@@ -71,7 +71,6 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
             is_sum = None if error else loss.is_sum(passed.outputs)
             report_to(ForwardPass())
             updated = _updated(model, x, passed, loss) if loss.is_compiled and not error else None
-    ratios, update, updated_loss, promised = updated or ({}, None, None, None)
     known = loss.is_known and error is None
     heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y)
     if error is None and any(head.from_logits and head.reach == (0.0, 1.0) for head in heads):
@@ -83,7 +82,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         passed.calls,
         passed.tap_gradients,
         passed.weight_gradients,
-        update_ratios=ratios,
+        update_ratios={} if updated is None else updated.ratios,
         numbers=batch.numbers,
     )
     return Signals(
@@ -92,6 +91,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         input_rms=rows[0].input_rms if rows else None,
         input_non_finite=bad,
         input_first_non_finite=first_bad,
+        input_count=len(batch.all_x),
         loss=passed.loss if known else None,
         penalty=passed.penalty if known and loss.has_penalty else None,
         chance_loss=loss.chance if known else None,
@@ -99,14 +99,25 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         heads=heads,
         loss_error=error,
         is_frozen=bool(model.variables) and not model.trainable_variables,
-        learning_rate=None if update is None else update.rate,
-        optimizer=None if update is None else update.optimizer,
-        updated_loss=updated_loss,
-        promised_drop=promised,
         inputs_differ=_differ(batch),
         lone_norm=first.lone_norm,
         is_initialized=_is_initialized(passed.calls),
+        **({} if updated is None else _numbers_of(updated)),
     )
+
+
+def _numbers_of(updated: _Updated) -> dict[str, Any]:
+    """The fields of `Signals` that tell of the first step."""
+    update = updated.update
+    return {
+        "learning_rate": update.rate,
+        "optimizer": update.optimizer,
+        "is_scheduled": update.is_scheduled,
+        "momentum_gain": update.momentum_gain,
+        "updated_loss": updated.loss,
+        "updated_penalty": updated.penalty,
+        "promised_drop": updated.promised,
+    }
 
 
 def _is_plain_stack(watch: ForwardPass) -> bool:
@@ -167,15 +178,10 @@ class _Pass:
 PROBE = _Loss(_probe_loss.projection, is_known=False)
 
 
-def _sums_losses(model: Any) -> bool:
-    """Whether the loss of a model is Keras' own sum of a compiled loss and penalties."""
-    return type(model).compute_loss.__module__.partition(".")[0] == "keras"
-
-
 @contextlib.contextmanager
 def _loss_of(model: Any, batch: DataBatch, outputs: Any, has_losses: bool) -> Iterator[_Loss]:
     x, y, compiled = batch.x, batch.y, getattr(model, "compiled", False)
-    usual = _sums_losses(model)
+    usual = _probe_loss.sums_losses(model)
     without = compiled and model.loss is None and usual
     if not compiled and y is not None:
         arrays = (keras.tree.map_structure(to_numpy, tree) for tree in (y, outputs))
@@ -254,10 +260,17 @@ def _forward(model: Any, x: Any, loss: _Loss, weights: list[Tensor]) -> tuple[An
     return outputs, value, sum(penalties, ops.zeros(()))
 
 
-def _updated(
-    model: Any, x: Any, passed: _Pass, loss: _Loss
-) -> tuple[dict[int, float | None], FirstUpdate, float, float] | None:
-    """What the first step changes, by the id of the variable; the loss after it, as promised."""
+@dataclass(frozen=True)
+class _Updated:
+    update: FirstUpdate
+    ratios: dict[int, float | None]  # by the id of the variable
+    loss: float
+    penalty: float
+    promised: float  # drop of the loss, by its gradient
+
+
+def _updated(model: Any, x: Any, passed: _Pass, loss: _Loss) -> _Updated | None:
+    """What the first step of the optimizer leads to; None where it cannot be told."""
     variables = list(model.trainable_variables)
     gradients = [passed.weight_gradients[id(variable)] for variable in variables]
     if not all(np.isfinite(gradient).all() for gradient in gradients):
@@ -265,13 +278,16 @@ def _updated(
     update = first_update(model, gradients)
     if update is None:
         return None
-    before = [to_numpy(ops.convert_to_tensor(variable)) for variable in variables]
-    after = [to_numpy(value) for value in update.values]
-    ratios = update_ratios(before, after)
-    promised = sum(
-        float(np.sum((old - new) * gradient, dtype="float64"))
-        for old, new, gradient in zip(before, after, gradients, strict=True)
-    )
-    value = _backend.run_once(lambda: _forward(model, x, loss, update.values)[1])
-    by_id = dict(zip(map(id, variables), ratios, strict=True))
-    return by_id, update, float(to_numpy(value)), promised
+    with np.errstate(over="ignore", invalid="ignore"):
+        promised = sum(
+            float(np.vdot(old - new, gradient))
+            for old, new, gradient in zip(update.before, update.after, gradients, strict=True)
+        )
+    values = [
+        ops.convert_to_tensor(value, variable.dtype)
+        for value, variable in zip(update.after, variables, strict=True)
+    ]
+    after = _backend.run_once(lambda: _forward(model, x, loss, values)[1:])
+    by_id = dict(zip(map(id, variables), update.ratios(), strict=True))
+    new_loss, penalty = (float(to_numpy(value)) for value in after)
+    return _Updated(update, by_id, new_loss, penalty, promised)

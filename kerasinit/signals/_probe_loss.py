@@ -118,6 +118,11 @@ def gives(loss: Loss, y: Any, y_pred: Any, value: float) -> bool:
     return abs(float(to_numpy(loss(y, plain))) - value) < 1e-3 * abs(value)
 
 
+def sums_losses(model: Any) -> bool:
+    """Whether the loss of a model is Keras' own sum of a compiled loss and penalties."""
+    return type(model).compute_loss.__module__.partition(".")[0] == "keras"
+
+
 def doubles_with_batch(loss: Loss, y: Any, y_pred: Any) -> bool:
     """Whether `loss` is a sum over samples: the same batch twice doubles it."""
     once = float(to_numpy(loss(y, y_pred)))

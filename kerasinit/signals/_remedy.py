@@ -8,12 +8,14 @@ from typing import Any, Literal, TypeAlias
 RemedyKind: TypeAlias = Literal[
     "initialize",
     "learning_rate",
+    "constant_rate",
     "clip_norm",
     "loss",
     "output_activation",
     "regression",
     "scale_inputs",
     "scale_targets",
+    "scale_data",
     "map_targets",
     "fill_inputs",
     "fill_targets",
@@ -21,10 +23,16 @@ RemedyKind: TypeAlias = Literal[
     "batch_size",
 ]
 
+STANDARDIZE = "({0} - {0}.mean(axis=0)) / ({0}.std(axis=0) + 1e-7)"
+
+FILLED = "lambda a: np.nan_to_num(a, posinf=0, neginf=0)"
+
 # What each kind is in code; `{value}` and `{where}` are the parameters of the remedy.
 LINES: dict[str, str] = {
     "initialize": "kerasinit.initialize(model)",
     "learning_rate": "model.optimizer.learning_rate = {value:.3g}",
+    "constant_rate": "model.compile(type(model.optimizer).from_config({{**model.optimizer."
+    "get_config(), 'learning_rate': {value:.3g}}}), model.loss)",
     "clip_norm": "model.optimizer.clipnorm = {value:.3g}",
     "loss": "model.compile(model.optimizer, loss={value})",
     "output_activation": "{where}.activation = keras.activations.{value}",
@@ -32,23 +40,23 @@ LINES: dict[str, str] = {
     "scale_inputs": "x = {value}",
     "scale_targets": "y = {value}",
     "map_targets": "y = {value}",
-    "fill_inputs": "x = np.nan_to_num(x, posinf=0, neginf=0)",
-    "fill_targets": "y = np.nan_to_num(y, posinf=0, neginf=0)",
+    "scale_data": f"x = {STANDARDIZE.format('x')}; y = {STANDARDIZE.format('y')}",
+    "fill_inputs": f"x = keras.tree.map_structure({FILLED}, x)",
+    "fill_targets": f"y = keras.tree.map_structure({FILLED}, y)",
     "unfreeze": "model.trainable = True",
     "batch_size": "model.fit(x, y, batch_size={value})",
 }
-
-STANDARDIZE = "({0} - {0}.mean(axis=0)) / ({0}.std(axis=0) + 1e-7)"
 
 
 @dataclass(frozen=True)
 class Remedy:
     """One change that should mend a fault.
 
-    `value` is, by kind: a rate (`learning_rate`), a norm (`clip_norm`), a number of samples
-    (`batch_size`), the name of an activation (`output_activation`), or an expression in Python: of
-    `keras` (`loss`), of `x` (`scale_inputs`), of `y` (`scale_targets`, `map_targets`,
-    `regression`), with `np` for numpy. The other kinds have none.
+    `value` is, by kind: a rate (`learning_rate`; `constant_rate` instead of a schedule), a norm
+    (`clip_norm`), a number of samples (`batch_size`), the name of an activation
+    (`output_activation`), or an expression in Python: of `keras` (`loss`), of `x` (`scale_inputs`),
+    of `y` (`scale_targets`, `map_targets`, `regression`), with `np` for numpy. The other kinds have
+    none.
 
     Args:
         kind: What is changed.

@@ -29,22 +29,19 @@ def single_sample(signals: Signals) -> Verdict | None:
 
 def constant_layer(signals: Signals) -> Verdict | None:
     """A softmax over one unit, or a layer that makes nothing of weights and inputs."""
-    silent = {row.name for row in signals.layers if row.gradient_norm == 0}
     for head in signals.heads:
-        # Where no gradient passes, either, `zero_gradient` says the same.
-        if head.is_lone_softmax and head.name not in silent:
-            return Verdict.cured(
-                "constant_output",
-                head.name,
-                "a softmax over one unit is 1 for every input",
-                switched(head, "sigmoid") or Remedy("output_activation", "sigmoid", head.name),
-                "a softmax needs a unit for each class",
-            )
+        if head.is_lone_softmax or head.is_always_one:
+            return lone_softmax(head.name, switched(head, "sigmoid"))
+    for row in signals.layers:
+        is_one = row.activation_mean == 1 and row.activation_std == 0
+        if row.activation == "softmax" and row.units == 1 and is_one:
+            return lone_softmax(row.name, None)
     if not signals.inputs_differ or has_learned(signals):
         return None
     for row in signals.layers:
         expected = row.weight_norm * (row.input_rms or 0.0)
-        if expected > UNDERFLOW and row.preactivation_mean_square == 0:
+        is_stuck = row.preactivation_mean_square == 0 and not row.weight_gradient_norm
+        if expected > UNDERFLOW and is_stuck:
             return Verdict(
                 "constant_output",
                 row.name,
@@ -52,6 +49,14 @@ def constant_layer(signals: Signals) -> Verdict | None:
                 "# look for rounding: quantized weights need a finer scale, or larger weights",
             )
     return None
+
+
+def lone_softmax(where: str, remedy: Remedy | None) -> Verdict:
+    """A softmax over one unit, which says nothing."""
+    evidence, reason = "a softmax over one unit is 1 for every input", "a softmax needs more units"
+    if remedy is None:
+        return Verdict("constant_output", where, evidence, f"# use a sigmoid there: {reason}")
+    return Verdict.cured("constant_output", where, evidence, remedy, reason)
 
 
 def constant_output(signals: Signals) -> Verdict | None:

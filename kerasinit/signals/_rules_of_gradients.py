@@ -6,7 +6,7 @@ import math
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._profile import Profile
-from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy
+from kerasinit.signals._remedy import KEEPS_THE_SIGNAL
 from kerasinit.signals._traits import (
     backward,
     has_learned,
@@ -63,14 +63,6 @@ def zero_gradient(signals: Signals) -> Verdict | None:
         return None  # it faded away: that is for `vanishing`
     if row.preactivation_mean_square < UNDERFLOW**2 * rows[0].preactivation_mean_square:
         return None  # so did the signal
-    if row.units == 1 and row.activation == "softmax":
-        return Verdict.cured(
-            "zero_gradient",
-            row.name,
-            "the gradient is exactly 0 for every sample: a softmax over one unit is always 1",
-            Remedy("output_activation", "sigmoid", row.name),
-            "a softmax needs a unit for each class",
-        )
     if row.is_output:
         why, fix = (
             "the loss does not depend on this output",
@@ -107,7 +99,16 @@ def vanishing(signals: Signals) -> Verdict | None:
     )
     if fades < 2 * FADED:
         evidence += f"; on the way up, the difference between inputs shrinks to {fades:.1e}"
+    mixed = [row.name for row in rows if row.activation == "softmax" and _is_hidden(row)]
+    if mixed:
+        evidence += f"; {mixed[0]} has a softmax, whose outputs are all near 1 over their number"
+        fix = f"# another activation for {', '.join(mixed)}: relu is usual in hidden layers"
+        return Verdict("vanishing", rows[0].name, evidence, fix)
     return Verdict.cured("vanishing", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+
+
+def _is_hidden(row: LayerSignals) -> bool:
+    return not (row.is_output or row.is_gate)
 
 
 def _alike(signals: Signals) -> float:
@@ -121,6 +122,14 @@ def _alike(signals: Signals) -> float:
 def exploding(signals: Signals) -> Verdict | None:
     """Signal or gradient grows over the depth by more than chance explains."""
     rows = signals.layers
+    for row in rows:
+        if not row.has_gain and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
+            return Verdict(
+                "exploding",
+                row.name,
+                f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}",
+                "# its own recurrent_initializer='orthogonal' keeps the state, tanh bounds it",
+            )
     if len(rows) < 3 or has_learned(signals):
         return None
     forward = forward_growth(signals, [row for row in rows if not row.is_output])

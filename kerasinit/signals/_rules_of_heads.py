@@ -16,6 +16,7 @@ EDGE = 1e-3  # by which a probability may miss 0..1, in half precision
 # Adam moves the output by about its rate for each unit and step: 1e5 is out of its reach in 1e4
 # steps, and a squared error of them has gradients that no usual rate of SGD survives.
 HUGE_TARGETS = 1e5
+FAR_TARGETS = 10.0  # times the output: of a step that is too large, they are the reason
 BYTES = 255  # largest value of an image that was not scaled
 CLASSES = ("sparsecategorical", "categorical", "binary")  # kinds of cross-entropies
 KERAS_LOSSES = {
@@ -242,14 +243,28 @@ def _values(
             "takes any value",
         )
     if targets.rms > HUGE_TARGETS and head.loss != "meansquaredlogarithmicerror":
-        remedy = Remedy("scale_targets", STANDARDIZE.format("y")) if alone else None
-        return say(
-            f"the targets have an RMS of {targets.rms:.3g}; the output starts near "
-            f"{max(abs(head.low), abs(head.high)):.2g}, and a step moves it by little or too much",
-            remedy,
-            "undo it on predictions",
-        )
+        return unscaled_targets(head, "a step moves it by little or too much", alone=alone)
     return None
+
+
+def is_far(head: HeadSignals) -> bool:
+    """Whether the targets of a squared error are far larger than the output."""
+    if head.loss != "meansquarederror" or head.targets is None:
+        return False
+    return head.targets.rms > FAR_TARGETS * max(1.0, abs(head.low), abs(head.high))
+
+
+def unscaled_targets(head: HeadSignals, consequence: str, *, alone: bool = True) -> Verdict:
+    """Targets of another size than any output has at the start."""
+    rms = 0.0 if head.targets is None else head.targets.rms
+    return _verdict(
+        "bad_targets",
+        "targets",
+        f"the targets have an RMS of {rms:.3g}; the output starts near "
+        f"{max(abs(head.low), abs(head.high)):.2g}, and {consequence}",
+        Remedy("scale_targets", STANDARDIZE.format("y")) if alone else None,
+        "undo it on predictions",
+    )
 
 
 def _verdict(cause: str, where: str, evidence: str, remedy: Remedy | None, reason: str) -> Verdict:

@@ -17,12 +17,16 @@ GAINED = 0.05  # fall of the loss, of that at the start, that such a step must h
 TIMID = 6e-4  # of RMS change over RMS weight: with a loss that falls steadily, and too slowly
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.6  # of the loss at the start: having come so far, the rate is fine
+FAINT = 3e-3  # gradient of the last kernel over that of its bias: the size of what enters it
 STEADY = 4.0  # times its noise that the loss must have fallen
 CHANGES = 1.2  # times the updates half a window ago: the rate or the weights are still growing
 SLOW_STEPS = 500  # training steps after which something should have happened
 SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
+
+PENALTY_FACTOR, PENALTY_MARGIN = 4.0, 5.0  # of the loss of the data: more hides it
+PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
 TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 USUAL_UPDATE = 1e-2  # of RMS change over RMS weight: what a changed rate aims at
@@ -125,6 +129,8 @@ def small_updates(window: Window) -> list[Verdict]:
     if before is not None and ratios[largest] > CHANGES * before:
         return []
     still = not (window.improves or window.has_started)
+    if still and 0 < ratios[largest] < SMALL_UPDATE and _is_faint(window):
+        return [_faint(window)]
     if 0 < ratios[largest] < SMALL_UPDATE and still:
         how = "and the loss does not fall"
     elif 0 < ratios[largest] < TIMID and step >= TIMID_STEPS and _falls_steadily(window):
@@ -141,6 +147,24 @@ def small_updates(window: Window) -> list[Verdict]:
             f"{_rate(ratios[largest])}  # 0.1 to 1 % of the weights in a step is usual",
         )
     ]
+
+
+def _is_faint(window: Window) -> bool:
+    """Whether next to nothing enters the last layer: its bias gets a gradient, its kernel none."""
+    last = window.names[-1]
+    kernel = window.series(last, "gradient_rms", PERSISTS)
+    bias = window.series(last, "signal_gradient_rms", PERSISTS)
+    return len(window.names) > 2 and bool(bias) and median(kernel) < FAINT * median(bias)
+
+
+def _faint(window: Window) -> Verdict:
+    return Verdict(
+        "vanishing",
+        window.names[0],
+        f"{window.now}, next to nothing of the signal arrives at {window.names[-1]}: its bias "
+        f"gets a gradient, its kernel less than {FAINT:g} of that, and no layer moves",
+        "kerasinit.initialize(model)  # gives every layer the scale that keeps the signal",
+    )
 
 
 def _falls_steadily(window: Window) -> bool:
@@ -175,6 +199,28 @@ def slow(window: Window) -> list[Verdict]:
             f"below {lowest:.4g}",
             "model.optimizer.learning_rate = model.optimizer.learning_rate * 10  # and see what "
             "`kerasinit.diagnose(model, x, y)` says",
+        )
+    ]
+
+
+def penalized(window: Window) -> list[Verdict]:
+    """Penalties so large that the model obeys them and not the data."""
+    if window.steps[-1].step < PENALTY_STEPS or window.improves or window.has_started:
+        return []
+    penalties = [step.penalty for step in (window.opening or window.steps)[:PERSISTS]]
+    start, now = window.first_loss, window.loss
+    if start is None or now is None or not penalties:
+        return []
+    first = median(penalties)
+    if first <= max(PENALTY_FACTOR * abs(start), abs(start) + PENALTY_MARGIN):
+        return []
+    return [
+        Verdict(
+            "unexpected_loss",
+            "loss",
+            f"{window.now}, penalties of weights or activations, {first:.3g} of the loss at the "
+            f"start, rule the training: the loss of the data went from {start:.4g} to {now:.4g}",
+            "# make the factor of the regularizer smaller: 1e-4 is usual",
         )
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, STANDARDIZE, Remedy
@@ -11,10 +12,12 @@ from kerasinit.signals._verdict import Verdict
 
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
 FEW_LAYERS_BAND = (1 / 20, 5.0)  # the same for two layers, whose product is as far off as of more
+RESTORED = (0.2, 5.0)  # of the input, again before the next layer
 LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
 LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reach in 10 layers
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
+PENALTY_DROP = 0.9  # of the drop of the loss in the first step
 PENALTY_SHARE = 0.7  # of the gradient's norm: that of the data is as large, at most
 STRONG_PENALTY = 0.05  # factor of an L2 penalty; Keras' own default is 0.01
 TINY = 1e-30  # stands for zero in a logarithm or a divisor
@@ -32,7 +35,8 @@ def bad_scale(signals: Signals) -> Verdict | None:
         for row in signals.layers
         if row.input_rms and not row.is_output and row.weight_norm > 0 and row.has_gain
     ]
-    gains = [(row, gain) for row, gain in gains if gain > 0]
+    restored = _restored(signals.layers)
+    gains = [(row, gain) for row, gain in gains if gain > 0 and row.name not in restored]
     if not gains:
         return None
     mean = math.exp(sum(math.log(gain) for _, gain in gains) / len(gains))
@@ -47,6 +51,20 @@ def bad_scale(signals: Signals) -> Verdict | None:
     else:
         return None
     return Verdict.cured("bad_scale", where, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+
+
+def _restored(rows: tuple[LayerSignals, ...]) -> set[str]:
+    """Linear layers behind which something else sets the scale, as the factor of a sine does."""
+    return {
+        row.name
+        for row, following in pairwise(rows)
+        if row.activation is None
+        and following.input_rms
+        and row.input_rms
+        and row.activation_rms > 0
+        and _within(following.input_rms / row.input_rms, RESTORED)
+        and not _within(following.input_rms / row.activation_rms, RESTORED)
+    }
 
 
 def _within(value: float, band: tuple[float, float]) -> bool:
@@ -121,7 +139,8 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
 def _is_all_penalty(signals: Signals) -> bool:
     """Whether the gradient of the penalties hides that of the data.
 
-    A penalty p of degree 2 in the weights w has a gradient of norm 2 p / |w|, or more.
+    A penalty p of degree 2 in the weights w has a gradient of norm 2 p / |w|, or more. Of others,
+    the first step of the optimizer tells.
     """
     penalty, loss = signals.penalty or 0.0, signals.data_loss or 0.0
     if penalty <= max(LOSS_FACTOR * loss, loss + LOSS_MARGIN):
@@ -131,7 +150,12 @@ def _is_all_penalty(signals: Signals) -> bool:
     gradient = math.hypot(*(row.weight_gradient_norm or 0.0 for row in trained))
     if penalty < STRONG_PENALTY * weights**2:
         return False
-    return 2 * penalty / max(weights, TINY) > PENALTY_SHARE * gradient
+    if 2 * penalty / max(weights, TINY) > PENALTY_SHARE * gradient:
+        return True
+    if signals.updated_loss is None or signals.updated_penalty is None or signals.loss is None:
+        return False
+    drop = signals.loss - signals.updated_loss
+    return drop > 0 and penalty - signals.updated_penalty > PENALTY_DROP * drop
 
 
 def unscaled_input(signals: Signals) -> Verdict | None:
@@ -141,11 +165,18 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         return None
     if SMALL_INPUT <= size <= LARGE_INPUT or size == 0:
         return None
+    where = signals.layers[0].name
+    evidence = (
+        f"the values that enter {where} have an RMS of {size:.3g}; about 1 is what initial weights "
+        "are made for"
+    )
+    if signals.input_count > 1:
+        fix = f"# put keras.layers.Normalization or Rescaling in front of {where}"
+        return Verdict("unscaled_input", "input", evidence, fix)
     return Verdict.cured(
         "unscaled_input",
         "input",
-        f"the values that enter {signals.layers[0].name} have an RMS of {size:.3g}; about 1 is "
-        "what initial weights are made for",
+        evidence,
         Remedy("scale_inputs", STANDARDIZE.format("x")),
         "or put keras.layers.Normalization or Rescaling in front",
     )

@@ -11,6 +11,7 @@ from kerasinit.signals._traits import SYMMETRIC_SHARE, redraw
 from kerasinit.signals._verdict import Verdict
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
+FLAT_FROM = 1.5  # RMS of the pre-activation; tanh is flat from 3 on
 # A ReLU unit of a deep layer is off for all inputs half of the time: 0.5 + 2/sqrt(n).
 DEAD_SIGMAS = 2.0
 
@@ -25,6 +26,10 @@ def symmetric(signals: Signals) -> Verdict | None:
     share = row.duplicate_share or 0.0
     others = f" (and {len(copies) - 1} more layers)" if len(copies) > 1 else ""
     kind = "zero" if row.weight_norm == 0 else "the same"
+    if row.kind == "Embedding":  # whose scale is left to its author
+        evidence = f"{row.units} units of its embeddings are {kind} and stay one unit for ever"
+        fix = "# embeddings_initializer='uniform' draws them"
+        return Verdict("symmetric", row.name, evidence, fix)
     return Verdict.cured(
         "symmetric",
         row.name,
@@ -59,7 +64,10 @@ def saturated(signals: Signals) -> Verdict | None:
         share = row.saturated_share
         if share is None or share <= HALF_OF_UNITS or row.is_output or row.is_gate:
             continue
-        if row.activation is None:
+        size = math.sqrt(row.preactivation_mean_square)
+        if size < FLAT_FROM and row.activation is not None:
+            continue  # a step function is flat everywhere
+        if row.activation is None:  # of a recurrent layer
             return Verdict.cured(
                 "saturated",
                 row.name,
@@ -72,8 +80,7 @@ def saturated(signals: Signals) -> Verdict | None:
                 "saturated",
                 row.name,
                 f"{round(share * row.units)} of {row.units} units of {row.activation} sit in its "
-                f"flat part for almost all inputs (pre-activation RMS "
-                f"{math.sqrt(row.preactivation_mean_square):.3g})",
+                f"flat part for almost all inputs (pre-activation RMS {size:.3g})",
                 *redraw(signals, "gives smaller weights and biases"),
             )
     return None

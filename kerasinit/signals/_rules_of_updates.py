@@ -6,7 +6,8 @@ import math
 from statistics import median
 
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import Remedy
+from kerasinit.signals._remedy import Remedy, RemedyKind
+from kerasinit.signals._rules_of_heads import is_far, unscaled_targets
 from kerasinit.signals._traits import has_learned
 from kerasinit.signals._verdict import Verdict
 
@@ -15,12 +16,16 @@ from kerasinit.signals._verdict import Verdict
 LARGE_UPDATE, SMALL_UPDATE = 1.0, 2e-4
 # The gradient of plain SGD grows by much once the last layers have moved, Adam's steps do not.
 SMALL_GRADIENT_STEP = 1e-6
+# Steps that promise less of the loss, and change few of the weights: 2000 of them are no training.
+SMALL_DROP, FEW_CHANGES = 5e-4, 1e-3
+FAINT = 0.1  # RMS of what enters the last layer
 USUAL_UPDATE = 1e-2  # what the suggested rate aims at
 # Share of the drop of the loss that its gradient promises. A step of rate r along a gradient with
 # curvature c keeps 1 - r c / 2 of it, and gradient descent diverges where the largest curvature,
 # a few times c, is above 2 / r.
 KEPT_DROP = 0.25
 BEYOND_UPDATE = 0.05  # relative update from which that is told: curvature alone harms no one
+WORSE = 0.5  # rise of the loss in a step that changes half of the weights
 TRIFLE = 1e-3  # of the loss: a promised drop of less is lost in rounding
 
 
@@ -52,8 +57,12 @@ def large_updates(signals: Signals) -> Verdict | None:
     promised = signals.promised_drop or 0.0
     is_plain = signals.optimizer == "SGD" and ratio > BEYOND_UPDATE
     beyond = is_plain and promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
-    if not (ratio > LARGE_UPDATE or beyond):
+    is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
+    if not (ratio > LARGE_UPDATE or is_worse or beyond):
         return None
+    far = [head for head in signals.heads if is_far(head)]
+    if far and signals.optimizer == "SGD" and len(signals.heads) == 1:
+        return unscaled_targets(far[0], "squares and steps as large come of it")
     return Verdict.cured(
         "large_updates",
         name,
@@ -67,20 +76,38 @@ def large_updates(signals: Signals) -> Verdict | None:
 def small_updates(signals: Signals) -> Verdict | None:
     """The first step changes nothing to speak of."""
     ratios = _ratios(signals)
-    if not ratios or has_learned(signals) or signals.loss is None:
+    if not ratios or has_learned(signals) or not signals.loss:
         return None
     name, ratio = max(ratios, key=lambda pair: pair[1])
     limit = SMALL_GRADIENT_STEP if signals.optimizer == "SGD" else SMALL_UPDATE
-    if not 0 < ratio < limit:
+    drop = (signals.promised_drop or 0.0) * signals.momentum_gain
+    if (
+        drop < SMALL_DROP * abs(signals.loss)
+        and len(signals.heads) == 1
+        and is_far(signals.heads[0])
+    ):
+        steps = f"{signals.optimizer} at {signals.learning_rate:.3g} would take thousands of steps"
+        return unscaled_targets(signals.heads[0], f"{steps} to get there")
+    promises_little = ratio < FEW_CHANGES and drop < SMALL_DROP * abs(signals.loss)
+    if signals.optimizer == "SGD":
+        promises_little = promises_little and not _is_faint(signals)
+    if not (0 < ratio < limit or (ratio > 0 and promises_little)):
         return None
     return Verdict.cured(
         "small_updates",
         name,
         f"the first step of {signals.optimizer} at {signals.learning_rate:.3g} changes no layer by "
-        f"more than {ratio:.1e} of its weights: it takes {1 / ratio:.0e} of them to renew one",
+        f"more than {ratio:.1e} of its weights, and promises {_percent(drop / abs(signals.loss))} "
+        "of the loss",
         _rate(signals, ratio),
         "changes the weights by about 1 % in a step",
     )
+
+
+def _is_faint(signals: Signals) -> bool:
+    """Whether the signal fades on its way up: then gradients grow once the last layers move."""
+    size = signals.layers[-1].input_rms
+    return size is not None and size < FAINT
 
 
 def _ratios(signals: Signals) -> list[tuple[str, float]]:
@@ -95,8 +122,9 @@ def _ratios(signals: Signals) -> list[tuple[str, float]]:
 def _rate(signals: Signals, ratio: float) -> Remedy:
     """A round rate whose first step would be of the usual size."""
     wanted = (signals.learning_rate or 0.0) * USUAL_UPDATE / ratio
-    return Remedy("learning_rate", 10.0 ** round(math.log10(max(wanted, 1e-8))))
+    kind: RemedyKind = "constant_rate" if signals.is_scheduled else "learning_rate"
+    return Remedy(kind, 10.0 ** round(math.log10(max(wanted, 1e-8))))
 
 
 def _percent(ratio: float) -> str:
-    return f"{100 * ratio:.3g} %"
+    return f"{100 * ratio:.2g} %" if ratio < 1 else f"{100 * ratio:.3g} %"

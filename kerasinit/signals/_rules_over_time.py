@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from statistics import geometric_mean, median
 
+from kerasinit.signals._remedy import Remedy
 from kerasinit.signals._rules_at_once import SPIKE
 from kerasinit.signals._rules_of_progress import LOWER, PERSISTS
 from kerasinit.signals._training_steps import WARM_UP, Window
@@ -59,6 +60,8 @@ def zero_gradient(window: Window) -> list[Verdict]:
         below = window.names[: window.names.index(name)]
         if window.improves and not set(below) <= set(zeros):
             continue  # it blocks nothing, as one head of several whose gradients cancel
+        if all(step.norm_samples == 1 for step in window.steps[-PERSISTS:]):
+            return [_single_sample(window, name)]
         return [
             Verdict(
                 "zero_gradient",
@@ -71,9 +74,33 @@ def zero_gradient(window: Window) -> list[Verdict]:
     return []
 
 
+def _single_sample(window: Window, name: str) -> Verdict:
+    evidence = (
+        f"{window.now}, no gradient arrives here, and batches hold one sample: a "
+        "BatchNormalization makes the same of every input then"
+    )
+    return Verdict.cured(
+        "single_sample",
+        name,
+        evidence,
+        Remedy("batch_size", 32),
+        "or LayerNormalization instead, which needs no batch",
+    )
+
+
 def _stays_zero(window: Window, name: str, field: str) -> bool:
     values = window.series(name, field, PERSISTS)
     return bool(values) and not any(values)
+
+
+def _is_cut(window: Window, name: str) -> bool:
+    """Whether a layer gets no gradient though a signal goes up from it: it is not dead."""
+    if not _stays_zero(window, name, "gradient_rms"):
+        return False
+    for above in window.names[window.names.index(name) + 1 :]:
+        if window.series(above, "idle_share", PERSISTS) != [1.0] * PERSISTS:
+            return not _stays_zero(window, above, "gradient_rms")
+    return False
 
 
 def _dead_layers(window: Window) -> list[str]:
@@ -168,6 +195,8 @@ def dead_units(window: Window) -> list[Verdict]:
         return probed
     for name in window.names[:-1]:
         shares = window.series(name, "idle_share", PERSISTS)
+        if _is_cut(window, name):
+            continue
         if (
             shares
             and min(shares) > IDLE

@@ -189,13 +189,17 @@ class ForwardPass:
             self.calls[-1].normalized = True
 
 
+def layer_name(model: Any, layer: Any) -> str:
+    """Path of a layer in its model."""
+    return str((layer.path or layer.name).removeprefix(f"{model.name}/"))
+
+
 def call_names(model: Any, calls: Sequence[WatchedCall]) -> tuple[str, ...]:
     """A name for each call: the path of its layer, and its number where the layer is shared."""
     times: Counter[str] = Counter()
     names = []
     for call in calls:
-        layer = call.watched.layer
-        name = (layer.path or layer.name).removeprefix(f"{model.name}/")
+        name = layer_name(model, call.watched.layer)
         times[name] += 1
         names.append(name if times[name] == 1 else f"{name} (call {times[name]})")
     return tuple(names)

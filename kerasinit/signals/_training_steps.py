@@ -31,6 +31,10 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
         saturated_share: Share of units with a vanished derivative, in 0..1; None if not probed.
         idle_share: Share of units whose bias got a gradient of exactly 0; None without a bias.
         zero_share: Share of the entries of the kernel's gradient that are exactly 0.
+
+    Example:
+        >>> LayerStep("dense", gradient_rms=0.01, weight_rms=0.1).non_finite
+        0
     """
 
     name: str
@@ -51,16 +55,26 @@ class TrainingStep:
 
     Args:
         step: Number of the step since training began.
-        loss: Training loss of the step (or Keras' running mean of it); None if unknown.
+        loss: Training loss of the step (or Keras' running mean of it), without its penalties; None
+            if unknown.
         layers: Trainable weighted layers, in execution order where it is known, else in the
             order of `model.layers`.
         overflow: True if loss scaling dropped this step because half precision overflowed.
+        penalty: Part of the training loss that the targets have no part in.
+        norm_samples: Samples that a normalization over the batch saw; None if there is none.
+
+    Example:
+        >>> layer = LayerStep("dense", gradient_rms=0.01, weight_rms=0.1)
+        >>> TrainingStep(step=7, loss=0.5, layers=(layer,)).overflow
+        False
     """
 
     step: int
     loss: float | None
     layers: tuple[LayerStep, ...]
     overflow: bool = False
+    penalty: float = 0.0
+    norm_samples: int | None = None
 
     @cached_property
     def gradient_size(self) -> float:

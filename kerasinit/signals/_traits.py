@@ -38,7 +38,7 @@ def has_learned(signals: Signals) -> bool:
 def starts_at_zero(rows: tuple[LayerSignals, ...]) -> bool:
     """Whether a layer is zero on purpose: it gets a gradient itself, so it leaves zero at once."""
     return any(
-        row.weight_norm == 0
+        (row.weight_norm == 0 or (not row.has_gain and row.preactivation_mean_square == 0))
         and (row.weight_gradient_norm or 0.0) > 0
         and (row.is_output or (row.duplicate_share or 0.0) < SYMMETRIC_SHARE)
         for row in rows

@@ -65,6 +65,14 @@ def unit_shares(
 
     Source: thresholds of SageMaker Debugger's DeadRelu (per unit, all samples) and of the
     derivative form of its SaturatedActivation.
+
+    Example:
+        >>> from keras import ops
+        >>> values = np.array([[[-1.0, 2.0], [-2.0, 3.0]]])  # one model, two samples, two units
+        >>> relu = ActivationShape(has_off_state=True, bounded=False)
+        >>> dead, saturated = unit_shares(values, np.where(values > 0, 1.0, 0.0), relu)
+        >>> float(dead[0]), float(saturated[0])
+        (0.5, 0.0)
     """
     namespace: Any = np if isinstance(preactivation, np.ndarray) else ops
     samples = tuple(range(1, len(preactivation.shape) - 1))
@@ -128,20 +136,22 @@ def duplicate_share(
         return np.zeros(replicas)
     largest = np.asarray(largest_gradient, "float64")
     floor = np.where(np.isfinite(largest), CANCELLED * largest, 0.0)
-    columns = [kernel.astype("float64"), kernel_gradient.astype("float64")]
-    scales = [np.sqrt(np.einsum("riu,riu->r", c, c) / (rows * units)) for c in columns]
+    columns = [kernel, kernel_gradient]
+    scales = [np.sqrt(np.square(c, dtype="float64").mean(axis=(1, 2))) for c in columns]
     known = np.isfinite(scales[0]) & np.isfinite(scales[1])
     scales = [np.where(known & (s > 0), s, 1.0) for s in (scales[0], np.maximum(scales[1], floor))]
     # Equal columns have equal projections: after sorting by them, copies are neighbours.
     direction = np.random.default_rng(0).standard_normal(rows) / np.sqrt(rows)
-    keys = [direction @ c / s[:, None] for c, s in zip(columns, scales, strict=True)]
+    keys = [
+        direction.astype(c.dtype) @ c / s[:, None] for c, s in zip(columns, scales, strict=True)
+    ]
     order = np.lexsort([np.round(key, 4) for key in reversed(keys)])
     gaps = [np.abs(np.diff(np.take_along_axis(key, order, axis=1))) for key in keys]
     near = 2 * SAME * np.sqrt(rows)  # twice the difference that copies can make
     same = (gaps[0] < near) & (gaps[1] < near) & known[:, None]
     for replica in np.flatnonzero(same.any(axis=1)):
         for c, s in zip(columns, scales, strict=True):
-            steps = np.diff(c[replica][:, order[replica]], axis=1)
+            steps = np.diff(c[replica][:, order[replica]].astype("float64"), axis=1)
             same[replica] &= np.sqrt(np.mean(np.square(steps), axis=0)) < SAME * s[replica]
     copies = np.zeros((replicas, units), bool)
     copies[:, 1:] |= same

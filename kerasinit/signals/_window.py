@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kerasinit.signals._rules_at_once import all_overflow, non_finite, spike
-from kerasinit.signals._rules_of_progress import large_updates, runaway, slow, small_updates
+from kerasinit.signals._rules_of_progress import (
+    large_updates,
+    penalized,
+    runaway,
+    slow,
+    small_updates,
+)
 from kerasinit.signals._rules_over_time import (
     dead_units,
     exploding,
@@ -72,6 +78,7 @@ def judge_window(
 RULES: tuple[Callable[[Window], list[Verdict]], ...] = (
     symmetric,
     large_updates,
+    penalized,
     exploding_rule,
     zero_gradient,
     vanishing,
@@ -87,8 +94,17 @@ RULES: tuple[Callable[[Window], list[Verdict]], ...] = (
 EXPLAINS = {
     "symmetric": ("zero_gradient", "vanishing", "dead_units", "small_updates", "slow"),
     "large_updates": ("exploding", "zero_gradient", "vanishing", "spike", "slow", "small_updates"),
+    "unexpected_loss": (
+        "zero_gradient",
+        "vanishing",
+        "dead_units",
+        "saturated",
+        "small_updates",
+        "slow",
+    ),
     "exploding": ("spike",),
     "zero_gradient": ("vanishing", "small_updates", "slow"),
+    "single_sample": ("vanishing", "dead_units", "small_updates", "slow"),
     "vanishing": ("small_updates", "slow"),
     "dead_units": ("zero_gradient", "vanishing", "small_updates", "slow"),
     "saturated": ("slow",),

@@ -64,3 +64,27 @@ def test_numbers_at_the_ends_of_float32_are_judged(train_by, size):
     train_by(stats, np.full((4, 3), size), np.full((2, 2), size), steps=6)
     for row in stats.history:
         assert row["grad_norm"] == pytest.approx(size * 4, rel=1e-6)
+
+
+def test_a_training_is_judged_by_the_loss_of_the_data():
+    regularizer = keras.regularizers.L2(0.5)
+    inner = keras.layers.Dense(4, kernel_regularizer=regularizer, activity_regularizer="l2")
+    model = keras.Sequential([keras.Input((3,)), inner, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+    seen = []
+
+    class Window(GradientStats):
+        """Keeps what the last record tells the rules."""
+
+        def on_train_end(self, logs=None):
+            super().on_train_end(logs)
+            seen.extend(record.training_step() for record in self.history._records)
+
+    model.fit(x, y, epochs=1, verbose=0, callbacks=[Window()])
+    whole = float(model.evaluate(x, y, verbose=0))
+    data = float(np.mean((ops.convert_to_numpy(model(x)) - 1) ** 2))
+    penalties = [float(ops.convert_to_numpy(one)) for one in model.losses]
+    known = whole - data if keras.backend.backend() != "jax" else penalties[-1]
+    assert seen[0].penalty == pytest.approx(known, rel=1e-4)
+    assert seen[0].loss == pytest.approx(whole - known, rel=1e-4)

@@ -75,7 +75,7 @@ def test_a_schedule_stays_and_is_said_so():
     schedule = keras.optimizers.schedules.CosineDecay(0.5, 100)
     model = classifier(optimizer=keras.optimizers.SGD(schedule))
     prepared = kerasinit.prepare(model, X, CLASSES)
-    assert "follows a CosineDecay" in prepared.notes[0]
+    assert "follows a schedule (CosineDecay)" in prepared.notes[0]
     assert model.optimizer.get_config()["learning_rate"]["class_name"] == "CosineDecay"
 
 

@@ -72,7 +72,8 @@ def test_what_is_not_finite_is_a_gap(page_of_rows):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "word"), [(1e-6, "vanishing"), (0.5, "even"), (1e6, "exploding")]
+    ("ratio", "word"),
+    [(1e-6, "vanishing"), (0.023, "fading"), (0.5, "even"), (40, "growing"), (1e6, "exploding")],
 )
 def test_summary_names_what_happens_over_depth(page_of_rows, ratio, word):
     assert f"(b): {word}.</p>" in page_of_rows([row(0, {"a": ratio, "b": 1.0})]).text

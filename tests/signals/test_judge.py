@@ -127,7 +127,7 @@ def test_one_layer_of_the_wrong_scale_is_found(zoo):
 
 
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # the fault under test
-def test_a_softmax_over_one_unit_has_no_gradient(zoo):
+def test_a_softmax_over_one_unit_is_constant(zoo):
     model = keras.Sequential(
         [
             keras.Input((zoo.FEATURES,)),
@@ -138,7 +138,7 @@ def test_a_softmax_over_one_unit_has_no_gradient(zoo):
     model.compile("sgd", "mse")
     x, y = zoo.data()
     first, *_ = judge(measure(model, x, y % 2))
-    assert (first.cause, first.where) == ("zero_gradient", "head")
+    assert (first.cause, first.where) == ("constant_output", "head")
     assert "sigmoid" in first.fix
 
 

@@ -257,3 +257,31 @@ def test_any_numbers_give_verdicts_and_no_error(rows):
     ]
     found = causes(window)
     assert set(found) <= set(TRAINING_CAUSES)
+
+
+def penalized(penalty, loss, start=100):
+    return [
+        dataclasses.replace(step, penalty=penalty)
+        for step in steps(start=start, loss=lambda i: loss)
+    ]
+
+
+@pytest.mark.parametrize(("penalty", "found"), [(40.0, ["unexpected_loss"]), (2.0, [])])
+def test_a_penalty_that_rules_the_training_is_named(penalty, found):
+    opening = penalized(penalty, 2.3, start=0)
+    assert causes(penalized(penalty / 10, 2.3), opening=opening)[:1] == found
+
+
+def test_a_cut_gradient_under_batches_of_one_is_their_fault():
+    cut = {"gradient_rms": lambda i, k: 0.0 if k < 3 else 1e-3, "idle_share": lambda i, k: k < 3}
+    found = {}
+    for samples in (None, 1, 32):
+        window = [dataclasses.replace(step, norm_samples=samples) for step in steps(**cut)]
+        found[samples] = causes(window)
+    assert found == {None: ["zero_gradient"], 1: ["single_sample"], 32: ["zero_gradient"]}
+
+
+def test_small_steps_behind_a_signal_that_fades_are_no_matter_of_the_rate():
+    faint = {"gradient_rms": 1e-6, "update_ratio": 1e-6, "signal_gradient_rms": 1e-2}
+    assert causes(steps(**faint)) == ["vanishing"]
+    assert causes(steps(**faint | {"signal_gradient_rms": 1e-5})) == ["small_updates"]

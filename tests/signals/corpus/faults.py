@@ -145,11 +145,6 @@ def loss(value: Any) -> Change:
     return change
 
 
-def sums(case: Case) -> None:
-    case.loss = keras.losses.get(case.loss)
-    case.loss.reduction = "sum"
-
-
 def rate(factor: float, optimizer: Any = None, base: float | None = None) -> Change:
     def change(case: Case) -> None:
         case.rate = (base or case.rate) * factor
@@ -250,6 +245,7 @@ CLASSES = (
 )
 BINARY = ("mlp_binary", "critic", "siamese", "gru_words")
 NUMBERS = ("mlp_regression", "lstm", "autoencoder", "dueling", "wide_and_deep", "gated", "tied")
+HEADED = tuple(name for name in NUMBERS[:5] if name != "dueling")  # whose output is a sum
 TRAINED = (
     "mlp_classes",
     "mlp_regression",
@@ -323,18 +319,17 @@ FAULTS = (
     Fault(
         "output/sigmoid",
         BAD_LOSS,
-        NUMBERS[:5],
+        HEADED,
         rescaled_targets(4.0, 15.0),
         knobs=Knobs(output="sigmoid"),
     ),
     Fault(
         "output/relu",
         (*BAD_LOSS, "dead_units", "zero_gradient"),
-        NUMBERS[:5],
+        HEADED,
         rescaled_targets(1.0, -6.0),
         knobs=Knobs(output="relu"),
     ),
-    Fault("sum", ("unexpected_loss",), TRAINED[::3], sums),
     Fault("penalty/1", ("unexpected_loss",), TRAINED[::3], penalized(1.0)),
     Fault("frozen", ("not_trainable",), TRAINED[::3], frozen),
     Fault("blocked", ("zero_gradient",), DENSE[::3], knobs=Knobs(blocked=True)),

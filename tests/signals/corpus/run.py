@@ -10,6 +10,7 @@ import argparse
 import fnmatch
 import json
 import os
+import random
 import time
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def main() -> None:
         if arguments.part in ("all", "held" if program.held else "open")
         and fnmatch.fnmatch(program.name, arguments.only)
     ]
+    random.Random(0).shuffle(chosen)  # so that a run that is cut short is a fair sample
     if arguments.command == "label":
         label(chosen, arguments.seconds)
     else:
