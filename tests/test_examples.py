@@ -21,6 +21,8 @@ LESSONS = {
     "transformer": r"Keras' own, ([\d.]+); .*: ([\d.]+)\.",
 }
 
+LESSON_NAMES = {path.stem for path in (EXAMPLES / "lessons").glob("[a-z]*.py")} - {"lesson"}
+
 pytestmark = pytest.mark.skipif(
     keras.config.backend() != "tensorflow",
     reason="the examples run once, on the default backend; the rooms are tested on all three",
@@ -84,17 +86,22 @@ def test_own_initializer_tames_the_branches_and_survives_a_save(tmp_path):
     assert "Loaded with: {'branch': 0.1, 'seed': 1}" in text
 
 
-def test_every_lesson_draws_its_picture_and_its_conclusion(tmp_path):
-    text = output_of("lessons", "--out", str(tmp_path), cwd=tmp_path)
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory):
+    """What all lessons printed, and the folder of their pages: they train once."""
+    folder = tmp_path_factory.mktemp("lessons")
+    return output_of("lessons", "--out", str(folder), cwd=folder), folder
+
+
+def test_every_lesson_draws_its_picture_and_its_conclusion(lessons):
+    text, folder = lessons
     said = {}
     for part in text.split("\n=== ")[1:]:
         *_, conclusion, picture, _ = part.strip().splitlines()
         name = part.partition(":")[0]
         assert picture.endswith(f"{name}.html")
-        assert (tmp_path / f"{name}.html").stat().st_size > 5e3
         said[name] = conclusion
-    modules = {path.stem for path in (EXAMPLES / "lessons").glob("[a-z]*.py")} - {"lesson"}
-    assert said.keys() == modules
+    assert said.keys() == LESSON_NAMES == {page.stem for page in folder.glob("*.html")}
     for name, sentence in LESSONS.items():
         found = re.search(sentence, said[name])
         assert found, said[name]
@@ -102,7 +109,29 @@ def test_every_lesson_draws_its_picture_and_its_conclusion(tmp_path):
         assert low < 0.5 * high, said[name]
     assert said["zeros"].startswith("Zeros: relu and tanh did not move at all.")
     assert "the 12 units stay 1:" in said["zeros"]
+    assert "From initialize(model) they are 12." in said["zeros"]
     assert "still 1 unit" in said["constant"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", sorted(LESSON_NAMES))
+def test_the_page_of_a_lesson_is_drawn_offline(lessons, browser, name):
+    context = browser.new_context(offline=True, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    errors, requests = [], []
+    page.on("console", lambda told: errors.append(told.text) if told.type != "log" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((lessons[1] / f"{name}.html").as_uri())
+    page.wait_for_selector(
+        ".cartesianlayer :is(.trace, image, .points)", state="attached", timeout=60_000
+    )
+    assert page.locator("h1").inner_text() == page.title() != ""
+    assert page.locator("pre").inner_text().strip() in lessons[0]
+    assert all(url.startswith(("file:", "blob:", "data:")) for url in requests)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert errors == []
+    context.close()
 
 
 def test_the_notebook_runs_from_top_to_bottom():

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 
@@ -88,15 +89,32 @@ def test_a_misspelt_name_is_an_error_with_the_near_name():
     assert "no attribute 'initialise'. Did you mean: 'initialize'?" in run.stderr
 
 
-def public_functions():
+def public(kind):
     for room in ROOMS:
         module = importlib.import_module(f"kerasinit.{room}")
         for name in module.__all__:
-            if inspect.isfunction(found := getattr(module, name)):
+            if kind(found := getattr(module, name)):
                 yield pytest.param(found, id=f"{room}.{name}")
 
 
-@pytest.mark.parametrize("function", list(public_functions()))
+def arguments_of(thing):
+    try:
+        found = inspect.signature(thing).parameters.values()
+    except ValueError:  # a class in C: of a `TypedDict` its keys
+        return list(thing.__annotations__)
+    return [one.name for one in found if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+
+
+@pytest.mark.parametrize("thing", [*public(inspect.isclass), *public(inspect.isfunction)])
+def test_help_writes_out_the_arguments_and_has_an_example(thing):
+    text = inspect.getdoc(thing)
+    described = re.findall(r"^ +([\w, ]+):", text, flags=re.MULTILINE)
+    names = {name for line in described for name in line.split(", ")}
+    assert [name for name in arguments_of(thing) if name not in names] == []
+    assert ">>>" in text or "```python" in text
+
+
+@pytest.mark.parametrize("function", list(public(inspect.isfunction)))
 def test_a_public_function_says_what_it_takes_and_gives(function):
     signature = inspect.signature(function)
     assert function.__doc__

@@ -84,6 +84,12 @@ def test_an_initializer_shows_its_gain_its_seed_and_what_is_not_usual(text):
     assert repr(INITIALIZERS[text]()) == text
 
 
+def test_a_notebook_shows_an_initializer_and_what_it_is_for():
+    text = kerasinit.HeNormal(gain=keras.layers.LeakyReLU(0.1))._repr_html_()
+    assert text.startswith("<code>HeNormal(gain=LeakyReLU(...), seed=None)</code>")
+    assert "keep the forward signal" in text
+
+
 def test_an_initializer_with_a_config_of_its_own_has_a_repr():
     class Own(kerasinit.LayerInitializer):
         def __init__(self, scale):

@@ -39,7 +39,7 @@ def ranks(start: object) -> tuple[list[int], float]:
 
 def lesson() -> Lesson:
     """The rank over the epochs, from a constant and from random weights."""
-    picture = panels("Rank of the second kernel, 32 x 32")
+    picture = panels(f"Rank of the second kernel, {UNITS} x {UNITS}, while it trains")
     text, ends = [], {}
     for place, (name, start) in enumerate(STARTS.items()):
         found, accuracy = ranks(start)

@@ -5,7 +5,7 @@ python examples/lessons/depth.py [FOLDER]
 
 from statistics import median
 
-from lesson import Lesson, line, panels, show, trained
+from lesson import Lesson, line, panels, powers, show, trained
 
 STARTS = {
     "glorot_uniform": "glorot_uniform",
@@ -21,7 +21,7 @@ def lesson() -> Lesson:
         STARTS, activations=("relu",), depths=DEPTHS, widths=(32,), epochs=8, seeds=3,
         learning_rates=(0.02,),
     )  # fmt: skip
-    picture = panels("Accuracy by depth, relu", "Gradient of the first layer over that of the last")
+    picture = panels("Accuracy by depth, relu", "First gradient / last gradient")
     text = [f"{'':20}" + "".join(f"{depth:>4} layers" for depth in DEPTHS)]
     ends = {}
     for color, name in zip((2, 4, 7), STARTS, strict=True):
@@ -34,7 +34,9 @@ def lesson() -> Lesson:
         line(picture, DEPTHS, ratios, name, color=color, col=2)
         ends[name] = shares
         text.append(f"{name:20}" + "".join(f"{share:>11.2f}" for share in shares))
-    picture.update_xaxes(title="hidden layers").update_yaxes(type="log", row=1, col=2)
+    picture.update_xaxes(title="hidden layers", tickvals=DEPTHS)
+    picture.update_yaxes(title="validation accuracy", rangemode="tozero", row=1, col=1)
+    powers(picture, col=2)
     shallow = min(shares[0] for shares in ends.values())
     deep = ", ".join(f"{shares[-1]:.2f} from {name}" for name, shares in ends.items())
     text.append(f"With {DEPTHS[0]} layers every start reaches {shallow:.2f}; with {DEPTHS[-1]}, "

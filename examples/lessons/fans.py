@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from lesson import Lesson, line, panels, show
+from lesson import Lesson, line, panels, powers, show
 
 import kerasinit  # noqa: F401 - tells Keras its names
 
@@ -84,11 +84,12 @@ def lesson() -> Lesson:
         lost[name] = theirs[-1], ours[-1]
         formula = case.starts[1].removeprefix("kerasinit>").removesuffix("Normal")
         text.append(f"{name:22}{formula:>8}{case.depth:>7}{theirs[-1]:>12.1e}{ours[-1]:>10.2f}")
-    picture.update_yaxes(type="log", exponentformat="power")
+    powers(picture)
+    picture.update_xaxes(title="layer").update_yaxes(title="RMS of the signal", row=1, col=1)
     worst = min(lost, key=lost.__getitem__)
     text.append(
         f"The worst is {worst}: of a signal of 1, {CASES[worst].depth} layers leave "
-        f"{lost[worst][0]:.0e} with the fans of its shape, {lost[worst][1]:.1f} with its own."
+        f"{lost[worst][0]:.0e} with the fans of its shape, {lost[worst][1]:.1g} with its own."
     )
     return Lesson(picture, "\n".join(text))
 

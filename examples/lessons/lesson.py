@@ -1,6 +1,7 @@
 """What the lessons share: trainings of a grid, pictures, and how a lesson is shown."""
 
 import html
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +20,13 @@ PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-body {{ font-family: system-ui, sans-serif; max-width: 1320px; margin: 2rem auto; padding: 0 1rem }}
+body {{ font-family: system-ui, sans-serif; max-width: 1320px; margin: 1rem auto; padding: 0 1rem }}
 h1 {{ font-size: 1.4rem }}
-div, pre {{ overflow-x: auto }}
+.picture {{ overflow-x: auto; max-width: 100% }}
+pre {{ white-space: pre-wrap }}
 </style>
 <h1>{title}</h1>
-{plot}
+<div class="picture">{plot}</div>
 <pre>{text}</pre>
 </html>
 """
@@ -58,7 +60,10 @@ def trained(starts: dict[str, object], **spec: object) -> list[Replica]:
 def panels(*titles: str, **options: object) -> go.Figure:
     """Empty panels side by side."""
     figure = make_subplots(rows=1, cols=len(titles), subplot_titles=titles, **options)
-    return figure.update_layout(template="plotly_white", width=430 * len(titles), height=430)
+    return figure.update_layout(
+        template="plotly_white", width=max(560, min(430 * len(titles), 1280)), height=400,
+        margin={"l": 60, "r": 20, "t": 60, "b": 90}, legend={"orientation": "h", "y": -0.25},
+    )  # fmt: skip
 
 
 def line(figure: go.Figure, x: object, y: object, name: str, *, color: int, col: int = 1) -> None:
@@ -69,6 +74,16 @@ def line(figure: go.Figure, x: object, y: object, name: str, *, color: int, col:
         mode="lines+markers", marker={"size": 5},
         line={"color": COLORS[color % len(COLORS)]}, row=1, col=col,
     )  # fmt: skip
+
+
+def powers(figure: go.Figure, axis: str = "y", *, col: int | None = None) -> None:
+    """Makes an axis of one panel, or of all, logarithmic, with ticks at powers of ten."""
+    name = axis if col in (None, 1) else f"{axis}{col}"
+    traces = [t for t in figure.data if col is None or (t[f"{axis}axis"] or axis) == name]
+    values = [value for trace in traces for value in trace[axis] if value > 0]
+    step = math.ceil(math.log10(max(values) / min(values)) / 8)
+    update = {"x": figure.update_xaxes, "y": figure.update_yaxes}[axis]
+    update(type="log", exponentformat="power", dtick=max(1, step), row=col and 1, col=col)
 
 
 def show(make: Callable[[], Lesson], folder: str | Path | None = None) -> None:

@@ -42,14 +42,16 @@ def lesson() -> Lesson:
         picture.add_histogram(
             x=kernel.ravel(), nbinsx=60, showlegend=False, marker_color="#4e79a7", row=1, col=column
         )
-    picture.update_layout(title="Weights of the first layer")
+    picture.update_xaxes(title="weight of the first layer")
+    picture.update_yaxes(title="how many", row=1, col=1)
     changed = sum(row.changed for row in plan.rows)
     equal = float(np.abs(loaded - swapped).max())
     text = (
         f"built std {built.std():.4f}, swapped {swapped.std():.4f}, loaded {loaded.std():.4f}\n"
         f"reset(model, seed=1) twice gives the same weights: {same}\n"
         f"One call swapped {changed} variables; a saved file brings them back (largest difference "
-        f"{equal:g}), and names kerasinit {config.count('kerasinit')} times once it is portable."
+        f"{equal:g}); after portable(model) the file names kerasinit {config.count('kerasinit')} "
+        "times."
     )
     return Lesson(picture, text)
 

@@ -39,11 +39,14 @@ def lesson() -> Lesson:
             marker={"size": 3, "color": ("#e15759", "#59a14f")[column - 1]}, row=1, col=column,
         )  # fmt: skip
         text.append(f"{name:28} correlation of two layers {found[name]:+.2f}")
-    picture.update_layout(title="Weights of layer 2 against those of layer 1")
+    picture.update_xaxes(title="weight of layer 1").update_yaxes(title="same weight of layer 2")
     theirs, ours = found.values()
+    first, again = (kernels(kerasinit.initializers.HeNormal(seed=1)) for _ in range(2))
+    same = sum(np.array_equal(*pair) for pair in zip(first, again, strict=True))
     text.append(
         f"Sharing Keras' instance makes layers {theirs:.0%} alike; ours folds the layer's path "
-        f"into the seed ({ours:+.2f}) and still repeats the model exactly."
+        f"into the seed ({ours:+.2f}), and {same} of {len(again)} kernels of a second model from "
+        "that seed are the same as the first one's."
     )
     return Lesson(picture, "\n".join(text))
 

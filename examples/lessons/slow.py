@@ -22,7 +22,7 @@ def lesson() -> Lesson:
         STARTS, activations=("tanh",), depths=(5,), widths=(32,), epochs=EPOCHS, seeds=3,
         learning_rates=(0.01,), target=TARGET,
     )  # fmt: skip
-    picture = panels("Training loss", "Validation accuracy")
+    picture = panels("Training loss, tanh, 5 layers", "Validation accuracy")
     text, epochs = [f"{'':20}epoch that reaches {TARGET:.0%}"], {}
     for color, name in zip((1, 2, 4, 7), STARTS, strict=True):
         mine = [r for r in replicas if r.initializer == name]

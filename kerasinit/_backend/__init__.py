@@ -23,8 +23,10 @@ from kerasinit._backend._keras import (
 from kerasinit._backend._keras_building import layers_of_same_model
 from kerasinit._backend._keras_graphs import (
     functional_ends,
+    given_to,
     graph_calls,
     is_graph_model,
+    plain_call,
     symbolic_calls,
     symbolic_tensors,
 )
@@ -39,6 +41,7 @@ from kerasinit._backend._keras_training import (
 )
 from kerasinit._backend._optimizers import accumulation_steps, loss_scaling, pure_optimizer
 from kerasinit._backend._protocol import Backend, Training
+from kerasinit._backend._raw_calls import RawCall
 from kerasinit._backend._replaced import replaced
 
 
@@ -77,6 +80,7 @@ maps_convolutions_well = _backend.maps_convolutions_well
 over_replicas = _backend.over_replicas
 parts_of = _backend.parts_of
 quietly = _backend.quietly
+raw_calls = _backend.raw_calls
 run_for_shapes = _backend.run_for_shapes
 run_once = _backend.run_once
 same_random_state = _backend.same_random_state
@@ -100,6 +104,7 @@ waits_for_steps = _backend.waits_for_steps
 
 __all__ = [
     "Backend",
+    "RawCall",
     "Training",
     "accumulation_steps",
     "assign_rows",
@@ -117,6 +122,7 @@ __all__ = [
     "evaluate",
     "flat_layers",
     "functional_ends",
+    "given_to",
     "gradient",
     "gradients_of",
     "graph_calls",
@@ -140,8 +146,10 @@ __all__ = [
     "own_variables",
     "packed",
     "parts_of",
+    "plain_call",
     "pure_optimizer",
     "quietly",
+    "raw_calls",
     "replaced",
     "run_for_shapes",
     "run_once",

@@ -215,7 +215,7 @@ def declared_initializers(layer: Any) -> list[Any] | None:
     _write(WAITING, [])
     try:
         with keras.StatelessScope(initialize_variables=False):
-            copy = type(layer).from_config(layer.get_config())
+            copy = _remade(layer)
             if not copy.built:
                 copy.build_from_config(layer.get_build_config())
             made = own_variables(copy)
@@ -227,6 +227,17 @@ def declared_initializers(layer: Any) -> list[Any] | None:
     if [tuple(v.shape) for v in made] != [tuple(v.shape) for v in own_variables(layer)]:
         return None
     return initializers
+
+
+def _remade(layer: Any) -> Any:
+    """A layer like `layer`, from its config, or from the arguments that Keras recorded.
+
+    A constructor may take fewer arguments than Keras puts into the config (`trainable`, `dtype`).
+    """
+    try:
+        return type(layer).from_config(layer.get_config())
+    except Exception:  # noqa: BLE001 - the code of any custom layer runs here
+        return type(layer)(**automatic_config(layer))
 
 
 def build_shapes(layer: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 import keras
 
 from kerasinit._backend._keras import missing
+from kerasinit._backend._keras_tensors import willing_tensors
+from kerasinit._backend._raw_calls import RawCall
 
 
 def is_graph_model(layer: Any) -> bool:
@@ -57,12 +59,25 @@ def graph_calls(inputs: Any, outputs: Any) -> list[tuple[Any, Any, list[Any], li
     ]
 
 
+def given_to(operation: Any, arguments: Any) -> list[Any]:
+    """Everything, in a flat list, that a call in a graph was given, constants included."""
+    if isinstance(operation, RawCall):
+        return operation.given
+    return keras.tree.flatten((arguments.args, arguments.kwargs))
+
+
+def plain_call(layer: Any) -> Any:
+    """The `call` of a layer, without a decorator that compiles it."""
+    call = layer.call
+    return getattr(call, "python_function", None) or call
+
+
 @contextlib.contextmanager
 def symbolic_calls(layers: list[Any]) -> Iterator[None]:
     """Lets `layers` be called symbolically in the body, and takes back the nodes of those calls.
 
-    Two things that work on numbers are no error here: a layer that returns something beside its
-    tensors (a bias that is None), and one whose shape rule does not fit its `call`.
+    What works on numbers is no error here: a layer that returns something beside its tensors (a
+    bias that is None), one whose shape rule does not fit its `call`, a weight times a tensor.
 
     Reads `Operation._inbound_nodes` and `Operation._outbound_nodes`; where they are missing, the
     nodes stay, which only takes memory.
@@ -73,7 +88,7 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
     for layer in layers:
         vars(layer)["compute_output_spec"] = functools.partial(_output_spec, layer)
     try:
-        with _nodes_of_tensors():
+        with _nodes_of_tensors(), willing_tensors():
             yield
     finally:
         for layer in layers:
@@ -83,14 +98,30 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
 
 
 def _output_spec(layer: Any, *args: Any, **kwargs: Any) -> Any:
-    """What a call of `layer` returns: of a layer of Keras by its shape rule, else by its `call`."""
+    """What a call of `layer` returns: of a layer of Keras by its shape rule, else by its `call`.
+
+    Also of a layer of Keras by its `call`, where its rule forgets a size that the inputs have.
+    """
     rules = [type(layer).compute_output_spec, keras.Operation.compute_output_spec]
-    if type(layer).__module__.partition(".")[0] != "keras":
+    is_foreign = type(layer).__module__.partition(".")[0] != "keras"
+    if is_foreign:
         rules.reverse()
     try:
-        return rules[0](layer, *args, **kwargs)
-    except Exception:  # noqa: BLE001 - the code of any layer runs here
-        return rules[1](layer, *args, **kwargs)
+        found = rules[0](layer, *args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - the code of any layer runs here
+        try:
+            return rules[1](layer, *args, **kwargs)
+        except Exception:  # noqa: BLE001
+            raise error from None
+    if not is_foreign and _is_known((args, kwargs)) and not _is_known(found):
+        with contextlib.suppress(Exception):
+            return rules[1](layer, *args, **kwargs)
+    return found
+
+
+def _is_known(structure: Any) -> bool:
+    """Whether the sizes of all tensors are numbers."""
+    return not any(None in tensor.shape for tensor in symbolic_tensors(structure))
 
 
 @contextlib.contextmanager

@@ -260,3 +260,8 @@ class Backend(Protocol):
 
     def is_reachable(self, tensor: Any) -> bool:
         """Whether what runs or is traced now can return `tensor`."""
+
+    # --- graphs ----------------------------------------------------------------------------------
+
+    def raw_calls(self) -> contextlib.AbstractContextManager[None]:
+        """A scope in which the backend's own functions take Keras tensors, and are recorded."""

@@ -16,6 +16,7 @@ from kerasinit._backend import _random_state
 from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._optimizers import observed_apply
 from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training, Values
+from kerasinit._backend._raw_calls import changed, record
 from kerasinit._backend._sampling import RUN, even_step
 
 # --- values and traces ----------------------------------------------------------------------------
@@ -275,3 +276,15 @@ def _constant(numbers: tuple[float, ...], device: Any) -> Any:
 def is_reachable(tensor: Any) -> bool:
     """Nothing is traced."""
     return True
+
+
+# --- graphs ---------------------------------------------------------------------------------------
+
+
+def raw_calls() -> contextlib.AbstractContextManager[None]:
+    """Through torch's own protocol for what is like a tensor."""
+
+    def recorded(cls: Any, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return record(function, args, kwargs or {})
+
+    return changed(keras.KerasTensor, __torch_function__=classmethod(recorded))

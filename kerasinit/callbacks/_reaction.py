@@ -20,7 +20,13 @@ Policy: TypeAlias = PolicyName | Callable[[Verdict], PolicyName | None]
 
 
 class GradientWarning(UserWarning):
-    """A verdict on the gradients, or something that could not be recorded."""
+    """A verdict on the gradients, or something that could not be recorded.
+
+    Example:
+        ```python
+        warnings.simplefilter("ignore", GradientWarning)  # `stats.verdicts` keeps them
+        ```
+    """
 
 
 class GradientError(RuntimeError):
@@ -29,6 +35,14 @@ class GradientError(RuntimeError):
     Args:
         verdict: What is wrong.
         step: Step at which it was found.
+
+    Example:
+        ```python
+        try:
+            model.fit(x, y, callbacks=[GradientStats(on_verdict="raise")])
+        except GradientError as error:
+            print(error.verdict.remedy)
+        ```
     """
 
     def __init__(self, verdict: Verdict, step: int) -> None:

@@ -25,6 +25,12 @@ class GradientRow(TypedDict, total=False):
         histogram: Counts between `kerasinit.signals.HISTOGRAM_EDGES`, with `histogram=True`.
         signal_gradient_rms: Of layers: RMS of the bias gradient, the batch sum of the gradient of
             the pre-activations; None without a bias.
+
+    Example:
+        ```python
+        for path, gradient in stats.history[-1]["variables"].items():
+            print(path, gradient["rms"], gradient["zero_fraction"])
+        ```
     """
 
     count: int
@@ -61,6 +67,12 @@ class Row(TypedDict, total=False):
         layers: By path of the layer.
         activations: By path of the layer, in steps that probe: RMS of the output, shares of dead
             and saturated units, RMS of the pre-activation gradient.
+
+    Example:
+        ```python
+        row = stats.history[-1]
+        print(row["step"], row["loss"], row["grad_norm"], list(row["layers"]))
+        ```
     """
 
     format: int

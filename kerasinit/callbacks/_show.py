@@ -56,7 +56,7 @@ def heat_map(rows: Iterable[Row], statistic: str = "norm") -> Any:
     try:
         import plotly.graph_objects as go
     except ImportError:
-        raise ImportError("`plot` needs plotly: pip install 'kerasinit[compare]'") from None
+        raise ImportError("`plot` needs plotly: pip install plotly") from None
     values = [[_value(row["layers"].get(layer, {}), statistic) for row in rows] for layer in layers]
     logs = [[_log10(value) for value in line] for line in values]
     figure = go.Figure(

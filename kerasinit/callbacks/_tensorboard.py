@@ -32,7 +32,7 @@ def require_tensorboard() -> None:
         import tensorboard.compat.proto.event_pb2  # noqa: F401
     except ImportError:
         raise ImportError(
-            "`log_dir` needs the tensorboard package: pip install 'kerasinit[tensorboard]'"
+            "`log_dir` needs the tensorboard package: pip install tensorboard"
         ) from None
 
 

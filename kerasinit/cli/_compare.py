@@ -19,6 +19,9 @@ from kerasinit.cli._progress import Tracker, progress
 from kerasinit.cli._screen import messages, results
 from kerasinit.cli._tables import legend, ranking
 from kerasinit.experiments._spec import own_builders
+from kerasinit.report._files import require_extras
+from kerasinit.report._settings import settings
+from kerasinit.report._words import counted
 
 RUNS = Path("kerasinit-runs")  # where runs go without --out, one directory each
 MOST_TABLES = 24  # settings that are printed; a page of them is no longer read
@@ -33,7 +36,7 @@ def compare(arguments: Arguments) -> int:
     if arguments.example:
         results().file.write(EXAMPLE)
         return 0
-    report.require_extras()  # before the trainings, not after them
+    require_extras()  # before the trainings, not after them
     if arguments.quick and arguments.spec:
         raise ValueError("--quick is the built-in comparison, smaller. Leave out the spec, or it.")
     console = messages()
@@ -91,7 +94,7 @@ def _executor(address: str | None) -> Iterator[Executor | None]:
         import distributed
     except ImportError as error:
         raise ImportError(
-            '--scheduler needs Dask, which is not installed. Run: pip install "kerasinit[cluster]"'
+            '--scheduler needs Dask, which is not installed. Run: pip install "dask[distributed]"'
         ) from error
     try:
         client = distributed.Client(address, timeout=SCHEDULER_PATIENCE)
@@ -130,7 +133,7 @@ def _again(arguments: Arguments, out: Path) -> str:
 
 def rebuild(arguments: Arguments) -> int:
     """`kerasinit report`: the page of a run, or of one training's gradients, without training."""
-    report.require_extras()
+    require_extras()
     path = arguments.path
     if path.is_file():
         page = report.write_gradients(path, path.with_suffix(".html"))
@@ -149,7 +152,7 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
         console.file.write(report.export(comparison, arguments.format).rstrip("\n") + "\n")
         console = messages()
     elif not arguments.quiet:
-        found = report.settings(comparison)
+        found = settings(comparison)
         for setting in found[:MOST_TABLES]:
             shown = ranking(setting.label, setting.rows, width=console.width)
             console.print(shown, width=max(console.width, shown.width or 0), crop=False)
@@ -157,7 +160,7 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
         console.print(legend(comparison), style="dim")
         console.print()
         if len(found) > MOST_TABLES:
-            more = report.counted(len(found) - MOST_TABLES, "setting")
+            more = counted(len(found) - MOST_TABLES, "setting")
             console.print(f"{more} more: in the report, and in full with --format csv.")
         for sentence in report.summary(comparison):
             console.print(sentence)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from kerasinit import playground as room
-from kerasinit import report
 from kerasinit.cli._parser import Arguments
 from kerasinit.cli._screen import messages, results
+from kerasinit.playground._curve import curve_of
+from kerasinit.playground._playground_page import require_free
+from kerasinit.report._files import require_extras
 
 PAGE = Path("playground.html")
 
 
 def playground(arguments: Arguments) -> int:
     """`kerasinit playground`: small trainings as one page."""
-    report.require_extras()  # all that can be wrong is told before the trainings
+    require_extras()  # all that can be wrong is told before the trainings
     out = arguments.out or PAGE
-    room.require_free(out)
-    room.curve_of(arguments.activation)
+    require_free(out)
+    curve_of(arguments.activation)
     asked = [room.find_start(name) for name in (arguments.left, arguments.right)]
     starts = [*room.STARTS, *dict.fromkeys(start for start in asked if start not in room.STARTS)]
     reels = []

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from kerasinit.experiments import Event
-from kerasinit.report import cell_labels, counted
+from kerasinit.report._words import cell_labels, counted
 
 Show = Callable[[Event], None]
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kerasinit._safe_text import safe
-from kerasinit.report import ICONS
+from kerasinit.report._words import ICONS
 
 # What stands for the signs of the tables where an encoding lacks them.
 SIGNS = {"\u2013": "-", "\u2212": "-", "\u2026": "...", "\u00b7": ".", "\u201c": '"', "\u201d": '"'}

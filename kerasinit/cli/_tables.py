@@ -1,4 +1,4 @@
-"""Results as tables of the terminal, readable from 80 columns on."""
+"""Results as tables of the terminal, at any width."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasinit.experiments import Comparison, ComparisonRow
-from kerasinit.report import Ranked, RankedRow, Word, ranked
+from kerasinit.report._ranking import Ranked, RankedRow, ranked
+from kerasinit.report._words import Word
 
 PACKAGE, OURS = "kerasinit>", "ours: "  # what a string begins with, and how the tables say it
 WIDE = 116  # columns from which a table of text has a column for each of its parts
@@ -48,9 +49,10 @@ def table(
 
 
 def ranking(title: str, rows: Iterable[ComparisonRow], *, width: int) -> Table:
-    """The ranked table of one setting: one line for each initializer, or two where width is short.
+    """The ranked table of one setting, one line for each initializer if there is room.
 
-    A word or a number is never cut: a table that needs more columns than there are is wider.
+    Else two, else one below the other. A word or a number is never cut: a table that needs more
+    columns than there are is wider.
 
     Args:
         title: Name of the setting.
@@ -59,8 +61,9 @@ def ranking(title: str, rows: Iterable[ComparisonRow], *, width: int) -> Table:
     """
     lines = ranked(list(rows))
     made, needed = _one_line_each(title, lines, decimals=width >= ROOMY)
-    if needed > width:
-        made, needed = _two_lines_each(title, lines)
+    for narrower in (_two_lines_each, _below_each_other):
+        if needed > width:
+            made, needed = narrower(title, lines)
     if needed > width:
         made.width = needed
     return made
@@ -88,7 +91,7 @@ def _one_line_each(title: str, lines: Sequence[RankedRow], *, decimals: bool) ->
         ]
         for line in lines
     ]
-    return _filled(title, headings, rows, wrapped=(1, 2), left=(1, 2, 10))
+    return _filled(title, headings, rows, wrapped=(1,), left=(1, 2, 10))
 
 
 def _two_lines_each(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]:
@@ -99,10 +102,7 @@ def _two_lines_each(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]
     rows = [
         [
             Text(str(line.rank)),
-            _above(
-                _name(line),
-                Text.assemble(_word(line.verdict, False), "; ", _word(line.conclusion, False)),
-            ),
+            _above(_name(line), _words(line)),
             _above(_estimate(line.val, True), _estimate(line.difference, True)),
             _above(_estimate(line.train, True), Text(line.epochs)),
             _above(_trained(line), Text(f"{line.first}, {line.last}")),
@@ -110,6 +110,26 @@ def _two_lines_each(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]
         for line in lines
     ]
     return _filled(title, headings, rows, wrapped=(1,), left=(1, 2, 3, 4))
+
+
+def _below_each_other(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]:
+    rows = [
+        [
+            Text(str(line.rank)),
+            _above(
+                _name(line),
+                _words(line),
+                Text.assemble("validation % ", _estimate(line.val, True)),
+                Text.assemble("training % ", _estimate(line.train, True)),
+                Text.assemble("seeds trained ", _trained(line), ", epoch of 90 % ", line.epochs),
+                Text(f"gradient {line.first}, {line.last}"),
+                Text.assemble("difference ", _estimate(line.difference, True)),
+            ),
+        ]
+        for line in lines
+    ]
+    headings = ("#", "initializer\nstart, against baseline")
+    return _filled(title, headings, rows, wrapped=(1,), left=(1,))
 
 
 def _filled(
@@ -177,8 +197,12 @@ def _trained(line: RankedRow) -> Text:
     return Text(", ".join(filter(None, (line.trained.replace(" of ", "/"), line.diverged))))
 
 
-def _above(first: Text, second: Text) -> Text:
-    return Text.assemble(first, "\n", second)
+def _words(line: RankedRow) -> Text:
+    return Text.assemble(_word(line.verdict, False), "; ", _word(line.conclusion, False))
+
+
+def _above(*lines: Text) -> Text:
+    return Text("\n").join(lines)
 
 
 def _word(word: Word, icon: bool) -> Text:

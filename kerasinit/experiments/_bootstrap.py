@@ -22,6 +22,10 @@ class Estimate:
         value: The mean.
         low: Lower end of the interval, None where it cannot be told (a single seed).
         high: Upper end of the interval.
+
+    Example:
+        >>> str(Estimate(0.91, low=0.9, high=0.92))
+        '0.910 [0.900, 0.920]'
     """
 
     value: float

@@ -44,6 +44,12 @@ class ComparisonRow:
         difference: Validation accuracy less that of the baseline, paired over seeds; None for
             the baseline itself or where no seeds can be paired.
         conclusion: "better", "worse", "equal" (within 0.01), "undetermined" or "baseline".
+
+    Example:
+        ```python
+        for row in compare("runs").rows:
+            print(row.initializer, row.val_accuracy, row.verdict, row.conclusion)
+        ```
     """
 
     cell: Config
@@ -75,6 +81,13 @@ class Comparison:
         baseline: Label of the initializer that the others are compared with.
         replicas: All finished replicas, also those at other learning rates.
         rows: One per cell and initializer, cells in the order of the spec, best first.
+
+    Example:
+        ```python
+        comparison = compare("runs")
+        print(comparison)  # a table for each setting
+        best = comparison.rows_of(comparison.cells[0])[0]
+        ```
     """
 
     spec: Config

@@ -101,7 +101,7 @@ def _sklearn() -> Any:
         return importlib.import_module("sklearn.datasets")
     except ImportError as error:
         raise ImportError(
-            'This data needs scikit-learn, which is not installed: pip install "kerasinit[compare]"'
+            "This data needs scikit-learn, which is not installed: pip install scikit-learn"
         ) from error
 
 

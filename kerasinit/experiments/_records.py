@@ -50,6 +50,13 @@ class Replica:
         seconds: Share of the wall clock of the mapped training that this replica was part of.
         versions: Versions of kerasinit, keras and the backend, and the backend's name.
         mapped: Whether it was trained together with other replicas in one call.
+        format: Version of these fields.
+
+    Example:
+        ```python
+        for replica in compare("runs").replicas:
+            print(replica.initializer, replica.seed, replica.curves["val_accuracy"][-1])
+        ```
     """
 
     cell: Config

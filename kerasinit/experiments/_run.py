@@ -37,6 +37,11 @@ class Event:
         epochs: Epochs of the experiment.
         replicas: Replicas in this group (for "epoch"), or in this cell (for "cell_start").
         message: For "note": what the user should know.
+
+    Example:
+        ```python
+        run(Experiment(), "runs", on_event=lambda event: print(event.kind, f"{event.share:.0%}"))
+        ```
     """
 
     kind: EventKind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import functools
+import html
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
@@ -146,6 +147,10 @@ class LayerInitializer(keras.initializers.Initializer, abc.ABC):
         told["seed"] = told.pop("seed")  # last
         shown = (f"{name}={short(value)}" for name, value in told.items())
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        about = (type(self).__doc__ or "").partition("\n")[0]
+        return f"<code>{html.escape(repr(self))}</code><br>{html.escape(about)}"
 
     @property
     def arguments(self) -> dict[str, Any]:

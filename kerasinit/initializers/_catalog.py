@@ -146,6 +146,11 @@ class Entry(NamedTuple):
         formula: What it draws.
         use: When to use it.
         source: Where it comes from.
+
+    Example:
+        >>> from kerasinit.initializers import catalog
+        >>> {entry.name: entry.formula for entry in catalog()}["LecunNormal"]
+        'N(0, s^2), s = gain sqrt(1 / fan_in)'
     """
 
     name: str

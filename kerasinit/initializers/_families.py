@@ -12,8 +12,8 @@
 | `LecunNormal` | normal | 1 | fan_in | Keras' `LecunNormal`, not truncated |
 
 A plain kernel is one of Dense, or of a convolution without groups and strides. Keras cuts its
-normal classes at two standard deviations: `truncate=2.0` does that here. The arguments are those
-of `ScaledInitializer`; where Keras has a class of the same name, its positional ones stand first.
+normal classes at two standard deviations: `truncate=2.0` does that here. Where Keras has a class of
+the same name, its positional arguments stand first.
 """
 
 from __future__ import annotations
@@ -34,7 +34,17 @@ class XavierUniform(ScaledInitializer):
     layers. Xavier Glorot's "normalized initialization": Keras and torch call it Glorot and Xavier
     uniform, Lasagne `GlorotUniform`.
 
-    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_avg"`.
+    Args:
+        gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
+            function or layer), or `"auto"`: that of the layer's own activation.
+        mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
+            `"fan_geo"`.
+        truncate: None alone: a uniform distribution has no tails to cut.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
+        input_axes: Axes that are summed over; None to read them from the layer.
+        output_axes: Axes of the output units; given together with `input_axes`.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Source: Glorot and Bengio, 2010, equation 16, https://proceedings.mlr.press/v9/glorot10a.html
 
@@ -55,7 +65,18 @@ class XavierNormal(ScaledInitializer):
     `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(2 / (fan_in + fan_out))`. For tanh,
     softsign and linear layers. Keras and torch call it Glorot and Xavier normal.
 
-    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_avg"`.
+    Args:
+        gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
+            function or layer), or `"auto"`: that of the layer's own activation.
+        mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
+            `"fan_geo"`.
+        truncate: None, or where the distribution is cut, in standard deviations; 2.0 is usual. The
+            variance stays.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
+        input_axes: Axes that are summed over; None to read them from the layer.
+        output_axes: Axes of the output units; given together with `input_axes`.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Source: Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html
 
@@ -74,7 +95,18 @@ class LasagneUniform(ScaledInitializer):
     `gain="relu"` is sqrt(2), which makes it the `sqrt(12 / (fan_in + fan_out))` of Lasagne's
     documentation page. `XavierUniform` with the same arguments gives the same weights.
 
-    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_avg"`. Lasagne takes a number or `"relu"`.
+    Args:
+        gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
+            function or layer), or `"auto"`: that of the layer's own activation. Lasagne
+            takes a number or `"relu"`.
+        mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
+            `"fan_geo"`.
+        truncate: None alone: a uniform distribution has no tails to cut.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
+        input_axes: Axes that are summed over; None to read them from the layer.
+        output_axes: Axes of the output units; given together with `input_axes`.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Source: `lasagne.init.GlorotUniform`, https://lasagne.readthedocs.io/en/latest/modules/init.html
 
@@ -95,7 +127,19 @@ class LasagneNormal(ScaledInitializer):
     `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(2 / (fan_in + fan_out))`, as Lasagne's
     `GlorotNormal`. `XavierNormal` with the same arguments gives the same weights.
 
-    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_avg"`. Lasagne takes a number or `"relu"`.
+    Args:
+        gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
+            function or layer), or `"auto"`: that of the layer's own activation. Lasagne
+            takes a number or `"relu"`.
+        mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
+            `"fan_geo"`.
+        truncate: None, or where the distribution is cut, in standard deviations; 2.0 is usual. The
+            variance stays.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
+        input_axes: Axes that are summed over; None to read them from the layer.
+        output_axes: Axes of the output units; given together with `input_axes`.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Source: `lasagne.init.GlorotNormal`, https://lasagne.readthedocs.io/en/latest/modules/init.html
 
@@ -139,8 +183,17 @@ class HeUniform(_He):
     `w ~ U(-a, a)` with `a = gain * sqrt(3 / fan_in)`; the gain of ReLU is sqrt(2). Name the
     layer's activation, or `gain="auto"`, for others. Torch calls it Kaiming uniform.
 
-    Args: see `ScaledInitializer`; `gain="relu"`, `mode="fan_in"`. As in Keras, `seed`,
-    `input_axes` and `output_axes` may be positional.
+    Args:
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
+        input_axes: Axes that are summed over; None to read them from the layer.
+        output_axes: Axes of the output units; given together with `input_axes`.
+        gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
+            function or layer), or `"auto"`: that of the layer's own activation.
+        mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
+            `"fan_geo"`.
+        truncate: None alone: a uniform distribution has no tails to cut.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Source: He et al., 2015, section 2.2, https://arxiv.org/abs/1502.01852
 
@@ -161,8 +214,18 @@ class HeNormal(_He):
     sqrt(2). Name the layer's activation, or `gain="auto"`, for others. Torch calls it Kaiming
     normal.
 
-    Args: see `ScaledInitializer`; `gain="relu"`, `mode="fan_in"`. As in Keras, `seed`,
-    `input_axes` and `output_axes` may be positional.
+    Args:
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
+        input_axes: Axes that are summed over; None to read them from the layer.
+        output_axes: Axes of the output units; given together with `input_axes`.
+        gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
+            function or layer), or `"auto"`: that of the layer's own activation.
+        mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
+            `"fan_geo"`.
+        truncate: None, or where the distribution is cut, in standard deviations; 2.0 is usual. The
+            variance stays.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Source: He et al., 2015, section 2.2, https://arxiv.org/abs/1502.01852
 
@@ -208,8 +271,17 @@ class LecunUniform(_Lecun):
 
     `w ~ U(-a, a)` with `a = gain * sqrt(3 / fan_in)`.
 
-    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_in"`. As in Keras, `seed`,
-    `input_axes` and `output_axes` may be positional.
+    Args:
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
+        input_axes: Axes that are summed over; None to read them from the layer.
+        output_axes: Axes of the output units; given together with `input_axes`.
+        gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
+            function or layer), or `"auto"`: that of the layer's own activation.
+        mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
+            `"fan_geo"`.
+        truncate: None alone: a uniform distribution has no tails to cut.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Source: LeCun et al., 1998, section 4.6, https://doi.org/10.1007/3-540-49430-8_2
 
@@ -228,8 +300,18 @@ class LecunNormal(_Lecun):
 
     `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(1 / fan_in)`.
 
-    Args: see `ScaledInitializer`; `gain=1.0`, `mode="fan_in"`. As in Keras, `seed`,
-    `input_axes` and `output_axes` may be positional.
+    Args:
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
+        input_axes: Axes that are summed over; None to read them from the layer.
+        output_axes: Axes of the output units; given together with `input_axes`.
+        gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
+            function or layer), or `"auto"`: that of the layer's own activation.
+        mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
+            `"fan_geo"`.
+        truncate: None, or where the distribution is cut, in standard deviations; 2.0 is usual. The
+            variance stays.
+        batch_axes: Axes of independent kernels, such as experts.
 
     Source: LeCun et al., 1998, section 4.6, https://doi.org/10.1007/3-540-49430-8_2;
     Klambauer et al., 2017 (SELU), https://arxiv.org/abs/1706.02515

@@ -25,6 +25,14 @@ class Site:
             such as `"kernel"`, `"recurrent"`, `"depthwise"`, `"bias"`; empty when none does.
         pretend: Whether Keras only asks for a value to trace with; the variable is filled later.
         again: Whether the variable has been filled before, when its layer was built.
+
+    Example:
+        >>> import keras
+        >>> from kerasinit.initializers import LayerInitializer
+        >>> class SmallRecurrent(LayerInitializer):
+        ...     def draw(self, shape, dtype, *, seed, site):
+        ...         small = site is not None and site.role == "recurrent"
+        ...         return keras.random.normal(shape, 0.0, 0.01 if small else 0.1, dtype, seed)
     """
 
     layer: Any

@@ -18,6 +18,7 @@ from kerasinit.layers._kinds import (
     is_kept_method,
     is_norm,
     is_one_matrix,
+    is_unknown,
     kind_of,
 )
 from kerasinit.layers._nonlinearity import (
@@ -32,6 +33,7 @@ from kerasinit.layers._nonlinearity import (
 from kerasinit.layers._period import angular_frequency
 from kerasinit.layers._signal_path import (
     is_closed,
+    is_product,
     pixels_merged,
     units_last,
 )
@@ -74,7 +76,9 @@ __all__ = [
     "is_mixing",
     "is_norm",
     "is_one_matrix",
+    "is_product",
     "is_running",
+    "is_unknown",
     "kernel_activation",
     "kernel_axes",
     "kind_of",

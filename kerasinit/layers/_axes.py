@@ -21,6 +21,13 @@ class Fans:
         fan_in: Weights that feed one output unit, on average, dimensionless.
         fan_out: Weights that one input unit feeds, that is, the summands of its gradient,
             dimensionless.
+
+    Example:
+        >>> import keras, kerasinit
+        >>> layer = keras.layers.DepthwiseConv2D(3)
+        >>> layer.build((None, 8, 8, 16))
+        >>> kerasinit.fans(layer, layer.kernel)
+        Fans(fan_in=9, fan_out=9)
     """
 
     fan_in: float

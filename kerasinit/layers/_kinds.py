@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
+from kerasinit import _backend
+
 Family: TypeAlias = Literal[
     "dense",
     "einsum",
@@ -109,7 +111,7 @@ ROWS: tuple[LayerKind, ...] = (
     ),
     LayerKind("Erf", "formula", activation="erf"),
     LayerKind("Sin", "formula", activation="sin"),
-    LayerKind("Add", "add"),
+    *_rows("add", "Add Subtract"),
     *_rows("scale", "Multiply Divide TrueDivide Rescaling"),
     # Pooling of either kind, noise and padding commute with exchanging the two halves of the
     # channels, which is all that pairing needs.
@@ -126,10 +128,20 @@ ROWS: tuple[LayerKind, ...] = (
         "SpatialDropout1D SpatialDropout2D SpatialDropout3D "
         "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D",
     ),
-    *_rows("shape", "Reshape Flatten Permute Squeeze ExpandDims Transpose Ravel"),
-    LayerKind("GetItem", "other"),  # some of the values, as they are
+    *_rows(
+        "shape",
+        "Cast Copy ExpandDims Flatten Permute Ravel Reshape Squeeze StopGradient Transpose",
+    ),
+    *_rows("other", "GetItem Split"),  # some of the values, as they are
 )
 _BY_NAME = {row.name: row for row in ROWS}
+# Functions of TensorFlow, JAX and torch that do the same under another name.
+_RAW_NAMES = {
+    "chunk": "split", "div": "divide", "mul": "multiply", "permute": "transpose", "sub": "subtract",
+    "swish": "silu", "to": "cast", "truediv": "divide", "unsqueeze": "expanddims",
+    "view": "reshape",
+}  # fmt: skip
+_BY_RAW_NAME = {row.name.lower(): row for row in ROWS}
 
 
 def keras_class(layer: Any) -> type | None:
@@ -152,6 +164,10 @@ def kind_of(layer: Any) -> LayerKind:
     >>> kind_of(keras.layers.Concatenate()).family
     'other'
     """
+    if isinstance(layer, _backend.RawCall):
+        words = layer.function_name.lower().split("_")
+        name = "".join(word for word in words if word not in ("v2", "dispatch"))
+        return _BY_RAW_NAME.get(_RAW_NAMES.get(name, name), OTHER)
     found = keras_class(layer)
     return OTHER if found is None else _BY_NAME[found.__name__]
 
@@ -169,6 +185,11 @@ def is_norm(layer: Any) -> bool:
     kind = kind_of(layer)
     named = "Normalization" in type(layer).__name__ and isinstance(layer, keras.layers.Layer)
     return kind.family == "norm" or (kind is OTHER and named)
+
+
+def is_unknown(layer: Any) -> bool:
+    """Whether a layer is of a class of which nothing is known, not even that it is a norm."""
+    return kind_of(layer) is OTHER and not is_norm(layer) and not is_cell(layer)
 
 
 def is_cell(layer: Any) -> bool:

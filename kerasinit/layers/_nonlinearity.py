@@ -80,7 +80,7 @@ def applied_activation(operation: Any) -> Any | None:
         return keras.layers.LeakyReLU(negative_slope=_starting_slope(operation))
     if isinstance(operation, keras.layers.Layer):
         return operation
-    if kind.activation == "gelu" and not operation.approximate:
+    if kind.activation == "gelu" and not getattr(operation, "approximate", True):
         return keras.activations.gelu
     known = None if kind.has_parameters else getattr(keras.activations, kind.activation, None)
     return known or operation.call

@@ -35,15 +35,20 @@ def best_choices(scene: Scene) -> list[Choice]:
     Args:
         scene: The built model.
     """
-    found = _by_parts(scene, best_choices)
+    found = by_parts(scene, best_choices)
     return [
         found.get(id(slot.variable)) or scene.kept.get(id(slot.variable)) or choice_of(slot, scene)
         for slot in scene.slots
     ]
 
 
-def _by_parts(scene: Scene, choose: Callable[[Scene], list[Choice]]) -> dict[int, Choice]:
-    """Identity of a variable -> its choice within its part, where the model is a container."""
+def by_parts(scene: Scene, choose: Callable[[Scene], list[Choice]]) -> dict[int, Choice]:
+    """Identity of a variable -> its choice within its part, where the model is a container.
+
+    Args:
+        scene: The model.
+        choose: What chooses for one part.
+    """
     choices = (choice for part in parts_of_container(scene) for choice in choose(part))
     return {id(choice.slot.variable): choice for choice in choices}
 
@@ -71,7 +76,9 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
     special = scene.stack_choices.get(id(slot.variable))
     if special is not None:
         if slot.kind == "kernel" and scene.ends_branch(slot.layer):
-            return replace(special, scale=special.scale * len(scene.adds) ** -0.5)
+            end = _branch_end(slot, special.initializer, scene)
+            reason = f"{end.reason}; {special.reason}"
+            return replace(special, scale=special.scale * end.scale, reason=reason)
         return special
     return _alone(slot, scene)
 
@@ -117,6 +124,9 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.Orthogonal(), reason)
     if acts_in_gates(owner) or acts_in_gates(slot.layer):
         return Choice(slot, initializers.XavierUniform(), "into recurrent gates, fans per gate")
+    if not scene.is_understood(slot):
+        reason = f"what {slot.layer.name!r} does with it is not known: its own initializer"
+        return Choice(slot, slot.initializer, reason)
     place = scene.place(slot.layer)
     if role == "depthwise" and kind_of(slot.layer).family == "separable":
         reason = "depthwise half of a separable layer: no activation follows, gain 1"

@@ -15,7 +15,7 @@ from kerasinit import _backend, initializers, theory
 from kerasinit._typing import Shape
 from kerasinit.layers import is_one_matrix, kernel_activation, kernel_axes, kind_of, role_of
 from kerasinit.models._describe import describe
-from kerasinit.models._reseeded import MAX_SEED, resolve_seed
+from kerasinit.models._reseeded import MAX_SEED, resolve_seed, settings_of
 from kerasinit.models._slots import Slot
 
 TRUNCATED_STD = 0.8796256610342398  # std of N(0, 1) cut at +-2 (scipy.stats.truncnorm.std(-2, 2))
@@ -45,14 +45,13 @@ def builtin(initializer: Any, slot: Slot, *, shared: bool = False) -> Any:
         slot: The variable it fills.
         shared: Whether the same config fills several variables of different shapes.
     """
-    seed = initializer.get_config().get("seed")
+    seed = settings_of(initializer).get("seed")
     if isinstance(initializer, keras.initializers.VarianceScaling):
         return _scaled(initializer, slot, seed, shared=shared)
     if isinstance(initializer, initializers.Siren):
         values = _draw(initializer, slot)
         fan_in = initializers.fans(slot.layer, slot.variable).fan_in
-        limit = 1 / fan_in if initializer.first else math.sqrt(6 / fan_in) / initializer.omega
-        limit = max(limit, float(np.abs(values).max()))
+        limit = max(initializer.limit(fan_in), float(np.abs(values).max()))
         return keras.initializers.RandomUniform(-limit, limit, seed=seed)
     if isinstance(initializer, initializers.CriticalBias):
         return keras.initializers.RandomNormal(0.0, initializer.point.bias_std, seed=seed)
@@ -137,7 +136,7 @@ def _structured(initializer: Any, slot: Slot, seed: Any, *, shared: bool) -> Any
 
 
 def _draw(initializer: Any, slot: Slot) -> np.ndarray:
-    config = initializer.get_config()
+    config = settings_of(initializer)
     if config.get("seed") is None:
         config["seed"] = resolve_seed(None) % MAX_SEED
     shape: Shape = slot.shape

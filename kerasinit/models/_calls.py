@@ -7,8 +7,17 @@ from typing import Any
 import keras
 
 from kerasinit import theory
-from kerasinit.layers import applied_activation, is_norm, kind_of, mixes, own_activation
+from kerasinit.layers import (
+    applied_activation,
+    is_gating,
+    is_norm,
+    kind_of,
+    mixes,
+    own_activation,
+)
 from kerasinit.models._graph import Graph, GraphCall
+
+PARTS = ("GetItem", "Split")  # what gives some of the values, as they are
 
 
 def activation_of(call: GraphCall) -> Any | None:
@@ -53,6 +62,34 @@ def is_transparent(call: GraphCall, graph: Graph) -> bool:
     if is_norm(operation):
         return False
     return may_be_equal(graph.shape[call.inputs[0]][1:], call.shapes[0][1:])
+
+
+def carries(call: GraphCall, value: int, graph: Graph) -> bool:
+    """Whether `value` goes on in what a call makes: as it is, in part, shifted, or gated.
+
+    Of a product of two signals, the one that no sigmoid made goes on, and of two such the first.
+    """
+    if is_transparent(call, graph):
+        return True
+    kind = kind_of(call.operation)
+    if kind.name in PARTS:
+        return True
+    if kind.family == "add":
+        return len(call.inputs) == 1  # the rest is a weight or a constant
+    if kind.name != "Multiply" or len(set(call.inputs)) != 2:
+        return False
+    signals = [one for one in call.inputs if not _is_share(one, graph)]
+    return bool(signals) and value == signals[0]
+
+
+def _is_share(value: int, graph: Graph) -> bool:
+    """Whether a sigmoid or a softmax made a value."""
+    call = graph.maker.get(value)
+    while call is not None and is_transparent(call, graph):
+        call = graph.maker.get(call.inputs[0])
+    if call is None:
+        return False
+    return is_gating(activation_of(call) or own_activation(call.operation))
 
 
 def may_be_equal(first: tuple[int | None, ...], second: tuple[int | None, ...]) -> bool:

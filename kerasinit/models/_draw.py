@@ -27,6 +27,7 @@ from kerasinit.models._reseeded import (
     has_seed,
     is_library,
     reseeded,
+    settings_of,
     variable_seeds,
     with_seed,
 )
@@ -83,7 +84,7 @@ def depends_on_seed(choice: Choice) -> bool:
     """
     if not is_known(choice):
         return True
-    return choice.initializer is not None and has_seed(choice.initializer.get_config())
+    return choice.initializer is not None and has_seed(settings_of(choice.initializer))
 
 
 def reads_weights(choice: Choice) -> bool:
@@ -219,7 +220,7 @@ _checked: set[tuple[Any, ...]] = set()  # (initializer, layer kind, shape) seen 
 
 def _check_key(choice: Choice) -> tuple[Any, ...]:
     initializer: Any = choice.initializer
-    config = repr(with_seed(initializer.get_config(), 0))
+    config = repr(with_seed(settings_of(initializer), 0))
     return (type(initializer), config, type(choice.slot.layer), choice.slot.shape)
 
 
@@ -237,5 +238,5 @@ def _is_finite(initializer: Any) -> bool:
     if not is_library(initializer):
         return False
     inner = getattr(initializer, "initializer", None)
-    numbers = [value for value in initializer.get_config().values() if isinstance(value, float)]
+    numbers = [one for one in settings_of(initializer).values() if isinstance(one, float)]
     return all(map(math.isfinite, numbers)) and (inner is None or _is_finite(inner))

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed, weight_kind
+from kerasinit.layers import is_closed, is_product, is_unknown, mixes, weight_kind
 
 # Samples, and entries of every other axis of unknown size, in the trace of a `call`; None where it
 # need not know them. 32 is an image that may be halved five times; 8 a short sequence, and as many
@@ -48,6 +48,7 @@ class Graph:
         calls: The calls.
         shapes: Shapes of the inputs.
         unread: Identity of a layer that could not be opened -> why.
+        matrices: Identities of layers of unknown classes whose one kernel multiplies the signal.
     """
 
     inputs: tuple[int, ...]
@@ -55,6 +56,7 @@ class Graph:
     calls: tuple[GraphCall, ...]
     shapes: tuple[tuple[int | None, ...], ...]
     unread: dict[int, str] = field(default_factory=dict)
+    matrices: frozenset[int] = frozenset()
 
     @cached_property
     def maker(self) -> dict[int, GraphCall]:
@@ -80,7 +82,32 @@ class Graph:
 
     def calls_of(self, layer: Any) -> tuple[GraphCall, ...]:
         """The calls of one layer: several where it is shared."""
-        return tuple(call for call in self.calls if call.operation is layer)
+        return self._calls_by_operation.get(id(layer), ())
+
+    @cached_property
+    def _calls_by_operation(self) -> dict[int, tuple[GraphCall, ...]]:
+        found: dict[int, list[GraphCall]] = {}
+        for call in self.calls:
+            found.setdefault(id(call.operation), []).append(call)
+        return {key: tuple(calls) for key, calls in found.items()}
+
+    @cached_property
+    def leaving(self) -> frozenset[int]:
+        """Values that leave the model, or are made into one that does."""
+        found = set(self.outputs)
+        for call in reversed(self.calls):
+            if not found.isdisjoint(call.outputs):
+                found.update(call.inputs)
+        return frozenset(found)
+
+    @cached_property
+    def weighed(self) -> frozenset[int]:
+        """Values that a layer with a kernel reads, or that are made into one which it reads."""
+        found: set[int] = set()
+        for call in reversed(self.calls):
+            if mixes(call.operation) or not found.isdisjoint(call.outputs):
+                found.update(call.inputs)
+        return frozenset(found)
 
     def ancestors(self, value: int) -> frozenset[int]:
         """`value` and every value that it was made from."""
@@ -125,7 +152,7 @@ def read_graph(model: Any) -> Graph:
         UnreadableError: If its `call` cannot be traced.
     """
     reader = _Reader()
-    with _backend.symbolic_calls(_backend.flat_layers(model)):
+    with _backend.raw_calls(), _backend.symbolic_calls(_backend.flat_layers(model)):
         try:
             inputs, outputs = _backend.functional_ends(model) or _traced(model)
             numbers = tuple(reader.number(tensor) for tensor in keras.tree.flatten(inputs))
@@ -134,7 +161,7 @@ def read_graph(model: Any) -> Graph:
         except Exception as error:
             raise UnreadableError(_in_short(error)) from error
         made = tuple(reader.number(tensor) for tensor in _backend.symbolic_tensors(outputs))
-    return Graph(numbers, made, calls, shapes, reader.unread)
+    return Graph(numbers, made, calls, shapes, reader.unread, frozenset(reader.matrices))
 
 
 class _Reader:
@@ -144,6 +171,7 @@ class _Reader:
         self._next = count()
         self._numbers: dict[int, int] = {}
         self.unread: dict[int, str] = {}
+        self.matrices: set[int] = set()
         self._kept: list[Any] = []  # keeps tensors alive: numbers go by their identity
 
     def number(self, tensor: Any) -> int:
@@ -152,9 +180,17 @@ class _Reader:
             self._kept.append(tensor)
         return self._numbers[id(tensor)]
 
-    def read(self, calls: list[Any]) -> Iterator[GraphCall]:
+    def read(self, calls: list[Any], opened: frozenset[int] = frozenset()) -> Iterator[GraphCall]:
+        """The flat calls.
+
+        Args:
+            calls: As `_backend.graph_calls` gives them.
+            opened: Identities of layers whose inside this is: a call of one is that of its kernel.
+        """
         for operation, arguments, sources, made in calls:
-            inside = _open(operation, arguments, sources, made, self.unread)
+            inside = None
+            if id(operation) not in opened:
+                inside = _open(operation, arguments, sources, made, self.unread)
             if inside is None:
                 yield GraphCall(
                     operation,
@@ -168,7 +204,9 @@ class _Reader:
             for inner, source in zip(inside.inputs, sources, strict=True):
                 self._numbers[id(inner)] = self.number(source)
                 self._kept.append(inner)
-            yield from self.read(inside.calls)
+            if inside.is_matrix:
+                self.matrices.add(id(operation))
+            yield from self.read(inside.calls, opened | {id(operation)})
             results = [
                 self.number(one if isinstance(one, keras.KerasTensor) else object())
                 for one in inside.outputs
@@ -186,6 +224,7 @@ class _Inside:
     inputs: list[Any]
     outputs: list[Any]
     calls: list[Any]
+    is_matrix: bool = False
 
 
 def _open(
@@ -200,26 +239,38 @@ def _open(
         return _Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
     if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
         return None
-    if len(_backend.flat_layers(operation)) == 1:
-        return None
     own = _backend.own_variables(operation)
-    if any(weight_kind(operation, variable) == "kernel" for variable in own):
-        unread[id(operation)] = "it has a kernel of its own beside its layers"
+    kernels = [variable for variable in own if weight_kind(operation, variable) == "kernel"]
+    is_leaf = len(_backend.flat_layers(operation)) == 1
+    if is_leaf and (len(kernels) != 1 or not is_unknown(operation)):
         return None
     for sizes in SIZES:
         fresh = [_like(tensor, *sizes) for tensor in sources]
         try:
             new = {id(old): one for old, one in zip(sources, fresh, strict=True)}
             args, kwargs = arguments.fill_in(new)
-            results = operation.call(*args, **_accepted(operation, kwargs))
-            outputs = _as_many(len(made), results)
+            call = _backend.plain_call(operation)
+            outputs = _as_many(len(made), call(*args, **_accepted(operation, kwargs)))
             calls = _backend.graph_calls(fresh, outputs)
         except Exception as error:  # noqa: BLE001 - the `call` of any layer runs here
-            unread[id(operation)] = _in_short(error)
+            if not is_leaf:
+                unread[id(operation)] = _in_short(error)
         else:
             unread.pop(id(operation), None)
-            return _Inside(fresh, outputs, calls)
+            uses = [call for call in calls if _holds(call, kernels)]
+            if is_leaf and len(uses) != 1:
+                return None
+            is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)
+            calls = [(operation, *one[1:]) if _holds(one, kernels) else one for one in calls]
+            return _Inside(fresh, outputs, calls, is_matrix)
     return None
+
+
+def _holds(call: tuple[Any, Any, list[Any], list[Any]], variables: list[Any]) -> bool:
+    """Whether one of some variables is among the arguments of a call."""
+    given = _backend.given_to(*call[:2])
+    tensors = [*variables, *(variable.value for variable in variables)]
+    return any(one is tensor for one in given for tensor in tensors)
 
 
 def _as_many(count: int, results: Any) -> list[Any]:
@@ -262,14 +313,15 @@ def _traced(model: Any) -> tuple[Any, Any]:
         Exception: Whatever its `call` raised, or the model does not know its input shapes.
     """
     shapes = _backend.build_shapes(model)
+    call = _backend.plain_call(model)
     last: Exception = ValueError(f"{model.name!r} does not know the shapes it was built with.")
     for sizes in SIZES if shapes else ():
         given = {name: _inputs(shape, *sizes) for name, shape in shapes.items()}
         try:
             if len(given) > 1:
-                return given, model.call(**given)
+                return given, call(**given)
             (tensors,) = given.values()
-            return tensors, model.call(tensors)
+            return tensors, call(tensors)
         except Exception as error:  # noqa: BLE001 - the `call` of any model runs here
             last = error
     raise last

@@ -13,6 +13,7 @@ from kerasinit import _backend, initializers, theory
 from kerasinit._typing import Batch, Model, Rules, SeedLike
 from kerasinit.models import _rules
 from kerasinit.models._best_practice import best_choices, orthogonal_choices
+from kerasinit.models._chrono import with_chrono
 from kerasinit.models._describe import describe
 from kerasinit.models._draw import Choice, apply, check
 from kerasinit.models._first_batch import first_batch
@@ -22,9 +23,9 @@ from kerasinit.models._learned import remember, warn_of_learned
 from kerasinit.models._lsuv import Target, scale_to_unit_variance
 from kerasinit.models._parts import with_twins
 from kerasinit.models._plan import Plan, PlanRow
-from kerasinit.models._presets import PRESETS, preset_choices
 from kerasinit.models._reseeded import resolve_seed
 from kerasinit.models._scene import Scene, scene_of
+from kerasinit.models._schemes import CHRONO, SCHEMES, scheme_choices
 
 
 def initialize(
@@ -33,6 +34,7 @@ def initialize(
     *,
     seed: SeedLike = None,
     data: Batch | None = None,
+    time_steps: int | None = None,
     dry_run: bool = False,
     reset_optimizer: bool = False,
 ) -> Plan:
@@ -48,16 +50,33 @@ def initialize(
             for all kernels (a name, a config, an instance). Or an ordered list of (path regex or
             layer class, initializer) pairs, of which the first match counts; None as initializer
             keeps what the variables hold; those that no rule means are drawn from their layer's
-            own initializers. Or a published scheme for
-            residual nets: "deepnorm", "fixup", "gpt", "residual", "t-fixup", "vit".
+            own initializers. Or the name of a scheme (see below), also as the last entry of a
+            list, for all that no pair means.
         seed: An int repeats the weights exactly; None draws a fresh one.
         data: One batch for data-driven scaling (LSUV): every kernel is scaled, in inference mode,
             until its layer's outputs have variance 1 within 0.1, then its bias takes the mean away.
             Of a `tf.data.Dataset`, a generator or a `PyDataset`, the inputs of the first batch.
             With `rules=None` the start is orthogonal.
+        time_steps: How many steps the LSTM and GRU layers of a model should remember, at most:
+            their gate biases start so that units remember for 2 to that many, each for another
+            time, under any rules. None leaves the biases to the rules.
         dry_run: Only plan; change nothing, and do not look at `data`.
         reset_optimizer: Whether a compiled model's optimizer forgets its slots and step count too:
             a training from the start, so that nothing is warned of.
+
+    The schemes, by the kind of network:
+
+    | network | rules |
+    | --- | --- |
+    | any: plain stacks of any depth, convolutions, Transformers with and without norms | `None` |
+    | memories over hundreds of steps (LSTM, GRU) | `"chrono"`: the steps from the input's length |
+    | policies and values (PPO, A2C, SAC), heads told by name, activation, units | `"rl"` |
+    | sines that should fit fast (pictures, sound, fields) | `"scaled-siren"` |
+    | residual branches, each times 1/sqrt(number), or the gamma of its last norm | `"residual"` |
+    | the same, but branches start at zero and their inside is scaled by depth | `"fixup"` |
+    | GPT-2; ViT (both with norms) | `"gpt"`; `"vit"` |
+    | post-norm Transformers of 100 and more blocks, their skips scaled | `"deepnorm"` |
+    | Transformers without norms or warm-up | `"t-fixup"` |
 
     Returns:
         The plan: one row per variable.
@@ -77,8 +96,10 @@ def initialize(
         scene = scene_of(model)
         if rules is None and data is not None:
             choices = orthogonal_choices(scene)
+            if time_steps is not None:
+                choices = with_chrono(scene, choices, time_steps)
         else:
-            choices = choose(scene, rules)
+            choices = choose(scene, rules, time_steps)
         choices = with_twins(scene, choices)
     if dry_run:
         return carry_out(model, choices, seed=seed, dry_run=True)
@@ -101,19 +122,32 @@ def initialize(
     return plan
 
 
-def choose(scene: Scene, rules: Any) -> list[Choice]:
+def choose(scene: Scene, rules: Any, time_steps: int | None = None) -> list[Choice]:
     """One choice for each variable.
 
     Args:
         scene: A built Keras model.
         rules: See `initialize`.
+        time_steps: See `initialize`.
     """
+    if not _rules.is_rule_list(rules):
+        return _remembering(scene, _whole(scene, rules), rules, time_steps)
+    pairs, scheme = _rules.split(rules)
+    given = _rules.matched(scene, pairs)
+    rest = (
+        [own_choice(slot) for slot in scene.slots]
+        if scheme is None
+        else scheme_choices(scheme, scene, given)
+    )
+    return _rules.choose(scene, pairs, _remembering(scene, rest, scheme, time_steps))
+
+
+def _whole(scene: Scene, rules: Any) -> list[Choice]:
+    """Choices by one initializer or scheme for the whole model."""
     if rules is None:
         return best_choices(scene)
-    if isinstance(rules, str) and rules in PRESETS:
-        return preset_choices(rules, scene)
-    if _rules.is_rule_list(rules):
-        return _rules.choose(scene, rules)
+    if isinstance(rules, str) and rules in SCHEMES:
+        return scheme_choices(rules, scene)
     if isinstance(rules, np.ndarray) or keras.ops.is_tensor(rules):
         raise ValueError(
             "`rules` is an initializer for all kernels or a list of rules. Received an array of "
@@ -121,6 +155,15 @@ def choose(scene: Scene, rules: Any) -> list[Choice]:
             "variable, into a rule: `[(path, values)]`."
         )
     return _rules.choose_one(scene, rules)
+
+
+def _remembering(
+    scene: Scene, choices: list[Choice], rules: Any, time_steps: int | None
+) -> list[Choice]:
+    is_chrono = isinstance(rules, str) and rules == CHRONO
+    if time_steps is None and not is_chrono:
+        return choices
+    return with_chrono(scene, choices, time_steps)
 
 
 def reset(model: Model, *, seed: SeedLike = None, dry_run: bool = False) -> Plan:

@@ -14,7 +14,7 @@ from kerasinit.layers import attention_part, is_closed, is_running, role_of, wei
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._graph import Graph
 from kerasinit.models._places import is_last
-from kerasinit.models._reseeded import has_seed, is_library
+from kerasinit.models._reseeded import has_seed, is_library, settings_of
 from kerasinit.models._slots import Slot
 
 # Largest entry of a kernel that means zero, dimensionless: DDPM writes "zero" as a
@@ -105,7 +105,7 @@ def _fixed_start(slot: Slot) -> str:
     if type(own) is keras.initializers.Zeros:
         return "zero"
     if isinstance(own, keras.initializers.Initializer) and is_library(own):
-        config = own.get_config()
+        config = settings_of(own)
         if has_seed(config):
             return "zero" if _is_tiny(config) else ""
     try:
@@ -151,7 +151,13 @@ def _purpose(
         return "the signal does not pass through it"
     made = {value for call in calls for value in call.outputs}
     others = {id(owner(zero.layer)): owner(zero.layer) for zero in zeros}
-    later = [call for call in graph.calls if id(call.operation) in others and call not in calls]
+    around = graph.reached(graph.inputs, without=calls)
+    # A later zero kernel that another signal reaches will learn, and then this one.
+    later = [
+        call
+        for call in graph.calls
+        if id(call.operation) in others and call not in calls and around.isdisjoint(call.inputs)
+    ]
     below = graph.reached(made, without=())
     if (
         later
@@ -161,7 +167,6 @@ def _purpose(
         return ""  # another zero kernel stops what this one would learn
     if is_last(calls, graph):
         return "no kernel follows it: an output that starts at zero"
-    around = graph.reached(graph.inputs, without=calls)
     if all(output in around for output in below & set(graph.outputs)):
         return "the signal has a way around it, as a branch or a gate that starts at nothing"
     return ""

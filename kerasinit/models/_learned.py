@@ -98,9 +98,11 @@ def _law(initializer: Any, slot: Slot) -> tuple[float, float] | None:
 
 def _numbers(variable: Any) -> np.ndarray:
     """Entries of a variable or a tensor: all of a small one."""
-    step = math.prod(variable.shape) // SAMPLES | 1  # odd, so that it meets every column
-    some = ops.reshape(variable, (-1,))[::step]
-    return np.asarray(ops.convert_to_numpy(ops.cast(some, "float32") if _is_half(some) else some))
+    size = math.prod(variable.shape)
+    step = size // SAMPLES | 1  # odd, so that it meets every column
+    some = ops.reshape(variable, (-1,))[::step] if size > SAMPLES else variable
+    some = ops.cast(some, "float32") if _is_half(some) else some
+    return np.asarray(ops.convert_to_numpy(some)).reshape(-1)
 
 
 def _is_half(tensor: Any) -> bool:

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
+from kerasinit.layers import is_closed
 from kerasinit.models._draw import Choice
 from kerasinit.models._scene import Scene
 
 
 def parts_of_container(scene: Scene) -> Iterator[Scene]:
-    """The parts of a model whose `call` cannot be read, each a scene of its own.
+    """The parts of what cannot be read, or what the model does not call, each a scene of its own.
 
     Args:
         scene: A built model.
     """
+    parts = _composites(scene.model)
     if scene.graph is not None:
-        return
-    for part in _composites(scene.model):
+        parts = [part for part in parts if not scene.reaches(part)]
+        parts += [part for block in scene.unread_blocks for part in _composites(block)]
+    for part in parts:
         inside = {id(variable) for variable in part.variables}
         yield Scene(part, tuple(s for s in scene.slots if id(s.variable) in inside))
 
@@ -49,11 +51,12 @@ def _composites(model: Any) -> list[Any]:
     if _backend.is_graph_model(model):
         return []
     inside = _backend.flat_layers(model)[1:]
-    held = {id(below) for layer in inside for below in _backend.flat_layers(layer)[1:]}
+    below = {id(layer): _backend.flat_layers(layer)[1:] for layer in inside}
+    held = {id(layer) for layers in below.values() for layer in layers}
     return [
         layer
         for layer in inside
-        if id(layer) not in held and isinstance(layer, keras.Model) and layer.variables
+        if id(layer) not in held and below[id(layer)] and layer.variables and not is_closed(layer)
     ]
 
 
@@ -64,7 +67,8 @@ def _twins(scene: Scene) -> Iterator[tuple[int, Any]]:
     for late, part in enumerate(parts):
         for early in range(late):
             if shapes[early] == shapes[late] and _are_equal(parts[early], part):
-                if scene.graph is None:  # or else they are parts of one computation
+                if not (scene.reaches(parts[early]) and scene.reaches(part)):
+                    # else they are parts of one computation
                     yield from zip(map(id, part.weights), parts[early].weights, strict=True)
                 break
 
@@ -73,8 +77,9 @@ def _are_equal(first: Any, second: Any) -> bool:
     pairs = list(zip(first.weights, second.weights, strict=True))
     if any(one is other for one, other in pairs):
         return False
-    values = ([np.asarray(ops.convert_to_numpy(v)) for v in pair] for pair in pairs)
-    return all(np.array_equal(one, other) for one, other in values)
+    values = [[np.asarray(ops.convert_to_numpy(v)) for v in pair] for pair in pairs]
+    equal = all(np.array_equal(one, other) for one, other in values)
+    return equal and any(one.min() != one.max() for one, _ in values if one.size)
 
 
 def _copied(choice: Choice, source: Any) -> Choice:

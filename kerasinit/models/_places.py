@@ -22,7 +22,6 @@ class Place:
         adds: The residual adds that its output reaches with no weighted layer or norm between.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
             it on any way.
-        into: The weighted layers that read its output.
     """
 
     calls: tuple[GraphCall, ...] = ()
@@ -30,7 +29,6 @@ class Place:
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
     output: bool = False
-    into: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -38,7 +36,6 @@ class _Findings:
     activations: list[Any] = field(default_factory=list)
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
-    into: list[Any] = field(default_factory=list)
 
 
 def place_of(layer: Any, graph: Graph | None) -> Place:
@@ -51,7 +48,7 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
     seen: set[int] = set()
     for call in calls:
         for value in call.outputs:
-            _follow(value, graph, found, seen, after_norm=False)
+            _follow(value, graph, found, seen)
     activation = own or next(iter(found.activations), None)
     return Place(
         calls,
@@ -59,42 +56,43 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         next(iter(found.norms), None),
         tuple(found.adds),
         any(is_last((call,), graph) for call in calls),
-        tuple(found.into),
     )
 
 
 def _follow(
-    value: int, graph: Graph, found: _Findings, seen: set[int], *, after_norm: bool
+    value: int,
+    graph: Graph,
+    found: _Findings,
+    seen: set[int],
+    *,
+    after_activation: bool = False,
+    after_norm: bool = False,
 ) -> None:
     if value in seen:
         return
     seen.add(value)
     for call in graph.readers.get(value, ()):
-        activation = _calls.activation_of(call)
-        if activation is not None:
-            found.activations.append(activation)
-            # What comes after the activation is of no concern to this layer, unless a norm follows
-            # at once.
-            _peek(call.outputs[0], graph, found)
-        elif is_norm(call.operation):
+        acts, normalizes = _calls.activation_of(call), is_norm(call.operation)
+        if acts is not None:
+            found.activations.append(acts)
+        elif normalizes:
             found.norms.append(call.operation)
-            _follow(call.outputs[0], graph, found, seen, after_norm=True)
+            if after_activation:
+                continue
         elif _calls.is_add(call):
             if not after_norm:
                 found.adds.append(call)
-            _follow(call.outputs[0], graph, found, seen, after_norm=after_norm)
-        elif _calls.is_transparent(call, graph):
-            _follow(call.outputs[0], graph, found, seen, after_norm=after_norm)
-        else:
-            found.into.append(call.operation)
-
-
-def _peek(value: int, graph: Graph, found: _Findings) -> None:
-    for call in graph.readers.get(value, ()):
-        if is_norm(call.operation):
-            found.norms.append(call.operation)
-        elif _calls.is_transparent(call, graph):
-            _peek(call.outputs[0], graph, found)
+        elif not _calls.carries(call, value, graph):
+            continue
+        for made in call.outputs:
+            _follow(
+                made,
+                graph,
+                found,
+                seen,
+                after_activation=after_activation or acts is not None,
+                after_norm=after_norm or normalizes,
+            )
 
 
 def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
@@ -102,37 +100,60 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
 
     The branch must end in weights: a mask or a position bias that is added to scores ends in none.
     """
-    return tuple(
-        call
-        for call in graph.calls
-        if _calls.is_add(call)
-        and (skip := skip_of(call, graph)) is not None
-        and any(_comes_of_weights(value, graph) for value in call.inputs if value != skip)
-    )
+    return tuple(call for call in graph.calls if _calls.is_add(call) and _is_residual(call, graph))
 
 
-def _comes_of_weights(value: int, graph: Graph) -> bool:
-    """Whether nothing but what keeps or bounds the signal lies between a value and a kernel."""
+def _is_residual(add: GraphCall, graph: Graph) -> bool:
+    skip = skip_of(add, graph)
+    if skip is None:
+        return False
+    around = graph.ancestors(skip)
+    ends = [value for value in add.inputs if value != skip]
+    if any(_is_made_of(skip, value, graph) for value in ends):
+        return True
+    return any(_comes_of_weights(value, graph, around) for value in ends)
+
+
+def _is_made_of(skip: int, end: int, graph: Graph) -> bool:
+    """Whether layers make the end of a branch from what the skip carries unchanged."""
+    around = graph.ancestors(skip)
+    above = graph.ancestors(end)
+    maker = graph.maker.get(skip)
+    while maker is not None and skip not in above and _calls.is_transparent(maker, graph):
+        skip = maker.inputs[0]
+        maker = graph.maker.get(skip)
+    inside = [graph.maker[value] for value in above - around if value in graph.maker]
+    return skip in above and any(mixes(one.operation) or is_norm(one.operation) for one in inside)
+
+
+def _comes_of_weights(value: int, graph: Graph, around: frozenset[int]) -> bool:
+    """Whether nothing but what keeps or bounds the signal lies between a value and a kernel.
+
+    Args:
+        value: The end of a branch.
+        graph: The graph.
+        around: Values that the branch does not make.
+    """
     call = graph.maker.get(value)
-    while call is not None and not mixes(call.operation):
-        passes = (
-            _calls.is_transparent(call, graph)
-            or _calls.is_add(call)
-            or _calls.activation_of(call) is not None
-            or is_norm(call.operation)
-        )
-        if not passes:
-            return False
-        call = graph.maker.get(call.inputs[0])
-    return call is not None
+    if call is None or value in around:
+        return False
+    if mixes(call.operation):
+        return True
+    sources = [
+        source
+        for source in call.inputs
+        if _calls.carries(call, source, graph)
+        or _calls.is_add(call)
+        or _calls.activation_of(call) is not None
+        or is_norm(call.operation)
+    ]
+    return any(_comes_of_weights(source, graph, around) for source in sources)
 
 
 def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
     """Whether what `calls` make leaves the model, and no weighted layer reads it on the way."""
-    below = graph.reached((value for call in calls for value in call.outputs), without=())
-    if below.isdisjoint(graph.outputs):
-        return False
-    return not any(mixes(call.operation) for call in graph.calls if below & set(call.inputs))
+    made = {value for call in calls for value in call.outputs}
+    return not made.isdisjoint(graph.leaving) and made.isdisjoint(graph.weighed)
 
 
 def skip_of(add: GraphCall, graph: Graph) -> int | None:

@@ -30,6 +30,12 @@ class PlanRow:
         tries: Forward passes that data-driven scaling used for this layer; None without data.
         output_std: Standard deviation of the layer's output on the data; None without data.
         converged: Whether `output_std` reached the tolerance; None without data.
+
+    Example:
+        ```python
+        row = kerasinit.initialize(model)["dense/kernel"]
+        print(row.initializer, row.fan_in, row.gain, row.reason)
+        ```
     """
 
     path: str
@@ -56,6 +62,13 @@ class Plan:
         seed: The seed that repeats exactly these weights.
         rows: One row per variable.
         dry_run: Whether the model was left as it was.
+
+    Example:
+        >>> import keras, kerasinit
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="head")])
+        >>> plan = kerasinit.initialize(model, "he_normal", seed=1, dry_run=True)
+        >>> plan["head/kernel"].initializer, plan["head/kernel"].fan_in
+        ('HeNormal()', 4)
     """
 
     model: str

@@ -68,7 +68,7 @@ def reseeded(initializer: Any, seed: int) -> Any:
     hold a seed. A plain function is returned as it is.
     """
     if is_library(initializer):
-        return type(initializer).from_config(with_seed(initializer.get_config(), seed))
+        return type(initializer).from_config(with_seed(settings_of(initializer), seed))
     if not isinstance(initializer, keras.initializers.Initializer):
         return initializer
     own = copy.copy(initializer)
@@ -80,6 +80,18 @@ def reseeded(initializer: Any, seed: int) -> Any:
         elif name == "seed":
             setattr(own, name, seed)
     return own
+
+
+def settings_of(initializer: Any) -> dict[str, Any]:
+    """The config of an initializer of Keras or ours.
+
+    Ours may hold an activation that nobody registered: then its arguments, which no file could
+    hold, and `from_config` takes.
+    """
+    try:
+        return dict(initializer.get_config())
+    except ValueError:
+        return dict(initializer.arguments)
 
 
 def with_seed(config: Any, seed: int) -> Any:

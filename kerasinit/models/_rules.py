@@ -14,8 +14,8 @@ from kerasinit.models._describe import describe
 from kerasinit.models._draw import Choice
 from kerasinit.models._kept import is_drawable, own_choice
 from kerasinit.models._near_names import loadable_names, near
-from kerasinit.models._presets import PRESETS
 from kerasinit.models._scene import Scene
+from kerasinit.models._schemes import SCHEMES
 from kerasinit.models._slots import Slot
 
 
@@ -93,7 +93,7 @@ def _unknown(identifier: Any, argument: str) -> str:
         pairs = ", ".join(f"({_name(key)}, {value!r})" for key, value in identifier.items())
         return f"{text} Several rules are a list of pairs, the first match counts: [{pairs}]."
     given = identifier.get("class_name") if isinstance(identifier, Mapping) else identifier
-    known = [*PRESETS, *loadable_names()]
+    known = [*SCHEMES, *loadable_names()]
     return f"{text} {near(given, known)}" if isinstance(given, str) else text
 
 
@@ -106,6 +106,13 @@ def is_rule_list(rules: Any) -> bool:
     return isinstance(rules, Sequence) and not isinstance(rules, (str, bytes))
 
 
+def split(rules: Sequence[Any]) -> tuple[Sequence[Any], str | None]:
+    """The pairs of a list of rules, and the scheme that its last entry names for all the rest."""
+    if rules and isinstance(rules[-1], str) and rules[-1] in SCHEMES:
+        return rules[:-1], rules[-1]
+    return rules, None
+
+
 def parse(rules: Sequence[Any]) -> tuple[InitializerRule, ...]:
     """Rules from (path regex or layer class, initializer) pairs.
 
@@ -116,8 +123,9 @@ def parse(rules: Sequence[Any]) -> tuple[InitializerRule, ...]:
     for entry in rules:
         if not isinstance(entry, Sequence) or isinstance(entry, str) or len(entry) != 2:
             raise ValueError(
-                "`rules` must be a list of (path regex or layer class, initializer) pairs. "
-                f"Received the entry: {entry!r}."
+                "`rules` must be a list of (path regex or layer class, initializer) pairs, of "
+                "which the last may be the name of a scheme for all the rest. "
+                f"Received the entry: {entry!r}.{_as_scheme(entry)}"
             )
         pattern, identifier = entry
         if isinstance(pattern, str):
@@ -139,8 +147,22 @@ def parse(rules: Sequence[Any]) -> tuple[InitializerRule, ...]:
     return tuple(parsed)
 
 
-def choose(scene: Scene, rules: Sequence[Any]) -> list[Choice]:
-    """One choice per variable: the first rule that matches it, else the layer's own initializer.
+def _as_scheme(entry: Any) -> str:
+    return f" {near(entry, SCHEMES)}" if isinstance(entry, str) else ""
+
+
+def matched(scene: Scene, rules: Sequence[Any]) -> frozenset[int]:
+    """Identities of the variables that rules are about."""
+    return frozenset().union(*(_meant(rule, scene.slots) for rule in parse(rules)))
+
+
+def choose(scene: Scene, rules: Sequence[Any], rest: Sequence[Choice]) -> list[Choice]:
+    """One choice per variable: by the first rule that matches it.
+
+    Args:
+        scene: The model.
+        rules: Pairs as for `parse`.
+        rest: One choice per variable, for those that no rule means.
 
     Raises:
         ValueError: If a rule matches no variable, or only variables of earlier rules.
@@ -149,10 +171,10 @@ def choose(scene: Scene, rules: Sequence[Any]) -> list[Choice]:
     meant = [_meant(rule, scene.slots) for rule in parsed]
     hits = dict.fromkeys(range(len(parsed)), 0)
     choices = []
-    for slot in scene.slots:
+    for slot, other in zip(scene.slots, rest, strict=True):
         first = next((i for i, found in enumerate(meant) if id(slot.variable) in found), None)
         if first is None:
-            choices.append(own_choice(slot))
+            choices.append(other)
             continue
         hits[first] += 1
         rule, kept = parsed[first], scene.kept.get(id(slot.variable))

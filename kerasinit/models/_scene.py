@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed, is_gating, is_norm, kind_of, own_activation
+from kerasinit.layers import is_closed, is_gating, is_norm, is_unknown, kind_of, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall, UnreadableError, read_graph
@@ -66,11 +66,15 @@ class Scene:
         """Identity of a layer -> the layer that is called in the graph for it."""
         if self.graph is None:
             return {}
-        found: dict[int, Any] = {}
-        for call in self.graph.calls:
-            if isinstance(call.operation, keras.layers.Layer):
-                for layer in _backend.flat_layers(call.operation):
-                    found.setdefault(id(layer), call.operation)
+        called = {
+            id(call.operation): call.operation
+            for call in self.graph.calls
+            if isinstance(call.operation, keras.layers.Layer)
+        }
+        found = dict(called)
+        for owner in called.values():
+            for layer in _backend.flat_layers(owner):
+                found.setdefault(id(layer), owner)
         return found
 
     def owner(self, layer: Any) -> Any:
@@ -91,14 +95,30 @@ class Scene:
         place = place_of(owner, self.graph)
         return place if own is None else replace(place, activation=own)
 
+    def is_understood(self, slot: Slot) -> bool:
+        """Whether it is known what a kernel does: not of a layer that somebody wrote, unread."""
+        if not is_unknown(slot.layer) or slot.initializer is None:
+            return True
+        return self.graph is not None and id(slot.layer) in self.graph.matrices
+
     def unread(self, layer: Any) -> str:
         """Why the place of a layer is not known."""
         if self.graph is None:
             return f"no graph could be read: {self.why_unread}"
         owner = self.owner(layer)
         if owner is layer:
-            return "not called in the graph"
+            return "no input of the model reaches it"
         return f"inside {owner.name!r}: {self.graph.unread.get(id(owner), 'read as one call')}"
+
+    def reaches(self, layer: Any) -> bool:
+        """Whether an input of the model reaches a layer, or one inside it."""
+        return any(id(one) in self.owners for one in _backend.flat_layers(layer))
+
+    @property
+    def unread_blocks(self) -> list[Any]:
+        """The layers of the graph that could not be opened."""
+        unread = {} if self.graph is None else self.graph.unread
+        return [layer for layer in _backend.flat_layers(self.model) if id(layer) in unread]
 
     @cached_property
     def adds(self) -> tuple[GraphCall, ...]:

@@ -13,19 +13,27 @@ from kerasinit.models._kept import own_choice
 from kerasinit.models._places import place_of, source_of
 from kerasinit.models._slots import Slot
 
+# What Yeom et al., 2025, https://arxiv.org/abs/2410.04779, multiply all weights but the last
+# layer's by, in their code for a picture of 512 x 512 pixels.
+SCALED_GAIN = 2.5
 
-def sine_choices(slots: tuple[Slot, ...], graph: Graph | None) -> dict[int, Choice]:
+
+def sine_choices(
+    slots: tuple[Slot, ...], graph: Graph | None, *, gain: float = 1.0
+) -> dict[int, Choice]:
     """Identity of a variable -> its choice, for layers before and after a sine.
 
     Args:
         slots: The variables of a model.
         graph: Its graph; None where it cannot be read.
+        gain: Factor on the weights of layers that a sine follows.
     """
     kernels = [slot for slot in slots if slot.kind == "kernel"]
     if graph is None:
         return {}
     layers = {id(slot.layer): slot.layer for slot in kernels if is_one_matrix(slot.layer)}
-    after = {key: _after(layer, graph) for key, layer in layers.items()}
+    known: dict[int, tuple[Any, bool]] = {}
+    after = {key: _after(layer, graph, known) for key, layer in layers.items()}
     before = {key: _before(layer, graph, after) for key, layer in layers.items()}
     found = {}
     for slot in slots:
@@ -36,26 +44,35 @@ def sine_choices(slots: tuple[Slot, ...], graph: Graph | None) -> dict[int, Choi
         if slot.kind != "kernel" or isinstance(slot.initializer, initializers.Siren):
             found[id(slot.variable)] = own_choice(slot)
         else:
-            found[id(slot.variable)] = _kernel(slot, activation, is_first=before[key] is None)
+            own = gain if after.get(key) else 1.0
+            found[id(slot.variable)] = _kernel(slot, activation, own, is_first=before[key] is None)
     return found
 
 
-def _kernel(slot: Slot, activation: Any, *, is_first: bool) -> Choice:
+def _kernel(slot: Slot, activation: Any, gain: float, *, is_first: bool) -> Choice:
     omega = angular_frequency(activation) or 1.0
-    hidden = initializers.Siren(omega=omega)
+    hidden = initializers.Siren(omega=omega, gain=gain)
     fan_in = initializers.fans(slot.layer, slot.variable).fan_in
     # Of a slow sine the first layer needs no other law than the rest to fill a period.
-    first = initializers.Siren(first=True, omega=omega)
+    first = initializers.Siren(first=True, omega=omega, gain=gain)
     is_first = is_first and first.limit(fan_in) > hidden.limit(fan_in)
     where = "reads the coordinates" if is_first else "keeps the argument of each sine normal"
     reason = f"{activation_name(activation)} is a sine of omega {omega:.4g}: Siren, {where}"
     return Choice(slot, first if is_first else hidden, reason)
 
 
-def _after(layer: Any, graph: Graph) -> Any | None:
-    """The periodic activation that the outputs of a layer go through."""
+def _after(layer: Any, graph: Graph, known: dict[int, tuple[Any, bool]]) -> Any | None:
+    """The periodic activation that the outputs of a layer go through.
+
+    Args:
+        layer: A layer.
+        graph: The graph of its model.
+        known: Identity of an activation -> it, and whether it is periodic; grows.
+    """
     activation = place_of(layer, graph).activation
-    return activation if angular_frequency(activation) is not None else None
+    if id(activation) not in known:
+        known[id(activation)] = activation, angular_frequency(activation) is not None
+    return activation if known[id(activation)][1] else None
 
 
 def _before(layer: Any, graph: Graph, after: dict[int, Any | None]) -> Any | None:

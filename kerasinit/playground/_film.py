@@ -24,6 +24,12 @@ class Film:
         test_accuracy: Share of the test points that are right, `(1 + epochs,)`.
         seeds_accuracy: Share at the end from this start with several seeds, `(seeds,)`; the film
             shows the first of them.
+
+    Example:
+        ```python
+        film = reel.film_of("zeros")
+        print(film.distinct_units[-1], film.test_accuracy[-1])
+        ```
     """
 
     start: str
@@ -69,6 +75,12 @@ class Reel:
         epochs: Epoch of every frame; 0 is before training.
         steps_per_epoch: Steps of the optimizer in an epoch.
         films: One per start, in the same order in every reel.
+
+    Example:
+        ```python
+        reel = film("xor", "tanh", STARTS)
+        print(reel.steps[-1], [film.start for film in reel.films])
+        ```
     """
 
     data: str

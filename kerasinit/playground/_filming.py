@@ -37,6 +37,12 @@ def film(data: str, activation: str, starts: Sequence[Start], *, epochs: int = E
 
     Raises:
         ValueError: If the data is unknown or a start cannot fill this network.
+
+    Example:
+        ```python
+        reel = film("xor", "tanh", [find_start("zeros"), find_start("initialize")])
+        print(reel.film_of("zeros").test_accuracy[-1])
+        ```
     """
     if data not in DATA:
         raise ValueError(f"`data` must be one of {DATA}. Received: data={data!r}.")

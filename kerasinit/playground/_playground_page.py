@@ -63,6 +63,12 @@ def write_playground(
         ValueError: If `path` holds something else than a page of ours.
         ImportError: If the extra `compare` is not installed.
         OSError: If the file cannot be written.
+
+    Example:
+        ```python
+        starts = [find_start("zeros"), find_start("initialize")]
+        write_playground([film("xor", "tanh", starts)], starts, "page.html")
+        ```
     """
     require_free(Path(path))
     markup = extra("markupsafe").Markup

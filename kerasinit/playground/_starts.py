@@ -17,6 +17,10 @@ class Start:
         name: What the shell and the page call it.
         rule: What `kerasinit.initialize` takes, or a rule for a whole model by its name.
         text: What every kernel is drawn from.
+
+    Example:
+        >>> Start("sparse", "kerasinit>Sparse", "few inputs for each unit").name
+        'sparse'
     """
 
     name: str
@@ -51,6 +55,9 @@ STARTS = (
 
 def find_start(name: str) -> Start:
     """The start of that name: one of `STARTS`, or any initializer that Keras knows by a string.
+
+    Args:
+        name: Its name.
 
     Raises:
         ValueError: If there is none, with near matches.

@@ -31,6 +31,12 @@ class BiasRow:
         path: Path of the bias; empty where none leads straight to the loss.
         values: What it gets; None where it is left alone.
         reason: What these are, or why it is left alone.
+
+    Example:
+        ```python
+        for row in kerasinit.prepare(model, x, y).bias:
+            print(row)
+        ```
     """
 
     output: str

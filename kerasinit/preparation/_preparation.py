@@ -28,6 +28,13 @@ class Preparation:
         diagnosis: Health of the signal at the end; None where a note says why not.
         notes: What could not be done.
         dry_run: Whether everything was left as it was.
+
+    Example:
+        ```python
+        preparation = kerasinit.prepare(model, x, y)
+        print(preparation)
+        print(preparation.plan)
+        ```
     """
 
     model: str

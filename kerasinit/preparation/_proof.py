@@ -16,6 +16,12 @@ class Proof:
         ready: From the new weights and biases.
         adopted: Whether the model gets the new ones.
         reason: Why.
+
+    Example:
+        ```python
+        proof = kerasinit.prepare(model, x, y).trial
+        print(proof.adopted, proof.ready.end, proof.own.end)
+        ```
     """
 
     own: RateCurve

@@ -28,6 +28,12 @@ class RateAdvice:
         cost: What it took.
         batch_size: Samples of a batch; other batches want other rates.
         own_rate: The optimizer's learning rate, as it was found.
+
+    Example:
+        ```python
+        advice = kerasinit.learning_rate(model, x, y)
+        model.optimizer.learning_rate = advice.rate
+        ```
     """
 
     model: str
@@ -53,7 +59,7 @@ class RateAdvice:
         try:
             import plotly.graph_objects as go
         except ImportError:
-            raise ImportError("`plot` needs plotly: pip install 'kerasinit[compare]'") from None
+            raise ImportError("`plot` needs plotly: pip install plotly") from None
         figure = go.Figure(
             [
                 go.Scatter(

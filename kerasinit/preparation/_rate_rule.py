@@ -28,6 +28,10 @@ class RateCurve:
     Args:
         rate: The learning rate.
         losses: Loss of each step; fewer where the copy was given up.
+
+    Example:
+        >>> RateCurve(0.1, (2.0, 1.0, 0.5, 0.3)).end
+        0.3
     """
 
     rate: float

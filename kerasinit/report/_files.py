@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 MODULES = ("jinja2", "markupsafe", "plotly.offline")  # of the extra, used by the page
-INSTALL = 'pip install "kerasinit[compare]"'
+INSTALL = "pip install scikit-learn plotly jinja2"  # the extra, without the rest of the package
 
 
 def write_whole(path: str | Path, text: str) -> Path:

@@ -72,6 +72,12 @@ def write_gradients(path: str | Path, out: str | Path) -> Path:
         ValueError: If `path` holds no recorded steps.
         ImportError: If the extra `compare` is not installed.
         OSError: If a file cannot be read or written.
+
+    Example:
+        ```python
+        model.fit(x, y, callbacks=[kerasinit.GradientStats(path="rows.jsonl")])
+        write_gradients("rows.jsonl", "gradients.html")
+        ```
     """
     recording = read(Path(path))
     context = {

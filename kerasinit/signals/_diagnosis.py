@@ -42,6 +42,12 @@ class Diagnosis:
     Args:
         signals: The measurements.
         verdicts: The faults, root cause first; empty for a healthy model.
+
+    Example:
+        ```python
+        diagnosis = kerasinit.diagnose(model, x, y)
+        assert diagnosis.healthy, diagnosis
+        ```
     """
 
     signals: Signals
@@ -104,6 +110,11 @@ def examine(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
     Raises:
         ValueError: If the model is not built, the batch is empty or has the wrong shape, or the
             model cannot be called on it.
+
+    Example:
+        ```python
+        print(examine(model, x, y))
+        ```
     """
     check_model(model)
     try:

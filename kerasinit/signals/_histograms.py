@@ -42,6 +42,9 @@ def magnitude_histogram(values: np.ndarray) -> tuple[int, ...]:
 
     Zeros, NaN and infinities are in no bin. Histograms add bin by bin.
 
+    Args:
+        values: An array of any shape.
+
     >>> histogram = magnitude_histogram(np.array([1.0, 3.0, -5.0, 0.0]))
     >>> [(HISTOGRAM_EDGES[k], n) for k, n in enumerate(histogram) if n]
     [(1.0, 2), (4.0, 1)]

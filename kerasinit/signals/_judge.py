@@ -35,6 +35,12 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
     https://arxiv.org/abs/2103.06131) and TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694), made relative; spread at finite width from Hanin & Nica,
     2019, https://arxiv.org/abs/1812.05994.
+
+    Example:
+        ```python
+        for verdict in judge(measure(model, x, y)):
+            print(verdict.cause, verdict.where)
+        ```
     """
     broken = non_finite(signals)
     if broken:

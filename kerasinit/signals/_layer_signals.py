@@ -56,6 +56,12 @@ class LayerSignals:
             there is none, or it cannot be told.
         update_ratio: RMS of the kernel's change in the first step of the compiled optimizer over
             its RMS, dimensionless; None if it was not measured.
+
+    Example:
+        ```python
+        for layer in kerasinit.diagnose(model, x, y).signals.layers:
+            print(layer.name, layer.activation_rms, layer.gradient_rms, layer.dead_share)
+        ```
     """
 
     name: str
@@ -128,6 +134,12 @@ class Signals:
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
+
+    Example:
+        ```python
+        signals = measure(model, x, y)
+        print(signals.loss, signals.chance_loss, len(signals.layers))
+        ```
     """
 
     layers: tuple[LayerSignals, ...]

@@ -31,6 +31,10 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
         saturated_share: Share of units with a vanished derivative, in 0..1; None if not probed.
         idle_share: Share of units whose bias got a gradient of exactly 0; None without a bias.
         zero_share: Share of the entries of the kernel's gradient that are exactly 0.
+
+    Example:
+        >>> LayerStep("dense", gradient_rms=0.01, weight_rms=0.1).non_finite
+        0
     """
 
     name: str
@@ -58,6 +62,11 @@ class TrainingStep:
         overflow: True if loss scaling dropped this step because half precision overflowed.
         penalty: Part of the training loss that the targets have no part in.
         norm_samples: Samples that a normalization over the batch saw; None if there is none.
+
+    Example:
+        >>> layer = LayerStep("dense", gradient_rms=0.01, weight_rms=0.1)
+        >>> TrainingStep(step=7, loss=0.5, layers=(layer,)).overflow
+        False
     """
 
     step: int

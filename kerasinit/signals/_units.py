@@ -65,6 +65,14 @@ def unit_shares(
 
     Source: thresholds of SageMaker Debugger's DeadRelu (per unit, all samples) and of the
     derivative form of its SaturatedActivation.
+
+    Example:
+        >>> from keras import ops
+        >>> values = np.array([[[-1.0, 2.0], [-2.0, 3.0]]])  # one model, two samples, two units
+        >>> relu = ActivationShape(has_off_state=True, bounded=False)
+        >>> dead, saturated = unit_shares(values, np.where(values > 0, 1.0, 0.0), relu)
+        >>> float(dead[0]), float(saturated[0])
+        (0.5, 0.0)
     """
     namespace: Any = np if isinstance(preactivation, np.ndarray) else ops
     samples = tuple(range(1, len(preactivation.shape) - 1))

@@ -41,6 +41,12 @@ class Activation:
         derivative: Derivative of `function`, likewise; at a kink the value of one side.
         kinks: Sorted inputs at which integrals must be split: where the function or one of its
             derivatives jumps, or where it bends sharply.
+
+    Example:
+        >>> from kerasinit.theory import resolve
+        >>> relu = resolve("relu")
+        >>> relu.kinks, float(relu.derivative(2.0))
+        ((0.0,), 1.0)
     """
 
     name: str

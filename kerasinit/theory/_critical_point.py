@@ -36,6 +36,11 @@ class CriticalPoint:
             where all are kept (ReLU).
         stable: Whether nearby lengths stay near. If not, finite width drives a deep net away
             from the point.
+
+    Example:
+        >>> point = critical("relu")
+        >>> round(point.weight_std, 6), point.length, point.stable
+        (1.414214, 1.0, True)
     """
 
     weight_std: float

@@ -30,6 +30,10 @@ class DepthScales:
             Deep nets train up to about 5 times this many layers.
         fixed_length: The length that is approached, dimensionless.
         fixed_correlation: The correlation that is approached: 1 where all inputs become alike.
+
+    Example:
+        >>> depth_scales("relu", 2**0.5).correlation
+        inf
     """
 
     length: float

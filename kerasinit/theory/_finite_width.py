@@ -25,6 +25,10 @@ class LogLength:
         mean: Mean of `ln(q_L / q_0)`, dimensionless; negative, and about half the variance.
         variance: Variance of `ln(q_L / q_0)`, dimensionless.
         second_moment: Mean of `(q_L / q_0)^2`, dimensionless.
+
+    Example:
+        >>> round(log_length("relu", width=64, depth=10).variance, 2)
+        0.83
     """
 
     mean: float

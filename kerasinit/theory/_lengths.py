@@ -35,6 +35,11 @@ class FixedPoint:
         chi_perp: Growth of the squared gradient per layer there, dimensionless.
         chi_par: Slope of the length map there, dimensionless.
         stable: Whether nearby lengths stay near it.
+
+    Example:
+        >>> point = fixed_points("tanh", 1.3)[-1]
+        >>> round(point.length, 4), round(point.chi_perp, 4), point.stable
+        (0.409, 1.0644, True)
     """
 
     length: float

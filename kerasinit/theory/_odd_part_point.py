@@ -36,6 +36,10 @@ class OddPartPoint:
             dimensionless.
         length: Mean square of the pre-activations that the gain keeps, dimensionless.
         offset: `phi(0)`, dimensionless.
+
+    Example:
+        >>> odd_part("relu").kind, round(odd_part("relu").gain, 6)
+        ('mirror', 1.0)
     """
 
     kind: Literal["bias", "mirror"]

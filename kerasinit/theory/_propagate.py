@@ -48,6 +48,10 @@ class Propagation:
             `depth + 1` entries; None without a width.
         typical_lengths: Lengths of a typical net, the exponential of the mean logarithm,
             `depth + 1` entries; None without a width.
+
+    Example:
+        >>> len(propagate("relu", 2**0.5, depth=3).lengths)
+        4
     """
 
     lengths: tuple[float, ...]

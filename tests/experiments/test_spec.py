@@ -137,4 +137,4 @@ def test_a_missing_extra_is_one_sentence_with_the_command(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr("kerasinit.experiments._data.importlib.import_module", missing)
-    assert 'pip install "kerasinit[compare]"' in mistakes(data="digits", epochs=0)
+    assert "pip install scikit-learn" in mistakes(data="digits", epochs=0)

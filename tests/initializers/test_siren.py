@@ -19,8 +19,10 @@ def numpy_of(tensor):
         ({}, (256, 256), 0.0051031036),
         ({"omega": 1.0}, (6, 512), 1.0),
         ({"omega": 1.0}, (3, 2, 256), 1.0),
+        ({"gain": 2.5}, (256, 256), 2.5 * 0.0051031036),
+        ({"gain": 2.5, "first": True}, (2, 512), 1.25),
     ],
-    ids=["coordinates", "first", "hidden", "omega 1", "convolution"],
+    ids=["coordinates", "first", "hidden", "omega 1", "convolution", "scaled", "scaled first"],
 )
 def test_weights_fill_the_bounds(arguments, shape, limit):
     kernel = np.abs(numpy_of(Siren(seed=1, **arguments)(shape)))
@@ -44,9 +46,10 @@ def test_the_argument_of_a_deep_sine_keeps_its_mean_square():
     [
         ({"omega": 0.0}, ValueError, "`omega` must be a number"),
         ({"omega": "30"}, ValueError, "`omega` must be a number"),
+        ({"gain": 0.0}, ValueError, "`gain` must be a number"),
         ({"first": 30.0}, TypeError, "`first` must be True or False"),
     ],
-    ids=["zero", "text", "omega first"],
+    ids=["zero", "text", "no gain", "omega first"],
 )
 def test_bad_arguments_are_refused_at_construction(arguments, error, message):
     with pytest.raises(error, match=message):

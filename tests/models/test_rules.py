@@ -141,3 +141,27 @@ def test_a_rule_means_what_a_user_sees(sequence_model, pattern, paths):
 def test_what_names_no_rules_gets_near_matches(model, rules, message):
     with pytest.raises(ValueError, match=message):
         kerasinit.initialize(model, rules)
+
+
+def test_a_scheme_at_the_end_is_for_all_the_rest():
+    inputs = keras.Input((8,))
+    x = inputs
+    for name in ("a", "b"):
+        x = x + layers.Dense(8, name=name)(x)
+    model = keras.Model(inputs, layers.Dense(3, name="head")(x))
+    plan = kerasinit.initialize(model, [("head", "ones"), "fixup"], seed=1)
+    found = {row.path: row.initializer for row in plan if row.kind == "kernel"}
+    assert found == {"a/kernel": "Zeros()", "b/kernel": "Zeros()", "head/kernel": "Ones()"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (["fixup", ("head", "ones")], "Received the entry: 'fixup'"),
+        ([("head", "ones"), "fixupp"], "Received the entry: 'fixupp'. Near matches: 'fixup'"),
+    ],
+    ids=["first", "misspelt"],
+)
+def test_a_scheme_elsewhere_or_misspelt_is_refused(model, rules, message):
+    with pytest.raises(ValueError, match=message):
+        kerasinit.initialize(model, rules)

@@ -56,3 +56,22 @@ def test_kernels_that_ask_for_siren_keep_its_law():
     model = keras.Sequential([keras.Input((8,)), layers.Dense(64, sine, kernel_initializer=siren)])
     plan = kerasinit.initialize(model, seed=1)
     assert plan.rows[0].initializer == "Siren(omega=20)"
+
+
+def test_a_scaled_siren_has_25_times_the_weights_but_in_its_last_layer():
+    """Yeom et al., 2025: factor 2.5 in the code of https://arxiv.org/abs/2410.04779."""
+    model = keras.Sequential(
+        [keras.Input((2,)), *[layers.Dense(64, sine) for _ in range(3)], layers.Dense(1)]
+    )
+    plan = kerasinit.initialize(model, "scaled-siren", seed=1)
+    kernels = [layer.get_weights()[0] for layer in model.layers]
+    hidden = (6 / 64) ** 0.5 / 30
+    for kernel, limit in zip(kernels, [2.5 / 2, 2.5 * hidden, 2.5 * hidden, hidden], strict=True):
+        assert 0.9 * limit < abs(kernel).max() <= 1.001 * limit
+    assert [row.gain for row in plan if row.kind == "kernel"] == [2.5, 2.5, 2.5, 1.0]
+
+
+def test_a_model_without_sines_is_no_siren():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(8, "relu"), layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"'scaled-siren' need .*around sines, of which '"):
+        kerasinit.initialize(model, "scaled-siren")

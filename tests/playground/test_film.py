@@ -7,6 +7,7 @@ import pytest
 import kerasinit
 from kerasinit import playground
 from kerasinit.experiments import _data
+from kerasinit.playground._curve import curve_of
 
 
 def network(activation="tanh"):
@@ -96,7 +97,7 @@ def test_an_unknown_start_comes_with_near_names():
     "name", ["tanh", "relu", "sigmoid", "gelu", "selu", "silu", "softplus", "elu", "leaky_relu"]
 )
 def test_the_page_draws_with_the_activation_of_keras(name):
-    curve = playground.curve_of(name)
+    curve = curve_of(name)
     x = np.linspace(-20, 20, 4001)
     exact = keras.ops.convert_to_numpy(getattr(keras.activations, name)(x.astype("float32")))
     np.testing.assert_allclose(curve(x), exact, atol=2e-4)
@@ -108,4 +109,4 @@ def test_the_page_draws_with_the_activation_of_keras(name):
 )
 def test_an_activation_that_cannot_be_drawn_is_refused(name, words):
     with pytest.raises(ValueError, match=words):
-        playground.curve_of(name)
+        curve_of(name)

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from kerasinit.report import require_extras, write
+from kerasinit.report import write
+from kerasinit.report._files import require_extras
 
 
 @pytest.fixture(scope="module")

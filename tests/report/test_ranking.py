@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerasinit.experiments import Estimate
-from kerasinit.report import ranked
+from kerasinit.report._ranking import ranked
 
 BAR_WIDTH = 56  # px of the box that the page draws a bar in
 

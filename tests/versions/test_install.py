@@ -1,4 +1,4 @@
-"""What an installation needs: the README's line for those without `tensorflow` says all of it."""
+"""What an installation needs: the line for those without `tensorflow` says all of it."""
 
 import re
 import subprocess
@@ -60,8 +60,8 @@ def test_the_import_of_another_backend_would_be_noticed(backend):
     assert f"No module named {other!r}" in done.stderr
 
 
-def readme_command(name):
-    text = (ROOT / "README.md").read_text("utf-8")
+def documented_command(name):
+    text = (ROOT / "examples" / "getting_started.md").read_text("utf-8")
     return re.search(rf"<!-- command: {name} -->\n```sh\n(.*)\n```", text).group(1)
 
 
@@ -72,7 +72,7 @@ def dependencies():
 
 
 def test_the_line_for_other_backends_names_every_dependency_but_tensorflow(dependencies):
-    named = re.findall(r'"(\w+>=[\d.]+)"', readme_command("no-tensorflow"))
+    named = re.findall(r'"(\w+>=[\d.]+)"', documented_command("no-tensorflow"))
     rest = [one for one in dependencies if not one.startswith("tensorflow")]
     assert sorted(named) == sorted(rest)
     assert len(rest) == len(dependencies) - 1

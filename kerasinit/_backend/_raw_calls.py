@@ -1,0 +1,73 @@
+"""Functions of the backend, called on Keras tensors: each call becomes an operation of the graph.
+
+Keras allows them inside a `call` that runs on numbers, and refuses them on its symbolic tensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+ABSENT = object()
+
+
+class RawCall(keras.Operation):
+    """One call of a function that is not of Keras, with all arguments but the tensors.
+
+    Args:
+        function: Takes the tensors.
+        function_name: Its name, such as `"relu"`.
+        given: All that the function was given, in a flat list.
+    """
+
+    def __init__(self, function: Callable[..., Any], function_name: str, given: list[Any]) -> None:
+        super().__init__()
+        self.function, self.function_name, self.given = function, function_name, given
+
+    def call(self, *tensors: Any) -> Any:
+        """What the function returns."""
+        return self.function(*tensors)
+
+
+def holds_symbolic(arguments: Any) -> bool:
+    """Whether there is a Keras tensor in a nested structure."""
+    return any(isinstance(one, keras.KerasTensor) for one in keras.tree.flatten(arguments))
+
+
+def record(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """The symbolic result of `function(*args, **kwargs)`, which is put into the graph."""
+    flat = keras.tree.flatten((args, kwargs))
+    places = [at for at, one in enumerate(flat) if isinstance(one, keras.KerasTensor)]
+
+    def of_tensors(*tensors: Any) -> Any:
+        filled = list(flat)
+        for place, tensor in zip(places, tensors, strict=True):
+            filled[place] = tensor
+        full_args, full_kwargs = keras.tree.pack_sequence_as((args, kwargs), filled)
+        return function(*full_args, **full_kwargs)
+
+    name = getattr(function, "__name__", type(function).__name__)
+    return RawCall(of_tensors, name, flat)(*(flat[place] for place in places))
+
+
+@contextlib.contextmanager
+def changed(owner: Any, **attributes: Any) -> Iterator[None]:
+    """Gives a class or a module other attributes in the body; `ABSENT` takes one away."""
+    kept = {name: vars(owner).get(name, ABSENT) for name in attributes}
+    try:
+        for name, value in attributes.items():
+            _put(owner, name, value)
+        yield
+    finally:
+        for name, value in kept.items():
+            _put(owner, name, value)
+
+
+def _put(owner: Any, name: str, value: Any) -> None:
+    if value is not ABSENT:
+        setattr(owner, name, value)
+    elif name in vars(owner):
+        delattr(owner, name)

@@ -1,0 +1,343 @@
+"""What a foreign `call` does beside calling layers: weights, functions of the backend, slices."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import kerasinit
+
+BLOCKS, WIDTH = 4, 8
+
+
+class Branch(layers.Layer):
+    """`x + f(x)`; what the tests change is how the branch ends."""
+
+    def __init__(self, units=WIDTH):
+        super().__init__()
+        self.up, self.down = layers.Dense(16, name="up"), layers.Dense(units, name="down")
+
+    def build(self, shape):
+        self.up.build(shape)
+        self.down.build((*shape[:-1], 16))
+        self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+        self.matrix = self.add_weight(shape=(WIDTH, WIDTH), initializer="identity", name="matrix")
+
+    def inside(self, x):
+        return self.down(ops.relu(self.up(x)))
+
+    def call(self, x):
+        return x + self.inside(x)
+
+
+class WeightInFront(Branch):
+    def call(self, x):
+        return x + self.scale * self.inside(x)
+
+
+class NumberInFront(Branch):
+    def call(self, x):
+        return x + np.sqrt(1.0) * self.inside(x)  # a number of numpy
+
+
+class TensorInFront(Branch):
+    def call(self, x):
+        return ops.ones((WIDTH,)) * self.inside(x) + x
+
+
+class Shifted(Branch):
+    def call(self, x):
+        return x + (self.inside(x) + self.matrix[0])
+
+
+class Activated(Branch):
+    def call(self, x):
+        return x + ops.relu(self.inside(x))
+
+
+class Gated(Branch):
+    def __init__(self):
+        super().__init__(2 * WIDTH)
+
+    def call(self, x):
+        value, gate = ops.split(self.inside(x), 2, axis=-1)
+        return x + value * ops.sigmoid(gate)
+
+
+class Sliced(Branch):
+    def __init__(self):
+        super().__init__(2 * WIDTH)
+
+    def call(self, x):
+        return x + self.inside(x)[..., :WIDTH]
+
+
+class Subtracted(Branch):
+    def call(self, x):
+        return x - self.inside(x)
+
+
+class Cast(Branch):
+    def call(self, x):
+        return ops.cast(x, "float32") + ops.cast(self.inside(x), "float32")
+
+
+class AsksForRank(Branch):
+    def call(self, x):
+        return x + self.inside(x) if ops.ndim(x) > 1 else x
+
+
+class OwnMatrix(Branch):
+    """A kernel of its own beside its layers."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.kernel = self.add_weight(shape=(WIDTH, WIDTH), name="kernel")
+
+    def call(self, x):
+        return x + self.inside(ops.matmul(x, self.kernel))
+
+
+def raw_functions():
+    """Addition, activation and product as the backend has them."""
+    name = keras.config.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return tf.add, tf.nn.relu, tf.matmul
+    if name == "jax":
+        import jax
+
+        return (
+            lambda x, y: jax.numpy.add(x, y),
+            lambda x: jax.nn.relu(x),
+            lambda x, y: jax.numpy.matmul(x, y),
+        )
+    import torch
+
+    return torch.add, torch.nn.functional.relu, torch.matmul
+
+
+class OfTheBackend(Branch):
+    def call(self, x):
+        add, relu, _ = raw_functions()
+        return add(x, self.down(relu(self.up(x))))
+
+
+class Wrapped(layers.Wrapper):
+    """A wrapper with a `call` of its own."""
+
+    def build(self, shape=None):
+        self.layer.build(shape)
+        self.built = True
+
+    def call(self, x):
+        return x + self.layer(x)
+
+
+def wrapped():
+    return Wrapped(layers.Dense(WIDTH, "relu", name="down"))
+
+
+ENDS = [
+    WeightInFront,
+    NumberInFront,
+    TensorInFront,
+    Shifted,
+    Activated,
+    Gated,
+    Sliced,
+    Subtracted,
+    Cast,
+    AsksForRank,
+    OwnMatrix,
+    OfTheBackend,
+    wrapped,
+]
+
+
+def stack(make):
+    x = inputs = keras.Input((5, WIDTH))
+    for _ in range(BLOCKS):
+        x = make()(x)
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
+@pytest.mark.parametrize("make", ENDS, ids=lambda make: make.__name__)
+def test_the_end_of_a_branch_is_found(make):
+    plan = kerasinit.initialize(stack(make), seed=0)
+    rows = [row for row in plan if row.path.endswith("down/kernel")]
+    assert len(rows) == BLOCKS
+    for row in rows:
+        assert row.reason.startswith("ends one of 4 residual branches")
+    for row in plan:
+        if row.path.endswith("up/kernel"):
+            assert row.gain == pytest.approx(2**0.5)
+
+
+def test_a_doubly_residual_stack_is_bounded():
+    """N-BEATS: each block takes its backcast away and adds its forecast."""
+    inputs = keras.Input((WIDTH,))
+    rest, forecasts = inputs, []
+    for number in range(6):
+        hidden = layers.Dense(16, "relu")(layers.Dense(16, "relu")(rest))
+        both = layers.Dense(2 * WIDTH, name=f"theta{number}")(hidden)
+        rest = layers.Subtract()([rest, both[:, :WIDTH]])
+        forecasts.append(both[:, WIDTH:])
+    model = keras.Model(inputs, [rest, layers.Add()(forecasts)])
+    kerasinit.initialize(model, seed=0)
+    x = np.random.default_rng(0).normal(size=(256, WIDTH)).astype("float32")
+    assert ops.convert_to_numpy(model(x)[0]).std() < 2
+
+
+@keras.saving.register_keras_serializable("tests")
+class Linear(layers.Layer):
+    """As in the guides of Keras: weights without Keras' names, and what follows in the call."""
+
+    def __init__(self, units, activation=None, **options):
+        super().__init__(**options)
+        self.units, self.act = units, activation
+
+    def build(self, shape):
+        start = {"initializer": "random_normal"}
+        self.w = self.add_weight(shape=(shape[-1], self.units), name="w", **start)
+        self.b = self.add_weight(shape=(self.units,), name="b", initializer="zeros")
+
+    def call(self, x):
+        x = ops.matmul(x, self.w) + self.b
+        return x if self.act is None else self.act(x)
+
+
+class Backwards(Linear):
+    def call(self, x):
+        return raw_functions()[2](x, self.w.value)
+
+
+class Cosine(Linear):
+    """Whose kernel is no matrix that multiplies the signal as it is."""
+
+    def call(self, x):
+        return ops.matmul(x, self.w / ops.norm(self.w, axis=0, keepdims=True))
+
+
+def test_a_kernel_that_somebody_made_is_read_by_its_use():
+    first, last = Linear(32, ops.relu, name="first"), Linear(3, name="last")
+    plan = kerasinit.initialize(keras.Sequential([keras.Input((16,)), first, last]), seed=0)
+    assert plan["first/w"].gain == pytest.approx(2**0.5)
+    assert plan["first/w"].reason == "relu follows: He for relu"
+    assert plan["last/w"].reason == "the model's output: unit variance at any width"
+
+
+def test_a_kernel_in_a_function_of_the_backend_is_read():
+    layer = Backwards(3, name="raw")
+    plan = kerasinit.initialize(keras.Sequential([keras.Input((16,)), layer]), seed=0)
+    assert plan["raw/w"].reason == "the model's output: unit variance at any width"
+
+
+def test_a_kernel_of_unknown_use_keeps_its_own_start():
+    layer = Cosine(3, name="cosine")
+    plan = kerasinit.initialize(keras.Sequential([keras.Input((16,)), layer]), seed=0)
+    assert plan["cosine/w"].initializer.startswith("RandomNormal")
+    assert plan["cosine/w"].reason == (
+        "what 'cosine' does with it is not known: its own initializer"
+    )
+
+
+def test_zero_ends_of_branches_stay_before_a_zero_head():
+    """DDPM: the last convolution of each block starts at zero, and that of the model, too."""
+    x = inputs = keras.Input((8,))
+    for number in range(3):
+        h = layers.Dense(8, "silu")(x)
+        x = x + layers.Dense(8, kernel_initializer="zeros", name=f"zero{number}")(h)
+    model = keras.Model(inputs, layers.Dense(2, kernel_initializer="zeros", name="zero3")(x))
+    plan = kerasinit.initialize(model, seed=0)
+    rows = [row for row in plan if "zero" in row.path and row.kind == "kernel"]
+    assert [row.reason.startswith("zero on purpose") for row in rows] == [True] * 4
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["own", "layer"])
+def test_an_activation_without_a_name_is_no_obstacle(after):
+    def steep(x):
+        return ops.leaky_relu(x, 0.3)
+
+    x = inputs = keras.Input((8,))
+    for _ in range(6):
+        x = layers.Activation(steep)(layers.Dense(8)(x)) if after else layers.Dense(8, steep)(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
+    assert sum("mirrored pairs" in row.reason for row in plan if row.kind == "kernel") == 7
+
+
+def network():
+    return keras.Sequential(
+        [keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(2, name="values")]
+    )
+
+
+class Agent(keras.Model):
+    """A network, and a copy that the `call` does not use."""
+
+    def __init__(self):
+        super().__init__()
+        self.online, self.target = network(), network()
+        self.target.set_weights(self.online.get_weights())
+
+    def call(self, x):
+        return self.online(x)
+
+
+def test_a_copy_that_the_call_does_not_use_stays_equal():
+    agent = Agent()
+    agent(np.ones((2, 4), "float32"))
+    plan = kerasinit.initialize(agent, seed=0)
+    for online, target in zip(agent.online.weights, agent.target.weights, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(online), ops.convert_to_numpy(target))
+    assert any("a copy (average, target) that stays equal" in row.reason for row in plan)
+    assert not any("alone" in row.reason for row in plan)
+
+
+class Solver(keras.Model):
+    """Its `call` asks numbers what to do: its parts are read one by one."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = stack(Branch)
+        self.head = layers.Dense(3)
+
+    def call(self, x):
+        if isinstance(x, keras.KerasTensor):
+            raise TypeError("needs numbers")
+        return self.head(self.network(x))
+
+
+def test_the_parts_of_a_model_that_needs_numbers_are_read():
+    solver = Solver()
+    solver.network.build((None, 5, WIDTH))
+    solver.head.build((None, 3))
+    solver.built = True
+    plan = kerasinit.initialize(solver, seed=0)
+    ends = [row for row in plan if row.reason.startswith("ends one of 4")]
+    assert len(ends) == BLOCKS
+
+
+class Tokens(keras.Model):
+    """A weight of a model whose constructor takes no arguments of Keras."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = layers.Dense(2)
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 4), initializer="ones", name="token")
+        self.head.build(shape)
+        self.built = True
+
+    def call(self, x):
+        return self.head(x + self.token)
+
+
+def test_weights_of_a_class_without_a_config_are_reset():
+    model = Tokens()
+    model(np.ones((2, 4), "float32"))
+    model.token.assign(np.zeros((1, 4)))
+    kerasinit.reset(model, seed=0)
+    assert ops.convert_to_numpy(model.token).tolist() == [[1, 1, 1, 1]]
