@@ -51,10 +51,8 @@ def train(draw, seed, norms):
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     discriminator.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), loss)
     discriminator.train_on_batch(np.zeros((2, 8, 8, 1)), np.zeros((2, 1)))
-    discriminator.trainable = False
     both = keras.Sequential([generator, discriminator])
     both.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), loss)
-    discriminator.trainable = True
     real = (load_digits().images / 16).astype("float32")[..., None]
     rng = np.random.default_rng(seed)
 
@@ -64,7 +62,9 @@ def train(draw, seed, norms):
     for _ in range(STEPS):
         fake = numpy_of(generator(noise(BATCH), training=True))
         batch = np.concatenate([real[rng.integers(0, len(real), BATCH)], fake])
+        discriminator.trainable = True  # Keras asks in each step, or at the first
         discriminator.train_on_batch(batch, np.repeat([[0.9], [0.1]], BATCH, 0))
+        discriminator.trainable = False
         both.train_on_batch(noise(2 * BATCH), np.ones((2 * BATCH, 1)))
     fake = numpy_of(generator(noise(1000)))
     seen, made = real.reshape(-1, 64), fake.reshape(-1, 64)
