@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -14,11 +14,11 @@ import keras
 import numpy as np
 
 from kerasinit._backend import _random_state
+from kerasinit._backend._jax_calls import raw_calls as raw_calls
 from kerasinit._backend._jax_programs import Program, TrainingInParts, cores, side_by_side
 from kerasinit._backend._keras_training import train_function_of, trained_variables
 from kerasinit._backend._optimizers import accumulated_gradients, gradient_scale
 from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training
-from kerasinit._backend._raw_calls import changed, holds_symbolic, record
 from kerasinit._backend._sampling import RUN, even_step
 
 # XLA's options for a program that runs once, by JAX's name of the device. On a processor: little
@@ -323,41 +323,3 @@ def packed(parts: Sequence[Any]) -> Any:
 def is_reachable(tensor: Any) -> bool:
     """JAX does not tell."""
     return True
-
-
-# --- graphs ---------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def raw_calls() -> Iterator[None]:
-    """The functions of the modules that people import, looked up when they are called."""
-    with contextlib.ExitStack() as stack:
-        for module in (jnp, jax.nn, jax.lax, jnp.linalg):
-            names = [name for name in dir(module) if not name.startswith("_")]
-            functions = {name: getattr(module, name) for name in names}
-            stack.enter_context(
-                changed(
-                    module,
-                    **{
-                        name: _Recorded(function)
-                        for name, function in functions.items()
-                        if callable(function) and not isinstance(function, type)
-                    },
-                )
-            )
-        yield
-
-
-class _Recorded:
-    """A function that is recorded where it meets a Keras tensor; otherwise as it is."""
-
-    def __init__(self, function: Any) -> None:
-        self._function = function
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if holds_symbolic((args, kwargs)):
-            return record(self._function, args, kwargs)
-        return self._function(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:  # `jnp.add.at`
-        return getattr(self._function, name)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import math
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -19,8 +17,8 @@ from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._keras_training import train_function_of
 from kerasinit._backend._optimizers import observed_apply
 from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training
-from kerasinit._backend._raw_calls import holds_symbolic, record
 from kerasinit._backend._sampling import RUN, even_step
+from kerasinit._backend._tensorflow_calls import raw_calls as raw_calls
 
 ZERO = tf.UnconnectedGradients.ZERO
 
@@ -328,42 +326,3 @@ def _float32_vector(part: Any) -> Any:
 def is_reachable(tensor: Any) -> bool:
     """Not from within a branch or a loop of a graph."""
     return is_concrete(tensor) or tensor.graph is tf.compat.v1.get_default_graph()
-
-
-# --- graphs ---------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def raw_calls() -> Iterator[None]:
-    """Through TensorFlow's dispatch, which asks when a function refuses its arguments."""
-    recorder = _recorder()
-    before = getattr(recorder.here, "is_on", False)
-    recorder.here.is_on = True
-    try:
-        yield
-    finally:
-        recorder.here.is_on = before
-
-
-@functools.cache
-def _recorder() -> Any:
-    class Recorder(tf.__internal__.dispatch.GlobalOpDispatcher):
-        here = threading.local()
-
-        def handle(self, op: Any, args: Any, kwargs: Any) -> Any:
-            if not getattr(self.here, "is_on", False) or not holds_symbolic((args, kwargs)):
-                return self.NOT_SUPPORTED
-            first = next(iter((*args, *kwargs.values())))
-            if not isinstance(first, keras.KerasTensor):
-                return record(op, args, kwargs)
-            if op.__name__.startswith("convert_to_tensor"):
-                return first
-            for name, known in (("shape", list), ("rank", len), ("size", math.prod)):
-                if op.__name__ in (name, f"{name}_v2"):
-                    fixed = None not in first.shape
-                    return tf.constant(known(first.shape)) if fixed else self.NOT_SUPPORTED
-            return record(op, args, kwargs)
-
-    recorder = Recorder()
-    recorder.register()
-    return recorder

@@ -75,7 +75,7 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
     """
     special = scene.stack_choices.get(id(slot.variable))
     if special is not None:
-        if slot.kind == "kernel" and scene.ends_branch(slot.layer):
+        if slot.kind == "kernel" and scene.branches_beside(slot.layer):
             end = _branch_end(slot, special.initializer, scene)
             reason = f"{end.reason}; {special.reason}"
             return replace(special, scale=special.scale * end.scale, reason=reason)
@@ -137,7 +137,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.XavierUniform(), "a gate, no activation: opens half")
     name = activation_name(place.activation)
     gain = _calls.gain_of(place.activation)
-    if scene.ends_branch(slot.layer):
+    if scene.branches_beside(slot.layer):
         return _branch_end(slot, initializers.HeNormal(gain=gain), scene)
     if place.output:
         reason = "the model's output: unit variance at any width"
@@ -162,12 +162,12 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:
     if attention_part(slot.layer) != "output":
         return Choice(slot, initializers.XavierUniform(), "attention projection, fans per head")
-    if scene.ends_branch(slot.layer):
+    if scene.branches_beside(slot.layer):
         return _branch_end(slot, initializers.XavierUniform(), scene)
     return Choice(slot, initializers.XavierUniform(), "attention output, a norm follows")
 
 
 def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
-    count = max(1, len(scene.adds))
+    count = scene.branches_beside(slot.layer)
     reason = f"ends one of {count} residual branches: times 1/sqrt({count}) bounds the stream"
     return Choice(slot, initializer, reason, scale=count**-0.5)

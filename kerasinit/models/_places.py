@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasinit.layers import is_norm, mixes, own_activation
+from kerasinit.layers import is_norm, kind_of, mixes, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
 
@@ -105,7 +105,7 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
 
 def _is_residual(add: GraphCall, graph: Graph) -> bool:
     skip = skip_of(add, graph)
-    if skip is None:
+    if skip is None or _is_gated(skip, graph):
         return False
     around = graph.ancestors(skip)
     ends = [value for value in add.inputs if value != skip]
@@ -114,16 +114,50 @@ def _is_residual(add: GraphCall, graph: Graph) -> bool:
     return any(_comes_of_weights(value, graph, around) for value in ends)
 
 
+def nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
+    """Identity of a residual add -> the adds in whose branches, from their skips on, it lies."""
+    branches = []
+    for add in adds:
+        skip = skip_of(add, graph)
+        if skip is not None:
+            inside = [graph.ancestors(end) for end in add.inputs if end != skip]
+            branches.append((add, _carried(skip, graph), inside, graph.ancestors(skip)))
+
+    def around(add: GraphCall) -> Iterator[int]:
+        (value,) = add.outputs
+        above = graph.ancestors(value)
+        for other, start, inside, before in branches:
+            in_branch = any(value in one for one in inside) and value not in before
+            if other is not add and in_branch and start in above:
+                yield id(other)
+
+    return {id(add): frozenset(around(add)) for add in adds}
+
+
+def _carried(value: int, graph: Graph) -> int:
+    """The value that a scaled, dropped or reshaped one was made from."""
+    maker = graph.maker.get(value)
+    while maker is not None and _calls.is_transparent(maker, graph):
+        value = maker.inputs[0]
+        maker = graph.maker.get(value)
+    return value
+
+
+def _is_gated(value: int, graph: Graph) -> bool:
+    """Whether a signal scales a value, as `(1 - t) * x` in a highway, which bounds the stream."""
+    call = source_of(value, graph)
+    if call is None or kind_of(call.operation).name != "Multiply":
+        return False
+    return len(set(call.inputs)) > 1
+
+
 def _is_made_of(skip: int, end: int, graph: Graph) -> bool:
     """Whether layers make the end of a branch from what the skip carries unchanged."""
-    around = graph.ancestors(skip)
-    above = graph.ancestors(end)
-    maker = graph.maker.get(skip)
-    while maker is not None and skip not in above and _calls.is_transparent(maker, graph):
-        skip = maker.inputs[0]
-        maker = graph.maker.get(skip)
+    around, above = graph.ancestors(skip), graph.ancestors(end)
     inside = [graph.maker[value] for value in above - around if value in graph.maker]
-    return skip in above and any(mixes(one.operation) or is_norm(one.operation) for one in inside)
+    return _carried(skip, graph) in above and any(
+        mixes(one.operation) or is_norm(one.operation) for one in inside
+    )
 
 
 def _comes_of_weights(value: int, graph: Graph, around: frozenset[int]) -> bool:

@@ -116,10 +116,10 @@ def find_branches(scene: Scene, name: str) -> Branches:
             "has no add that joins a branch with the skip around it. Use None. "
             "Nothing was changed."
         )
-    decoder = _decoder_adds(scene.adds, graph)
+    decoder = _decoder_adds(scene.outer_adds, graph)
     found = [
         branch
-        for number, add in enumerate(scene.adds)
+        for number, add in enumerate(scene.outer_adds)
         if (branch := _branch(number, add, scene, graph, add in decoder)) is not None
     ]
     if not found:

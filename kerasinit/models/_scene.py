@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,14 @@ from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall, UnreadableError, read_graph
 from kerasinit.models._kept import kept_choices
 from kerasinit.models._odd_part_rule import odd_part_choices
-from kerasinit.models._places import Place, place_of, residual_adds, skip_of, source_of
+from kerasinit.models._places import (
+    Place,
+    nesting,
+    place_of,
+    residual_adds,
+    skip_of,
+    source_of,
+)
 from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
 from kerasinit.models._stacks import StackRole, roles
@@ -125,17 +133,34 @@ class Scene:
         """Residual adds of the model."""
         return () if self.graph is None else residual_adds(self.graph)
 
-    def ends_branch(self, layer: Any) -> bool:
-        """Whether `layer` ends a residual branch on a stream that no norm bounds."""
+    @cached_property
+    def _nesting(self) -> dict[int, frozenset[int]]:
+        """Identity of a residual add -> the adds in whose branches it lies.
+
+        An add inside the branch of another one (a FiLM, a block in a block) is of another stream.
+        """
+        return {} if self.graph is None else nesting(self.adds, self.graph)
+
+    @cached_property
+    def outer_adds(self) -> tuple[GraphCall, ...]:
+        """Residual adds that are in no branch of another one."""
+        return tuple(add for add in self.adds if not self._nesting[id(add)])
+
+    def branches_beside(self, layer: Any) -> int:
+        """Branches of the stream on which `layer` ends one, this one included; 0 if it ends none.
+
+        None does on a stream that a norm bounds.
+        """
         if self.graph is None or not self.adds or self.stream_is_normalized:
-            return False
+            return 0
         place = self.place(layer)
         values = {value for call in place.calls for value in call.outputs}
         for add in place.adds:
             skip = skip_of(add, self.graph)
-            if skip is not None and not values & self.graph.ancestors(skip):
-                return True
-        return False
+            if id(add) in self._nesting and skip is not None:
+                if not values & self.graph.ancestors(skip):
+                    return Counter(self._nesting.values())[self._nesting[id(add)]]
+        return 0
 
     def is_gate(self, layer: Any) -> bool:
         """Whether the sigmoid (or softmax) of `layer` scales another signal, as in a GLU."""

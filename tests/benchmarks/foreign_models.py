@@ -213,10 +213,10 @@ MODELS = {
         stackwise_squeeze_and_excite_ratios=[0.25, 0.25], stackwise_strides=[1, 2],
         stackwise_block_types=["v1", "v1"], stackwise_force_input_filters=[0, 0],
         stackwise_nores_option=[False, False], input_shape=(32, 32, 3)),
-    **{name: application(name) for name in (
-        "ResNet50", "ResNet50V2", "MobileNet", "MobileNetV2", "MobileNetV3Small", "DenseNet121",
-        "EfficientNetB0", "EfficientNetV2B0", "InceptionV3", "InceptionResNetV2", "NASNetMobile",
-        "Xception", "VGG16", "ConvNeXtTiny")},
+    **{name: application(name, input_shape=(96, 96, 3)) for name in (
+        "ResNet50", "ResNet50V2", "MobileNet", "MobileNetV2", "MobileNetV3Small",
+        "MobileNetV3Large", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionV3",
+        "InceptionResNetV2", "NASNetMobile", "Xception", "VGG16", "ConvNeXtTiny")},
     "CouplingFlow": flow("CouplingFlow", depth=4),
     "FlowMatching": flow("FlowMatching"),
     "Diffusion": flow("DiffusionModel"),

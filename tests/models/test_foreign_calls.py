@@ -341,3 +341,40 @@ def test_weights_of_a_class_without_a_config_are_reset():
     model.token.assign(np.zeros((1, 4)))
     kerasinit.reset(model, seed=0)
     assert ops.convert_to_numpy(model.token).tolist() == [[1, 1, 1, 1]]
+
+
+class Highway(layers.Layer):
+    """`t * h(x) + (1 - t) * x`: its gate bounds the stream, at any depth."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate, self.hidden = layers.Dense(WIDTH, "sigmoid"), layers.Dense(WIDTH, "relu")
+
+    def call(self, x):
+        gate = self.gate(x)
+        return gate * self.hidden(x) + (1 - gate) * x
+
+
+def test_a_gated_skip_is_no_residual_stream():
+    plan = kerasinit.initialize(stack(Highway), seed=0)
+    assert not any("residual" in row.reason for row in plan)
+
+
+class Film(Branch):
+    """Scaled and shifted by a condition inside the branch: adds that are of another stream."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.scales, self.shifts = layers.Dense(16), layers.Dense(16)
+        self.scales.build(shape)
+        self.shifts.build(shape)
+
+    def inside(self, x):
+        hidden = self.up(x) * (1 + self.scales(x)) + self.shifts(x)
+        return self.down(ops.relu(hidden))
+
+
+def test_an_add_inside_a_branch_is_not_one_of_its_stream():
+    plan = kerasinit.initialize(stack(Film), seed=0)
+    ends = [row for row in plan if row.path.endswith("down/kernel")]
+    assert [row.gain for row in ends] == pytest.approx([0.5] * BLOCKS)
