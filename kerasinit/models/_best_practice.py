@@ -95,7 +95,9 @@ def _alone(slot: Slot, scene: Scene) -> Choice:
             slot, slot.initializer, "one row is read at a time: embeddings keep their scale"
         )
     if slot.kind == "norm" and slot.initializer is not None:
-        return Choice(slot, slot.initializer, "a norm starts as the identity")
+        is_off = slot.role == "gamma" and type(slot.initializer) is keras.initializers.Zeros
+        reason = "zero on purpose: a norm that lets nothing through at first"
+        return Choice(slot, slot.initializer, reason if is_off else "a norm starts as the identity")
     if slot.kind != "kernel":
         return own_choice(slot)
     return kernel_choice(slot, scene)

@@ -268,3 +268,13 @@ class TestDeepNets:
             reached[rules] = model.evaluate(x, y, verbose=0)[1]
         assert reached[None] > 0.9
         assert reached["glorot_uniform"] < 0.3
+
+
+def test_a_zero_gamma_of_its_author_stays_and_is_told_as_such():
+    inputs = keras.Input((8,))
+    norm = layers.BatchNormalization(gamma_initializer="zeros", name="end")
+    x = inputs + norm(layers.Dense(8)(inputs))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
+    assert plan["end/gamma"].initializer == "Zeros()"
+    assert plan["end/gamma"].reason.startswith("zero on purpose")
+    assert plan["end/beta"].reason == "a norm starts as the identity"
