@@ -32,6 +32,7 @@ def deep_model():
         keras.optimizers.SGD(0.01, momentum=0.9),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        jit_compile=False,  # a longer compilation than this training is worth
     )
     return model
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
@@ -48,7 +48,7 @@ def table(
     return made
 
 
-def ranking(title: str, rows: Iterable[ComparisonRow], *, width: int) -> Table:
+def ranking(title: str, rows: Sequence[ComparisonRow], *, width: int) -> Table:
     """The ranked table of one setting, one line for each initializer if there is room.
 
     Else two, else one below the other. A word or a number is never cut: a table that needs more
@@ -59,8 +59,9 @@ def ranking(title: str, rows: Iterable[ComparisonRow], *, width: int) -> Table:
         rows: Best first.
         width: Columns of the terminal; from `ROOMY` on the intervals have decimals.
     """
-    lines = ranked(list(rows))
-    made, needed = _one_line_each(title, lines, decimals=width >= ROOMY)
+    lines = ranked(rows)
+    score = rows[0].score
+    made, needed = _one_line_each(title, lines, decimals=width >= ROOMY, score=score)
     for narrower in (_two_lines_each, _below_each_other):
         if needed > width:
             made, needed = narrower(title, lines)
@@ -69,9 +70,11 @@ def ranking(title: str, rows: Iterable[ComparisonRow], *, width: int) -> Table:
     return made
 
 
-def _one_line_each(title: str, lines: Sequence[RankedRow], *, decimals: bool) -> tuple[Table, int]:
+def _one_line_each(
+    title: str, lines: Sequence[RankedRow], *, decimals: bool, score: str
+) -> tuple[Table, int]:
     headings = (
-        "#", "initializer", "start", "validation\naccuracy %", "training\naccuracy %",
+        "#", "initializer", "start", f"validation\n{score} %", f"training\n{score} %",
         "seeds\ntrained", "epoch\n90 %", "grad.\nfirst", "grad.\nlast", "difference\npoints",
         "against\nbaseline",
     )  # fmt: skip
@@ -164,17 +167,19 @@ def _parts(text: str, wrapped: bool) -> list[str]:
 
 def legend(comparison: Comparison) -> str:
     """What the columns of the ranked tables mean, in a few lines."""
-    rows = comparison.rows
+    rows, score = comparison.rows, comparison.score
     lines = [
-        "validation, training: accuracy at the end, and its 95 % interval over the seeds.",
-        "trained: seeds whose training accuracy ends more than halfway from guessing to perfect.",
+        f"validation, training: {score} at the end, and its 95 % interval over the seeds.",
+        f"trained: seeds whose training {score} ends more than halfway from guessing to perfect.",
         "start: the signal before the first step. gradient: its norm then, in the first and the "
         "last layer.",
-        f"difference: validation accuracy less that of {short_name(comparison.baseline)}, seed by "
+        f"difference: validation {score} less that of {short_name(comparison.baseline)}, seed by "
         "seed; undetermined: these seeds cannot tell.",
     ]
     if any(row.initializer.startswith(PACKAGE) for row in rows):
         lines.append(f'{OURS}HeNormal stands for "{PACKAGE}HeNormal".')
+    if "R2" in score:
+        lines.append("R2: share of the targets' variance that is explained; below 0 counts as 0.")
     if any(row.diverged for row in rows):
         lines.append("diverged: the loss became NaN or infinite; counts as 0 in the place.")
     return "\n".join(lines)

@@ -156,6 +156,7 @@ def _cell_rows(
                 evidence=evidence,
                 difference=None if label == baseline else difference,
                 conclusion="baseline" if label == baseline else told,
+                score=members[0].score,
             )
         )
     return rows

@@ -24,7 +24,7 @@ from kerasinit.experiments._trainer import PROBE_EXAMPLES, Trainer, replicas_per
 
 MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
-# Name of a curve -> (training or validation, loss or accuracy).
+# Name of a curve -> (training or validation, loss or score).
 CURVES = {"loss": (0, 0), "accuracy": (0, 1), "val_loss": (1, 0), "val_accuracy": (1, 1)}
 
 
@@ -87,11 +87,11 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
     """Builds the model of an architecture; one that builds when called is called once.
 
     Raises:
-        ValueError: If its outputs are not one logit per class.
+        ValueError: If its outputs are not one logit per class, or the number to predict.
     """
     model = _builders.find(architecture.model)(
         dataset.input_shape,
-        dataset.classes,
+        dataset.outputs,
         depth=architecture.depth,
         width=architecture.width,
         activation=architecture.activation,
@@ -100,10 +100,11 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
     examples = ops.convert_to_tensor(dataset.x[:PROBE_EXAMPLES])
     logits = _backend.quietly(model)(examples, training=False)
     found = tuple(logits.shape) if ops.is_tensor(logits) else type(logits).__name__
-    if found != (len(examples), dataset.classes):
+    if found != (len(examples), dataset.outputs):
+        wanted = "one logit per class" if dataset.classes else "the number to predict"
         raise ValueError(
-            f"The model {architecture.model!r} must end in one logit per class: of "
-            f"{len(examples)} examples, an output of shape ({len(examples)}, {dataset.classes}). "
+            f"The model {architecture.model!r} must end in {wanted}: of "
+            f"{len(examples)} examples, an output of shape ({len(examples)}, {dataset.outputs}). "
             f"Received: {found}."
         )
     return model
@@ -181,7 +182,7 @@ def _train_group(
     for r, entry in enumerate(group):
         accuracy = curves[1, :, r, 1]
         reached = np.flatnonzero(accuracy >= spec.target)
-        guessing = float(np.max(np.bincount(trainer.dataset.y)) / len(trainer.dataset.y))
+        guessing = trainer.dataset.guess
         final = float(curves[0, -1, r, 1])
         rows = start[r].layers
         records.append(
@@ -214,6 +215,7 @@ def _train_group(
                 seconds=seconds,
                 versions=versions(),
                 mapped=trainer.replicas is not None,
+                score="accuracy" if classes else "R2",
             )
         )
     return records

@@ -11,9 +11,9 @@ from kerasinit._columns import columns, html_table
 from kerasinit._safe_text import encodable, safe
 from kerasinit._typing import Config
 from kerasinit.experiments._bootstrap import Estimate
-from kerasinit.experiments._records import Replica
+from kerasinit.experiments._records import Replica, Score
 
-HEADINGS = ("initializer", "validation accuracy", "trained", "start", "against baseline")
+HEADINGS = ("initializer", "validation {score}", "trained", "start", "against baseline")
 Conclusion: TypeAlias = Literal["better", "worse", "equal", "undetermined", "baseline"]
 
 
@@ -33,6 +33,7 @@ class ComparisonRow:
         train_accuracy: Final training accuracy of the others; NaN if there are none.
         val_accuracy: Final validation accuracy of the others.
         val_accuracy_by_seed: The same per seed, in the order of the seeds; NaN where diverged.
+        score: What these accuracies are: "accuracy", or "R2" of a regression.
         trained_share: Share of seeds that trained.
         epochs_to_target: Median over seeds; None if fewer than half of them got there.
         first_gradient: Norm of the first layer's kernel gradient before training, geometric
@@ -70,6 +71,7 @@ class ComparisonRow:
     evidence: str
     difference: Estimate | None
     conclusion: Conclusion
+    score: Score = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ class Comparison:
     baseline: str
     replicas: tuple[Replica, ...]
     rows: tuple[ComparisonRow, ...]
+
+    @property
+    def score(self) -> str:
+        """What the accuracies of the rows are: "accuracy", "R2" of regressions, or both."""
+        return " or ".join(sorted({row.score for row in self.rows}, reverse=True)) or "accuracy"
 
     @property
     def cells(self) -> tuple[Config, ...]:
@@ -121,13 +128,21 @@ class Comparison:
         parts = [repr(self)[1:-1]]
         for cell in self.cells:
             title = ", ".join(f"{name} {value}" for name, value in cell.items())
-            parts += ["", safe(title), columns(HEADINGS, [_cells(r) for r in self.rows_of(cell)])]
+            parts += [
+                "",
+                safe(title),
+                columns(self._headings, [_cells(r) for r in self.rows_of(cell)]),
+            ]
         return encodable("\n".join(parts))
 
     def _repr_html_(self) -> str:
         parts = list(dict.fromkeys(name for cell in self.cells for name in cell))
         rows = [[*(str(row.cell.get(p, "")) for p in parts), *_cells(row)] for row in self.rows]
-        return html_table(repr(self)[1:-1], [*parts, *HEADINGS], rows)
+        return html_table(repr(self)[1:-1], [*parts, *self._headings], rows)
+
+    @property
+    def _headings(self) -> list[str]:
+        return [heading.format(score=self.score) for heading in HEADINGS]
 
     def to_dict(self) -> Config:
         """Plain values, without the replicas."""

@@ -18,21 +18,26 @@ PLAYGROUND_POINTS = 600
 PLAYGROUND_NOISE = 0.1  # of the sets' size; the Playground's slider at 10
 PLAYGROUND_RADIUS = 5.0
 
+WHOLE_FLOATS = (
+    " Whole floats could be either: `y.astype(int)` makes labels of them, `y / y.std()` the "
+    "numbers of a regression."
+)
 KERAS_SETS = ("mnist", "fashion_mnist", "cifar10")
 NAMES = ("digits", "breast_cancer", "circle", "xor", "gauss", "spiral")
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs standardised over the training part, and integer labels.
+    """Inputs standardised over the training part, and integer labels or the numbers to predict.
 
     Args:
         name: Name in the spec.
         x: Training inputs, `(examples, *input_shape)`, float32.
-        y: Training labels, `(examples,)`, int32.
+        y: Training labels, `(examples,)`, int32; of a regression its targets, standardised over
+            the training part, float32.
         x_val: Validation inputs.
-        y_val: Validation labels.
-        classes: Number of labels.
+        y_val: Validation labels or targets.
+        classes: Number of labels; 0 for a regression.
     """
 
     name: str
@@ -46,6 +51,20 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example."""
         return tuple(int(size) for size in self.x.shape[1:])
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model gives for one example."""
+        return self.classes or 1
+
+    @property
+    def guess(self) -> float:
+        """Score of a model that knows nothing: the most frequent label, or the mean."""
+        return float(np.max(np.bincount(self.y)) / len(self.y)) if self.classes else 0.0
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """What the outputs are compared with, `(*y.shape, outputs)`: one-hot, or the numbers."""
+        return np.eye(self.classes, dtype="float32")[y] if self.classes else y[..., None]
 
 
 def load(name: str) -> Dataset:
@@ -175,12 +194,14 @@ def _from_file(name: str) -> Dataset:
             f"Received: {sorted(found)}."
         )
     x, y = found["x"], found["y"]
-    _check_arrays(name, "x", x, "y", y)
+    numbers = _are_numbers(y)
+    _check_arrays(name, "x", x, "y", y, numbers=numbers)
     if len(np.unique(y)) < 2:
-        raise ValueError(f"{name!r}: 'y' must hold two labels at least. Received: {y[0]} alone.")
+        kind = "numbers" if numbers else "labels"
+        raise ValueError(f"{name!r}: 'y' must hold two {kind} at least. Received: {y[0]} alone.")
     if validation:
         x_val, y_val = found["x_val"], found["y_val"]
-        _check_arrays(name, "x_val", x_val, "y_val", y_val)
+        _check_arrays(name, "x_val", x_val, "y_val", y_val, numbers=numbers)
         if x_val.shape[1:] != x.shape[1:]:
             raise ValueError(
                 f"{name!r}: 'x_val' must hold examples of the shape of those of 'x', "
@@ -195,26 +216,33 @@ def _from_file(name: str) -> Dataset:
     return _split(name, x, y)
 
 
-def _check_arrays(name: str, x_name: str, x: np.ndarray, y_name: str, y: np.ndarray) -> None:
-    """Refuses inputs that are no finite numbers and labels that do not go with them."""
+def _are_numbers(y: np.ndarray) -> bool:
+    """Whether the targets are those of a regression: floats that are not all whole."""
+    return y.dtype.kind == "f" and bool(np.any(y != np.round(y)))
+
+
+def _check_arrays(
+    name: str, x_name: str, x: np.ndarray, y_name: str, y: np.ndarray, *, numbers: bool
+) -> None:
+    """Refuses inputs that are no finite numbers, and labels or targets that do not go with them."""
     if x.ndim < 2 or x.size == 0 or x.dtype.kind not in "fiub":
         raise ValueError(
             f"{name!r}: {x_name!r} must hold numbers, of shape (examples, ...). Received: shape "
             f"{x.shape} and type {x.dtype}."
         )
-    if y.ndim == 1 and len(x) == len(y) and y.dtype.kind == "f" and np.any(y != np.round(y)):
+    if y.ndim != 1 or len(x) != len(y) or y.dtype.kind not in ("iuf" if numbers else "iu"):
+        wanted = "number" if numbers else "integer label"
+        cure = WHOLE_FLOATS if y.dtype.kind == "f" and not numbers else ""
         raise ValueError(
-            f"{name!r}: {y_name!r} must hold labels: a comparison trains classifiers, not "
-            f"regressions. Received: {y_name} of type {y.dtype}, the first {y[0]:g}. Sort the "
-            "targets into classes, such as `numpy.digitize(y, numpy.quantile(y, [0.25, 0.5, "
-            "0.75]))`."
-        )
-    if y.ndim != 1 or len(x) != len(y) or not np.issubdtype(y.dtype, np.integer):
-        raise ValueError(
-            f"{name!r}: {y_name!r} must hold one integer label per example of {x_name!r}. "
+            f"{name!r}: {y_name!r} must hold one {wanted} per example of {x_name!r}. "
             f"Received: {x_name} of shape {x.shape}, {y_name} of shape {y.shape} and type "
-            f"{y.dtype}."
+            f"{y.dtype}.{cure}"
         )
+    _check_finite(name, x_name, x)
+    _check_finite(name, y_name, y)
+
+
+def _check_finite(name: str, x_name: str, x: np.ndarray) -> None:
     wrong = ~(np.abs(x) <= LARGEST)
     if wrong.any():
         rows = np.flatnonzero(wrong.reshape(len(x), -1).any(axis=1))
@@ -237,16 +265,21 @@ def _standardised(
     name: str, x: np.ndarray, y: np.ndarray, x_val: np.ndarray, y_val: np.ndarray
 ) -> Dataset:
     """Zero mean and unit variance over all training values, so that scales are the model's own."""
-    mean, scale = float(np.mean(x, dtype="float64")), float(np.std(x, dtype="float64")) or 1.0
+    inputs = _standardising(x)
+    if _are_numbers(y):
+        numbers = _standardising(y)
+        return Dataset(name, inputs(x), numbers(y), inputs(x_val), numbers(y_val), 0)
     labels = np.unique(np.concatenate([y, y_val]))
-
-    def inputs(values: np.ndarray) -> np.ndarray:
-        return np.asarray((values - mean) / scale, "float32")
 
     def targets(values: np.ndarray) -> np.ndarray:
         return np.searchsorted(labels, values).astype("int32")
 
     return Dataset(name, inputs(x), targets(y), inputs(x_val), targets(y_val), len(labels))
+
+
+def _standardising(x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    mean, scale = float(np.mean(x, dtype="float64")), float(np.std(x, dtype="float64")) or 1.0
+    return lambda values: np.asarray((values - mean) / scale, "float32")
 
 
 # The four classification sets of https://playground.tensorflow.org (dataset.ts), -6 .. 6.

@@ -62,7 +62,7 @@ def signals_of(
         calls: Calls of its weighted layers.
         probe: What a batch showed.
         weights: The stacked weights at that time.
-        classes: Number of classes, for the loss of chance.
+        classes: Number of classes, for the loss of chance; 0 for a regression.
     """
     names = call_names(model, calls)
     columns = [
@@ -76,7 +76,7 @@ def signals_of(
             input_rms=layers[0].input_rms,
             input_non_finite=0,
             loss=float(probe.loss[replica]),
-            chance_loss=math.log(classes),
+            chance_loss=math.log(classes) if classes else None,
             sum_loss=False,
         )
         for replica, layers in enumerate(zip(*columns, strict=True))

@@ -1,4 +1,4 @@
-"""What every training minimises, counts and sees: loss, accuracy, batches."""
+"""What every training minimises, counts and sees: loss, score, batches."""
 
 from __future__ import annotations
 
@@ -27,6 +27,31 @@ def loss_and_accuracy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     ties = ops.sum(ops.cast(ops.equal(shifted, 0.0), "float32"), axis=-1)
     hits = ops.cast(ops.equal(target, 0.0), "float32")
     return loss, ops.mean(hits / ops.maximum(ties, 1.0))
+
+
+def loss_and_error(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean squared error of a regression, as its loss and as what `explained` makes a score of.
+
+    Args:
+        outputs: `(batch, 1)`.
+        targets: Of the same shape.
+    """
+    error = ops.mean(ops.square(ops.cast(outputs, "float32") - targets))
+    return error, error
+
+
+def explained(errors: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """R2, the share of the variance of `y` that a model explains; less than nothing is 0.
+
+    Args:
+        errors: Mean squared errors.
+        y: The targets.
+
+    Examples:
+        >>> explained(np.array([0.0, 0.5, 3.0]), np.array([-1.0, 1.0]))
+        array([1. , 0.5, 0. ])
+    """
+    return np.clip(1 - errors / (float(np.var(y, dtype="float64")) or 1.0), 0, 1)
 
 
 def batch_order(examples: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:

@@ -26,6 +26,8 @@ def record_mistake(data: Mapping[str, Any]) -> str:
             return f"must hold {name!r}: {words}. Received: {reprlib.repr(data[name])}"
     if not isinstance(data.get("mapped", True), bool):
         return f"must hold 'mapped': true or false. Received: {reprlib.repr(data['mapped'])}"
+    if data.get("score", "accuracy") not in ("accuracy", "R2"):
+        return f"must hold 'score': accuracy or R2. Received: {reprlib.repr(data['score'])}"
     for name in BY_LAYER:
         if any(len(row) != len(data["layers"]) for row in data[name]):
             return f"must hold in {name!r} one number for each of its {len(data['layers'])} layers"

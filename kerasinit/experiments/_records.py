@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from kerasinit._typing import Config
 from kerasinit.experiments._record_shape import record_mistake
 from kerasinit.signals._histograms import MagnitudeBins
 
+Score: TypeAlias = Literal["accuracy", "R2"]
 FORMAT = 2  # raise it when a line's meaning changes, and add the step to _UPGRADES
 
 RECORD_BINS = MagnitudeBins(-33, 1, 42)
@@ -32,7 +33,8 @@ class Replica:
         cell: What was trained: `model`, `data`, `activation`, `depth`, `width`, `learning_rate`.
         initializer: Label of the initializer in the spec.
         seed: Seed of the weights; the same number means paired replicas.
-        curves: Per epoch: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
+        curves: Per epoch: `loss`, `accuracy`, `val_loss`, `val_accuracy`; of a regression the
+            accuracies are R2.
         epochs_to_target: First epoch (from 1) that reached the target validation accuracy.
         trained: Whether the final training accuracy is clearly above guessing.
         layers: Names of the weighted layers, in execution order.
@@ -50,6 +52,7 @@ class Replica:
         seconds: Share of the wall clock of the mapped training that this replica was part of.
         versions: Versions of kerasinit, keras and the backend, and the backend's name.
         mapped: Whether it was trained together with other replicas in one call.
+        score: What the accuracies are: "accuracy", or "R2" of a regression, from 0 on.
         format: Version of these fields.
 
     Example:
@@ -79,6 +82,7 @@ class Replica:
     seconds: float
     versions: dict[str, str]
     mapped: bool = True
+    score: Score = "accuracy"
     format: int = field(default=FORMAT)
 
     @property

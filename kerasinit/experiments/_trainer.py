@@ -14,7 +14,12 @@ from kerasinit import _backend
 from kerasinit._typing import Config, Tensor
 from kerasinit.experiments._convolution import as_matrix_products
 from kerasinit.experiments._data import Dataset
-from kerasinit.experiments._objective import batch_order, loss_and_accuracy
+from kerasinit.experiments._objective import (
+    batch_order,
+    explained,
+    loss_and_accuracy,
+    loss_and_error,
+)
 from kerasinit.experiments._stacking import Weights
 from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
 from kerasinit.signals._watched_layers import watched_layers
@@ -54,7 +59,8 @@ class Trainer:
     and an epoch is one compiled call; one compilation serves all groups of replicas.
 
     Args:
-        model: A built Keras model with logits as its output. Its own weights stay as they are.
+        model: A built Keras model with logits, or the number to predict, as its output. Its own
+            weights stay as they are.
         dataset: What to train on.
         optimizer: Config of a Keras optimizer.
         batch_size: Examples per step; the incomplete last batch of an epoch is left out.
@@ -84,7 +90,7 @@ class Trainer:
             needed = bytes_of(model, self._tap_shapes, self.batch_size)
             self._count, size = _backend.parts_of(replicas, needed)
         self._lead: tuple[int, ...] = () if size is None else (size,)
-        self._labels = np.eye(dataset.classes, dtype="float32")
+        self._objective = loss_and_accuracy if dataset.classes else loss_and_error
         step, score, signals = map(self._over_replicas, (self._step, self._score, self._signals))
         self._training = self._new_training(step, keras.optimizers.get(optimizer))
         example = (self._training.values()[0], *next(self._validation()))
@@ -108,20 +114,21 @@ class Trainer:
         return Weights(*map(self._joined, zip(*self._training.values(), strict=True)))
 
     def train_epoch(self, epoch: int) -> np.ndarray:
-        """Trains for one epoch; mean loss and accuracy over its steps, `(replicas, 2)`."""
+        """Trains for one epoch; mean loss and score over its steps, `(replicas, 2)`."""
         xs, ys = self._batches(epoch)
-        return self._join(self._training.epoch(xs, ys)) / len(xs)
+        rows = self._join(self._training.epoch(xs, ys)) / len(xs)
+        return self._scored(rows, self.dataset.y)
 
     def evaluate(self) -> np.ndarray:
-        """Loss and accuracy on the validation part, `(replicas, 2)`."""
+        """Loss and score on the validation part, `(replicas, 2)`."""
         total = np.zeros((self.replicas or 1, 2))
         for x, targets in self._validation():
             total = total + self._join(self._evaluate(self._training.values(), x, targets)) * len(x)
-        return total / len(self.dataset.x_val)
+        return self._scored(total / len(self.dataset.x_val), self.dataset.y_val)
 
     def probe(self) -> Probe:
         """What the first training examples show at the current weights."""
-        targets = self._labels[self.dataset.y[: len(self.probe_x)]]
+        targets = self.dataset.targets(self.dataset.y[: len(self.probe_x)])
         taps = [ops.zeros(shape) for shape in self._tap_shapes]
         tensors = map(ops.convert_to_tensor, (self.probe_x, targets))
         found = self._measure(self._training.values(), *tensors, taps)
@@ -161,17 +168,23 @@ class Trainer:
         )
 
     def _batches(self, epoch: int) -> tuple[Tensor, Tensor]:
-        """All batches of an epoch: inputs and one-hot targets, `(steps, batch, ...)`."""
+        """All batches of an epoch: inputs and targets, `(steps, batch, ...)`."""
         order = batch_order(len(self.dataset.x), self.batch_size, self.shuffle_seed, epoch)
-        targets = self._labels[self.dataset.y[order]]
+        targets = self.dataset.targets(self.dataset.y[order])
         return ops.convert_to_tensor(self.dataset.x[order]), ops.convert_to_tensor(targets)
 
     def _validation(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The validation part, a batch at a time."""
-        x, targets = self.dataset.x_val, self._labels[self.dataset.y_val]
+        x, targets = self.dataset.x_val, self.dataset.targets(self.dataset.y_val)
         for start in range(0, len(x), EVALUATION_EXAMPLES):
             part = slice(start, start + EVALUATION_EXAMPLES)
             yield ops.convert_to_tensor(x[part]), ops.convert_to_tensor(targets[part])
+
+    def _scored(self, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Rows of loss and accuracy, or, of a regression, of loss and R2."""
+        if self.dataset.classes:
+            return rows
+        return np.stack([rows[:, 0], explained(rows[:, 1], y)], axis=1)
 
     def _rows_of(self, value: np.ndarray, index: int) -> np.ndarray:
         """The rows of a stacked array that a part holds; the last one is filled up."""
@@ -218,16 +231,16 @@ class Trainer:
 
         def objective(own: Any) -> tuple[Tensor, Any]:
             logits, new, losses = self._call((own, states), x, training=True, return_losses=True)
-            loss, accuracy = loss_and_accuracy(logits, y)
+            loss, score = self._objective(logits, y)
             loss = sum(losses, loss)
-            return loss, (new, ops.stack([loss, accuracy]))
+            return loss, (new, ops.stack([loss, score]))
 
         gradients, (new, row) = _backend.gradients_of(objective)(weights)
         return gradients, new, row
 
     def _score(self, replica: Any, x: Tensor, y: Tensor) -> Tensor:
         logits, _ = self._call(replica, x, training=False)
-        return ops.stack(loss_and_accuracy(logits, y))
+        return ops.stack(self._objective(logits, y))
 
     def _signals(self, replica: Any, x: Tensor, y: Tensor, taps: list[Tensor]) -> Any:
         weights, states = replica
@@ -239,7 +252,7 @@ class Trainer:
             with hooks as report_to:
                 report_to(watch)
                 logits, _ = self._call((own, states), x, training=False)
-            loss, _ = loss_and_accuracy(logits, y)
+            loss, _ = self._objective(logits, y)
             inward = [call.layer_input for call in watch.calls if call.layer_input is not None]
             return loss, (
                 loss,

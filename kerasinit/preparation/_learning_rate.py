@@ -26,7 +26,11 @@ def learning_rate(
     loss: Any = None,
     optimizer: Any = None,
 ) -> RateAdvice:
-    """The largest learning rate that is safe and fast, from short trainings of copies.
+    """A learning rate that is safe and fast, from short trainings of copies.
+
+    It finds the size of the rate, which for deep models may be a hundredth of the optimizer's
+    usual one. Where the usual one works, the best for a whole training is often another: of ten
+    small tasks in the middle neither was better (`tests/benchmarks/rate_held_out.py`).
 
     Copies of the model start from its weights, with fresh optimizers that differ in their rate
     alone, and see the same batches. The model, its optimizer and all random generators stay as

@@ -35,7 +35,7 @@ def charts_of(
         "accuracy": curves(
             marked,
             "val_accuracy",
-            {"title": "validation accuracy, %", "rangemode": "tozero"},
+            {"title": f"validation {members[0].row.score}, %", "rangemode": "tozero"},
             100.0,
         ),
         "gradients": gradients(marked),

@@ -89,7 +89,8 @@ def seeds(members: Sequence[Series]) -> Figure | None:
     ]
     places = [[place] * len(values) for place, values in enumerate(found)]
     medians = [_over_known(np.median, values) for values in found]
-    layout = named_rows(names, "final validation accuracy, %")
+    score = members[0].row.score
+    layout = named_rows(names, f"final validation {score}, %")
     layout["xaxis"] |= {"range": [-2, 102]}
     return {
         "data": [
@@ -114,7 +115,7 @@ def seeds(members: Sequence[Series]) -> Figure | None:
         ],
         "layout": layout,
         "table": {
-            "caption": "Final validation accuracy over the seeds, %",
+            "caption": f"Final validation {score} over the seeds, %",
             "columns": ["initializer", "seeds", "lowest", "median", "highest"],
             "rows": [
                 [
@@ -132,7 +133,7 @@ def seeds(members: Sequence[Series]) -> Figure | None:
 
 
 def _accuracy(replica: Replica) -> float:
-    """Final validation accuracy; NaN of a training that diverged."""
+    """Final validation accuracy, or R2; NaN of a training that diverged."""
     return math.nan if replica.diverged else replica.final.get("val_accuracy", math.nan)
 
 

@@ -19,6 +19,7 @@ ESTIMATES = ("train_accuracy", "val_accuracy", "difference")
 PLAIN = (
     "learning_rate", "replicas", "diverged", "trained_share", "epochs_to_target", "first_gradient",
     "last_gradient", "verdict", "conclusion",
+    "score",
 )  # fmt: skip
 
 
@@ -95,8 +96,9 @@ def _plain(value: Any) -> Any:
 
 
 def _as_markdown(comparison: Comparison) -> str:
+    score = comparison.score
     headings = (
-        "#", "initializer", "start", "validation accuracy, %", "training accuracy, %",
+        "#", "initializer", "start", f"validation {score}, %", f"training {score}, %",
         "seeds that trained", "epochs to 90 %", "gradient, first layer", "gradient, last layer",
         "difference, points", "against baseline",
     )  # fmt: skip

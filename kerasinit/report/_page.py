@@ -89,7 +89,8 @@ def page(comparison: Comparison) -> str:
         "map": depths,
         "cells": views,
         "chosen": most_telling(kept[: len(kept) - undrawn] or kept),
-        "headings": HEADINGS,
+        "headings": [(text.format(score=comparison.score), kind) for text, kind in HEADINGS],
+        "score": comparison.score,
         "confidence": CONFIDENCE,
         "baseline": comparison.baseline,
         "command": "kerasinit compare spec.toml --out results"

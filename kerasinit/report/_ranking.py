@@ -29,12 +29,12 @@ WIDEST = 1.0  # of an interval of a difference that still says something
 BAR_WIDTH = 56  # px of the small interval drawn in the table, from 0 to 100 %
 BAR_INSET = 4  # px kept free at both ends, for the dot
 
-HEADINGS = (  # heading, column class; a line break where the heading may wrap
+HEADINGS = (  # heading for a score, column class; a line break where the heading may wrap
     ("#", ""),
     ("initializer", "name"),
     ("start", "word"),
-    ("validation\naccuracy, %", ""),
-    ("training\naccuracy, %", ""),
+    ("validation\n{score}, %", ""),
+    ("training\n{score}, %", ""),
     ("seeds\ntrained", ""),
     ("epochs\nto 90 %", ""),
     ("gradient\nfirst layer", ""),

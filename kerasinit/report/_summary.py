@@ -67,7 +67,7 @@ def _won(comparison: Comparison, found: Sequence[Setting]) -> str:
 
 
 def _accuracy(row: ComparisonRow) -> str:
-    return f"{100 * row.val_accuracy.value:.1f} % validation accuracy"
+    return f"{100 * row.val_accuracy.value:.1f} % validation {row.score}"
 
 
 def _against_baseline(comparison: Comparison, leader: str) -> str:

@@ -169,7 +169,7 @@ def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
         "bad_scale": causes & {"vanishing", "exploding", "symmetric", "unscaled_input"},
         "too_narrow": causes & {"vanishing", "exploding", "symmetric"},
         "vanishing": causes & {"symmetric", "constant_output", "zero_gradient", "dead_units"},
-        "zero_gradient": causes & {"symmetric", "dead_units", "constant_output"},
+        "zero_gradient": causes & {"symmetric", "dead_units", "saturated", "constant_output"},
         "small_updates": causes
         & {"vanishing", "symmetric", "dead_units", "zero_gradient", "unscaled_input"},
         "large_updates": causes & {"exploding", "bad_targets", "unscaled_input"},

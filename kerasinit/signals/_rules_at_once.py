@@ -75,6 +75,6 @@ def spike(window: Window) -> list[Verdict]:
             "spike",
             worst.name,
             f"{window.now}, the gradient is {now.gradient_size / usual:.3g} times its usual size",
-            "model.optimizer.clipnorm = 1.0  # and look at the batch of this step",
+            f"{DIAGNOSE}  # says what is wrong now; one batch that is far off: `clipnorm = 1.0`",
         )
     ]

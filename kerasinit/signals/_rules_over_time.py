@@ -19,6 +19,7 @@ DEAD = 0.75  # share of units; in deep ReLU nets half of them are off for a whol
 IDLE = 0.9  # share of units that got no gradient in a batch, which may be a small one
 SATURATED = 0.5  # share of units (SageMaker Debugger)
 PROBES = 2  # activation probes that must agree
+ARRIVED = 1e-2  # of the first loss
 NOTHING = 1e-30  # share of the gradient: float32 has lost it
 
 START_AGAIN = "kerasinit.initialize(model)"
@@ -49,7 +50,7 @@ def symmetric(window: Window) -> list[Verdict]:
 
 def zero_gradient(window: Window) -> list[Verdict]:
     """The highest layer whose gradient stays exactly 0, unless its units are dead."""
-    if window.steps[-1].loss == 0:
+    if window.steps[-1].loss == 0 or _has_arrived(window):
         return []
     if _dead_layers(window):
         return []
@@ -91,6 +92,12 @@ def _single_sample(window: Window, name: str) -> Verdict:
 def _stays_zero(window: Window, name: str, field: str) -> bool:
     values = window.series(name, field, PERSISTS)
     return bool(values) and not any(values)
+
+
+def _has_arrived(window: Window) -> bool:
+    """Whether next to nothing of the loss is left, as where a softmax is sure of every sample."""
+    start, now = window.first_loss, window.loss
+    return start is not None and now is not None and now < ARRIVED * start
 
 
 def _is_cut(window: Window, name: str) -> bool:

@@ -6,6 +6,8 @@ import pytest
 from keras import layers, ops
 
 import kerasinit
+from kerasinit.layers import mixes
+from kerasinit.models._graph import read_graph
 
 
 def plan_of(model, rules=None):
@@ -88,3 +90,13 @@ def test_outputs_are_found_whatever_lies_before_them(build, name, outputs):
     plan = plan_of(build(name))
     found = ["x".join(map(str, row.shape)) for row in plan if row.reason.startswith("the model's")]
     assert found == outputs
+
+
+def test_what_follows_a_value_is_found_in_one_pass(architecture):
+    """Against a walk from each value: does it leave the model, does a kernel read it?"""
+    graph = read_graph(architecture)
+    for value in {*graph.inputs, *(value for call in graph.calls for value in call.outputs)}:
+        below = graph.reached([value], without=())
+        assert (value in graph.leaving) == bool(below & set(graph.outputs))
+        read = any(mixes(call.operation) for call in graph.calls if below & set(call.inputs))
+        assert (value in graph.weighed) == read

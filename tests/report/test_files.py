@@ -62,7 +62,7 @@ def test_missing_extra_is_one_sentence_with_the_command(monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     name = module.partition(".")[0]
     with pytest.raises(
-        ImportError, match=rf'needs {name}.*Run: pip install "kerasinit\[compare\]"$'
+        ImportError, match=rf"needs {name}.*Run: pip install scikit-learn plotly jinja2$"
     ):
         require_extras()
 

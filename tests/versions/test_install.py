@@ -29,7 +29,8 @@ import keras, numpy as np
 import kerasinit
 
 for module in pkgutil.walk_packages(kerasinit.__path__, "kerasinit."):
-    if module.name.rpartition(".")[2] not in {"__main__", *sys.argv[1:]}:
+    name = module.name.rpartition(".")[2]
+    if name != "__main__" and name.strip("_").split("_")[0] not in sys.argv[1:]:
         importlib.import_module(module.name)
 x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 model = keras.Sequential([
