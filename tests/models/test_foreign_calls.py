@@ -385,5 +385,5 @@ def test_keras_is_left_as_it_was():
     before = [dict(vars(one)) for one in classes]
     kerasinit.initialize(stack(Branch), seed=0)
     assert [dict(vars(one)) for one in classes] == before
-    with pytest.raises((TypeError, ValueError), match="KerasTensor|__jax_array__"):
+    with pytest.raises((TypeError, ValueError), match=r"KerasTensor|__jax_array__"):
         raw_functions()[1](keras.Input((3,)))
