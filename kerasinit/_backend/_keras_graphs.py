@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ import keras
 from kerasinit._backend._keras import missing
 from kerasinit._backend._keras_tensors import willing_tensors
 from kerasinit._backend._raw_calls import RawCall
+
+_ONE_AT_A_TIME = threading.RLock()  # classes of Keras are changed meanwhile
 
 
 def is_graph_model(layer: Any) -> bool:
@@ -88,7 +91,7 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
     for layer in layers:
         vars(layer)["compute_output_spec"] = functools.partial(_output_spec, layer)
     try:
-        with _nodes_of_tensors(), willing_tensors():
+        with _ONE_AT_A_TIME, _nodes_of_tensors(), willing_tensors():
             yield
     finally:
         for layer in layers:

@@ -135,9 +135,14 @@ class Record:
                 strict=True,
             )
         ]
-        loss = None if self.loss is None else self.loss - self.penalty
         return TrainingStep(
-            self.step, loss, tuple(layers), self.overflow, self.penalty, self.norm_samples
+            step=self.step,
+            loss=None if self.loss is None else self.loss - self.penalty,
+            layers=tuple(layers),
+            overflow=self.overflow,
+            penalty=self.penalty,
+            norm_samples=self.norm_samples,
+            has_biases=bool(np.mean(biases[:, WEIGHT] > 0) > 0.5) if len(biases) else False,
         )
 
     def _parts(self, groups: Groups, moving: Groups) -> dict[str, GradientRow]:

@@ -152,7 +152,7 @@ def read_graph(model: Any) -> Graph:
         UnreadableError: If its `call` cannot be traced.
     """
     reader = _Reader()
-    with _backend.raw_calls(), _backend.symbolic_calls(_backend.flat_layers(model)):
+    with _backend.symbolic_calls(_backend.flat_layers(model)), _backend.raw_calls():
         try:
             inputs, outputs = _backend.functional_ends(model) or _traced(model)
             numbers = tuple(reader.number(tensor) for tensor in keras.tree.flatten(inputs))

@@ -107,11 +107,7 @@ def _is_residual(add: GraphCall, graph: Graph) -> bool:
     skip = skip_of(add, graph)
     if skip is None or _is_gated(skip, graph):
         return False
-    around = graph.ancestors(skip)
-    ends = [value for value in add.inputs if value != skip]
-    if any(_is_made_of(skip, value, graph) for value in ends):
-        return True
-    return any(_comes_of_weights(value, graph, around) for value in ends)
+    return any(_comes_of_weights(value, graph) for value in add.inputs if value != skip)
 
 
 def nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
@@ -151,25 +147,10 @@ def _is_gated(value: int, graph: Graph) -> bool:
     return len(set(call.inputs)) > 1
 
 
-def _is_made_of(skip: int, end: int, graph: Graph) -> bool:
-    """Whether layers make the end of a branch from what the skip carries unchanged."""
-    around, above = graph.ancestors(skip), graph.ancestors(end)
-    inside = [graph.maker[value] for value in above - around if value in graph.maker]
-    return _carried(skip, graph) in above and any(
-        mixes(one.operation) or is_norm(one.operation) for one in inside
-    )
-
-
-def _comes_of_weights(value: int, graph: Graph, around: frozenset[int]) -> bool:
-    """Whether nothing but what keeps or bounds the signal lies between a value and a kernel.
-
-    Args:
-        value: The end of a branch.
-        graph: The graph.
-        around: Values that the branch does not make.
-    """
+def _comes_of_weights(value: int, graph: Graph) -> bool:
+    """Whether nothing but what keeps or bounds the signal lies between a value and a kernel."""
     call = graph.maker.get(value)
-    if call is None or value in around:
+    if call is None:
         return False
     if mixes(call.operation):
         return True
@@ -181,7 +162,7 @@ def _comes_of_weights(value: int, graph: Graph, around: frozenset[int]) -> bool:
         or _calls.activation_of(call) is not None
         or is_norm(call.operation)
     ]
-    return any(_comes_of_weights(source, graph, around) for source in sources)
+    return any(_comes_of_weights(source, graph) for source in sources)
 
 
 def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:

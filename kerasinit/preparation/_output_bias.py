@@ -107,13 +107,15 @@ def _last_bias(
             activation = activation_name(call.operation)
         call = _maker(graph, call.inputs[0])
     layer = call.operation
+    if kind_of(layer).name == "TimeDistributed":
+        layer = layer.layer
     bias = getattr(layer, "bias", None)
     if not isinstance(layer, keras.layers.Layer) or is_closed(layer) or bias is None:
         raise Unsure(f"{layer.name!r}, which makes it, has no bias")
     own = own_activation(layer)
     if own is not None and activation is not None:
         raise Unsure("two activations follow the last layer")
-    if len(graph.calls_of(layer)) > 1:
+    if len(graph.calls_of(call.operation)) > 1:
         raise Unsure(f"{layer.name!r} is called several times")
     if is_channels_first(layer) or tuple(bias.shape) != shape[-1:]:
         raise Unsure(f"a bias of shape {tuple(bias.shape)} for an output of shape {shape}")

@@ -10,12 +10,13 @@ import keras
 import numpy as np
 
 from kerasinit import _backend
-from kerasinit.layers import activation_name, is_linear, own_activation
+from kerasinit.layers import activation_name, is_linear, kind_of, own_activation
 from kerasinit.signals._batch import non_finite_values, to_numpy
 from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._taps import WatchedCall, call_names
 
 REACH = np.concatenate([-np.geomspace(1e4, 1e-2, 40), [0.0], np.geomspace(1e-2, 1e4, 40)])
+PLAIN = ("dense", "einsum", "convolution", "transposed", "depthwise", "separable")
 SUM_TOLERANCE = 1e-2  # of a sum of probabilities, half precision included
 
 
@@ -167,9 +168,10 @@ def _head(
     call: WatchedCall | None, name: str, output: np.ndarray, loss: Any, y: np.ndarray | None
 ) -> HeadSignals:
     activation, switch, reach = None, None, (-np.inf, np.inf)
-    if call is not None and not is_linear(call.activation):
-        activation = activation_name(call.activation)
-        reach = reach_of(call.activation)
+    is_known, function = (False, None) if call is None else _ending(call)
+    if call is not None and not is_linear(function):
+        activation = activation_name(function)
+        reach = reach_of(function)
         switch = _switch_of(call, name)
     elif call is not None and hasattr(call.watched.layer, "activation"):
         switch = name
@@ -182,7 +184,7 @@ def _head(
         name=name,
         shape=tuple(output.shape[1:]),
         activation=activation,
-        is_layer=call is not None,
+        is_layer=is_known,
         switch=switch,
         reach=reach,
         low=float(finite.min()),
@@ -193,6 +195,19 @@ def _head(
         from_logits=bool(getattr(loss, "from_logits", False)),
         targets=None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None)),
     )
+
+
+def _ending(call: WatchedCall) -> tuple[bool, Any]:
+    """Whether it is known what the output of a call went through, and that activation."""
+    layer = call.watched.layer
+    if not call.watched.opaque:
+        return True, call.activation
+    while isinstance(layer, keras.Sequential) or kind_of(layer).family == "wrapper":
+        layer = layer.layers[-1] if isinstance(layer, keras.Sequential) else layer.layer
+    kind = kind_of(layer)
+    if kind.family == "activation":
+        return True, layer if kind.activation else layer.activation
+    return kind.family in PLAIN, own_activation(layer)
 
 
 def _switch_of(call: WatchedCall, name: str) -> str | None:

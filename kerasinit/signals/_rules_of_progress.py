@@ -119,8 +119,8 @@ def _rate(ratio: float) -> str:
 def small_updates(window: Window) -> list[Verdict]:
     """No step changes anything to speak of, so the loss falls far too slowly or not at all."""
     step = window.steps[-1].step
-    if step < WARM_UP:
-        return []
+    if step < WARM_UP or window.goes_on:
+        return []  # fine-tuning takes small steps, on purpose
     ratios = _ratios(window.steps, window.names)
     if not ratios:
         return []
@@ -180,7 +180,7 @@ def slow(window: Window) -> list[Verdict]:
     """The loss has hardly moved since the training began."""
     opening = losses_of(window.opening or window.steps)
     losses = losses_of(window.steps)
-    if window.steps[-1].step < SLOW_STEPS or window.improves or not losses:
+    if window.steps[-1].step < SLOW_STEPS or window.improves or window.goes_on or not losses:
         return []
     start, now = fmean(opening), fmean(losses)
     lowest = min(now, now if window.best_loss is None else window.best_loss)

@@ -84,7 +84,7 @@ def too_narrow(signals: Signals) -> Verdict | None:
     first, last = rows[0].preactivation_mean_square, rows[-1].preactivation_mean_square
     if len(rectified) < len(rows) or variance <= NARROW or not (first > 0 and last > 0):
         return None
-    change = math.log(last / first) - _mean_change(rectified)
+    change = math.log(last / first) - _mean_change(rectified) - _change_between(rectified)
     if abs(change) < NARROW_CHANGE:
         return None
     return Verdict.cured(
@@ -103,6 +103,12 @@ def _mean_change(rows: list[LayerSignals]) -> float:
     A rectifier lets half of the square pass: the squared norm of a kernel over its outputs, by 2.
     """
     return sum(math.log(max(row.weight_norm**2 / row.units / 2, TINY)) for row in rows[1:])
+
+
+def _change_between(rows: list[LayerSignals]) -> float:
+    """Log of what operations between the layers make of the squared signal."""
+    pairs = [(row.activation_rms, following.input_rms) for row, following in pairwise(rows)]
+    return sum(2 * math.log(after / before) for before, after in pairs if before and after)
 
 
 def unexpected_loss(signals: Signals) -> Verdict | None:

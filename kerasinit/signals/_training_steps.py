@@ -62,6 +62,7 @@ class TrainingStep:
         overflow: True if loss scaling dropped this step because half precision overflowed.
         penalty: Part of the training loss that the targets have no part in.
         norm_samples: Samples that a normalization over the batch saw; None if there is none.
+        has_biases: Whether most biases were other than 0 before the step.
 
     Example:
         >>> layer = LayerStep("dense", gradient_rms=0.01, weight_rms=0.1)
@@ -75,6 +76,7 @@ class TrainingStep:
     overflow: bool = False
     penalty: float = 0.0
     norm_samples: int | None = None
+    has_biases: bool = False
 
     @cached_property
     def gradient_size(self) -> float:
@@ -147,6 +149,12 @@ class Window:
         """Lowest mean loss so far."""
         known = [loss for loss in (self.loss, self.best_loss) if loss is not None]
         return min(known, default=None)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the weights were trained before: biases start at 0, and these did not."""
+        first = next(iter(self.opening or self.steps))
+        return first.step == 0 and first.has_biases
 
     @property
     def has_started(self) -> bool:

@@ -88,6 +88,8 @@ def _watched(layer: Any) -> WatchedLayer | None:
         return WatchedLayer(layer, WatchTask.BATCH_NORMALIZATION)
     if is_norm(layer) or kind.family == "statistics":
         return WatchedLayer(layer, WatchTask.NORMALIZATION)
+    if kind.family == "wrapper" and not kind.is_loop:
+        return None  # the layer inside is watched
     weights = tuple(layer.weights if kind.is_loop else _backend.own_variables(layer))
     weights = tuple(w for w in weights if keras.backend.is_float_dtype(w.dtype))
     if not any(len(w.shape) >= 2 for w in weights):

@@ -378,3 +378,12 @@ def test_an_add_inside_a_branch_is_not_one_of_its_stream():
     plan = kerasinit.initialize(stack(Film), seed=0)
     ends = [row for row in plan if row.path.endswith("down/kernel")]
     assert [row.gain for row in ends] == pytest.approx([0.5] * BLOCKS)
+
+
+def test_keras_is_left_as_it_was():
+    classes = (keras.Variable, keras.KerasTensor)
+    before = [dict(vars(one)) for one in classes]
+    kerasinit.initialize(stack(Branch), seed=0)
+    assert [dict(vars(one)) for one in classes] == before
+    with pytest.raises((TypeError, ValueError), match=r"KerasTensor|__jax_array__"):
+        raw_functions()[1](keras.Input((3,)))

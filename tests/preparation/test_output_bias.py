@@ -134,3 +134,12 @@ def test_a_bias_that_is_not_free_is_left_alone(head, words):
     assert row.values is None
     assert keras.ops.sum(model.layers[0].bias) == 0
     assert any(word in row.reason for word in words.split("|")), row.reason
+
+
+def test_the_bias_inside_a_loop_over_steps_is_found():
+    head = layers.TimeDistributed(layers.Dense(3, "softmax", name="head"))
+    model = keras.Sequential([keras.Input((2, 1)), head])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    ((bias, row),) = rows_of(model, np.ones((4, 2, 1)), np.array([[0, 1], [2, 2], [1, 0], [0, 0]]))
+    assert bias is head.layer.bias
+    assert row.values == pytest.approx(np.log([0.5, 0.25, 0.25]), abs=0.1)

@@ -150,3 +150,26 @@ def test_assert_healthy_raises_with_all_verdicts():
         kerasinit.diagnose(model, x, LABELS).assert_healthy()
     small(6, "softmax", "sparse_categorical_crossentropy")
     kerasinit.diagnose(small(6, "softmax", "sparse_categorical_crossentropy"), x).assert_healthy()
+
+
+WRAPPED = {  # output behind a wrapper, whether it gives probabilities
+    "softmax": (lambda: layers.TimeDistributed(layers.Dense(3, "softmax")), True),
+    "stack": (
+        lambda: layers.TimeDistributed(
+            keras.Sequential([layers.Dense(4, "relu"), layers.Dense(3), layers.Softmax()])
+        ),
+        True,
+    ),
+    "spectral": (lambda: layers.SpectralNormalization(layers.Dense(3, "softmax")), True),
+    "logits": (lambda: layers.TimeDistributed(layers.Dense(3)), False),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_the_activation_of_an_output_is_found_behind_a_wrapper(name):
+    head, is_share = WRAPPED[name]
+    model = keras.Sequential([keras.Input((4, 5)), layers.Dense(6, "tanh"), head()])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).standard_normal((60, 4, 5)).astype("float32")
+    diagnosis = kerasinit.diagnose(model, x, np.arange(240).reshape(60, 4) % 3)
+    assert [verdict.cause for verdict in diagnosis.verdicts] == ([] if is_share else ["bad_loss"])

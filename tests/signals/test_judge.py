@@ -261,6 +261,23 @@ def test_a_narrow_stack_is_blamed_for_the_drift_that_is_seen(zoo, drift, expecte
     assert [verdict.cause for verdict in found] == expected
 
 
+def test_a_narrow_stack_is_not_blamed_for_what_lies_between_its_layers(zoo):
+    signals = measure(zoo.mlp("relu", 30, zoo.orthogonal(2**0.5)), *zoo.data())
+    *hidden, head = signals.layers
+    drifted = (
+        dataclasses.replace(
+            row,
+            preactivation_mean_square=math.exp(-4.0 * i / 29),
+            activation_rms=1.0,
+            input_rms=math.exp(-2.0 / 29),
+        )
+        for i, row in enumerate(hidden)
+    )
+    assert "too_narrow" not in [
+        verdict.cause for verdict in judge(dataclasses.replace(signals, layers=(*drifted, head)))
+    ]
+
+
 def test_verdicts_are_distinct_causes_of_the_list(zoo):
     found = causes(zoo.mlp("relu", 10, zoo.normal(1.0)), *zoo.data())
     assert len(set(found)) == len(found)
