@@ -173,6 +173,8 @@ def dcgan():
     discriminator.trainable = False
     both = keras.Sequential([generator, discriminator])
     both.compile(adam(), binary(), jit_compile=False)
+    # Traced, with the shapes to come, while one part is frozen.
+    both.train_on_batch(np.zeros((64, 16), "float32"), np.ones((64, 1)))
     discriminator.trainable = True
     (real, _), (test, _) = small_data.digits()
 
