@@ -37,6 +37,14 @@ from kerasinit.layers._signal_path import (
     pixels_merged,
     units_last,
 )
+from kerasinit.layers._starts import (
+    MARK,
+    have_learned_biases,
+    is_half,
+    is_marked_start,
+    mark_start,
+    numbers_of,
+)
 from kerasinit.layers._weights import (
     fans,
     find_owner,
@@ -51,6 +59,7 @@ from kerasinit.layers._weights import (
 )
 
 __all__ = [
+    "MARK",
     "ROWS",
     "Fans",
     "KernelAxes",
@@ -64,6 +73,7 @@ __all__ = [
     "axes_of_shape",
     "fans",
     "find_owner",
+    "have_learned_biases",
     "held_initializers",
     "initializer_of",
     "inner_layer",
@@ -71,8 +81,10 @@ __all__ = [
     "is_channels_first",
     "is_closed",
     "is_gating",
+    "is_half",
     "is_kept_method",
     "is_linear",
+    "is_marked_start",
     "is_mixing",
     "is_norm",
     "is_one_matrix",
@@ -83,7 +95,9 @@ __all__ = [
     "kernel_axes",
     "kind_of",
     "main_kernel",
+    "mark_start",
     "mixes",
+    "numbers_of",
     "own_activation",
     "pixels_merged",
     "role_of",
