@@ -380,6 +380,16 @@ def test_an_add_inside_a_branch_is_not_one_of_its_stream():
     assert [row.gain for row in ends] == pytest.approx([0.5] * BLOCKS)
 
 
+def test_a_long_chain_of_sums_is_walked_once():
+    """Each sum has two ways up to the one before: 2**40 in all."""
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(40):
+        x = x + ops.tanh(x)
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    plan = kerasinit.initialize(model, seed=0)
+    assert not any("residual" in row.reason for row in plan)
+
+
 def test_keras_is_left_as_it_was():
     classes = (keras.Variable, keras.KerasTensor)
     before = [dict(vars(one)) for one in classes]
