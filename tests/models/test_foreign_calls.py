@@ -6,6 +6,8 @@ import pytest
 from keras import layers, ops
 
 import kerasinit
+from kerasinit._backend import RawCall
+from kerasinit.layers import kind_of
 
 BLOCKS, WIDTH = 4, 8
 
@@ -378,6 +380,32 @@ def test_an_add_inside_a_branch_is_not_one_of_its_stream():
     plan = kerasinit.initialize(stack(Film), seed=0)
     ends = [row for row in plan if row.path.endswith("down/kernel")]
     assert [row.gain for row in ends] == pytest.approx([0.5] * BLOCKS)
+
+
+class Slopes(Branch):
+    """A PReLU by the function of torch, which knows of no layer and keeps no initializer."""
+
+    def call(self, x):
+        import torch
+
+        return x + self.down(torch.nn.functional.prelu(self.up(x), self.scale.value[None]))
+
+
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="a function of torch")
+def test_a_prelu_of_torch_is_an_activation_and_no_layer():
+    plan = kerasinit.initialize(stack(Slopes), seed=0)
+    ups = [row.reason for row in plan if row.path.endswith("up/kernel")]
+    assert ups == ["prelu follows: He for prelu"] * BLOCKS
+
+
+def test_a_function_is_of_no_kind_that_has_weights():
+    def call_named(name):
+        return RawCall(lambda x: x, name, [])
+
+    for name in ("conv2d", "embedding", "lstm_cell", "dense", "activation"):
+        assert kind_of(call_named(name)).family == "other"
+    assert kind_of(call_named("relu")).activation == "relu"
+    assert kind_of(call_named("batch_norm")).family == "norm"
 
 
 def test_a_long_chain_of_sums_is_walked_once():
