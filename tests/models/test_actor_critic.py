@@ -86,6 +86,25 @@ def test_the_networks_of_a_container_are_told_by_their_names():
     np.testing.assert_allclose(norms, [HIDDEN, POLICY, HIDDEN, VALUE], rtol=1e-5)
 
 
+class DeepQ(keras.Model):
+    """A network that it calls, and another that learns from it and is called elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.online, self.target = network("q_online", 2), network("q_target", 2)
+
+    def call(self, x):
+        return self.online(x)
+
+
+def test_the_called_network_of_a_container_is_told_as_the_others():
+    agent = DeepQ()
+    agent(np.ones((2, 4), "float32"))
+    kerasinit.initialize(agent, "rl", seed=1)
+    norms = [np.linalg.norm(w, 2) for w in agent.get_weights() if w.ndim == 2]
+    np.testing.assert_allclose(norms, [HIDDEN, VALUE, HIDDEN, VALUE], rtol=1e-5)
+
+
 def test_recurrent_parts_keep_the_best_practice_and_take_time_steps():
     inputs = keras.Input((10, 4))
     x = layers.LSTM(8, name="memory")(layers.Dense(8, "tanh", name="first")(inputs))
