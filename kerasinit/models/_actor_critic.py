@@ -23,7 +23,7 @@ HEAD_GAIN = {"policy": 0.01, "value": 1.0}
 PLAIN = ("dense", "einsum", "convolution", "transposed")
 WORDS = {  # of names, in lower case; how heads are called in published code
     "policy": "policy policies actor action actions logits pi mu mean std sigma logstd".split(),
-    "value": "value values critic baseline return returns q qvalue qvalues v vf".split(),
+    "value": "value values critic baseline return returns q q1 q2 qvalue qvalues v vf".split(),
 }
 POLICY_ACTIVATIONS = ("softmax", "log_softmax", "tanh")
 
@@ -133,8 +133,9 @@ def _by_name(slot: Slot, scene: Scene) -> tuple[str, str] | None:
 
 
 def _words(name: str) -> set[str]:
-    """Words of a name in snake or camel case, in lower case."""
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    """Words of a name in snake or camel case, in lower case: `critic2` is one, `v2` no `v`."""
+    found = re.findall(r"([A-Z]?[a-z]+|[A-Z]+(?![a-z]))(\d*)", name)
+    return {(word if len(word) > 1 else word + number).lower() for word, number in found}
 
 
 def _by_activation(slot: Slot, scene: Scene) -> tuple[str, str] | None:

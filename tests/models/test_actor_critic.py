@@ -105,6 +105,16 @@ def test_the_called_network_of_a_container_is_told_as_the_others():
     np.testing.assert_allclose(norms, [HIDDEN, VALUE, HIDDEN, VALUE], rtol=1e-5)
 
 
+def test_a_version_in_a_name_is_no_value():
+    head = layers.Dense(3, "softmax", name="dense_v2")
+    assert gains(kerasinit.initialize(two_heads(head, name="NetV2"), "rl"))["dense_v2"] == POLICY
+
+
+@pytest.mark.parametrize("name", ["q2", "critic2", "vf1"])
+def test_a_number_in_the_name_of_a_value_is_none_of_its_version(name):
+    assert gains(kerasinit.initialize(two_heads(layers.Dense(3, name=name)), "rl"))[name] == VALUE
+
+
 def test_recurrent_parts_keep_the_best_practice_and_take_time_steps():
     inputs = keras.Input((10, 4))
     x = layers.LSTM(8, name="memory")(layers.Dense(8, "tanh", name="first")(inputs))
