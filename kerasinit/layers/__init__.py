@@ -34,6 +34,7 @@ from kerasinit.layers._period import angular_frequency
 from kerasinit.layers._signal_path import (
     is_closed,
     is_product,
+    multiplies_by_constant,
     pixels_merged,
     units_last,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "kind_of",
     "main_kernel",
     "mixes",
+    "multiplies_by_constant",
     "own_activation",
     "pixels_merged",
     "role_of",

@@ -13,6 +13,7 @@ from kerasinit._backend import RawCall, raw_calls
 from kerasinit.layers import kind_of
 
 BLOCKS, WIDTH = 4, 8
+of_jax = pytest.mark.skipif(keras.config.backend() != "jax", reason="functions of JAX")
 
 
 class Branch(layers.Layer):
@@ -248,6 +249,56 @@ def test_a_kernel_of_unknown_use_keeps_its_own_start():
     )
 
 
+class Named(Linear):
+    def call(self, x):
+        return ops.einsum("...i,io->...o", x, self.w)
+
+
+class InFront(Linear):
+    """A square kernel, whose rows make the outputs."""
+
+    def call(self, x):
+        return ops.transpose(ops.einsum("oi,ib->ob", self.w, ops.transpose(x)))
+
+
+@pytest.mark.parametrize(("kind", "is_read"), [(Named, True), (InFront, False)])
+def test_a_kernel_in_a_sum_over_named_axes_is_read_where_it_is_the_last(kind, is_read):
+    model = keras.Sequential([keras.Input((16,)), kind(16, name="named")])
+    reason = kerasinit.initialize(model, seed=0)["named/w"].reason
+    assert reason.startswith("the model's output") == is_read
+
+
+@of_jax
+def test_a_convolution_of_jax_has_another_kernel():
+    import jax
+
+    class Window(Linear):
+        def build(self, shape):
+            self.w = self.add_weight(shape=(4, 4, 3, 3), initializer="random_normal", name="w")
+
+        def call(self, x):
+            return jax.lax.conv(x, self.w.value, (1, 1), "SAME")
+
+    plan = kerasinit.initialize(keras.Sequential([keras.Input((4, 8, 8)), Window(4)]), seed=0)
+    assert next(iter(plan)).reason.endswith("does with it is not known: its own initializer")
+
+
+class Tied(OwnMatrix):
+    """Its kernel is transposed before its use."""
+
+    def call(self, x):
+        return ops.matmul(self.inside(x), ops.transpose(self.kernel))
+
+
+def test_a_kernel_that_is_changed_before_its_use_still_mixes():
+    inputs = keras.Input((5, WIDTH))
+    plan = kerasinit.initialize(keras.Model(inputs, Tied()(inputs)), seed=0)
+    row = next(row for row in plan if row.path.endswith("down/kernel"))
+    assert not row.reason.startswith("the model's output")
+    row = next(row for row in plan if row.path.endswith("tied/kernel"))
+    assert row.reason == "what 'tied' does with it is not known: its own initializer"
+
+
 def test_zero_ends_of_branches_stay_before_a_zero_head():
     """DDPM: the last convolution of each block starts at zero, and that of the model, too."""
     x = inputs = keras.Input((8,))
@@ -438,9 +489,6 @@ def test_the_types_that_tensorflow_is_asked_for_are_given():
         assert tf.shape(x, out_type=tf.int64).dtype == tf.size(x, tf.int64).dtype == tf.int64
         assert tf.convert_to_tensor(x) is x
         assert tf.convert_to_tensor(x, dtype="int32").dtype == "int32"
-
-
-of_jax = pytest.mark.skipif(keras.config.backend() != "jax", reason="functions of JAX")
 
 
 @of_jax
