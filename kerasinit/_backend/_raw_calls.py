@@ -57,7 +57,7 @@ def is_recorded(arguments: Any) -> bool:
 
 
 def count_of(name: str, shape: tuple[int | None, ...]) -> Any | None:
-    """What the function of that name, one of `COUNTS`, says of a shape; None if a size is not known.
+    """What the function of that name, one of `COUNTS`, says of a shape; None if it lacks a size.
 
     As plain numbers: code that asks for them counts, slices and reshapes by them.
     """

@@ -24,7 +24,7 @@ def _register() -> None:
         def handle(self, op: Any, args: Any, kwargs: Any) -> Any:
             if not is_recorded((args, kwargs)):
                 return self.NOT_SUPPORTED
-            first, *rest = (*args, *kwargs.values())
+            first, *rest = [*args, *kwargs.values()]
             if not isinstance(first, keras.KerasTensor):
                 return record(op, args, kwargs)
             name = op.__name__.removesuffix("_v2")

@@ -157,9 +157,7 @@ def _comes_of_weights(value: int, graph: Graph) -> bool:
         if mixes(call.operation):
             return True
         goes_on = (
-            _calls.is_add(call)
-            or _calls.activation_of(call) is not None
-            or is_norm(call.operation)
+            _calls.is_add(call) or _calls.activation_of(call) is not None or is_norm(call.operation)
         )
         found = {one for one in call.inputs if goes_on or _calls.carries(call, one, graph)} - seen
         seen |= found
