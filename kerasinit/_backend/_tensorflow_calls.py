@@ -24,12 +24,12 @@ def _register() -> None:
         def handle(self, op: Any, args: Any, kwargs: Any) -> Any:
             if not is_recorded((args, kwargs)):
                 return self.NOT_SUPPORTED
-            first, *rest = [*args, *kwargs.values()]
+            first = next(iter((*args, *kwargs.values())))
             if not isinstance(first, keras.KerasTensor):
                 return record(op, args, kwargs)
             name = op.__name__.removesuffix("_v2")
             dtype = kwargs.get("out_type", kwargs.get("dtype"))
-            dtype = dtype or next((one for one in rest if isinstance(one, tf.DType)), None)
+            dtype = dtype or next((one for one in args[1:] if isinstance(one, tf.DType)), None)
             if name.startswith("convert_to_tensor"):
                 return first if dtype is None else keras.ops.cast(first, tf.as_dtype(dtype).name)
             if name in COUNTS:
