@@ -40,6 +40,7 @@ class Record:
         loss: Mean training loss since the record before; None if unknown.
         penalty: Part of the loss that the targets have no part in, as far as it is known.
         norm_samples: Samples that a normalization over the batch saw; None if there is none.
+        goes_on: Whether the weights were trained before this training.
         overflow: True if loss scaling skipped this step.
         updated: False if the step only accumulated gradients.
         activations: What was probed, by layer.
@@ -54,6 +55,7 @@ class Record:
     loss: float | None = None
     penalty: float = 0.0
     norm_samples: int | None = None
+    goes_on: bool = False
     overflow: bool = False
     updated: bool = True
     activations: Mapping[str, Mapping[str, float | None]] | None = None
@@ -142,7 +144,7 @@ class Record:
             overflow=self.overflow,
             penalty=self.penalty,
             norm_samples=self.norm_samples,
-            has_biases=bool(np.mean(biases[:, WEIGHT] > 0) > 0.5) if len(biases) else False,
+            goes_on=self.goes_on,
         )
 
     def _parts(self, groups: Groups, moving: Groups) -> dict[str, GradientRow]:

@@ -32,6 +32,7 @@ from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink
 from kerasinit.callbacks._variable_names import VariableNames
+from kerasinit.layers import have_learned_biases
 from kerasinit.signals._first_update import is_scheduled
 from kerasinit.signals._window import WINDOW
 
@@ -119,6 +120,7 @@ class Session:
         self._judgement: Judgement | None = Judgement(
             findings, is_scheduled=is_scheduled(model.optimizer)
         )
+        self._goes_on = _was_trained(model)
         self._recent = RecentLoss(running_loss)
         self._recent_epoch: int | None = None
         self._names: dict[Any, VariableNames] = {}
@@ -275,6 +277,7 @@ class Session:
             loss=self._recent.since(loss, steps=measured.steps_in_epoch),
             penalty=measured.reading.penalty(),
             norm_samples=measured.reading.norm_samples(),
+            goes_on=self._goes_on,
             overflow=overflow,
             updated=(measured.step + 1) % self._accumulation == 0,
             activations=measured.reading.probe() if measured.probing else None,
@@ -327,6 +330,15 @@ class Session:
         if restored is None:
             return ". Training stops."
         return f". Training stops with the weights from before step {restored}."
+
+
+def _was_trained(model: Any) -> bool:
+    """Whether a model was trained before, with an optimizer that has seen nothing of it."""
+    try:
+        is_new = not int(ops.convert_to_numpy(model.optimizer.iterations))
+        return is_new and have_learned_biases(_backend.flat_layers(model))
+    except FAILURES:  # custom layers and optimizers; it only spares a verdict
+        return False
 
 
 def _write(sink: Sink, row: Row) -> None:

@@ -32,14 +32,14 @@ NOT_ACTIVATIONS = ("deserialize", "get", "serialize")  # what else lives in kera
 def diagnose(arguments: Arguments) -> int:
     """`kerasinit diagnose`: the table of a diagnosis."""
     from kerasinit import _backend
-    from kerasinit.signals import examine
+    from kerasinit.preparation import diagnose as diagnosis_of
 
     x, y = _batch(arguments.data)
     for module in arguments.modules:
         _import(module, arguments.model.parent)
     model = _model(arguments.model)
     try:
-        diagnosis = examine(model, x, y)
+        diagnosis = diagnosis_of(model, x, y)
     except _backend.errors() as error:  # the code of any layer runs here
         raise ValueError(
             f"{str(arguments.model)!r} could not be diagnosed on {str(arguments.data)!r}: "

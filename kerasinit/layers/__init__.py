@@ -38,6 +38,14 @@ from kerasinit.layers._signal_path import (
     pixels_merged,
     units_last,
 )
+from kerasinit.layers._starts import (
+    MARK,
+    have_learned_biases,
+    is_half,
+    is_marked_start,
+    mark_start,
+    numbers_of,
+)
 from kerasinit.layers._weights import (
     fans,
     find_owner,
@@ -52,6 +60,7 @@ from kerasinit.layers._weights import (
 )
 
 __all__ = [
+    "MARK",
     "ROWS",
     "Fans",
     "KernelAxes",
@@ -65,6 +74,7 @@ __all__ = [
     "axes_of_shape",
     "fans",
     "find_owner",
+    "have_learned_biases",
     "held_initializers",
     "initializer_of",
     "inner_layer",
@@ -72,8 +82,10 @@ __all__ = [
     "is_channels_first",
     "is_closed",
     "is_gating",
+    "is_half",
     "is_kept_method",
     "is_linear",
+    "is_marked_start",
     "is_mixing",
     "is_norm",
     "is_one_matrix",
@@ -84,8 +96,10 @@ __all__ = [
     "kernel_axes",
     "kind_of",
     "main_kernel",
+    "mark_start",
     "mixes",
     "multiplies_by_constant",
+    "numbers_of",
     "own_activation",
     "pixels_merged",
     "role_of",

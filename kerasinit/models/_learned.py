@@ -5,21 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasinit._safe_text import safe
+from kerasinit.layers import is_half, is_marked_start, mark_start, numbers_of
 from kerasinit.models._builtin import TRUNCATED_STD, keras_fans
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._slots import ForgetBias, Slot
 
-MARK = "_kerasinit_start"  # attribute of a variable: what `initialize` or `reset` gave it
-SAMPLES = 2**16  # entries of a variable, at even distances, that are looked at
 SHOWN = 3  # names in the warning
 # Standard errors of a mean square, at most sqrt(2 / n) of it for the laws here, beyond which it is
 # not that of the law: a false alarm in 1e11 kernels.
@@ -45,7 +42,7 @@ def remember(choices: Iterable[Choice]) -> None:
     """Marks what was drawn, so that it does not count as learned."""
     for choice in choices:
         if choice.changes:
-            vars(choice.slot.variable)[MARK] = _digest(_numbers(choice.slot.variable))
+            mark_start(choice.slot.variable)
 
 
 def has_learned(slot: Slot) -> bool:
@@ -56,12 +53,12 @@ def has_learned(slot: Slot) -> bool:
     """
     if not slot.variable.trainable or slot.kind not in ("kernel", "embedding", "bias", "norm"):
         return False
-    values = _numbers(slot.variable)
-    if not values.size or vars(slot.variable).get(MARK) == _digest(values):
+    values = numbers_of(slot.variable)
+    if not values.size or is_marked_start(slot.variable):
         return False
     own = getattr(slot.initializer, "initializer", slot.initializer)
     if type(own) in CONSTANT and (own is slot.initializer or type(slot.initializer) is ForgetBias):
-        expected = _numbers(draw(Choice(slot, slot.initializer, ""), 0))
+        expected = numbers_of(draw(Choice(slot, slot.initializer, ""), 0))
         return not np.array_equal(values, np.asarray(expected, values.dtype))
     if type(slot.layer).__module__.partition(".")[0] != "keras":
         return False  # it may have done more with its initializer than fill the variable
@@ -69,7 +66,7 @@ def has_learned(slot: Slot) -> bool:
     if law is None:
         return False
     mean_square, bound = law
-    margin = 1.01 if _is_half(slot.variable) else 1.0001
+    margin = 1.01 if is_half(slot.variable) else 1.0001
     if max(values.max(), -values.min()) > margin * bound:
         return True
     found = float(np.mean(np.square(values, dtype="float64")))
@@ -94,20 +91,3 @@ def _law(initializer: Any, slot: Slot) -> tuple[float, float] | None:
         largest = {"uniform": math.sqrt(3.0), "truncated_normal": 2 / TRUNCATED_STD}
         return square, math.sqrt(square) * largest.get(initializer.distribution, math.inf)
     return None
-
-
-def _numbers(variable: Any) -> np.ndarray:
-    """Entries of a variable or a tensor: all of a small one."""
-    size = math.prod(variable.shape)
-    step = size // SAMPLES | 1  # odd, so that it meets every column
-    some = ops.reshape(variable, (-1,))[::step] if size > SAMPLES else variable
-    some = ops.cast(some, "float32") if _is_half(some) else some
-    return np.asarray(ops.convert_to_numpy(some)).reshape(-1)
-
-
-def _is_half(tensor: Any) -> bool:
-    return "16" in keras.backend.standardize_dtype(tensor.dtype)
-
-
-def _digest(values: np.ndarray) -> int:
-    return zlib.crc32(values.tobytes())

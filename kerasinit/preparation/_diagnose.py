@@ -51,10 +51,21 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
             f"Received: y={'None' if y is None else 'given'}, "
             f"compiled={bool(getattr(model, 'compiled', False))}."
         )
-    found = _with_gates(examine(model, x, y), model)
+    found = examined(model, x, y)
     if not verify or not any(verdict.remedy for verdict in found.verdicts):
         return found
     return replace(found, verdicts=_verified(found.verdicts, model, x, y))
+
+
+def examined(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
+    """What `diagnose` says without trials.
+
+    Args:
+        model: See `diagnose`.
+        x: See `diagnose`.
+        y: See `diagnose`.
+    """
+    return _with_gates(examine(model, x, y), model)
 
 
 def _with_gates(found: Diagnosis, model: Any) -> Diagnosis:
@@ -67,6 +78,8 @@ def _with_gates(found: Diagnosis, model: Any) -> Diagnosis:
     except _backend.errors():  # the code of any layer runs here; then none are known
         return found
     gates = {layer_name(model, layer) for layer in layers}
+    if not gates:
+        return found
     rows = [
         replace(row, is_gate=True, has_gain=False)
         if row.name.partition(" (call ")[0] in gates
@@ -74,7 +87,7 @@ def _with_gates(found: Diagnosis, model: Any) -> Diagnosis:
         for row in found.layers
     ]
     signals = replace(found.signals, layers=tuple(rows))
-    return found if signals == found.signals else Diagnosis(signals, judge(signals))
+    return Diagnosis(signals, judge(signals))
 
 
 def _verified(verdicts: tuple[Verdict, ...], model: Any, x: Any, y: Any) -> tuple[Verdict, ...]:

@@ -18,6 +18,7 @@ from kerasinit.models._journal import journal
 from kerasinit.models._learned import remember
 from kerasinit.models._scene import scene_of
 from kerasinit.preparation._batches import Batches, batches_of
+from kerasinit.preparation._diagnose import examined
 from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
 from kerasinit.preparation._output_bias import BiasRow, bias_rows
 from kerasinit.preparation._preparation import Preparation
@@ -26,7 +27,9 @@ from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
 from kerasinit.preparation._untouched import marks_of, same_attributes, taken_back
-from kerasinit.signals import Diagnosis, examine
+from kerasinit.signals import Diagnosis
+
+OF_LIBRARIES = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # not for users
 
 
 def prepare(
@@ -105,7 +108,7 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
             undone.pop_all()
     if proof.adopted:
         for warning in said:
-            if issubclass(warning.category, UserWarning):  # ours; a library's own stay unseen
+            if not issubclass(warning.category, OF_LIBRARIES):
                 warnings.warn(warning.message, warning.category, stacklevel=4)
     rate_set = _set_rate(task, advice.rate)
     diagnosis, problem = _diagnosis(model, batches)
@@ -150,7 +153,7 @@ def _set_rate(task: Task, rate: float) -> str:
 def _diagnosis(model: Any, batches: Batches) -> tuple[Diagnosis | None, str]:
     x, y, _ = batches.items[0]
     try:
-        return examine(model, x, y), ""
+        return examined(model, x, y), ""
     except _backend.errors() as error:  # the code of any layer runs here
         return None, f"could not be diagnosed: {_backend.cause_of(error)}"
 

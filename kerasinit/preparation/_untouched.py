@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kerasinit import _backend
+from kerasinit.layers import MARK
 from kerasinit.models._journal import journal
-from kerasinit.models._learned import MARK
 
 
 class _Finished(Exception):  # noqa: N818 - not an error: it ends what is taken back

@@ -113,8 +113,12 @@ def _step(
 
 
 def is_scheduled(optimizer: Any) -> bool:
-    """Whether a schedule sets the learning rate."""
-    return isinstance(optimizer.get_config().get("learning_rate"), dict)
+    """Whether a schedule sets the learning rate, also one that has no config."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    try:
+        return isinstance(optimizer.get_config().get("learning_rate"), dict)
+    except _backend.errors():
+        return True
 
 
 def _highest_rate(optimizer: Any) -> float:

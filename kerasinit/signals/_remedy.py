@@ -31,8 +31,8 @@ FILLED = "lambda a: np.nan_to_num(a, posinf=0, neginf=0)"
 LINES: dict[str, str] = {
     "initialize": "kerasinit.initialize(model)",
     "learning_rate": "model.optimizer.learning_rate = {value:.3g}",
-    "constant_rate": "model.compile(type(model.optimizer).from_config({{**model.optimizer."
-    "get_config(), 'learning_rate': {value:.3g}}}), model.loss)",
+    "constant_rate": "o = getattr(model.optimizer, 'inner_optimizer', model.optimizer); model."
+    "compile(type(o).from_config({{**o.get_config(), 'learning_rate': {value:.3g}}}), model.loss)",
     "clip_norm": "model.optimizer.clipnorm = {value:.3g}",
     "loss": "model.compile(model.optimizer, loss={value})",
     "output_activation": "{where}.activation = keras.activations.{value}",

@@ -29,8 +29,9 @@ def single_sample(signals: Signals) -> Verdict | None:
 
 def constant_layer(signals: Signals) -> Verdict | None:
     """A softmax over one unit, or a layer that makes nothing of weights and inputs."""
+    learning = [row.weight_gradient_norm for row in signals.layers]
     for head in signals.heads:
-        if head.is_lone_softmax or head.is_always_one:
+        if head.is_lone_softmax or (head.is_always_one and not any(learning)):
             return lone_softmax(head.name, switched(head, "sigmoid"))
     for row in signals.layers:
         is_one = row.activation_mean == 1 and row.activation_std == 0

@@ -122,8 +122,9 @@ def _alike(signals: Signals) -> float:
 def exploding(signals: Signals) -> Verdict | None:
     """Signal or gradient grows over the depth by more than chance explains."""
     rows = signals.layers
-    for row in rows:
-        if not row.has_gain and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
+    for row in () if has_learned(signals) else rows:
+        is_memory = not row.has_gain and row.kind != "Embedding"
+        if is_memory and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
             return Verdict(
                 "exploding",
                 row.name,

@@ -18,7 +18,6 @@ EDGE = 1e-3  # by which a probability may miss 0..1, in half precision
 HUGE_TARGETS = 1e5
 FAR_TARGETS = 10.0  # times the output: of a step that is too large, they are the reason
 BYTES = 255  # largest value of an image that was not scaled
-CLASSES = ("sparsecategorical", "categorical", "binary")  # kinds of cross-entropies
 KERAS_LOSSES = {
     "sparsecategoricalcrossentropy": "keras.losses.SparseCategoricalCrossentropy({})",
     "categoricalcrossentropy": "keras.losses.CategoricalCrossentropy({})",

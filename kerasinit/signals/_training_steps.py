@@ -62,7 +62,7 @@ class TrainingStep:
         overflow: True if loss scaling dropped this step because half precision overflowed.
         penalty: Part of the training loss that the targets have no part in.
         norm_samples: Samples that a normalization over the batch saw; None if there is none.
-        has_biases: Whether most biases were other than 0 before the step.
+        goes_on: Whether the weights were trained before this training.
 
     Example:
         >>> layer = LayerStep("dense", gradient_rms=0.01, weight_rms=0.1)
@@ -76,7 +76,7 @@ class TrainingStep:
     overflow: bool = False
     penalty: float = 0.0
     norm_samples: int | None = None
-    has_biases: bool = False
+    goes_on: bool = False
 
     @cached_property
     def gradient_size(self) -> float:
@@ -152,9 +152,8 @@ class Window:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the weights were trained before: biases start at 0, and these did not."""
-        first = next(iter(self.opening or self.steps))
-        return first.step == 0 and first.has_biases
+        """Whether the weights were trained before this training."""
+        return next(iter(self.opening or self.steps)).goes_on
 
     @property
     def has_started(self) -> bool:

@@ -592,3 +592,18 @@ def test_a_list_of_callbacks_that_was_interrupted_may_be_used_again():
         steps[row["run"]].append(row["step"])
     assert [*steps.values()] == [[0, 1], [*range(began, began + 4)]]
     assert_plain_again(model, stats)
+
+
+class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule of a user, who wrote what Keras asks for and no config."""
+
+    def __call__(self, step):
+        return 0.1 / (1.0 + keras.ops.cast(step, "float32"))
+
+
+def test_a_schedule_without_a_config_is_no_hindrance():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(Halving()), "mse")
+    stats = GradientStats()
+    model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0, callbacks=[stats])
+    assert len(stats.history) == 1

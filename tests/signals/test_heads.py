@@ -8,6 +8,7 @@ from keras import layers
 import kerasinit
 from kerasinit.signals import Signals, judge
 from kerasinit.signals._heads import HeadSignals, loss_name, reach_of, targets_of
+from kerasinit.signals._remedy import Remedy
 
 LABELS = np.arange(60) % 6
 NORMAL = np.random.default_rng(0).standard_normal((60, 1))
@@ -173,3 +174,28 @@ def test_the_activation_of_an_output_is_found_behind_a_wrapper(name):
     x = np.random.default_rng(0).standard_normal((60, 4, 5)).astype("float32")
     diagnosis = kerasinit.diagnose(model, x, np.arange(240).reshape(60, 4) % 3)
     assert [verdict.cause for verdict in diagnosis.verdicts] == ([] if is_share else ["bad_loss"])
+
+
+def test_an_output_that_starts_at_one_and_learns_is_no_softmax():
+    head = layers.Dense(1, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((5,)), head, layers.Lambda(keras.ops.exp)])
+    model.compile("adam", "poisson")
+    diagnosis = kerasinit.diagnose(model, np.ones((60, 5)), LABELS[:, None])
+    assert "softmax" not in str(diagnosis.verdicts)
+
+
+def test_large_embeddings_are_no_state_that_grows():
+    words = layers.Embedding(6, 4, embeddings_initializer=keras.initializers.Constant(50.0))
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), words, layers.Flatten()])
+    model.add(layers.Dense(1))
+    diagnosis = kerasinit.diagnose(model, np.tile(LABELS[:, None], 3))
+    assert "recurrent_initializer" not in str(diagnosis.verdicts)
+
+
+def test_a_constant_rate_replaces_a_schedule_behind_loss_scaling():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(schedule))
+    model.compile(scaled, "mse")
+    exec(Remedy("constant_rate", 1e-3).line, {"model": model})
+    assert float(model.optimizer.learning_rate) == pytest.approx(1e-3)

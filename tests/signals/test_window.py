@@ -287,8 +287,8 @@ def test_small_steps_behind_a_signal_that_fades_are_no_matter_of_the_rate():
     assert causes(steps(**faint | {"signal_gradient_rms": 1e-5})) == ["small_updates"]
 
 
-@pytest.mark.parametrize(("has_biases", "found"), [(False, ["small_updates"]), (True, [])])
-def test_small_steps_are_no_fault_of_weights_that_were_trained_before(has_biases, found):
-    first = dataclasses.replace(steps(1, start=0)[0], has_biases=has_biases)
+@pytest.mark.parametrize(("goes_on", "found"), [(False, ["small_updates"]), (True, [])])
+def test_small_steps_are_no_fault_of_weights_that_were_trained_before(goes_on, found):
+    first = dataclasses.replace(steps(1, start=0)[0], goes_on=goes_on)
     small = {"update_ratio": 1e-6, "gradient_rms": 1e-5, "signal_gradient_rms": 1e-5}
     assert causes(steps(**small), opening=[first]) == found
