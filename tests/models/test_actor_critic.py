@@ -100,9 +100,11 @@ class DeepQ(keras.Model):
 def test_the_called_network_of_a_container_is_told_as_the_others():
     agent = DeepQ()
     agent(np.ones((2, 4), "float32"))
-    kerasinit.initialize(agent, "rl", seed=1)
-    norms = [np.linalg.norm(w, 2) for w in agent.get_weights() if w.ndim == 2]
-    np.testing.assert_allclose(norms, [HIDDEN, VALUE, HIDDEN, VALUE], rtol=1e-5)
+    plan = kerasinit.initialize(agent, "rl", seed=1)
+    for name in ("q_online", "q_target"):
+        reasons = [row.reason for row in plan if name in row.path and row.kind == "kernel"]
+        assert reasons[0] == "rl: below the heads, orthogonal times sqrt(2)"
+        assert reasons[1].startswith(f"rl: value head (the name {name!r})")
 
 
 def test_a_version_in_a_name_is_no_value():
