@@ -179,6 +179,37 @@ def test_symbolic_calls_are_taken_back():
     assert layer._inbound_nodes == []
 
 
+def test_a_rule_of_shapes_that_a_user_set_is_put_back():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    own = layer.compute_output_spec = lambda x: keras.KerasTensor((None, 2))
+    with _backend.symbolic_calls([layer]):
+        assert layer.compute_output_spec is not own
+    assert layer.compute_output_spec is own
+
+
+def test_another_thread_traces_the_same_layer_afterwards():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+
+    def trace():
+        with _backend.symbolic_calls([layer]):
+            layer(keras.Input((3,)))
+
+    with _backend.symbolic_calls([layer]):
+        rule = layer.compute_output_spec
+        other = threading.Thread(target=trace)
+        other.start()
+        other.join(0.05)
+        assert other.is_alive()
+        assert layer.compute_output_spec is rule
+        layer(keras.Input((3,)))
+        assert len(layer._inbound_nodes) == 1
+    other.join()
+    assert layer._inbound_nodes == []
+    assert "compute_output_spec" not in vars(layer)
+
+
 def test_build_shapes_go_by_argument():
     layer = keras.layers.Dense(2)
     layer.build((None, 3))

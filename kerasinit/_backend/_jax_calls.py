@@ -9,13 +9,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kerasinit._backend._raw_calls import changed, holds_symbolic, record
+from kerasinit._backend._raw_calls import COUNTS, changed, count_of, is_recorded, record, recording
 
 
 @contextlib.contextmanager
 def raw_calls() -> Iterator[None]:
-    """The functions of the modules that people import, looked up when they are called."""
+    """The functions of the modules that people import, looked up when they are called.
+
+    Other threads see them, too, and get what the functions themselves return.
+    """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(recording())
         for module in (jnp, jax.nn, jax.lax, jnp.linalg):
             names = [name for name in dir(module) if not name.startswith("_")]
             functions = {name: getattr(module, name) for name in names}
@@ -39,9 +43,23 @@ class _Recorded:
         self._function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if holds_symbolic((args, kwargs)):
-            return record(self._function, args, kwargs)
-        return self._function(*args, **kwargs)
+        # JAX tells reducers (`lax.add`, `lax.max`) by their identity.
+        args = tuple(_own(one) for one in args)
+        kwargs = {name: _own(one) for name, one in kwargs.items()}
+        if not is_recorded((args, kwargs)):
+            return self._function(*args, **kwargs)
+        name = getattr(self._function, "__name__", "")
+        if name in COUNTS and len(args) == 1 and not kwargs:
+            count = count_of(name, args[0].shape)
+            return self._function(*args) if count is None else count
+        return record(self._function, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:  # `jnp.add.at`
+        if name == "_function":  # of a copy that has nothing yet
+            raise AttributeError(name)
         return getattr(self._function, name)
+
+
+def _own(argument: Any) -> Any:
+    """The function in what is recorded; whatever else as it is."""
+    return argument._function if isinstance(argument, _Recorded) else argument

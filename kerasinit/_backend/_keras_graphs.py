@@ -16,6 +16,7 @@ import keras
 from kerasinit._backend._keras import missing
 from kerasinit._backend._keras_tensors import willing_tensors
 from kerasinit._backend._raw_calls import RawCall
+from kerasinit._backend._replaced import replaced
 
 _ONE_AT_A_TIME = threading.RLock()  # classes of Keras are changed meanwhile
 
@@ -70,7 +71,7 @@ def given_to(operation: Any, arguments: Any) -> list[Any]:
 
 
 def plain_call(layer: Any) -> Any:
-    """The `call` of a layer, without a decorator that compiles it."""
+    """The `call` of a layer, without a `tf.function` around it; other decorators stay."""
     call = layer.call
     return getattr(call, "python_function", None) or call
 
@@ -86,18 +87,20 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
     nodes stay, which only takes memory.
     """
     names = ("_inbound_nodes", "_outbound_nodes")
-    held = [getattr(layer, name) for layer in layers for name in names if hasattr(layer, name)]
-    counts = [len(nodes) for nodes in held]
-    for layer in layers:
-        vars(layer)["compute_output_spec"] = functools.partial(_output_spec, layer)
-    try:
-        with _ONE_AT_A_TIME, _nodes_of_tensors(), willing_tensors():
-            yield
-    finally:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_ONE_AT_A_TIME)  # first: another thread may trace the same layers
         for layer in layers:
-            vars(layer).pop("compute_output_spec", None)
-        for nodes, count in zip(held, counts, strict=True):
-            del nodes[count:]
+            rule = functools.partial(_output_spec, layer)
+            stack.enter_context(replaced(layer, compute_output_spec=rule))
+            for nodes in (getattr(layer, name) for name in names if hasattr(layer, name)):
+                stack.callback(_cut, nodes, len(nodes))
+        stack.enter_context(_nodes_of_tensors())
+        stack.enter_context(willing_tensors())
+        yield
+
+
+def _cut(nodes: list[Any], count: int) -> None:
+    del nodes[count:]
 
 
 def _output_spec(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -143,14 +146,11 @@ def _nodes_of_tensors() -> Iterator[None]:
     ) -> Any:
         return Node(operation, call_args, call_kwargs, symbolic_tensors(outputs))
 
-    changed = [module for module in (layer, operation) if vars(module).get("Node") is Node]
-    for module in changed:
-        vars(module)["Node"] = node
-    try:
+    with contextlib.ExitStack() as stack:
+        for module in (layer, operation):
+            if vars(module).get("Node") is Node:
+                stack.enter_context(replaced(module, Node=node))
         yield
-    finally:
-        for module in changed:
-            vars(module)["Node"] = Node
 
 
 def symbolic_tensors(structure: Any) -> list[Any]:

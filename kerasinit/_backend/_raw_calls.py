@@ -6,12 +6,18 @@ Keras allows them inside a `call` that runs on numbers, and refuses them on its 
 from __future__ import annotations
 
 import contextlib
+import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
 ABSENT = object()
+COUNTS: dict[str, Callable[[Any], Any]] = {
+    "shape": tuple, "size": math.prod, "rank": len, "ndim": len,
+}  # fmt: skip
+_HERE = threading.local()
 
 
 class RawCall(keras.Operation):
@@ -32,9 +38,31 @@ class RawCall(keras.Operation):
         return self.function(*tensors)
 
 
-def holds_symbolic(arguments: Any) -> bool:
-    """Whether there is a Keras tensor in a nested structure."""
+@contextlib.contextmanager
+def recording() -> Iterator[None]:
+    """Lets this thread, and no other, record calls in the body."""
+    before = getattr(_HERE, "is_on", False)
+    _HERE.is_on = True
+    try:
+        yield
+    finally:
+        _HERE.is_on = before
+
+
+def is_recorded(arguments: Any) -> bool:
+    """Whether this thread records, and there is a Keras tensor in a nested structure."""
+    if not getattr(_HERE, "is_on", False):
+        return False
     return any(isinstance(one, keras.KerasTensor) for one in keras.tree.flatten(arguments))
+
+
+def count_of(name: str, shape: tuple[int | None, ...]) -> Any | None:
+    """What the function of that name, one of `COUNTS`, says of a shape; None if it lacks a size.
+
+    As plain numbers: code that asks for them counts, slices and reshapes by them.
+    """
+    is_known = COUNTS[name] is len or None not in shape
+    return COUNTS[name](shape) if is_known else None
 
 
 def record(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

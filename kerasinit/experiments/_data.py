@@ -207,13 +207,13 @@ def _from_file(name: str) -> Dataset:
                 f"{name!r}: 'x_val' must hold examples of the shape of those of 'x', "
                 f"{x.shape[1:]}. Received: {x_val.shape[1:]}."
             )
-        return _standardised(name, x, y, x_val, y_val)
+        return _standardised(name, x, y, x_val, y_val, numbers=numbers)
     if round(VALIDATION_SHARE * len(x)) < 1:
         raise ValueError(
             f"{name!r}: {VALIDATION_SHARE:.0%} of 'x' are kept for validation, which must be one "
             f"example at least. Received: {len(x)} in all. Add examples, or 'x_val' and 'y_val'."
         )
-    return _split(name, x, y)
+    return _split(name, x, y, numbers=numbers)
 
 
 def _are_numbers(y: np.ndarray) -> bool:
@@ -254,21 +254,36 @@ def _check_finite(name: str, x_name: str, x: np.ndarray) -> None:
         )
 
 
-def _split(name: str, x: np.ndarray, y: np.ndarray) -> Dataset:
+def _split(name: str, x: np.ndarray, y: np.ndarray, *, numbers: bool = False) -> Dataset:
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order]
     size = len(x) - round(VALIDATION_SHARE * len(x))
-    return _standardised(name, x[:size], y[:size], x[size:], y[size:])
+    return _standardised(name, x[:size], y[:size], x[size:], y[size:], numbers=numbers)
 
 
 def _standardised(
-    name: str, x: np.ndarray, y: np.ndarray, x_val: np.ndarray, y_val: np.ndarray
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    x_val: np.ndarray,
+    y_val: np.ndarray,
+    *,
+    numbers: bool = False,
 ) -> Dataset:
-    """Zero mean and unit variance over all training values, so that scales are the model's own."""
+    """Zero mean and unit variance over all training values, so that scales are the model's own.
+
+    Args:
+        name: Of the data.
+        x: Training inputs.
+        y: Training targets.
+        x_val: Validation inputs.
+        y_val: Validation targets.
+        numbers: Whether the targets are those of a regression, not labels.
+    """
     inputs = _standardising(x)
-    if _are_numbers(y):
-        numbers = _standardising(y)
-        return Dataset(name, inputs(x), numbers(y), inputs(x_val), numbers(y_val), 0)
+    if numbers:
+        outputs = _standardising(y)
+        return Dataset(name, inputs(x), outputs(y), inputs(x_val), outputs(y_val), 0)
     labels = np.unique(np.concatenate([y, y_val]))
 
     def targets(values: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ from kerasinit.layers._period import angular_frequency
 from kerasinit.layers._signal_path import (
     is_closed,
     is_product,
+    multiplies_by_constant,
     pixels_merged,
     units_last,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "main_kernel",
     "mark_start",
     "mixes",
+    "multiplies_by_constant",
     "numbers_of",
     "own_activation",
     "pixels_merged",

@@ -141,7 +141,13 @@ _RAW_NAMES = {
     "swish": "silu", "to": "cast", "truediv": "divide", "unsqueeze": "expanddims",
     "view": "reshape",
 }  # fmt: skip
-_BY_RAW_NAME = {row.name.lower(): row for row in ROWS}
+# A function of the backend has no weights, and no attributes of a layer: `conv2d` is no `Conv2D`.
+_OF_FUNCTIONS = ("norm", "activation", "formula", "add", "scale", "channelwise", "shape", "other")
+_BY_RAW_NAME = {
+    row.name.lower(): row
+    for row in ROWS
+    if row.family in _OF_FUNCTIONS and row.name != "Activation"
+}
 
 
 def keras_class(layer: Any) -> type | None:

@@ -76,9 +76,9 @@ def applied_activation(operation: Any) -> Any | None:
         return None
     if not kind.activation:
         return operation.activation
-    if kind.activation == "prelu":
-        return keras.layers.LeakyReLU(negative_slope=_starting_slope(operation))
     if isinstance(operation, keras.layers.Layer):
+        if kind.activation == "prelu":
+            return keras.layers.LeakyReLU(negative_slope=_starting_slope(operation))
         return operation
     if kind.activation == "gelu" and not getattr(operation, "approximate", True):
         return keras.activations.gelu

@@ -12,6 +12,7 @@ from kerasinit._typing import Tensor
 from kerasinit.layers._kinds import is_channels_first, is_kept_method, kind_of
 
 MERGING = ("Flatten", "Reshape", "Ravel")  # may lay the pixels of an image side by side
+PRODUCTS = ("conv", "dot", "einsum", "linear", "matmul", "tensordot")
 CLOSED = ("attention", "recurrent", "wrapper")
 
 
@@ -32,18 +33,45 @@ def is_product(operation: Any, arguments: Any, kernel: Any) -> bool:
         arguments: What it was given, as Keras keeps it.
         kernel: A variable among them.
     """
-    named = operation.function_name if isinstance(operation, _backend.RawCall) else ""
-    name = (named or type(operation).__name__).lower().partition("_")[0]
     given = _backend.given_to(operation, arguments)
+    operands = [one for one in given if hasattr(one, "shape")]
+    if len(operands) < 2 or not (operands[-1] is kernel or operands[-1] is kernel.value):
+        return False
+    name = _name_of(operation)
     if name == "einsum":
         equation = next((one for one in given if isinstance(one, str)), "")
+        equation = str(getattr(operation, "subscripts", equation))
         terms = equation.replace(" ", "").replace("...", "").partition("->")
-        last, _, output = terms[0].rpartition(",")[2], *terms[1:]
+        last, output = terms[0].rpartition(",")[2], terms[2]
         return len(last) == 2 and last[0] not in output and last[1] in output
-    first = next((one for one in given if hasattr(one, "shape")), kernel)
-    is_right = first is not kernel and first is not kernel.value
-    rank = len(kernel.shape)
-    return is_right and (name == "conv" or (name in ("matmul", "dot") and rank == 2))
+    if name == "conv":  # JAX has one whose kernel is `(outputs, inputs, *window)`
+        return not isinstance(operation, _backend.RawCall)
+    is_transposed = any(one is True for one in given)  # as an argument of TensorFlow
+    return name in ("matmul", "dot") and len(kernel.shape) == 2 and not is_transposed
+
+
+def multiplies_by_constant(operation: Any, arguments: Any) -> bool:
+    """Whether a call multiplies a signal by a matrix, or a window, that no layer or input makes.
+
+    Such as a kernel that is transposed, masked or normalized before its use.
+
+    Args:
+        operation: An operation of a graph.
+        arguments: What it was given, as Keras keeps it.
+    """
+    if not _name_of(operation).startswith(PRODUCTS):
+        return False
+    return any(
+        len(getattr(one, "shape", ())) >= 2 and not isinstance(one, keras.KerasTensor)
+        for one in _backend.given_to(operation, arguments)
+    )
+
+
+def _name_of(operation: Any) -> str:
+    """The name of a function of the backend, or of the class of an operation, in lower case."""
+    if isinstance(operation, _backend.RawCall):
+        return operation.function_name.lower().removesuffix("_v2")
+    return type(operation).__name__.lower()
 
 
 def pixels_merged(

@@ -11,9 +11,10 @@ import keras
 
 from kerasinit import initializers
 from kerasinit.layers import activation_name, kind_of
-from kerasinit.models._best_practice import best_choices, by_parts
+from kerasinit.models._best_practice import best_choices, by_variable
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph
+from kerasinit.models._parts import uncalled_parts
 from kerasinit.models._scene import Scene
 from kerasinit.models._slots import Slot
 
@@ -22,7 +23,7 @@ HEAD_GAIN = {"policy": 0.01, "value": 1.0}
 PLAIN = ("dense", "einsum", "convolution", "transposed")
 WORDS = {  # of names, in lower case; how heads are called in published code
     "policy": "policy policies actor action actions logits pi mu mean std sigma logstd".split(),
-    "value": "value values critic baseline return returns q qvalue qvalues v vf".split(),
+    "value": "value values critic baseline return returns q q1 q2 qvalue qvalues v vf".split(),
 }
 POLICY_ACTIVATIONS = ("softmax", "log_softmax", "tanh")
 
@@ -42,11 +43,10 @@ def actor_critic_choices(scene: Scene, given: frozenset[int] = frozenset()) -> l
     Source: the gains of OpenAI's baselines (`a2c/utils.py`, `common/policies.py`); that a small
     policy head matters: Andrychowicz et al., 2021, section 3.2, https://arxiv.org/abs/2006.05990
     """
-    parts = by_parts(scene, lambda part: _of_network(part, given))
-    if parts:
-        rest = best_choices(scene)
-        return [parts.get(id(choice.slot.variable), choice) for choice in rest]
-    return _of_network(scene, given)
+    parts = by_variable(uncalled_parts(scene), lambda part: _of_network(part, given))
+    is_container = scene.graph is None and bool(parts)
+    rest = best_choices(scene) if is_container else _of_network(scene, given)
+    return [parts.get(id(choice.slot.variable), choice) for choice in rest]
 
 
 def _of_network(scene: Scene, given: frozenset[int]) -> list[Choice]:
@@ -133,8 +133,9 @@ def _by_name(slot: Slot, scene: Scene) -> tuple[str, str] | None:
 
 
 def _words(name: str) -> set[str]:
-    """Words of a name in snake or camel case, in lower case."""
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    """Words of a name in snake or camel case, in lower case: `critic2` is one, `v2` no `v`."""
+    found = re.findall(r"([A-Z]?[a-z]+|[A-Z]+(?![a-z]))(\d*)", name)
+    return {(word if len(word) > 1 else word + number).lower() for word, number in found}
 
 
 def _by_activation(slot: Slot, scene: Scene) -> tuple[str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -35,22 +35,23 @@ def best_choices(scene: Scene) -> list[Choice]:
     Args:
         scene: The built model.
     """
-    found = by_parts(scene, best_choices)
+    found = by_variable(parts_of_container(scene), best_choices)
     return [
         found.get(id(slot.variable)) or scene.kept.get(id(slot.variable)) or choice_of(slot, scene)
         for slot in scene.slots
     ]
 
 
-def by_parts(scene: Scene, choose: Callable[[Scene], list[Choice]]) -> dict[int, Choice]:
-    """Identity of a variable -> its choice within its part, where the model is a container.
+def by_variable(
+    parts: Iterable[Scene], choose: Callable[[Scene], list[Choice]]
+) -> dict[int, Choice]:
+    """Identity of a variable -> its choice within its part.
 
     Args:
-        scene: The model.
+        parts: Parts of a model.
         choose: What chooses for one part.
     """
-    choices = (choice for part in parts_of_container(scene) for choice in choose(part))
-    return {id(choice.slot.variable): choice for choice in choices}
+    return {id(choice.slot.variable): choice for part in parts for choice in choose(part)}
 
 
 def orthogonal_choices(scene: Scene) -> list[Choice]:

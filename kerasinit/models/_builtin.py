@@ -68,7 +68,7 @@ def builtin(initializer: Any, slot: Slot, *, shared: bool = False) -> Any:
 
 def _scaled(initializer: Any, slot: Slot, seed: Any, *, shared: bool) -> Any:
     gain = _gain(initializer, slot)
-    config = {**initializer.get_config(), "gain": gain}
+    config = {**settings_of(initializer), "gain": gain}
     std = type(initializer).from_config(config).std(initializers.fans(slot.layer, slot.variable))
     cut = initializer.truncate
     if initializer.mode != "fan_geo" and cut in (None, KERAS_CUT):

@@ -12,7 +12,14 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed, is_product, is_unknown, mixes, weight_kind
+from kerasinit.layers import (
+    is_closed,
+    is_product,
+    is_unknown,
+    mixes,
+    multiplies_by_constant,
+    weight_kind,
+)
 
 # Samples, and entries of every other axis of unknown size, in the trace of a `call`; None where it
 # need not know them. 32 is an image that may be halved five times; 8 a short sequence, and as many
@@ -239,8 +246,8 @@ def _open(
         return _Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
     if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
         return None
-    own = _backend.own_variables(operation)
-    kernels = [variable for variable in own if weight_kind(operation, variable) == "kernel"]
+    variables = _backend.own_variables(operation)
+    kernels = [one for one in variables if weight_kind(operation, one) == "kernel"]
     is_leaf = len(_backend.flat_layers(operation)) == 1
     if is_leaf and (len(kernels) != 1 or not is_unknown(operation)):
         return None
@@ -261,7 +268,11 @@ def _open(
             if is_leaf and len(uses) != 1:
                 return None
             is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)
-            calls = [(operation, *one[1:]) if _holds(one, kernels) else one for one in calls]
+            if any(not any(_holds(call, [kernel]) for call in uses) for kernel in kernels):
+                # A kernel that is transposed, masked or normalized before its use.
+                uses += [call for call in calls if multiplies_by_constant(*call[:2])]
+            own = {id(call) for call in uses}
+            calls = [(operation, *one[1:]) if id(one) in own else one for one in calls]
             return _Inside(fresh, outputs, calls, is_matrix)
     return None
 

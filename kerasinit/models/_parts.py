@@ -21,10 +21,24 @@ def parts_of_container(scene: Scene) -> Iterator[Scene]:
     Args:
         scene: A built model.
     """
+    yield from uncalled_parts(scene)
+    for block in scene.unread_blocks:
+        yield from _scenes(_composites(block), scene)
+
+
+def uncalled_parts(scene: Scene) -> Iterator[Scene]:
+    """What the model does not call; every part where it is not known what it calls.
+
+    Args:
+        scene: A built model.
+    """
     parts = _composites(scene.model)
     if scene.graph is not None:
         parts = [part for part in parts if not scene.reaches(part)]
-        parts += [part for block in scene.unread_blocks for part in _composites(block)]
+    return _scenes(parts, scene)
+
+
+def _scenes(parts: list[Any], scene: Scene) -> Iterator[Scene]:
     for part in parts:
         inside = {id(variable) for variable in part.variables}
         yield Scene(part, tuple(s for s in scene.slots if id(s.variable) in inside))

@@ -149,20 +149,20 @@ def _is_gated(value: int, graph: Graph) -> bool:
 
 def _comes_of_weights(value: int, graph: Graph) -> bool:
     """Whether nothing but what keeps or bounds the signal lies between a value and a kernel."""
-    call = graph.maker.get(value)
-    if call is None:
-        return False
-    if mixes(call.operation):
-        return True
-    sources = [
-        source
-        for source in call.inputs
-        if _calls.carries(call, source, graph)
-        or _calls.is_add(call)
-        or _calls.activation_of(call) is not None
-        or is_norm(call.operation)
-    ]
-    return any(_comes_of_weights(source, graph) for source in sources)
+    waiting, seen = [value], {value}
+    while waiting:
+        call = graph.maker.get(waiting.pop())
+        if call is None:
+            continue
+        if mixes(call.operation):
+            return True
+        goes_on = (
+            _calls.is_add(call) or _calls.activation_of(call) is not None or is_norm(call.operation)
+        )
+        found = {one for one in call.inputs if goes_on or _calls.carries(call, one, graph)} - seen
+        seen |= found
+        waiting.extend(found)
+    return False
 
 
 def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:

@@ -100,3 +100,13 @@ def test_validation_targets_of_another_kind_are_refused(tmp_path):
     path = write(tmp_path / "bad.npz", np.linspace(0, 1, 20), **more)
     with pytest.raises(ValueError, match="'y_val' must hold one number per example"):
         load(path)
+
+
+def test_numbers_stay_numbers_where_the_training_part_holds_whole_ones(tmp_path):
+    y = np.arange(100.0)
+    last = np.random.default_rng(0).permutation(100)[-1]  # in the validation part
+    y[last] += 0.5
+    data = load(write(tmp_path / "numbers.npz", y))
+    assert data.classes == 0
+    assert len(data.y) + len(data.y_val) == 100
+    assert data.y_val.dtype == np.float32

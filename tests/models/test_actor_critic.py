@@ -86,6 +86,37 @@ def test_the_networks_of_a_container_are_told_by_their_names():
     np.testing.assert_allclose(norms, [HIDDEN, POLICY, HIDDEN, VALUE], rtol=1e-5)
 
 
+class DeepQ(keras.Model):
+    """A network that it calls, and another that learns from it and is called elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.online, self.target = network("q_online", 2), network("q_target", 2)
+
+    def call(self, x):
+        return self.online(x)
+
+
+def test_the_called_network_of_a_container_is_told_as_the_others():
+    agent = DeepQ()
+    agent(np.ones((2, 4), "float32"))
+    plan = kerasinit.initialize(agent, "rl", seed=1)
+    for name in ("q_online", "q_target"):
+        reasons = [row.reason for row in plan if name in row.path and row.kind == "kernel"]
+        assert reasons[0] == "rl: below the heads, orthogonal times sqrt(2)"
+        assert reasons[1].startswith(f"rl: value head (the name {name!r})")
+
+
+def test_a_version_in_a_name_is_no_value():
+    head = layers.Dense(3, "softmax", name="dense_v2")
+    assert gains(kerasinit.initialize(two_heads(head, name="NetV2"), "rl"))["dense_v2"] == POLICY
+
+
+@pytest.mark.parametrize("name", ["q2", "critic2", "vf1"])
+def test_a_number_in_the_name_of_a_value_is_none_of_its_version(name):
+    assert gains(kerasinit.initialize(two_heads(layers.Dense(3, name=name)), "rl"))[name] == VALUE
+
+
 def test_recurrent_parts_keep_the_best_practice_and_take_time_steps():
     inputs = keras.Input((10, 4))
     x = layers.LSTM(8, name="memory")(layers.Dense(8, "tanh", name="first")(inputs))

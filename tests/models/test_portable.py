@@ -49,6 +49,17 @@ def varied_model():
     return keras.Model(inputs, layers.Dense(2, kernel_initializer="kerasinit>Siren")(inner(x)))
 
 
+def test_a_gain_of_an_own_function_needs_no_file():
+    def steep(x):
+        return keras.ops.leaky_relu(x, 0.3)
+
+    own = initializers.HeNormal(gain=steep)
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4, kernel_initializer=own)])
+    found = kerasinit.portable(model).layers[0].kernel_initializer
+    assert type(found) is keras.initializers.VarianceScaling
+    assert found.scale == pytest.approx(2 / (1 + 0.3**2))
+
+
 def test_the_file_opens_without_kerasinit_and_predicts_the_same(tmp_path):
     model = keras.Sequential(
         [
