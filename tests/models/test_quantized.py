@@ -10,12 +10,12 @@ import kerasinit
 
 def stack(width):
     return keras.Sequential(
-        [keras.Input((width,)), *[layers.Dense(32, "relu") for _ in range(4)], layers.Dense(3)]
+        [keras.Input((width,)), *[layers.Dense(32, "relu") for _ in range(3)], layers.Dense(3)]
     )
 
 
 @pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize`:UserWarning")
-@pytest.mark.parametrize("rules", [None, "kerasinit>Orthogonal", [("dense", "kerasinit>Sparse")]])
+@pytest.mark.parametrize("rules", [None, [("dense", "kerasinit>Sparse")]])
 def test_no_unit_of_a_drawn_kernel_rounds_to_zero(rules):
     model = stack(512)
     kerasinit.initialize(model, rules, seed=1)
