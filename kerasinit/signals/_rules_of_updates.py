@@ -18,7 +18,7 @@ LARGE_UPDATE, SMALL_UPDATE = 1.0, 2e-4
 SMALL_GRADIENT_STEP = 1e-6
 # Steps that promise less of the loss, and change few of the weights: 1000 of them are no training.
 # Plain SGD at Keras' default rate begins an LSTM with 1 to 5 times that.
-SMALL_DROP, FEW_CHANGES = 1e-4, 1e-3
+SMALL_DROP, FEW_CHANGES = 1e-4, 5e-4
 FAINT = 0.1  # RMS of what enters the last layer
 USUAL_UPDATE = 1e-2  # what the suggested rate aims at
 # Share of the drop of the loss that its gradient promises. A step of rate r along a gradient with
