@@ -38,7 +38,7 @@ from kerasinit.layers._signal_path import (
     pixels_merged,
     units_last,
 )
-from kerasinit.layers._starts import (
+from kerasinit.layers._start_marks import (
     MARK,
     have_learned_biases,
     is_half,

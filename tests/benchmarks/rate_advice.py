@@ -84,14 +84,11 @@ def trained(model, optimizer, seed, copies_of):
     return {"rates": rates, "losses": losses, "acc": np.array(accuracies)}
 
 
-def range_test(model, seed):
+def range_test(model, batches):
     """The rate at the steepest fall of a smoothed loss, while one training speeds up."""
-    x, y = data()
-    batches = batches_of(
-        x[VALIDATION:], y[VALIDATION:], None, batch_size=32, steps=len(RANGE), seed=seed
-    )
     found, mean = [], 0.0
-    for number, (rate, (inputs, targets, _)) in enumerate(zip(RANGE, batches.items, strict=True)):
+    for number, rate in enumerate(RANGE):
+        inputs, targets, _ = batches.items[number]
         model.optimizer.learning_rate = rate
         mean = SMOOTH * mean + (1 - SMOOTH) * float(model.train_on_batch(inputs, targets))
         found.append(mean / (1 - SMOOTH ** (number + 1)))
@@ -120,7 +117,9 @@ def cell(path, activation, depth, optimizer, seeds):
     for seed in missing:
         kerasinit.initialize(model, seed=seed, reset_optimizer=True)
         record = trained(model, optimizer, seed, copies_of)
-        record["range"] = range_test(model, seed)
+        x, y = (part[VALIDATION:] for part in data())
+        batches = batches_of(x, y, None, batch_size=32, steps=len(RANGE), seed=seed)
+        record["range"] = range_test(model, batches)
         with (path / f"{depth}-{activation}-{optimizer}-{seed}").open("wb") as file:
             pickle.dump(record, file)
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import small_data
 from keras import layers
-from rate_advice import FINE, RANGE, SMOOTH, advised
+from rate_advice import FINE, advised, range_test
 from sklearn import datasets
 
 import kerasinit
@@ -147,20 +147,6 @@ def trained(name, optimizer, seed):
         variable.assign(value)
     record = {"rates": rates, "losses": losses, "test": np.array(found)}
     return record | {"range": range_test(model, batches)}
-
-
-def range_test(model, batches):
-    """The rate at the steepest fall of a smoothed loss, while one training speeds up."""
-    found, mean = [], 0.0
-    for number, rate in enumerate(RANGE):
-        inputs, targets, _ = batches.items[number]
-        model.optimizer.learning_rate = rate
-        mean = SMOOTH * mean + (1 - SMOOTH) * float(model.train_on_batch(inputs, targets))
-        found.append(mean / (1 - SMOOTH ** (number + 1)))
-        if number and not found[-1] <= 4 * min(found):
-            break
-    kept = np.array(found[10:-1])
-    return float(RANGE[10 + int(np.gradient(kept).argmin())]) if len(kept) > 1 else float("nan")
 
 
 def at(record, rate):
