@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kerasinit._backend._raw_calls import COUNTS, changed, count_of, is_recorded, record, recording
+from kerasinit._backend._raw_calls import COUNTS, count_of, is_recorded, record, recording
+from kerasinit._backend._replaced import changed
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from kerasinit._backend._raw_calls import ABSENT, changed
+from kerasinit._backend._replaced import ABSENT, changed
 
 # What `scale * x` calls where `scale` is a weight: it takes numbers only.
 OPERATORS = (

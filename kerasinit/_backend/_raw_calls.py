@@ -13,7 +13,6 @@ from typing import Any
 
 import keras
 
-ABSENT = object()
 COUNTS: dict[str, Callable[[Any], Any]] = {
     "shape": tuple, "size": math.prod, "rank": len, "ndim": len,
 }  # fmt: skip
@@ -79,23 +78,3 @@ def record(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
     name = getattr(function, "__name__", type(function).__name__)
     return RawCall(of_tensors, name, flat)(*(flat[place] for place in places))
-
-
-@contextlib.contextmanager
-def changed(owner: Any, **attributes: Any) -> Iterator[None]:
-    """Gives a class or a module other attributes in the body; `ABSENT` takes one away."""
-    kept = {name: vars(owner).get(name, ABSENT) for name in attributes}
-    try:
-        for name, value in attributes.items():
-            _put(owner, name, value)
-        yield
-    finally:
-        for name, value in kept.items():
-            _put(owner, name, value)
-
-
-def _put(owner: Any, name: str, value: Any) -> None:
-    if value is not ABSENT:
-        setattr(owner, name, value)
-    elif name in vars(owner):
-        delattr(owner, name)

@@ -1,4 +1,4 @@
-"""Attributes of an object, replaced for a while."""
+"""Attributes of an instance, a class or a module, replaced for a while."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-_ABSENT = object()
+ABSENT = object()
 
 
 @contextlib.contextmanager
@@ -30,13 +30,33 @@ def replaced(owner: Any, **attributes: Any) -> Iterator[None]:
     ('own', {})
     """
     held = vars(owner)
-    kept = {name: held.get(name, _ABSENT) for name in attributes}
+    kept = {name: held.get(name, ABSENT) for name in attributes}
     held.update(attributes)
     try:
         yield
     finally:
         for name, value in kept.items():
-            if value is _ABSENT:
+            if value is ABSENT:
                 held.pop(name, None)
             else:
                 held[name] = value
+
+
+@contextlib.contextmanager
+def changed(owner: Any, **attributes: Any) -> Iterator[None]:
+    """Gives a class or a module other attributes in the body; `ABSENT` takes one away."""
+    kept = {name: vars(owner).get(name, ABSENT) for name in attributes}
+    try:
+        for name, value in attributes.items():
+            _put(owner, name, value)
+        yield
+    finally:
+        for name, value in kept.items():
+            _put(owner, name, value)
+
+
+def _put(owner: Any, name: str, value: Any) -> None:
+    if value is not ABSENT:
+        setattr(owner, name, value)
+    elif name in vars(owner):
+        delattr(owner, name)

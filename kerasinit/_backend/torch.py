@@ -16,7 +16,8 @@ from kerasinit._backend import _random_state
 from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._optimizers import observed_apply
 from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training, Values
-from kerasinit._backend._raw_calls import changed, record
+from kerasinit._backend._raw_calls import record
+from kerasinit._backend._replaced import changed
 from kerasinit._backend._sampling import RUN, even_step
 
 # --- values and traces ----------------------------------------------------------------------------
