@@ -133,6 +133,7 @@ ROWS: tuple[LayerKind, ...] = (
         "Cast Copy ExpandDims Flatten Permute Ravel Reshape Squeeze StopGradient Transpose",
     ),
     *_rows("other", "GetItem Split"),  # some of the values, as they are
+    *_rows("other", "Average Concatenate"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
 # Functions of TensorFlow, JAX and torch that do the same under another name.
