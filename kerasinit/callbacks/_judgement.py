@@ -10,11 +10,11 @@ from statistics import fmean, median
 
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
+from kerasinit.signals._remedy import of_schedule
 from kerasinit.signals._training_steps import losses_of
 from kerasinit.signals._window import WINDOW
 
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
-RATE_LINE = "model.optimizer.learning_rate = model.optimizer.learning_rate"
 JUMP = 10.0  # times the window's median gradient norm
 
 
@@ -131,7 +131,9 @@ class Judgement:
 
 def _of_schedule(verdict: Verdict) -> Verdict:
     """The same with a fix for an optimizer whose rate cannot be assigned to."""
-    if not verdict.fix.startswith(RATE_LINE):
+    if verdict.remedy is None:
         return verdict
-    change = verdict.fix.partition("#")[0].removeprefix(RATE_LINE).strip()
-    return replace(verdict, fix=f"# compile with a schedule whose rates are these {change}")
+    remedy = of_schedule(verdict.remedy)
+    return replace(
+        verdict, fix=verdict.fix.replace(verdict.remedy.line, remedy.line), remedy=remedy
+    )

@@ -31,6 +31,7 @@ LOWER = 0.02  # of the loss without a remedy, by which the loss with it is lower
 # Of that, up to which the right loss is as low: what trained by a wrong one may have come as far.
 AS_LOW = 1.1
 UNTRIED = ("unfreeze", "batch_size")  # they change what is trained, and on how much
+LINES_ONLY = ("code", "scale_rate")  # they change the model or its optimizer themselves
 OTHER_LOSS = ("loss", "output_activation", "regression", "map_targets")  # the right one is judged
 OTHER_SCALE = ("scale_targets", "scale_data")  # only shares of the loss can be compared
 
@@ -82,6 +83,8 @@ class RemedyTrials:
         """
         if remedy.kind in UNTRIED:
             raise ValueError("it changes what is trained")
+        if remedy.kind in LINES_ONLY:
+            raise ValueError("copies do not take a line like this")
         if remedy.kind in ("learning_rate", "constant_rate"):
             (run,) = _runs(self._trial, self._own, [float(remedy.value or 0.0)])
             return _compared(run, self._plain[0].last)

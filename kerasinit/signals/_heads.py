@@ -92,6 +92,12 @@ class HeadSignals:
         return self.activation == "softmax" and self.units == 1
 
     @property
+    def is_probability(self) -> bool:
+        """Whether it lies in 0..1 by its activation, or is shares that sum to 1."""
+        shares = self.units > 1 and self.sums_to_one and not self.is_layer
+        return self.reach == (0.0, 1.0) or shares
+
+    @property
     def is_always_one(self) -> bool:
         """Whether some operation behind the layers gives 1 for every input, as a softmax does."""
         return not self.is_layer and self.units == 1 and self.low == self.high == 1.0

@@ -7,7 +7,12 @@ from collections.abc import Callable
 
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import Remedy
-from kerasinit.signals._rules_of_constants import constant_layer, constant_output, single_sample
+from kerasinit.signals._rules_of_constants import (
+    constant_input,
+    constant_layer,
+    constant_output,
+    single_sample,
+)
 from kerasinit.signals._rules_of_gradients import (
     exploding,
     forward_growth,
@@ -92,6 +97,7 @@ RULES: tuple[Callable[[Signals], Verdict | None], ...] = (
     not_trainable,
     bad_targets,
     bad_loss,
+    constant_input,
     single_sample,
     constant_layer,
     zero_gradient,

@@ -99,6 +99,16 @@ class LayerSignals:
     first_non_finite: int | None = None
     update_ratio: float | None = None
 
+    @property
+    def path(self) -> str:
+        """Path of the layer, without the number of the call."""
+        return self.name.partition(" (call ")[0]
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether its weights are one kernel, of that name."""
+        return self.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D", "EinsumDense")
+
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""
         return asdict(self)

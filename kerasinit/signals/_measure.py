@@ -79,7 +79,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
                 updated = _updated(model, x, passed, loss, plain)
     known = loss.is_known and error is None
     heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y)
-    if error is None and any(head.from_logits and head.reach == (0.0, 1.0) for head in heads):
+    if error is None and any(head.from_logits and head.is_probability for head in heads):
         is_twice = loss.takes_as_given(passed.outputs, passed.loss - passed.penalty)
         heads = tuple(replace(head, is_twice=is_twice and head.from_logits) for head in heads)
     bad, first_bad = non_finite_values(batch.all_x)

@@ -21,6 +21,8 @@ RemedyKind: TypeAlias = Literal[
     "fill_targets",
     "unfreeze",
     "batch_size",
+    "scale_rate",
+    "code",
 ]
 
 STANDARDIZE = "({0} - {0}.mean(axis=0)) / ({0}.std(axis=0) + 1e-7)"
@@ -31,8 +33,6 @@ FILLED = "lambda a: np.nan_to_num(a, posinf=0, neginf=0)"
 LINES: dict[str, str] = {
     "initialize": "kerasinit.initialize(model)",
     "learning_rate": "model.optimizer.learning_rate = {value:.3g}",
-    "constant_rate": "o = getattr(model.optimizer, 'inner_optimizer', model.optimizer); model."
-    "compile(type(o).from_config({{**o.get_config(), 'learning_rate': {value:.3g}}}), model.loss)",
     "clip_norm": "model.optimizer.clipnorm = {value:.3g}",
     "loss": "model.compile(model.optimizer, loss={value})",
     "output_activation": "{where}.activation = keras.activations.{value}",
@@ -45,7 +45,17 @@ LINES: dict[str, str] = {
     "fill_targets": f"y = keras.tree.map_structure({FILLED}, y)",
     "unfreeze": "model.trainable = True",
     "batch_size": "model.fit(x, y, batch_size={value})",
+    "scale_rate": "model.optimizer.learning_rate = model.optimizer.learning_rate {value}",
+    "code": "{value}",
 }
+
+# The rate of a schedule cannot be assigned to: the optimizer is made anew.
+SCHEDULED = (
+    "o = getattr(model.optimizer, 'inner_optimizer', model.optimizer); model.compile("
+    "type(o).from_config({{**o.get_config(), 'learning_rate': {rate}}}), model.loss)"
+)
+NOW = "float(o.learning_rate)"
+FIRST = "float(keras.optimizers.schedules.deserialize(o.get_config()['learning_rate'])(0))"
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,8 @@ class Remedy:
 
     `value` is, by kind: a rate (`learning_rate`; `constant_rate` instead of a schedule), a norm
     (`clip_norm`), a number of samples (`batch_size`), the name of an activation
-    (`output_activation`), or an expression in Python: of `keras` (`loss`), of `x` (`scale_inputs`),
+    (`output_activation`), a factor (`scale_rate`: `"* 10"`), a line (`code`), or an expression in
+    Python: of `keras` (`loss`), of `x` (`scale_inputs`),
     of `y` (`scale_targets`, `map_targets`, `regression`), with `np` for numpy. The other kinds have
     none.
 
@@ -76,15 +87,41 @@ class Remedy:
     @property
     def line(self) -> str:
         """The change as a line of code, for a program that has `model`, `x` and `y`."""
-        parts = (self.where or "").split("/")
-        layer = "model" + "".join(f".get_layer({part!r})" for part in parts)
-        return LINES[self.kind].format(value=self.value, where=layer)
+        if self.kind == "constant_rate":
+            return SCHEDULED.format(rate=f"{self.value:.3g}")
+        return LINES[self.kind].format(value=self.value, where=layer_line(self.where or ""))
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""
         return asdict(self)
 
 
+def layer_line(path: str) -> str:
+    """The layer at a path, in code.
+
+    >>> layer_line("encoder/dense")
+    "model.get_layer('encoder').get_layer('dense')"
+    """
+    return "model" + "".join(f".get_layer({part!r})" for part in path.split("/"))
+
+
+def of_schedule(remedy: Remedy) -> Remedy:
+    """The same where a schedule sets the rate, which cannot be assigned to."""
+    if remedy.kind != "scale_rate":
+        return remedy
+    return Remedy("code", SCHEDULED.format(rate=f"{NOW} {remedy.value}"))
+
+
+FIRST_RATE = Remedy("code", SCHEDULED.format(rate=FIRST))
+"""The rate at which a schedule began, for good."""
+
+NO_PENALTY = Remedy(
+    "code",
+    "[setattr(o, n, None) for o in (*model.trainable_variables, *model.layers) for n in "
+    "('regularizer', 'activity_regularizer') if hasattr(o, n)]; "
+    "model.compile(model.optimizer, model.loss)",
+)
+LOWER = Remedy("scale_rate", "/ 10")
 INITIALIZE = Remedy("initialize")
 KEEPS_THE_SIGNAL = "gives every layer the scale that keeps the signal"
 """Why `INITIALIZE` helps against most faults of untrained weights."""

@@ -27,6 +27,19 @@ def single_sample(signals: Signals) -> Verdict | None:
     )
 
 
+def constant_input(signals: Signals) -> Verdict | None:
+    """Samples that are all the same, though their targets are not."""
+    wanted = [head.targets.std for head in signals.heads if head.targets is not None]
+    if signals.inputs_differ or signals.samples < 2 or not any(wanted):
+        return None
+    return Verdict(
+        "constant_output",
+        "input",
+        f"all {signals.samples} samples of the batch have the same input, and their targets differ",
+        "# look for a division of whole numbers, `x // 255`, or one sample that was repeated",
+    )
+
+
 def constant_layer(signals: Signals) -> Verdict | None:
     """A softmax over one unit, or a layer that makes nothing of weights and inputs."""
     learning = [row.weight_gradient_norm for row in signals.layers]

@@ -6,7 +6,7 @@ import math
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._profile import Profile
-from kerasinit.signals._remedy import KEEPS_THE_SIGNAL
+from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy, layer_line
 from kerasinit.signals._traits import (
     backward,
     has_learned,
@@ -99,11 +99,13 @@ def vanishing(signals: Signals) -> Verdict | None:
     )
     if fades < 2 * FADED:
         evidence += f"; on the way up, the difference between inputs shrinks to {fades:.1e}"
-    mixed = [row.name for row in rows if row.activation == "softmax" and _is_hidden(row)]
+    mixed = [row.path for row in rows if row.activation == "softmax" and _is_hidden(row)]
     if mixed:
         evidence += f"; {mixed[0]} has a softmax, whose outputs are all near 1 over their number"
-        fix = f"# another activation for {', '.join(mixed)}: relu is usual in hidden layers"
-        return Verdict("vanishing", rows[0].name, evidence, fix)
+        relu = "{}.activation = keras.activations.relu"
+        line = "; ".join(relu.format(layer_line(name)) for name in mixed)
+        reason = "which is usual in hidden layers"
+        return Verdict.cured("vanishing", rows[0].name, evidence, Remedy("code", line), reason)
     return Verdict.cured("vanishing", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
 
 
@@ -125,12 +127,16 @@ def exploding(signals: Signals) -> Verdict | None:
     for row in () if has_learned(signals) else rows:
         is_memory = not row.has_gain and row.kind != "Embedding"
         if is_memory and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
-            return Verdict(
-                "exploding",
-                row.name,
-                f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}",
-                "# its own recurrent_initializer='orthogonal' keeps the state, tanh bounds it",
+            evidence = f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}"
+            reason = "orthogonal recurrent weights keep the state, tanh bounds it"
+            if row.kind not in ("LSTM", "GRU", "SimpleRNN"):
+                return Verdict("exploding", row.name, evidence, f"# {reason}")
+            line = (
+                f"c = {layer_line(row.path)}.cell; c.activation = keras.activations.tanh; "
+                "c.recurrent_kernel.assign("
+                "keras.initializers.Orthogonal()(c.recurrent_kernel.shape))"
             )
+            return Verdict.cured("exploding", row.name, evidence, Remedy("code", line), reason)
     if len(rows) < 3 or has_learned(signals):
         return None
     forward = forward_growth(signals, [row for row in rows if not row.is_output])

@@ -71,6 +71,13 @@ def _loss_of_head(head: HeadSignals, alone: bool) -> Verdict | None:
             switched(head, "softplus"),
             "use an activation that is never negative",
         )
+    if head.loss == "kldivergence" and head.low < 0:
+        return say(
+            "the divergence takes the logarithm of the output, which falls to "
+            f"{head.low:.3g}: what is below 0 gets no gradient",
+            switched(head, "softmax"),
+            "makes shares of it",
+        )
     return None
 
 
@@ -81,9 +88,10 @@ def _loss_of_classes(head: HeadSignals, alone: bool, say: Callable[..., Verdict]
             _loss("binarycrossentropy", head.from_logits, alone),
             "two classes in one unit take the binary cross-entropy",
         )
-    if head.from_logits and head.is_twice and head.reach == (0.0, 1.0):
+    if head.from_logits and head.is_twice and head.is_probability:
+        through = head.activation or "a softmax"
         return say(
-            f"the loss takes logits, and the output went through {head.activation} already",
+            f"the loss takes logits, and the output went through {through} already",
             switched(head, "linear") or _loss(head.loss, False, alone),
             "leaves that to the loss",
         )

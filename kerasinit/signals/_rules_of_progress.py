@@ -6,6 +6,13 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, median, pstdev
 
+from kerasinit.signals._remedy import (
+    FIRST_RATE,
+    INITIALIZE,
+    KEEPS_THE_SIGNAL,
+    NO_PENALTY,
+    Remedy,
+)
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
 from kerasinit.signals._verdict import Verdict
 
@@ -15,6 +22,7 @@ RUINOUS = 0.5  # the same of the first step: weights that are something else aft
 OFF = 0.75  # share of units without a gradient, after such a step
 GAINED = 0.05  # fall of the loss, of that at the start, that such a step must have led to
 TIMID = 6e-4  # of RMS change over RMS weight: with a loss that falls steadily, and too slowly
+STOPPED = 1e-6  # of RMS change over RMS weight, for a whole window: float32 holds no less
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.6  # of the loss at the start: having come so far, the rate is fine
 FAINT = 3e-3  # gradient of the last kernel over that of its bias: the size of what enters it
@@ -30,8 +38,6 @@ PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
 TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 USUAL_UPDATE = 1e-2  # of RMS change over RMS weight: what a changed rate aims at
-
-LOWER = "model.optimizer.learning_rate = model.optimizer.learning_rate / 10"
 
 
 def large_updates(window: Window) -> list[Verdict]:
@@ -104,16 +110,16 @@ def _too_fast(
         evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     else:
         evidence += ", and the loss does not fall"
-    fix = f"{_rate(ratio)}  # and start again: these weights are spoilt"
-    return Verdict("large_updates", name, evidence, fix)
+    again = "and start again: these weights are spoilt"
+    return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
 
-def _rate(ratio: float) -> str:
-    """A line that changes the rate by powers of 10, so that updates are of the usual size."""
+def _rate(ratio: float) -> Remedy:
+    """A change of the rate by powers of 10, so that updates are of the usual size."""
     digits = round(math.log10(USUAL_UPDATE / ratio)) if 0 < ratio < math.inf else -1
     digits = min(digits, -1) if ratio > USUAL_UPDATE else max(digits, 1)
     change = f"* {10**digits}" if digits > 0 else f"/ {10**-digits}"
-    return f"model.optimizer.learning_rate = model.optimizer.learning_rate {change}"
+    return Remedy("scale_rate", change)
 
 
 def small_updates(window: Window) -> list[Verdict]:
@@ -124,6 +130,9 @@ def small_updates(window: Window) -> list[Verdict]:
     ratios = _ratios(window.steps, window.names)
     if not ratios:
         return []
+    stopped = _stopped(window, ratios)
+    if stopped is not None:
+        return [stopped]
     largest = max(ratios, key=lambda name: ratios[name])
     before = _before(window, largest)
     if before is not None and ratios[largest] > CHANGES * before:
@@ -139,14 +148,37 @@ def small_updates(window: Window) -> list[Verdict]:
     else:
         return []
     return [
-        Verdict(
+        Verdict.cured(
             "small_updates",
             largest,
             f"{window.now}, no layer changes by more than {ratios[largest]:.1e} of its weights "
             f"in a step, {how}",
-            f"{_rate(ratios[largest])}  # 0.1 to 1 % of the weights in a step is usual",
+            _rate(ratios[largest]),
+            "0.1 to 1 % of the weights in a step is usual",
         )
     ]
+
+
+def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
+    """A training that stands still before it has come anywhere: its schedule has run out."""
+    start, now, step = window.first_loss, window.loss, window.steps[-1].step
+    if start is None or now is None or not now > TIMID_FALL * start > 0:
+        return None
+    earlier = _ratios(window.opening[:PERSISTS], window.names)
+    halfway = _ratios(window.steps[: len(window.steps) // 2], window.names)
+    if max(earlier.values(), default=0.0) < SMALL_UPDATE or step < 2 * WARM_UP:
+        return None
+    if max(*ratios.values(), *halfway.values()) > STOPPED:
+        return None
+    return Verdict.cured(
+        "small_updates",
+        max(earlier, key=lambda name: earlier[name]),
+        f"{window.now}, no layer changes by more than {max(ratios.values()):.1e} of its weights in "
+        f"a step, at the start one changed by {max(earlier.values()):.1e}, and the loss fell only "
+        f"from {start:.4g} to {now:.4g}: the learning rate has run out",
+        FIRST_RATE,
+        "or a schedule that falls more slowly",
+    )
 
 
 def _is_faint(window: Window) -> bool:
@@ -158,12 +190,13 @@ def _is_faint(window: Window) -> bool:
 
 
 def _faint(window: Window) -> Verdict:
-    return Verdict(
+    return Verdict.cured(
         "vanishing",
         window.names[0],
         f"{window.now}, next to nothing of the signal arrives at {window.names[-1]}: its bias "
         f"gets a gradient, its kernel less than {FAINT:g} of that, and no layer moves",
-        "kerasinit.initialize(model)  # gives every layer the scale that keeps the signal",
+        INITIALIZE,
+        KEEPS_THE_SIGNAL,
     )
 
 
@@ -192,13 +225,13 @@ def slow(window: Window) -> list[Verdict]:
     if first is not None and first > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
         return []  # at its floor after the first steps
     return [
-        Verdict(
+        Verdict.cured(
             "slow",
             "loss",
             f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
             f"below {lowest:.4g}",
-            "model.optimizer.learning_rate = model.optimizer.learning_rate * 10  # and see what "
-            "`kerasinit.diagnose(model, x, y)` says",
+            Remedy("scale_rate", "* 10"),
+            "and see what `kerasinit.diagnose(model, x, y)` says",
         )
     ]
 
@@ -215,12 +248,13 @@ def penalized(window: Window) -> list[Verdict]:
     if first <= max(PENALTY_FACTOR * abs(start), abs(start) + PENALTY_MARGIN):
         return []
     return [
-        Verdict(
+        Verdict.cured(
             "unexpected_loss",
             "loss",
             f"{window.now}, penalties of weights or activations, {first:.3g} of the loss at the "
             f"start, rule the training: the loss of the data went from {start:.4g} to {now:.4g}",
-            "# make the factor of the regularizer smaller: 1e-4 is usual",
+            NO_PENALTY,
+            "or a smaller factor: 1e-4 is usual",
         )
     ]
 

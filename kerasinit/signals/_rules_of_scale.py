@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals
-from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, STANDARDIZE, Remedy
+from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, NO_PENALTY, STANDARDIZE, Remedy, layer_line
 from kerasinit.signals._traits import has_learned, is_normalized, length_variance, redraw
 from kerasinit.signals._verdict import Verdict
 
@@ -16,6 +16,7 @@ RESTORED = (0.2, 5.0)  # of the input, again before the next layer
 LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
 LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reach in 10 layers
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
+LARGE_LOGITS = 10.0  # RMS: a softmax of them is sure of everything
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
 PENALTY_DROP = 0.9  # of the drop of the loss in the first step
 PENALTY_SHARE = 0.7  # of the gradient's norm: that of the data is as large, at most
@@ -124,22 +125,27 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             "# use the loss' default, reduction='sum_over_batch_size'",
         )
     if _is_all_penalty(signals):
-        return Verdict(
+        return Verdict.cured(
             "unexpected_loss",
             "loss",
             f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties of weights or "
             "activations, and their gradient hides that of the data",
-            "# make the factor of the regularizer smaller: 1e-4 is usual",
+            NO_PENALTY,
+            "or a smaller factor: 1e-4 is usual",
         )
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
     if chance is None or loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
         return None
-    return Verdict(
-        "unexpected_loss",
-        "loss",
-        f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}",
-        "# check targets and from_logits; give the output layer smaller weights",
-    )
+    evidence = f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}"
+    last = signals.layers[-1] if signals.layers else None
+    logits = 0.0 if last is None else math.sqrt(last.preactivation_mean_square)
+    if last is None or not (last.is_output and last.has_kernel and logits > LARGE_LOGITS):
+        fix = "# check targets and from_logits; give the output layer smaller weights"
+        return Verdict("unexpected_loss", "loss", evidence, fix)
+    factor = 10 ** math.ceil(math.log10(logits))
+    line = f"k = {layer_line(last.path)}.kernel; k.assign(k / {factor})"
+    reason = "or check targets and from_logits: the output is far from all of them"
+    return Verdict.cured("unexpected_loss", "loss", evidence, Remedy("code", line), reason)
 
 
 def _is_all_penalty(signals: Signals) -> bool:
@@ -177,8 +183,10 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         "are made for"
     )
     if signals.input_count > 1:
-        fix = f"# put keras.layers.Normalization or Rescaling in front of {where}"
-        return Verdict("unscaled_input", "input", evidence, fix)
+        each = f"lambda a: {STANDARDIZE.format('a')} if a.dtype.kind == 'f' else a"
+        line = f"x = keras.tree.map_structure({each}, x)"
+        reason = f"or put keras.layers.Normalization or Rescaling in front of {where}"
+        return Verdict.cured("unscaled_input", "input", evidence, Remedy("code", line), reason)
     return Verdict.cured(
         "unscaled_input",
         "input",

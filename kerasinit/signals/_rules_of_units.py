@@ -6,7 +6,7 @@ import math
 from itertools import zip_longest
 
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import INITIALIZE
+from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
 from kerasinit.signals._traits import SYMMETRIC_SHARE, redraw
 from kerasinit.signals._verdict import Verdict
 
@@ -28,8 +28,12 @@ def symmetric(signals: Signals) -> Verdict | None:
     kind = "zero" if row.weight_norm == 0 else "the same"
     if row.kind == "Embedding":  # whose scale is left to its author
         evidence = f"{row.units} units of its embeddings are {kind} and stay one unit for ever"
-        fix = "# embeddings_initializer='uniform' draws them"
-        return Verdict("symmetric", row.name, evidence, fix)
+        line = (
+            f"e = {layer_line(row.path)}.embeddings; "
+            "e.assign(keras.initializers.RandomUniform()(e.shape))"
+        )
+        reason = "draws them as Keras does"
+        return Verdict.cured("symmetric", row.name, evidence, Remedy("code", line), reason)
     return Verdict.cured(
         "symmetric",
         row.name,

@@ -6,9 +6,9 @@ import math
 from itertools import pairwise
 from statistics import geometric_mean, median
 
-from kerasinit.signals._remedy import Remedy
+from kerasinit.signals._remedy import INITIALIZE, LOWER, Remedy
 from kerasinit.signals._rules_at_once import SPIKE
-from kerasinit.signals._rules_of_progress import LOWER, PERSISTS
+from kerasinit.signals._rules_of_progress import PERSISTS
 from kerasinit.signals._training_steps import WARM_UP, Window
 from kerasinit.signals._verdict import Verdict
 
@@ -21,8 +21,6 @@ SATURATED = 0.5  # share of units (SageMaker Debugger)
 PROBES = 2  # activation probes that must agree
 ARRIVED = 1e-2  # of the first loss
 NOTHING = 1e-30  # share of the gradient: float32 has lost it
-
-START_AGAIN = "kerasinit.initialize(model)"
 
 
 def symmetric(window: Window) -> list[Verdict]:
@@ -38,12 +36,13 @@ def symmetric(window: Window) -> list[Verdict]:
         return []
     more = f" (and those of {len(stuck) - 1} more layers)" if len(stuck) > 1 else ""
     return [
-        Verdict(
+        Verdict.cured(
             "symmetric",
             stuck[0],
             f"{window.now}, all its weights are 0{more}, and no gradient arrives to change them: "
             "only biases learn",
-            f"{START_AGAIN}  # random weights",
+            INITIALIZE,
+            "random weights",
         )
     ]
 
@@ -144,12 +143,13 @@ def vanishing(window: Window) -> list[Verdict]:
         return []
     arrives = "nothing" if share < NOTHING else f"{share:.1e}"
     return [
-        Verdict(
+        Verdict.cured(
             "vanishing",
             layers[0],
             f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "
             f"arrives at the first {third}, which do not move, and the loss does not fall",
-            f"{START_AGAIN}  # and start again",
+            INITIALIZE,
+            "and start again",
         )
     ]
 
@@ -174,11 +174,12 @@ def exploding(window: Window) -> Verdict | None:
         return None
     worst = max(steps[-1].layers, key=lambda layer: layer.gradient_rms)
     how = f"doubled in each of {PERSISTS} records" if grows else f"stays {SPIKE:g} times its size"
-    return Verdict(
+    return Verdict.cured(
         "exploding",
         worst.name,
         f"at step {steps[-1].step}, the gradient (RMS {worst.gradient_rms:.3g}) {how}",
-        f"{LOWER}  # or set `clipnorm`; a better start: `kerasinit.initialize(model)`",
+        LOWER,
+        "or set `clipnorm`; a better start: `kerasinit.initialize(model)`",
     )
 
 
@@ -189,7 +190,7 @@ def dead_units(window: Window) -> list[Verdict]:
         window.names,
         ("dead_units", "dead_share", DEAD),
         "units are off for whole batches",
-        f"{LOWER}  # and draw the layer again: `kerasinit.initialize(model)`",
+        "and draw the layer again: `kerasinit.initialize(model)`",
     )
     dead = _dead_layers(window)
     if dead and not probed:
@@ -197,7 +198,7 @@ def dead_units(window: Window) -> list[Verdict]:
             f"{window.now}, its units have been off for all samples of {PERSISTS} records: none "
             "gets a gradient, and the layer above receives only zeros"
         )
-        return [Verdict("dead_units", dead[0], evidence, f"{START_AGAIN}  # biases start at 0")]
+        return [Verdict.cured("dead_units", dead[0], evidence, INITIALIZE, "biases start at 0")]
     if probed or window.improves or window.has_started:
         return probed
     for name in window.names[:-1]:
@@ -213,8 +214,8 @@ def dead_units(window: Window) -> list[Verdict]:
                 f"{window.now}, {100 * min(shares):.0f} % of its units or more got no gradient "
                 f"from any sample in {PERSISTS} records, and the loss does not fall"
             )
-            fix = f"{START_AGAIN}  # and a lower learning rate: these units are off"
-            return [Verdict("dead_units", name, evidence, fix)]
+            reason = "and a lower learning rate: these units are off"
+            return [Verdict.cured("dead_units", name, evidence, INITIALIZE, reason)]
     return []
 
 
@@ -226,12 +227,12 @@ def saturated(window: Window) -> list[Verdict]:
         window.names[:-1],
         ("saturated", "saturated_share", SATURATED),
         "units sit in the flat part of the activation",
-        f"{LOWER}  # a better start: `kerasinit.initialize(model)`",
+        "a better start: `kerasinit.initialize(model)`",
     )
 
 
 def _shares(
-    window: Window, names: list[str], rule: tuple[str, str, float], what: str, fix: str
+    window: Window, names: list[str], rule: tuple[str, str, float], what: str, reason: str
 ) -> list[Verdict]:
     if not any(step.is_probed for step in window.steps):
         return []
@@ -241,5 +242,5 @@ def _shares(
         shares = window.series(name, field, PROBES)
         if shares and min(shares) > limit:
             evidence = f"{window.now}, {100 * shares[-1]:.0f} % of its {what}"
-            found.append(Verdict(cause, name, evidence, fix))
+            found.append(Verdict.cured(cause, name, evidence, LOWER, reason))
     return found
