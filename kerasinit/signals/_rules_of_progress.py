@@ -23,6 +23,7 @@ OFF = 0.75  # share of units without a gradient, after such a step
 GAINED = 0.05  # fall of the loss, of that at the start, that such a step must have led to
 TIMID = 6e-4  # of RMS change over RMS weight: with a loss that falls steadily, and too slowly
 STOPPED = 1e-6  # of RMS change over RMS weight, for a whole window: float32 holds no less
+HALFWAY = 0.5  # of the loss at the start
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.6  # of the loss at the start: having come so far, the rate is fine
 FAINT = 3e-3  # gradient of the last kernel over that of its bias: the size of what enters it
@@ -162,7 +163,7 @@ def small_updates(window: Window) -> list[Verdict]:
 def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     """A training that stands still before it has come anywhere: its schedule has run out."""
     start, now, step = window.first_loss, window.loss, window.steps[-1].step
-    if start is None or now is None or not now > TIMID_FALL * start > 0:
+    if start is None or now is None or not now > HALFWAY * start > 0:
         return None
     earlier = _ratios(window.opening[:PERSISTS], window.names)
     halfway = _ratios(window.steps[: len(window.steps) // 2], window.names)
