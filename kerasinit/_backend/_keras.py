@@ -26,6 +26,12 @@ def missing(what: str, consequence: str) -> None:
     )
 
 
+def is_of_keras(thing: Any) -> bool:
+    """Whether a class or function is Keras' own, or an object of a class of Keras."""
+    home = getattr(thing, "__module__", None)  # of an object, that of its class
+    return str(home).partition(".")[0] == "keras"
+
+
 # --- the layer that is being built ----------------------------------------------------------------
 
 # Keys of the state that Keras keeps for each thread (`keras.src.backend.common.global_state`), and

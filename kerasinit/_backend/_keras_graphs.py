@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from kerasinit._backend._keras import missing
+from kerasinit._backend._keras import is_of_keras, missing
 from kerasinit._backend._keras_tensors import willing_tensors
 from kerasinit._backend._raw_calls import RawCall
 from kerasinit._backend._replaced import replaced
@@ -109,7 +109,7 @@ def _output_spec(layer: Any, *args: Any, **kwargs: Any) -> Any:
     Also of a layer of Keras by its `call`, where its rule forgets a size that the inputs have.
     """
     rules = [type(layer).compute_output_spec, keras.Operation.compute_output_spec]
-    is_foreign = type(layer).__module__.partition(".")[0] != "keras"
+    is_foreign = not is_of_keras(layer)
     if is_foreign:
         rules.reverse()
     try:

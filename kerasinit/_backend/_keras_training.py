@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kerasinit._backend._keras import missing
+from kerasinit._backend._keras import is_of_keras, missing
 from kerasinit._backend._replaced import replaced
 from kerasinit._safe_text import safe
 
@@ -21,8 +21,7 @@ def training_argument(model: Any, training: bool) -> dict[str, bool]:
 
 def has_keras_train_step(model: Any) -> bool:
     """Whether `model` trains by Keras' own `train_step`, whose logs hold running means."""
-    module = getattr(getattr(model, "train_step", None), "__module__", "")
-    return str(module).partition(".")[0] == "keras"
+    return is_of_keras(getattr(model, "train_step", None))
 
 
 def train_function_of(model: Any, train_step: Callable[..., Any]) -> Callable[..., Any]:

@@ -121,4 +121,4 @@ def is_blind(rule: Any) -> bool:
     """
     if rule in MODEL_RULES:
         return False
-    return type(keras.initializers.get(rule)).__module__.partition(".")[0] == "keras"
+    return _backend.is_of_keras(keras.initializers.get(rule))

@@ -158,7 +158,7 @@ def keras_class(layer: Any) -> type | None:
     every version of Keras has all of them.
     """
     for base in type(layer).__mro__:
-        if base.__name__ in _BY_NAME and base.__module__.partition(".")[0] == "keras":
+        if base.__name__ in _BY_NAME and _backend.is_of_keras(base):
             return base
     return None
 

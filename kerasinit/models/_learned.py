@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.layers import is_half, is_marked_start, mark_start, numbers_of
 from kerasinit.models._builtin import TRUNCATED_STD, keras_fans
@@ -60,7 +61,7 @@ def has_learned(slot: Slot) -> bool:
     if type(own) in CONSTANT and (own is slot.initializer or type(slot.initializer) is ForgetBias):
         expected = numbers_of(draw(Choice(slot, slot.initializer, ""), 0))
         return not np.array_equal(values, np.asarray(expected, values.dtype))
-    if type(slot.layer).__module__.partition(".")[0] != "keras":
+    if not _backend.is_of_keras(slot.layer):
         return False  # it may have done more with its initializer than fill the variable
     law = _law(own, slot)
     if law is None:
@@ -84,7 +85,7 @@ def _law(initializer: Any, slot: Slot) -> tuple[float, float] | None:
         if kind is keras.initializers.RandomNormal:
             return mean**2 + std**2, math.inf
         return mean**2 + (TRUNCATED_STD * std) ** 2, abs(mean) + 2 * std
-    if kind.__module__.startswith("keras.") and hasattr(initializer, "distribution"):
+    if _backend.is_of_keras(kind) and hasattr(initializer, "distribution"):
         fan_in, fan_out = keras_fans(slot)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         square = initializer.scale / max(1.0, fans[initializer.mode])

@@ -48,7 +48,7 @@ def portable(model: Built) -> Built:
     replaced: list[tuple[Any, Any, Any]] = []  # holder, key, what it held
     try:
         for layer in _backend.flat_layers(model):
-            own = type(layer).__module__.partition(".")[0] == "keras"  # `get_config` reads `vars`
+            own = _backend.is_of_keras(layer)  # `get_config` reads `vars`
             for holder in (vars(layer), {} if own else _backend.automatic_config(layer)):
                 for place, key, name, initializer in _found(holder):
                     equal = _equal(initializer, name, layer, known)

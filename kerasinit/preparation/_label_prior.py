@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasinit import _backend
 from kerasinit.layers import activation_name
 
 CROSS_ENTROPIES = {
@@ -79,8 +80,7 @@ def _named(loss: Any) -> tuple[str, dict[str, Any]]:
         found = loss
     found = found() if isinstance(found, type) else found
     is_class = isinstance(found, keras.losses.Loss)
-    home = (type(found) if is_class else found).__module__
-    if home.partition(".")[0] != "keras":
+    if not _backend.is_of_keras(found):
         raise Unsure("a loss of your own: its best constant output is not known")
     if is_class:
         words = re.sub(r"(?<!^)([A-Z])", r"_\1", type(found).__name__).lower()

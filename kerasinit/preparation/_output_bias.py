@@ -196,10 +196,8 @@ def _masks(task: Task, batches: Batches, count: int) -> list[Any]:
 
 def _makes_masks(layer: Any) -> bool:
     """Whether a layer may be where a mask begins."""
-    own = type(layer).compute_mask
-    theirs = not own.__module__.startswith("keras.")
     return (
-        theirs
+        not _backend.is_of_keras(type(layer).compute_mask)
         or isinstance(layer, keras.layers.Masking)
         or bool(getattr(layer, "mask_zero", False))
     )

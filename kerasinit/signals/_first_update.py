@@ -88,7 +88,7 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
 
 def _acts_on_each_value(optimizer: Any) -> bool:
     """Whether one step of a vector of all weights does the same, many times faster."""
-    is_known = type(optimizer).__module__.partition(".")[0] == "keras"
+    is_known = _backend.is_of_keras(optimizer)
     return is_known and type(optimizer).__name__ in ELEMENTWISE and not optimizer.clipnorm
 
 

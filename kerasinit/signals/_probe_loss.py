@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._heads import loss_name
@@ -120,7 +121,7 @@ def gives(loss: Loss, y: Any, y_pred: Any, value: float) -> bool:
 
 def sums_losses(model: Any) -> bool:
     """Whether the loss of a model is Keras' own sum of a compiled loss and penalties."""
-    return type(model).compute_loss.__module__.partition(".")[0] == "keras"
+    return _backend.is_of_keras(type(model).compute_loss)
 
 
 def doubles_with_batch(loss: Loss, y: Any, y_pred: Any) -> bool:

@@ -1,49 +1,88 @@
-"""What `diagnose` costs: time and memory beside a warm training step, at several depths.
+"""What `diagnose` costs: time in warm training steps, memory beside a step, and both by depth.
 
-KERAS_BACKEND=jax python tests/benchmarks/diagnose_cost.py [depth ...]
+KERAS_BACKEND=jax python tests/benchmarks/diagnose_cost.py [depthxwidth ...]
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import subprocess
 import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import numpy as np
 
 import kerasinit
 
-WIDTH, SAMPLES, REPEATS = 64, 256, 3
+SAMPLES, REPEATS = 256, 5
+SIZES = ("10x64", "100x64", "1000x64", "10x1024")
+STEP, DIAGNOSE = "step", "diagnose"
 
 
-def main(depths: list[int]) -> None:
-    print(f"{keras.backend.backend()}: Dense layers of {WIDTH} units, {SAMPLES} samples")
-    print("layers  first step  warm step  diagnose  again  warm steps  more memory (MiB)")
-    for depth in depths:
-        measure(depth)
+def main(sizes: list[str]) -> None:
+    print(f"{keras.backend.backend()}: depth x width of Dense layers, {SAMPLES} samples")
+    print("  size      step  diagnose  in steps  ms a layer  first diagnose  memory, in steps")
+    for size in sizes:
+        step, warm, cold = times(size)
+        layer = 1e3 * warm / depth_and_width(size)[0]
+        memory = peak(size, DIAGNOSE) / max(peak(size, STEP), 1)
+        line = f"{step:8.4f}  {warm:8.4f}  {warm / step:8.1f}  {layer:10.2f}  {cold:14.2f}"
+        print(f"{size:>8s} {line}  {memory:16.2f}", flush=True)
 
 
-def measure(depth: int) -> None:
+def depth_and_width(size: str) -> tuple[int, int]:
+    depth, width = map(int, size.split("x"))
+    return depth, width
+
+
+def problem(size: str):
+    """A compiled model, and one batch."""
+    depth, width = depth_and_width(size)
     rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((SAMPLES, WIDTH)).astype("float32"), rng.integers(0, 10, SAMPLES)
+    x, y = rng.standard_normal((SAMPLES, width)).astype("float32"), rng.integers(0, 10, SAMPLES)
     hidden = [
-        keras.layers.Dense(WIDTH, "relu", kernel_initializer="he_normal") for _ in range(depth)
+        keras.layers.Dense(width, "relu", kernel_initializer="he_normal") for _ in range(depth)
     ]
     head = keras.layers.Dense(10, activation="softmax")
-    model = keras.Sequential([keras.Input((WIDTH,)), *hidden, head])
+    model = keras.Sequential([keras.Input((width,)), *hidden, head])
     model.compile("adam", "sparse_categorical_crossentropy")
-    first = seconds(lambda: model.train_on_batch(x, y))
-    step = min(seconds(lambda: model.train_on_batch(x, y)) for _ in range(REPEATS))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return model, x, y
+
+
+def times(size: str) -> tuple[float, float, float]:
+    """Seconds of a warm step, of a warm and of the first `diagnose`."""
+    model, x, y = problem(size)
+    model.train_on_batch(x, y)
     cold = seconds(lambda: kerasinit.diagnose(model, x, y))
-    warm = min(seconds(lambda: kerasinit.diagnose(model, x, y)) for _ in range(REPEATS))
-    more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    times = f"{first:10.2f}  {step:9.4f}  {cold:8.2f}  {warm:5.2f}  {warm / step:10.1f}"
-    print(f"{depth:6d}  {times}  {more:17.0f}", flush=True)
+    # One after the other, so that what else runs on the machine meets both.
+    step, warm = [], []
+    for _ in range(REPEATS):
+        step += [seconds(lambda: model.train_on_batch(x, y)) for _ in range(REPEATS)]
+        warm.append(seconds(lambda: kerasinit.diagnose(model, x, y)))
+    return min(step), min(warm), cold
+
+
+def peak(size: str, what: str) -> float:
+    """MiB that one step or `diagnose` adds to the peak of a process that has built the model."""
+    command = [sys.executable, __file__, f"--peak={what}", size]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def print_peak(what: str, size: str) -> None:
+    model, x, y = problem(size)
+    if what == STEP:
+        model.optimizer.build(model.trainable_variables)  # its state stays: no part of a step
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if what == STEP:
+        model.train_on_batch(x, y)
+    else:
+        kerasinit.diagnose(model, x, y)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
 def seconds(run) -> float:
@@ -53,4 +92,7 @@ def seconds(run) -> float:
 
 
 if __name__ == "__main__":
-    main([int(depth) for depth in sys.argv[1:]] or [10, 100, 1000])
+    if sys.argv[1:2] and sys.argv[1].startswith("--peak="):
+        print_peak(sys.argv[1].partition("=")[2], sys.argv[2])
+    else:
+        main(sys.argv[1:] or list(SIZES))
