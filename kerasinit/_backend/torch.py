@@ -96,9 +96,12 @@ def run_for_shapes(function: Callable[[], Any]) -> Any:
 def gradient(
     function: Callable[[list[Any]], tuple[Any, Any]], inputs: list[Any], *, as_whole: bool = False
 ) -> tuple[Any, Any, list[Any]]:
-    """Of copies of `inputs`, whatever scope is open."""
+    """Of leaves with the values of `inputs`, whatever scope is open."""
     with torch.enable_grad():
-        leaves = [tensor.detach().clone().requires_grad_(True) for tensor in inputs]
+        leaves = [
+            (tensor.clone() if tensor.is_inference() else tensor).detach().requires_grad_(True)
+            for tensor in inputs
+        ]
         value, extra = function(leaves)
         if not value.requires_grad:
             return value, extra, [torch.zeros_like(leaf) for leaf in leaves]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from kerasinit.signals._sizes import norm
 HIGHEST_MOMENTUM = 0.99  # of more, a training of a few hundred steps sees nothing
 # Optimizers of Keras whose step of a weight depends on nothing but that weight's own gradient.
 ELEMENTWISE = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Lion")
+BLOCK = 2**20  # values whose step is taken at once
 SCHEDULE_STEPS = (0, 1, 10, 100, 1_000, 10_000)  # at which a schedule is read: its warm-up, too
 
 
@@ -60,19 +62,19 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     if own is None or not variables:
         return None
     own = getattr(own, "inner_optimizer", own)
-    before = [np.array(to_numpy(variable.value)) for variable in variables]
+    before = [to_numpy(variable.value) for variable in variables]
     given = [np.asarray(g, old.dtype) for g, old in zip(gradients, before, strict=True)]
     try:
         rate = _highest_rate(own)
         config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
-        optimizer = type(own).from_config(config)
         if _acts_on_each_value(own) and len({v.dtype for v in variables}) == 1:
-            flat = _step(optimizer, [_joined(before)], [_joined(given)], variables[:1])[0]
-            ends = np.cumsum([old.size for old in before])[:-1]
-            parts = zip(np.split(flat, ends), before, strict=True)
-            after = [part.reshape(old.shape) for part, old in parts]
+            after = []
+            for block in _blocks([old.size for old in before]):
+                optimizer = type(own).from_config(config)
+                after += _joint_step(optimizer, before[block], given[block], variables[0])
         else:
-            after = _step(optimizer, before, given, variables)
+            copies = [np.array(old) for old in before]  # torch shares the memory of an array
+            after = _step(type(own).from_config(config), copies, given, variables)
     except _backend.errors():  # an optimizer of the user's own
         return None
     momentum = min(float(getattr(own, "momentum", 0.0) or 0.0), HIGHEST_MOMENTUM)
@@ -92,15 +94,33 @@ def _acts_on_each_value(optimizer: Any) -> bool:
     return is_known and type(optimizer).__name__ in ELEMENTWISE and not optimizer.clipnorm
 
 
-def _joined(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([array.ravel() for array in arrays])
+def _blocks(sizes: list[int]) -> list[slice]:
+    """Arrays that are taken together: of few values, so that little lies beside the model."""
+    starts, size = [0], 0
+    for number, one in enumerate(sizes):
+        if size and size + one > BLOCK:
+            starts.append(number)
+            size = 0
+        size += one
+    return [slice(*ends) for ends in pairwise([*starts, len(sizes)])]
+
+
+def _joint_step(
+    optimizer: Any, before: list[np.ndarray], gradients: list[np.ndarray], like: Any
+) -> list[np.ndarray]:
+    """The arrays after a step of the vector of all their values."""
+    old, gradient = (
+        np.concatenate([array.ravel() for array in arrays]) for arrays in (before, gradients)
+    )
+    (flat,) = _step(optimizer, [old], [gradient], [like])
+    parts = np.split(flat, np.cumsum([one.size for one in before])[:-1])
+    return [part.reshape(one.shape) for part, one in zip(parts, before, strict=True)]
 
 
 def _step(
     optimizer: Any, before: list[np.ndarray], gradients: list[np.ndarray], named: list[Any]
 ) -> list[np.ndarray]:
     """The arrays after a step of an optimizer that has seen nothing."""
-    # Of arrays: a variable of torch would share the memory of a tensor.
     copies = [
         keras.Variable(old, dtype=variable.dtype, name=variable.name)
         for old, variable in zip(before, named, strict=True)

@@ -61,7 +61,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         _backend.same_random_state(),
         watching(watched_layers(model), batch_statistics=batch.samples > 1) as report_to,
     ):
-        first = ForwardPass()
+        first = ForwardPass(keeps_steps=True)
         report_to(first)
         must_guess = batch.y is not None and not getattr(model, "compiled", False)
         run = _backend.run_once if must_guess else _backend.run_for_shapes

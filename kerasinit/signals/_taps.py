@@ -88,15 +88,17 @@ class ForwardPass:
 
     Args:
         taps: One zero tensor for each tapping point in execution order; None to add nothing.
+        keeps_steps: Whether `steps` are noted.
     """
 
-    def __init__(self, taps: list[Tensor] | None = None) -> None:
+    def __init__(self, taps: list[Tensor] | None = None, *, keeps_steps: bool = False) -> None:
         self.calls: list[WatchedCall] = []
         self.shapes: list[tuple[tuple[int, ...], str]] = []
         self.lone_norm: str | None = None  # a batch normalization of a single value
         self.steps: list[Step] = []
         self._numbers: dict[int, tuple[int, Tensor]] = {}  # by id, kept alive
         self._taps = taps
+        self._keeps_steps = keeps_steps
         self._sources: dict[int, tuple[Tensor, WatchedCall]] = {}  # by id, kept alive
         self._inside: list[WatchedLayer] = []
         self._pending: list[list[tuple[int, Callable[..., Tensor], Tensor]]] = []
@@ -168,7 +170,7 @@ class ForwardPass:
 
     def noted(self, layer: Any, given: Any, result: Any, known: int) -> None:
         """Notes a step, which is the last recorded call if there are more of these than `known`."""
-        if self.muted():
+        if self.muted() or not self._keeps_steps:
             return
         read = [one for one in keras.tree.flatten(given) if _is_float(one)]
         made = next((one for one in keras.tree.flatten(result) if _is_float(one)), None)

@@ -7,6 +7,7 @@ from keras import layers, ops
 
 import kerasinit
 from kerasinit.signals import measure
+from kerasinit.signals._first_update import first_update
 
 SGD, Adam = keras.optimizers.SGD, keras.optimizers.Adam
 
@@ -170,3 +171,24 @@ def test_theory_stands_beside_the_measurement():
     for row in rows[:-1]:
         far = abs(np.log(row.activation_rms / row.predicted_rms)) / row.predicted_spread
         assert far < 4
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adafactor"])  # value by value, and not
+def test_the_first_step_leaves_the_weights_alone(optimizer):
+    small = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])
+    small.compile(optimizer, "mse")
+    before = small.get_weights()
+    gradients = [np.ones_like(weight) for weight in before]
+    update = first_update(small, gradients)
+    assert all(np.array_equal(a, b) for a, b in zip(before, small.get_weights(), strict=True))
+    assert all((a != b).any() for a, b in zip(update.before, update.after, strict=True))
+
+
+def test_blocks_of_weights_take_the_step_of_all(monkeypatch):
+    small = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])
+    small.compile("adam", "mse")
+    gradients = [np.full_like(weight, k + 1) for k, weight in enumerate(small.get_weights())]
+    whole = first_update(small, gradients).after
+    monkeypatch.setattr("kerasinit.signals._first_update.BLOCK", 5)
+    parts = first_update(small, gradients).after
+    assert all(np.array_equal(a, b) for a, b in zip(whole, parts, strict=True))
