@@ -131,7 +131,9 @@ MAKE_CONSTANT = (
 EXPLAINS = {
     "bad_targets": ("bad_loss", "zero_gradient", "unexpected_loss", "exploding", "large_updates"),
     "bad_loss": ("zero_gradient", "unexpected_loss", "exploding", "large_updates"),
-    "constant_output": ("bad_loss", "zero_gradient", "vanishing", "bad_scale", "unexpected_loss"),
+    "constant_output": ("bad_loss", "zero_gradient", "vanishing", "bad_scale"),
+    # Logits so large that a softmax is sure of one class for every input.
+    "unexpected_loss": ("constant_output", "zero_gradient"),
     "symmetric": (
         "constant_output",
         "zero_gradient",
@@ -160,7 +162,13 @@ EXPLAINS = {
         "too_narrow",
         "large_updates",
     ),
-    "bad_scale": ("constant_output", "unexpected_loss", "large_updates", "small_updates"),
+    "bad_scale": (
+        "constant_output",
+        "zero_gradient",
+        "unexpected_loss",
+        "large_updates",
+        "small_updates",
+    ),
     "not_trainable": ("zero_gradient", "small_updates"),
     "single_sample": ("constant_output", "zero_gradient"),
     "vanishing": ("constant_output", "bad_scale", "too_narrow", "small_updates"),

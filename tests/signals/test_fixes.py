@@ -134,10 +134,10 @@ def test_a_divergence_of_negative_outputs_is_named():
     assert causes_of(model, X, shares) == []
 
 
-def test_a_softmax_layer_before_a_loss_of_logits_is_named():
+def test_shares_that_are_given_to_a_loss_of_logits_are_named():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    stack = (layers.Dense(16, "relu"), layers.Dense(4, "softmax"), layers.Softmax())
-    # TensorFlow's losses find the logits behind a softmax, but not behind two.
+    # Behind the last layer, TensorFlow's losses do not find the logits themselves.
+    stack = (layers.Dense(16, "relu"), layers.Dense(4), layers.Softmax(), layers.Rescaling(1.0))
     assert first_of(compiled(*stack, loss=loss)).cause == "bad_loss"
 
 

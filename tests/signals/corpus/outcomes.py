@@ -28,8 +28,8 @@ def trained(make: Any, seed: int) -> float:
     """Score after training; -1 if it ends in NaN or an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        case = built(make, seed)  # what cannot be made is no program
         try:
-            case = built(make, seed)
             case.fit()
             return round(case.learned(), 3)
         except Exception:  # noqa: BLE001 (any end of a training is an outcome)
@@ -67,7 +67,7 @@ def said(program: Program, seed: int = SEEDS[0], *, before: bool = True) -> dict
 
 
 def _first(array: Any) -> Any:
-    return array[:128]
+    return None if array is None else array[:128]
 
 
 Labels = dict[str, dict[str, float]]  # name of a program or a cure -> seed -> score
