@@ -183,6 +183,14 @@ def is_kept_method(layer: Any, method: str) -> bool:
     return getattr(type(layer), method, None) is getattr(keras_class(layer), method, layer)
 
 
+def has_own_shape_rule(layer: Any) -> bool:
+    """Whether somebody wrote the rule for the shapes of a layer, which is not of Keras."""
+    if type(layer).__module__.partition(".")[0] == "keras":
+        return False
+    rules = ("compute_output_shape", "compute_output_spec")
+    return any(getattr(type(layer), r) is not getattr(keras.layers.Layer, r) for r in rules)
+
+
 def is_norm(layer: Any) -> bool:
     """Whether a layer or operation sets the scale of the signal by itself.
 

@@ -100,7 +100,27 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
 
     The branch must end in weights: a mask or a position bias that is added to scores ends in none.
     """
-    return tuple(call for call in graph.calls if _calls.is_add(call) and _is_residual(call, graph))
+    blends = [found for call in graph.calls for found in _blend(call, graph)]
+    known = {id(call) for call in blends}
+    return tuple(
+        call
+        for call in graph.calls
+        if _calls.is_add(call) and id(call) not in known and _is_residual(call, graph)
+    )
+
+
+def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
+    """The add and the difference of a blend, `x + share * (y - x)`, which is bounded as it is."""
+    if not _calls.is_add(add):
+        return ()
+    for value in add.inputs:
+        call = source_of(value, graph)
+        scaled = [call] if call is None else [graph.maker.get(one) for one in call.inputs]
+        for found in (call, *scaled):
+            is_difference = found is not None and kind_of(found.operation).name == "Subtract"
+            if is_difference and set(found.inputs) & (set(add.inputs) - {value}):
+                return add, found
+    return ()
 
 
 def _is_residual(add: GraphCall, graph: Graph) -> bool:
