@@ -132,7 +132,7 @@ ROWS: tuple[LayerKind, ...] = (
         "shape",
         "Cast Copy ExpandDims Flatten Permute Ravel Reshape Squeeze StopGradient Transpose",
     ),
-    *_rows("other", "GetItem Split"),  # some of the values, as they are
+    *_rows("other", "Concatenate GetItem Split Stack Sum"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
 # Functions of TensorFlow, JAX and torch that do the same under another name.

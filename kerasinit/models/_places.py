@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasinit.layers import is_norm, kind_of, mixes, own_activation
+from kerasinit.layers import is_norm, is_table, kind_of, mixes, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
 
@@ -174,7 +174,7 @@ def _comes_of_weights(value: int, graph: Graph) -> bool:
         call = graph.maker.get(waiting.pop())
         if call is None:
             continue
-        if mixes(call.operation):
+        if mixes(call.operation) and not is_table(call.operation):
             return True
         goes_on = (
             _calls.is_add(call) or _calls.activation_of(call) is not None or is_norm(call.operation)

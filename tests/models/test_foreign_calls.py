@@ -615,3 +615,44 @@ def test_an_array_of_steps_is_read():
     plan = kerasinit.initialize(stack(Unrolled), seed=0)
     assert sum(row.reason.startswith("ends one of 4") for row in plan) == BLOCKS
     assert tf.TensorArray.write is own
+
+
+class Mixture(Branch):
+    """Experts whose results are stacked, weighed and summed."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.other, self.shares = layers.Dense(WIDTH, name="down"), layers.Dense(2, "softmax")
+        self.other.build((*shape[:-1], 16))
+        self.shares.build(shape)
+
+    def inside(self, x):
+        hidden = ops.relu(self.up(x))
+        experts = ops.stack([self.down(hidden), self.other(hidden)], axis=-2)
+        return ops.sum(experts * ops.expand_dims(self.shares(x), -1), axis=-2)
+
+
+def test_every_expert_of_a_mixture_ends_its_branch():
+    plan = kerasinit.initialize(stack(Mixture), seed=0)
+    ends = [row for row in plan if row.reason.startswith("ends one of 4")]
+    assert sum(row.path.endswith("down/kernel") for row in ends) == len(ends) == 2 * BLOCKS
+
+
+class Positions(layers.Layer):
+    """A table that is looked up for every place of its input."""
+
+    def build(self, shape):
+        self.position_embeddings = self.add_weight(shape=shape[1:], name="embeddings")
+
+    def call(self, x):
+        return ops.broadcast_to(self.position_embeddings, ops.shape(x))
+
+
+def test_an_added_position_is_no_residual_branch():
+    inputs = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(9, WIDTH)(inputs)
+    x = x + Positions()(x)
+    for _ in range(BLOCKS):
+        x = Branch()(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    assert sum(row.reason.startswith("ends one of 4") for row in plan) == BLOCKS
