@@ -69,12 +69,14 @@ def advice_for(task: Task, trial: Trial, weights: Weights, batches: Batches) -> 
     before = trial.cost
     curves, still = rate_curves(trial, weights, rates_around(task.usual_rate))
     rate, good, reason = chosen(curves, still, task.usual_rate)
+    sharpness = trial.sharpness(weights)
     return RateAdvice(
         model=task.model.name,
         optimizer=task.optimizer_name,
         rate=rate,
         range=good,
         curves=curves,
+        sharpness=sharpness,
         reason=reason,
         cost=trial.cost.since(before),
         batch_size=batches.size,

@@ -15,7 +15,7 @@ from kerasinit.experiments._stacking import Weights
 from kerasinit.models import initialize
 from kerasinit.models._draw import Choice
 from kerasinit.models._journal import journal
-from kerasinit.models._learned import remember
+from kerasinit.models._learned import has_learned, remember
 from kerasinit.models._scene import scene_of
 from kerasinit.preparation._batches import Batches, batches_of
 from kerasinit.preparation._diagnose import examined
@@ -49,7 +49,8 @@ def prepare(
     Four steps: new weights (`initialize`: what an author fixed stays); for each output whose loss
     says what a model that knows nothing should answer, that answer as its bias; a learning rate,
     from short trainings of copies (`learning_rate`); and the proof, the same trainings from the
-    weights that the model came with. Where those end lower, the model keeps them.
+    weights that the model came with. Where those end lower, the model keeps them; one that has
+    learned keeps them, too, where they are as good.
 
     Args:
         model: A built model, compiled unless `loss` and `optimizer` are given. A compiled one gets
@@ -77,13 +78,18 @@ def prepare(
     """
     task = task_of(model, loss, optimizer)
     batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=MOST_STEPS)
-    touched = [*model.variables, *getattr(model, "optimizer_variables", ())]
+    touched = list(model.variables)
     if loss is None:
         touched += task.optimizer.variables
     if isinstance(seed, keras.random.SeedGenerator):
         touched.append(seed.state)
-    with taken_back(touched) if dry_run else journal(touched), same_attributes(model):
-        return _prepared(task, batches, seed, dry_run=dry_run)
+    kept = taken_back(touched) if dry_run else journal(touched)
+    with kept, same_attributes(model), contextlib.ExitStack() as undone:
+        undone.callback(marks_of(model))
+        prepared = _prepared(task, batches, seed, dry_run=dry_run)
+        if prepared.trial.adopted and not dry_run:
+            undone.pop_all()
+        return prepared
 
 
 def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) -> Preparation:
@@ -92,24 +98,22 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     trial = Trial(task, batches, y_pred)
     own = Weights.of(model)
     own_advice = advice_for(task, trial, own, batches)
-    with contextlib.ExitStack() as undone, warnings.catch_warnings(record=True) as said:
-        undone.callback(marks_of(model))
+    learned = any(map(has_learned, scene_of(model).slots))
+    with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
         biases = _set_biases(task, batches, y_pred)
         ready = Weights.of(model)
         advice = advice_for(task, trial, ready, batches)
         starts = (own, own_advice.rate), (ready, advice.rate)
-        proof = proof_of(*curves_at(trial, starts))
-        if not proof.adopted:
-            advice = own_advice
-            _assign(model, own)
-        if proof.adopted and not dry_run:
-            undone.pop_all()
+        proof = proof_of(*curves_at(trial, starts), has_learned=learned)
     if proof.adopted:
         for warning in said:
             if not issubclass(warning.category, OF_LIBRARIES):
                 warnings.warn(warning.message, warning.category, stacklevel=4)
+    else:
+        advice = own_advice
+        _assign(model, own)
     rate_set = _set_rate(task, advice.rate)
     diagnosis, problem = _diagnosis(model, batches)
     return Preparation(

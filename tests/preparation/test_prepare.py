@@ -59,16 +59,27 @@ def test_a_start_that_is_better_is_kept_and_said_so():
     assert "The own start is better" in str(prepared)
 
 
-def test_a_failure_in_the_middle_puts_everything_back(monkeypatch):
-    def fails(*arguments):
-        raise RuntimeError("no proof")
+@pytest.mark.parametrize("step", ["proof_of", "examined"])  # before the new start is adopted, after
+def test_a_failure_in_the_middle_puts_everything_back(monkeypatch, step):
+    def fails(*arguments, **options):
+        raise KeyboardInterrupt("no more")
 
-    monkeypatch.setattr("kerasinit.preparation._prepare.proof_of", fails)
-    model = classifier()
+    model = badly_started()
     before = state_of(model)
-    with pytest.raises(RuntimeError, match="no proof"):
+    monkeypatch.setattr(f"kerasinit.preparation._prepare.{step}", fails)
+    with pytest.raises(KeyboardInterrupt, match="no more"):
         kerasinit.prepare(model, X, CLASSES)
     assert state_of(model) == before
+
+
+def test_weights_that_have_learned_stay_unless_the_new_ones_are_better():
+    model = classifier()
+    model.compile(keras.optimizers.Adam(0.01), model.loss)
+    model.fit(X, CLASSES, epochs=1, verbose=0)
+    weights = model.get_weights()
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert not prepared.trial.adopted
+    assert all(map(np.array_equal, weights, model.get_weights()))
 
 
 def test_a_schedule_stays_and_is_said_so():
