@@ -113,8 +113,8 @@ class RateAdvice:
             return []
         word = "below" if self.rate < self.stable_below else "above: the loss may first climb"
         return [
-            f"At the start, gradient descent is stable up to 2 / {self.sharpness:.3g} (sharpness of "
-            f"the loss) = {self.stable_below:.2g}. The advice is {word}."
+            f"At the start, gradient descent is stable up to 2 / {self.sharpness:.3g} (sharpness "
+            f"of the loss) = {self.stable_below:.2g}. The advice is {word}."
         ]
 
     def _rows(self) -> list[list[str]]:
