@@ -255,7 +255,7 @@ def table(records):
     """For each loss and each rule, the share of trainings that come close to the best rate."""
     for (task, seed), record in records.items():
         others = [r for (other, number), r in records.items() if other == task and number != seed]
-        record["other"] = (others or [record])[0]
+        record["other"] = others[0] if others else None
     print(f"{len(records)} trainings; within 5 % of the loss, and of its whole fall")
     print(f"{'':42s}" + "".join(f"{name:>24s}" for name in LOSSES))
     for name, rule in RULES.items():
@@ -263,11 +263,14 @@ def table(records):
         for loss_of in LOSSES.values():
             close, near = [], []
             for record in records.values():
+                if "another seed" in name and record["other"] is None:
+                    continue
                 losses, first = loss_of(record), float(record["losses"][0, 0])
                 best, own = losses[:FINE].min(), losses[rule(record)]
                 close.append(own <= CLOSE * best + 1e-9)
                 near.append(own - best <= (CLOSE - 1) * (first - best))
-            shown += f"{np.mean(close):17.0%} {np.mean(near):6.0%}"
+            shares = f"{np.mean(close):17.0%} {np.mean(near):6.0%}" if close else f"{'-':>24s}"
+            shown += shares
         print(f"{name:42s}{shown}")
 
 
