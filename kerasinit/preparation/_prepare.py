@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._typing import Batch, Model, SeedLike
 from kerasinit.experiments._stacking import Weights
-from kerasinit.models import initialize
+from kerasinit.models import Plan, initialize
 from kerasinit.models._draw import Choice
 from kerasinit.models._journal import journal
 from kerasinit.models._learned import has_learned, remember
@@ -102,7 +103,7 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
-        biases = _set_biases(task, batches, y_pred)
+        biases = _set_biases(task, batches, y_pred, plan)
         ready = Weights.of(model)
         advice = advice_for(task, trial, ready, batches)
         starts = (own, own_advice.rate), (ready, advice.rate)
@@ -128,15 +129,22 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     )
 
 
-def _set_biases(task: Task, batches: Batches, y_pred: Any) -> tuple[BiasRow, ...]:
+def _set_biases(task: Task, batches: Batches, y_pred: Any, plan: Plan) -> tuple[BiasRow, ...]:
+    """Sets the bias of each output, and narrows the kernel beside it if that was drawn."""
     scene = scene_of(task.model)
     slots = {id(slot.variable): slot for slot in scene.slots}
+    drawn = {row.path for row in plan.changed}
     rows = []
     for bias, row in bias_rows(task, scene, batches, y_pred):
         if bias is not None:
             bias.assign(np.array(row.values, "float32"))
             slot = slots[id(bias)]
             remember([Choice(slot, slot.initializer, row.reason)])  # set by us, not learned
+            kernels = [s for s in scene.slots if s.layer is slot.layer and s.role == "kernel"]
+            if len(kernels) == 1 and kernels[0].path in drawn:
+                kernels[0].variable.assign(kernels[0].variable * row.kernel_factor)
+            else:
+                row = replace(row, kernel_factor=1.0)
         rows.append(row)
     return tuple(rows)
 

@@ -107,3 +107,13 @@ def test_a_model_that_is_not_compiled_stays_so():
     assert keras.ops.convert_to_numpy(model.layers[-1].bias) == pytest.approx(
         5 + X[:, 0].mean(), abs=1e-4
     )
+
+
+def test_an_output_that_is_compared_by_distance_starts_near_its_targets():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(8, "relu"), layers.Dense(1)])
+    model.compile("adam", "mse")
+    prepared = kerasinit.prepare(model, X, 100 + X[:, :1] / 50, seed=0)
+    assert prepared.bias[0].kernel_factor == pytest.approx(0.1 / 50, rel=0.2)
+    outputs = model.predict(X, verbose=0)
+    assert abs(outputs - 100).max() < 0.02
+    assert "its kernel times 0.00" in " ".join(str(prepared).split())
