@@ -11,7 +11,7 @@ from kerasinit.layers import is_channels_first, is_one_matrix, own_activation, p
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
 
-BOTTLENECK = 3  # times narrower than both its neighbours
+BOTTLENECK = 5  # times narrower than both its neighbours
 
 
 @dataclass(frozen=True)

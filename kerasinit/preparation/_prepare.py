@@ -48,10 +48,10 @@ def prepare(
     """Makes a built model ready to train on its data, in place, and shows that it helps.
 
     Four steps: new weights (`initialize`: what an author fixed stays); for each output whose loss
-    says what a model that knows nothing should answer, that answer as its bias; a learning rate,
-    from short trainings of copies (`learning_rate`); and the proof, the same trainings from the
-    weights that the model came with. Where those end lower, the model keeps them; one that has
-    learned keeps them, too, where they are as good.
+    says what a model that knows nothing should answer, that answer as its bias (and outputs near
+    it, under a squared or absolute error); a learning rate, from short trainings of copies
+    (`learning_rate`); and the proof, the same trainings from the weights that the model came with.
+    Where those end lower, the model keeps them; where they are as good, if they have been learned.
 
     Args:
         model: A built model, compiled unless `loss` and `optimizer` are given. A compiled one gets
@@ -59,7 +59,7 @@ def prepare(
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
-        sample_weight: Weights of the samples, likewise.
+        sample_weight: Weights of the samples, likewise: also what `fit` makes of `class_weight`.
         batch_size: Samples per step, of arrays. Train with the same.
         loss: For a model that is not compiled, what `compile` takes.
         optimizer: Likewise.
