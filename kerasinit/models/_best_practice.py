@@ -26,6 +26,7 @@ from kerasinit.models._scene import Scene
 from kerasinit.models._slots import ForgetBias, Slot
 from kerasinit.signals._elementwise import elementwise_shape
 
+NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
 
 
@@ -172,5 +173,13 @@ def _attention_choice(slot: Slot, scene: Scene) -> Choice:
 
 def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
     count = scene.branches_beside(slot.layer)
+    last = scene.place(slot.layer).before_add
+    common = _calls.common_share(last)
+    scale = (count * (1 + (count - 1) * common)) ** -0.5
     reason = f"ends one of {count} residual branches: times 1/sqrt({count}) bounds the stream"
-    return Choice(slot, initializer, reason, scale=count**-0.5)
+    if count > 1 and common > NOTHING_COMMON:
+        reason = (
+            f"ends one of {count} residual branches, whose {activation_name(last)} has a mean that "
+            f"adds up: times {scale:.4g} bounds the stream"
+        )
+    return Choice(slot, initializer, reason, scale=scale)
