@@ -227,8 +227,9 @@ class Cosine(Linear):
 
 
 def test_a_kernel_that_somebody_made_is_read_by_its_use():
-    first, last = Linear(32, ops.relu, name="first"), Linear(3, name="last")
-    plan = kerasinit.initialize(keras.Sequential([keras.Input((16,)), first, last]), seed=0)
+    hidden = [Linear(32, ops.relu, name=name) for name in ("first", *"abcde")]
+    last = Linear(3, name="last")
+    plan = kerasinit.initialize(keras.Sequential([keras.Input((16,)), *hidden, last]), seed=0)
     assert plan["first/w"].gain == pytest.approx(2**0.5)
     assert plan["first/w"].reason == "relu follows: He for relu"
     assert plan["last/w"].reason == "the model's output: unit variance at any width"
