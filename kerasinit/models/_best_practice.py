@@ -154,7 +154,10 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     hidden = scene.hidden_layers(slot.layer)
     is_stack = id(slot.layer) in scene.roles and not scene.adds
     if hidden is not None and hidden < NEEDS_GAIN and not scene.adds and gain > 1.0:
-        reason = f"only {hidden} hidden, too shallow to need a gain for {name}: a small function"
+        reason = (
+            f"only {hidden} hidden, too shallow to need a gain for {name}; a small function "
+            "generalizes better"
+        )
         if is_stack:
             return Choice(slot, initializers.Orthogonal(), f"plain stack, {reason}")
         return Choice(slot, initializers.XavierNormal(), reason)
