@@ -90,6 +90,8 @@ def accumulated_gradients(
     steps = accumulation_steps(optimizer)
     if steps == 1:
         return list(gradients)
+    if not getattr(optimizer, "inner_optimizer", optimizer).built:  # nothing is added up yet
+        return [None if gradient is None else gradient / steps for gradient in gradients]
     scale = gradient_scale(optimizer, state)
     means = []
     for gradient, variable in zip(gradients, variables, strict=True):

@@ -132,7 +132,8 @@ ROWS: tuple[LayerKind, ...] = (
         "shape",
         "Cast Copy ExpandDims Flatten Permute Ravel Reshape Squeeze StopGradient Transpose",
     ),
-    *_rows("other", "Concatenate GetItem Split Stack Sum"),
+    *_rows("other", "GetItem Split"),  # some of the values, as they are
+    *_rows("other", "Average Concatenate Stack Sum"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
 # Functions of TensorFlow, JAX and torch that do the same under another name.

@@ -14,6 +14,7 @@ from kerasinit.layers import attention_part, is_closed, is_running, role_of, wei
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._graph import Graph
 from kerasinit.models._places import is_last
+from kerasinit.models._plan import OWN
 from kerasinit.models._reseeded import has_seed, is_library, settings_of
 from kerasinit.models._slots import Slot
 
@@ -50,7 +51,7 @@ def own_choice(slot: Slot) -> Choice:
     kept = left_alone(slot)
     if kept is None and slot.initializer is None:
         kept = Choice(slot, None, slot.note)
-    return kept or Choice(slot, slot.initializer, "the layer's own initializer")
+    return kept or Choice(slot, slot.initializer, OWN)
 
 
 def kept_choices(

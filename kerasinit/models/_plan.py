@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from kerasinit._columns import WIDTH, columns, html_table
 from kerasinit._safe_text import encodable, safe
 from kerasinit._typing import Shape
+
+OWN = "the layer's own initializer"  # reason of a variable that no rule speaks of
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,9 @@ class PlanRow:
 @dataclass(frozen=True)
 class Plan:
     """Every variable of a model with its decision; `print(plan)` shows a table.
+
+    The table counts in one line what starts at 0 or 1 as its layer says, such as most biases;
+    `plan.rows` holds them all.
 
     Args:
         model: Name of the model.
@@ -118,13 +124,15 @@ class Plan:
 
 
 def _table(plan: Plan) -> tuple[list[str], list[list[str]], list[str]]:
-    """Headings, one row per variable, and the reasons that the rows name by number."""
-    reasons = list(dict.fromkeys(map(_reason, plan.rows)))
-    with_data = any(row.tries is not None for row in plan.rows)
+    """Headings, a row per variable, the reasons that the rows name by number, and what is left."""
+    usual = [row for row in plan.rows if _is_usual(row)]
+    shown = [row for row in plan.rows if not _is_usual(row)]
+    reasons = list(dict.fromkeys(map(_reason, shown)))
+    with_data = any(row.tries is not None for row in shown)
     headings = ["variable", "shape", "initializer", "fans", "gain"]
     headings += ["output std", "why"] if with_data else ["why"]
     rows = []
-    for row in plan.rows:
+    for row in shown:
         cells = [
             row.path.removeprefix(f"{plan.model}/"),
             "x".join(map(str, row.shape)) or "()",
@@ -135,7 +143,22 @@ def _table(plan: Plan) -> tuple[list[str], list[list[str]], list[str]]:
         if with_data:
             cells.append(_measured(row))
         rows.append([*cells, f"{1 + reasons.index(_reason(row))}"])
-    return headings, rows, [f"{number} {text}" for number, text in enumerate(reasons, start=1)]
+    notes = [f"{number} {text}" for number, text in enumerate(reasons, start=1)]
+    return headings, rows, notes + ([f"+ {_counted(usual)}"] if usual else [])
+
+
+def _is_usual(row: PlanRow) -> bool:
+    """Whether a bias or a part of a norm starts at 0 or 1 as its layer says: it needs no row."""
+    constant = row.initializer.removesuffix("()") in ("Zeros", "Ones")
+    return row.changed and row.kind in ("bias", "norm") and constant and row.reason == OWN
+
+
+def _counted(rows: list[PlanRow]) -> str:
+    counts = Counter(
+        (row.path.rpartition("/")[2], row.initializer.removesuffix("()")) for row in rows
+    )
+    each = ", ".join(f"{count} x {name} ({start})" for (name, start), count in counts.items())
+    return f"{each}: {OWN}"
 
 
 def _reason(row: PlanRow) -> str:

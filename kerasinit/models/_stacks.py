@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from kerasinit import theory
 from kerasinit.layers import is_channels_first, is_one_matrix, own_activation, pixels_merged
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
+
+BOTTLENECK = 5  # times narrower than both its neighbours
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,23 @@ def _links(call: GraphCall, graph: Graph, plain: frozenset[int]) -> tuple[_Link,
         point = theory.odd_part(found[0].activation)
     except (_TornError, ValueError):
         return None
-    if point.kind == "mirror" and (graph.shape[call.outputs[0]][-1] or 0) < 2:
+    if point.kind == "mirror" and _is_too_narrow(call, found, graph):
         return None
     needs_bias = point.kind == "bias" and point.offset != 0
     if needs_bias and not all(link.reader.operation.use_bias for link in found):
         return None
     return tuple(found)
+
+
+def _is_too_narrow(call: GraphCall, links: Sequence[_Link], graph: Graph) -> bool:
+    """Whether a layer has no units to pair: one alone, or those of a bottleneck.
+
+    Pairs halve what passes: 8 units between layers of 64 would start as 4.
+    """
+    width = graph.shape[call.outputs[0]][-1] or 0
+    before = graph.shape[call.inputs[0]][-1] or 0
+    after = [graph.shape[link.reader.outputs[0]][-1] or 0 for link in links]
+    return width < 2 or BOTTLENECK * width <= min(before, *after)
 
 
 class _TornError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -55,7 +56,14 @@ class CopiesInTurn:
         model, optimizer = self._task.model, self._spare.optimizer
         if self._task.loss is not None:
             model.compile(optimizer, self._task.loss)
-        lent = {"optimizer": optimizer, "_compile_metrics": None}
+        own_step = model.train_step
+
+        def train_step(*arguments: Any) -> Any:
+            """Its own, on what `fit` hands over: `train_on_batch` adds None for what is missing."""
+            *state, data = arguments
+            return own_step(*state, keras.utils.pack_x_y_sample_weight(*data))
+
+        lent = {"optimizer": optimizer, "_compile_metrics": None, "train_step": train_step}
         vars(model).update(lent, train_function=self._train_function)
 
     def _loss(self, item: Item) -> float:

@@ -29,8 +29,10 @@ def learning_rate(
     """A learning rate that is safe and fast, from short trainings of copies.
 
     It finds the size of the rate, which for deep models may be a hundredth of the optimizer's
-    usual one. Where the usual one works, the best for a whole training is often another: of ten
-    small tasks in the middle neither was better (`tests/benchmarks/rate_held_out.py`).
+    usual one. What is best for the rest of a training (how long it lasts, whether the best
+    checkpoint is kept) it cannot see: of 56 trainings of small models, the test loss came within
+    5 % of its whole fall of that at the best rate in 71 %, at the usual rate in 62 %
+    (`tests/benchmarks/rate_held_out.py`).
 
     Copies of the model start from its weights, with fresh optimizers that differ in their rate
     alone, and see the same batches. The model, its optimizer and all random generators stay as
@@ -42,7 +44,7 @@ def learning_rate(
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
-        sample_weight: Weights of the samples, likewise.
+        sample_weight: Weights of the samples, likewise: also what `fit` makes of `class_weight`.
         batch_size: Samples per step, of arrays. Train with the same.
         loss: For a model that is not compiled, what `compile` takes.
         optimizer: Likewise.
@@ -69,12 +71,14 @@ def advice_for(task: Task, trial: Trial, weights: Weights, batches: Batches) -> 
     before = trial.cost
     curves, still = rate_curves(trial, weights, rates_around(task.usual_rate))
     rate, good, reason = chosen(curves, still, task.usual_rate)
+    sharpness = trial.sharpness(weights)
     return RateAdvice(
         model=task.model.name,
         optimizer=task.optimizer_name,
         rate=rate,
         range=good,
         curves=curves,
+        sharpness=sharpness,
         reason=reason,
         cost=trial.cost.since(before),
         batch_size=batches.size,

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -17,6 +16,7 @@ from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation._batches import Item, tensors
 from kerasinit.preparation._copies import Copy, SpareOptimizer
 from kerasinit.preparation._task import Task
+from kerasinit.preparation._training_loss import training_loss
 
 Stack = tuple[list[Tensor], list[Tensor], list[Tensor]]  # of the groups of several copies
 
@@ -77,22 +77,10 @@ class MappedCopies:
 
     def _step_of_one(self, copy: Stack, x: Any, y: Any, sample_weight: Any) -> tuple[Stack, Tensor]:
         weights, states, slots = copy
-        variables = self._model.trainable_variables
-        others = self._model.non_trainable_variables
         optimizer = self._spare.optimizer
 
         def objective(own: list[Tensor]) -> tuple[Tensor, Any]:
-            mapping = [*zip(variables, own, strict=True), *zip(others, states, strict=True)]
-            with keras.StatelessScope(mapping, collect_losses=True) as scope:
-                outputs = self._model(x, **_backend.training_argument(self._model, True))
-                loss = self._model.compute_loss(
-                    x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True
-                )
-            found = [scope.get_current_value(variable) for variable in others]
-            new = [
-                old if value is None else value for old, value in zip(states, found, strict=True)
-            ]
-            loss = ops.cast(loss, "float32")
+            loss, new = training_loss(self._model, own, states, (x, y, sample_weight))
             return optimizer.scale_loss(loss), (new, loss)
 
         with _convolving(self._model):

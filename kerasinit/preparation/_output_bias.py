@@ -16,7 +16,7 @@ from kerasinit.layers import activation_name, is_channels_first, is_closed, kind
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._scene import Scene
 from kerasinit.preparation._batches import Batches
-from kerasinit.preparation._label_prior import Unsure, prior_of
+from kerasinit.preparation._label_prior import Unsure, kernel_factor, prior_of
 from kerasinit.preparation._task import Task
 
 SHOWN = 4  # values in a line
@@ -31,6 +31,8 @@ class BiasRow:
         path: Path of the bias; empty where none leads straight to the loss.
         values: What it gets; None where it is left alone.
         reason: What these are, or why it is left alone.
+        kernel_factor: What multiplies the kernel beside it: outputs that are compared by distance
+            start near the centre of their targets.
 
     Example:
         ```python
@@ -43,13 +45,15 @@ class BiasRow:
     path: str
     values: tuple[float, ...] | None
     reason: str
+    kernel_factor: float = 1.0
 
     def __str__(self) -> str:
         if self.values is None:
             return safe(f"{self.path or self.output}: left alone, {self.reason}")
         shown = ", ".join(f"{value:.7g}" for value in self.values[:SHOWN])
         more = "" if len(self.values) <= SHOWN else f", ... ({len(self.values)})"
-        return safe(f"{self.path} = {shown}{more}: {self.reason}")
+        near = f"; its kernel times {self.kernel_factor:.2g}" if self.kernel_factor != 1 else ""
+        return safe(f"{self.path} = {shown}{more}: {self.reason}{near}")
 
 
 def bias_rows(task: Task, scene: Scene, batches: Batches, y_pred: Any) -> list[tuple[Any, BiasRow]]:
@@ -76,6 +80,7 @@ def bias_rows(task: Task, scene: Scene, batches: Batches, y_pred: Any) -> list[t
                 raise Unsure("no loss and targets of its own")
             units = int(output.shape[-1])
             values, what = prior_of(loss, activation, targets, units, weights)
+            factor = kernel_factor(loss, targets, units)
             if not np.isfinite(values).all():
                 raise Unsure(f"{what}: not finite")
         except Unsure as reason:
@@ -83,7 +88,7 @@ def bias_rows(task: Task, scene: Scene, batches: Batches, y_pred: Any) -> list[t
         else:
             numbers = tuple(float(value) for value in values)
             what = f"{what}, {len(targets)} samples"
-            rows.append((bias, BiasRow(names[0], path, numbers, what)))
+            rows.append((bias, BiasRow(names[0], path, numbers, what, factor)))
     return rows
 
 

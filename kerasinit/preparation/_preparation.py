@@ -115,7 +115,8 @@ class Preparation:
                 ],
             ),
             ("4. Proof", [str(self.trial)]),
-            ("5. Health", [*self._health(), *self.notes]),
+            ("5. Health", self._health()),
+            *([("Not done", list(self.notes))] if self.notes else []),
         ]
 
     def _health(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,10 +13,10 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._typing import Batch, Model, SeedLike
 from kerasinit.experiments._stacking import Weights
-from kerasinit.models import initialize
+from kerasinit.models import Plan, initialize
 from kerasinit.models._draw import Choice
 from kerasinit.models._journal import journal
-from kerasinit.models._learned import remember
+from kerasinit.models._learned import has_learned, remember
 from kerasinit.models._scene import scene_of
 from kerasinit.preparation._batches import Batches, batches_of
 from kerasinit.preparation._diagnose import examined
@@ -47,9 +48,10 @@ def prepare(
     """Makes a built model ready to train on its data, in place, and shows that it helps.
 
     Four steps: new weights (`initialize`: what an author fixed stays); for each output whose loss
-    says what a model that knows nothing should answer, that answer as its bias; a learning rate,
-    from short trainings of copies (`learning_rate`); and the proof, the same trainings from the
-    weights that the model came with. Where those end lower, the model keeps them.
+    says what a model that knows nothing should answer, that answer as its bias (and outputs near
+    it, under a squared or absolute error); a learning rate, from short trainings of copies
+    (`learning_rate`); and the proof, the same trainings from the weights that the model came with.
+    Where those end lower, the model keeps them; where they are as good, if they have been learned.
 
     Args:
         model: A built model, compiled unless `loss` and `optimizer` are given. A compiled one gets
@@ -57,7 +59,7 @@ def prepare(
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
-        sample_weight: Weights of the samples, likewise.
+        sample_weight: Weights of the samples, likewise: also what `fit` makes of `class_weight`.
         batch_size: Samples per step, of arrays. Train with the same.
         loss: For a model that is not compiled, what `compile` takes.
         optimizer: Likewise.
@@ -77,13 +79,18 @@ def prepare(
     """
     task = task_of(model, loss, optimizer)
     batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=MOST_STEPS)
-    touched = [*model.variables, *getattr(model, "optimizer_variables", ())]
+    touched = list(model.variables)
     if loss is None:
         touched += task.optimizer.variables
     if isinstance(seed, keras.random.SeedGenerator):
         touched.append(seed.state)
-    with taken_back(touched) if dry_run else journal(touched), same_attributes(model):
-        return _prepared(task, batches, seed, dry_run=dry_run)
+    kept = taken_back(touched) if dry_run else journal(touched)
+    with kept, same_attributes(model), contextlib.ExitStack() as undone:
+        undone.callback(marks_of(model))
+        prepared = _prepared(task, batches, seed, dry_run=dry_run)
+        if prepared.trial.adopted and not dry_run:
+            undone.pop_all()
+        return prepared
 
 
 def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) -> Preparation:
@@ -92,24 +99,22 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     trial = Trial(task, batches, y_pred)
     own = Weights.of(model)
     own_advice = advice_for(task, trial, own, batches)
-    with contextlib.ExitStack() as undone, warnings.catch_warnings(record=True) as said:
-        undone.callback(marks_of(model))
+    learned = any(map(has_learned, scene_of(model).slots))
+    with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
-        biases = _set_biases(task, batches, y_pred)
+        biases = _set_biases(task, batches, y_pred, plan)
         ready = Weights.of(model)
         advice = advice_for(task, trial, ready, batches)
         starts = (own, own_advice.rate), (ready, advice.rate)
-        proof = proof_of(*curves_at(trial, starts))
-        if not proof.adopted:
-            advice = own_advice
-            _assign(model, own)
-        if proof.adopted and not dry_run:
-            undone.pop_all()
+        proof = proof_of(*curves_at(trial, starts), has_learned=learned)
     if proof.adopted:
         for warning in said:
             if not issubclass(warning.category, OF_LIBRARIES):
                 warnings.warn(warning.message, warning.category, stacklevel=4)
+    else:
+        advice = own_advice
+        _assign(model, own)
     rate_set = _set_rate(task, advice.rate)
     diagnosis, problem = _diagnosis(model, batches)
     return Preparation(
@@ -124,15 +129,22 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     )
 
 
-def _set_biases(task: Task, batches: Batches, y_pred: Any) -> tuple[BiasRow, ...]:
+def _set_biases(task: Task, batches: Batches, y_pred: Any, plan: Plan) -> tuple[BiasRow, ...]:
+    """Sets the bias of each output, and narrows the kernel beside it if that was drawn."""
     scene = scene_of(task.model)
     slots = {id(slot.variable): slot for slot in scene.slots}
+    drawn = {row.path for row in plan.changed}
     rows = []
     for bias, row in bias_rows(task, scene, batches, y_pred):
         if bias is not None:
             bias.assign(np.array(row.values, "float32"))
             slot = slots[id(bias)]
             remember([Choice(slot, slot.initializer, row.reason)])  # set by us, not learned
+            kernels = [s for s in scene.slots if s.layer is slot.layer and s.role == "kernel"]
+            if len(kernels) == 1 and kernels[0].path in drawn:
+                kernels[0].variable.assign(kernels[0].variable * row.kernel_factor)
+            else:
+                row = replace(row, kernel_factor=1.0)
         rows.append(row)
     return tuple(rows)
 

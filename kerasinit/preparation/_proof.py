@@ -39,13 +39,22 @@ class Proof:
         )
 
 
-def proof_of(own: RateCurve, ready: RateCurve) -> Proof:
+def proof_of(own: RateCurve, ready: RateCurve, *, has_learned: bool) -> Proof:
     """Compares the two starts on the last batches, which both have seen.
 
-    The model keeps its own start only if that ends lower by more than the batches differ.
+    The model keeps its own start if that ends lower by more than the batches differ, and one that
+    it has learned unless the new one ends lower by as much.
+
+    Args:
+        own: From the weights that the model came with.
+        ready: From the new ones.
+        has_learned: Whether the model was trained before.
     """
     if is_lower(own.last, ready.last):
         return Proof(own, ready, False, "The own start is better: the model keeps it.")
-    is_better = is_lower(ready.last, own.last)
-    word = "better" if is_better else "as good within the spread of the batches"
-    return Proof(own, ready, True, f"The new start is {word}.")
+    if is_lower(ready.last, own.last):
+        return Proof(own, ready, True, "The new start is better.")
+    as_good = "The new start is as good within the spread of the batches"
+    if has_learned:
+        return Proof(own, ready, False, f"{as_good}: the model keeps what it has learned.")
+    return Proof(own, ready, True, f"{as_good}.")

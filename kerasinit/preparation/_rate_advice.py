@@ -24,6 +24,8 @@ class RateAdvice:
         rate: The learning rate to train with.
         range: The lowest and the highest rate that are about as good.
         curves: What was tried, highest rate first.
+        sharpness: The largest eigenvalue of the second derivative of the first batch's loss, for
+            SGD; None for optimizers that rescale the gradient, on whose rate it sets no limit.
         reason: Why this rate.
         cost: What it took.
         batch_size: Samples of a batch; other batches want other rates.
@@ -41,10 +43,16 @@ class RateAdvice:
     rate: float
     range: tuple[float, float]
     curves: tuple[RateCurve, ...]
+    sharpness: float | None
     reason: str
     cost: Cost
     batch_size: int
     own_rate: float
+
+    @property
+    def stable_below(self) -> float | None:
+        """The rate up to which steps of gradient descent cannot overshoot here, 2 / sharpness."""
+        return None if self.sharpness is None else 2 / self.sharpness
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -96,7 +104,17 @@ class RateAdvice:
             ),
             f"About as good: {low:.2g} to {high:.2g}. The optimizer has {self.own_rate:.2g}.",
             f"Because {self.reason}.",
+            *self._limit(),
             safe(f"Cost: {self.cost}."),
+        ]
+
+    def _limit(self) -> list[str]:
+        if self.stable_below is None:
+            return []
+        word = "below" if self.rate < self.stable_below else "above: the loss may first climb"
+        return [
+            f"At the start, gradient descent is stable up to 2 / {self.sharpness:.3g} (sharpness "
+            f"of the loss) = {self.stable_below:.2g}. The advice is {word}."
         ]
 
     def _rows(self) -> list[list[str]]:

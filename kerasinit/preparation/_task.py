@@ -33,20 +33,26 @@ class Task:
         return self.model.loss if self.loss is None else self.loss
 
     @property
+    def inner(self) -> Any:
+        """The optimizer that updates, inside one that scales the loss."""
+        optimizer = self.optimizer
+        return optimizer.inner_optimizer if _backend.loss_scaling(optimizer) else optimizer
+
+    @property
     def optimizer_name(self) -> str:
         """Class of the optimizer."""
-        return type(_inner(self.optimizer)).__name__
+        return type(self.inner).__name__
 
     @property
     def rate(self) -> float:
         """The learning rate of the optimizer now."""
-        return float(ops.convert_to_numpy(_inner(self.optimizer).learning_rate))
+        return float(ops.convert_to_numpy(self.inner.learning_rate))
 
     @property
     def usual_rate(self) -> float:
         """The rate that an optimizer of its class has unless it is told otherwise."""
         try:
-            usual = type(_inner(self.optimizer))()
+            usual = type(self.inner)()
         except TypeError:  # a class of the user's, which wants arguments
             return self.rate
         return float(ops.convert_to_numpy(usual.learning_rate))
@@ -54,7 +60,7 @@ class Task:
     @property
     def schedule(self) -> str:
         """Name of the class of a learning rate schedule; empty where the rate is a number."""
-        config = _inner(self.optimizer).get_config().get("learning_rate")
+        config = self.inner.get_config().get("learning_rate")
         return str(config.get("class_name", "schedule")) if isinstance(config, dict) else ""
 
     def new_optimizer(self, rate: float) -> Any:
@@ -72,7 +78,7 @@ class Task:
 
     def with_options(self, **options: Any) -> Any:
         """An optimizer of the same kind that has seen nothing, with some options changed."""
-        own = _inner(self.optimizer)
+        own = self.inner
         scale = {} if own is self.optimizer else {"loss_scale_factor": HALF_SCALE}
         try:
             return type(own).from_config(own.get_config() | scale | options)
@@ -127,8 +133,3 @@ def task_of(model: Any, loss: Any = None, optimizer: Any = None) -> Task:
             "Set `layer.trainable = True` where training should move the weights."
         )
     return Task(model, loss, own)
-
-
-def _inner(optimizer: Any) -> Any:
-    """The optimizer that updates, inside one that scales the loss."""
-    return optimizer.inner_optimizer if _backend.loss_scaling(optimizer) else optimizer

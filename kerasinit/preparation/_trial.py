@@ -17,6 +17,7 @@ from kerasinit.preparation._batches import Batches, tensors
 from kerasinit.preparation._copies import Copies, Copy
 from kerasinit.preparation._in_turn import CopiesInTurn
 from kerasinit.preparation._mapped import MappedCopies
+from kerasinit.preparation._sharpness import GRADIENTS, sharpness_of
 from kerasinit.preparation._task import Task
 from kerasinit.preparation._untouched import same_attributes
 
@@ -65,8 +66,9 @@ class Trial:
     def __init__(self, task: Task, batches: Batches, y_pred: Any) -> None:
         self._task = task
         self._batches = batches
+        self._y_pred = y_pred
         self._steps, self._seconds = 0, 0.0
-        self._copies, self._way = self._first_way(y_pred)
+        self._copies, self._way = self._first_way()
 
     @property
     def is_mapped(self) -> bool:
@@ -93,9 +95,25 @@ class Trial:
         self._steps += losses.size
         return trained, losses
 
-    def _first_way(self, y_pred: Any) -> tuple[Copies, str]:
+    def sharpness(self, weights: Weights) -> float | None:
+        """The sharpness of the first batch's loss, where it limits the rate.
+
+        None where no limit follows from it: for optimizers that rescale the gradient, in half
+        precision, and where the training step is the user's own.
+        """
+        is_plain = self._task.optimizer_name == "SGD" and self._task.optimizer is self._task.inner
+        if not self.is_mapped or not is_plain:
+            return None
         began = time.perf_counter()
-        mapped, why = self._mapped(y_pred)
+        with same_attributes(self._task.model):
+            found = sharpness_of(self._task, weights, self._batches.items[0], self._y_pred)
+        self._seconds += time.perf_counter() - began
+        self._steps += GRADIENTS
+        return found if found > 0 else None
+
+    def _first_way(self) -> tuple[Copies, str]:
+        began = time.perf_counter()
+        mapped, why = self._mapped()
         copies: Copies = CopiesInTurn(self._task) if mapped is None else mapped
         if mapped is None:
             try:
@@ -108,14 +126,14 @@ class Trial:
         self._compile_seconds = time.perf_counter() - began
         return copies, f"one after the other ({why})" if mapped is None else why
 
-    def _mapped(self, y_pred: Any) -> tuple[MappedCopies | None, str]:
+    def _mapped(self) -> tuple[MappedCopies | None, str]:
         """Copies that are mapped, and how; or None, and why not."""
         if not _backend.has_keras_train_step(self._task.model):
             return None, "it has a `train_step` of its own"
         size = _copies_per_call(self._task, self._batches)
         if size == 0:
             return None, "only one fits into memory"
-        mapped = MappedCopies(self._task, self._batches.items[0][1], y_pred, size)
+        mapped = MappedCopies(self._task, self._batches.items[0][1], self._y_pred, size)
         try:
             self._try(mapped)
         except _backend.errors() as error:

@@ -132,14 +132,18 @@ def test_weights_without_axes():
     assert_norms(stats.history[0], moves, model)
 
 
+@pytest.mark.parametrize("probed", [None, 1, 2])
 @pytest.mark.parametrize("steps", [2, 3])
-def test_accumulated_gradients_are_recorded_when_they_are_used(steps):
+def test_accumulated_gradients_are_recorded_when_they_are_used(steps, probed):
     x, y = np.tile(X, (3, 1)), np.random.default_rng(3).normal(size=(96, 3)).astype("float32")
     optimizer = keras.optimizers.SGD(1.0, gradient_accumulation_steps=steps)
     model = plain_model()
-    moves, stats = step_and_rows(model, optimizer, x=x, y=y, batches=steps)
-    assert [row["step"] for row in stats.history] == [steps - 1]
-    assert_norms(stats.history[0], moves, model)
+    stats = GradientStats(activations_every=probed)
+    moves, stats = step_and_rows(model, optimizer, x=x, y=y, batches=steps, stats=stats)
+    *probes, last = stats.history
+    assert last["step"] == steps - 1
+    assert_norms(last, moves, model)
+    assert all("activations" in row for row in probes)
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])

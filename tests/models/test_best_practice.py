@@ -136,6 +136,13 @@ class TestPlainStacks:
             atol=2e-4,
         )
 
+    def test_a_bottleneck_is_not_halved_by_pairs(self):
+        code = dense(4, "relu")
+        around = [dense(32, "relu") for _ in range(8)]
+        model = chain(*around[:4], code, *around[4:], dense(32))
+        kerasinit.initialize(model, seed=1)
+        assert np.linalg.matrix_rank(code.get_weights()[0], tol=1e-3) == 4
+
     @pytest.mark.parametrize(
         "between",
         [

@@ -46,3 +46,22 @@ def test_changed_and_left_alone_split_the_rows(plan):
 
 def test_the_plan_is_plain_values(plan):
     assert json.loads(json.dumps(plan.to_dict()))["rows"][0]["kind"] == "kernel"
+
+
+def test_what_starts_at_zero_or_one_as_its_layer_says_is_counted_not_listed():
+    layers = [keras.layers.Dense(4), keras.layers.LayerNormalization(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    plan = kerasinit.initialize(model, "he_normal", seed=0)
+    shown = str(plan)
+    assert "2 x bias (Zeros), 1 x gamma (Ones), 1 x beta (Zeros): the layer's own" in shown
+    assert "/bias" not in shown
+    assert len(plan) == 6
+
+
+def test_a_kernel_of_zeros_and_a_bias_left_alone_are_listed():
+    head = keras.layers.Dense(2, kernel_initializer="zeros", name="head")
+    hidden = keras.layers.Dense(4, name="hidden")
+    model = keras.Sequential([keras.Input((3,)), hidden, head])
+    assert "head/kernel" in str(kerasinit.reset(model, dry_run=True))
+    hidden.trainable = False
+    assert "hidden/bias" in str(kerasinit.initialize(model, dry_run=True))

@@ -8,12 +8,14 @@ import kerasinit
 from kerasinit.preparation import RateCurve
 from kerasinit.preparation._rate_rule import (
     FACTOR,
+    LONG,
     SAFE,
     chosen,
     going_on,
     is_lower,
     rates_around,
 )
+from kerasinit.preparation._sharpness import GRADIENTS
 
 from .models import CLASSES, X, classifier, state_of
 
@@ -25,12 +27,33 @@ def test_the_advice_says_what_it_was_chosen_from_and_changes_nothing():
     assert state_of(model) == before
     low, high = advice.range
     assert low <= advice.rate <= high
-    assert advice.cost.steps == 251
+    assert advice.cost.steps == 251 + GRADIENTS
     text = str(advice)
     assert f"{advice.rate:.2g}" in text
     assert str(advice.cost) in " ".join(text.split())
     assert "<table>" in advice._repr_html_()
     assert advice.to_dict()["optimizer"] == "SGD"
+
+
+def linear(optimizer):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+def test_the_sharpness_of_linear_regression_is_twice_the_largest_variance():
+    x = X * np.array([3.0, 1.0, 1.0, 1.0, 1.0, 1.0], "float32")
+    advice = kerasinit.learning_rate(linear("sgd"), x, X[:, 0], batch_size=len(x))
+    largest = 2 * np.linalg.eigvalsh(x.T @ x / len(x))[-1]
+    assert advice.sharpness == pytest.approx(largest, rel=0.02)
+    assert f"stable up to 2 / {advice.sharpness:.3g}" in " ".join(str(advice).split())
+    assert advice.rate < advice.stable_below
+
+
+def test_the_sharpness_sets_no_limit_to_adam():
+    advice = kerasinit.learning_rate(linear("adam"), X, X[:, 0])
+    assert advice.sharpness is None
+    assert "sharpness" not in str(advice)
 
 
 def test_the_same_question_has_the_same_answer():
@@ -110,10 +133,16 @@ def curves(*ends, steps=8):
 STILL = np.full(2, 2.0)
 
 
-def test_the_rate_is_below_that_at_the_lowest_point_of_a_parabola():
-    rate, (low, high), _ = chosen(curves(*[(i - 1.3) ** 2 for i in range(3)]), STILL, 1.0)
-    assert high == pytest.approx(FACTOR**-1.3)
-    assert (rate, low) == pytest.approx((SAFE * high, SAFE * high / FACTOR))
+def test_the_rate_is_a_share_of_the_highest_that_the_batches_cannot_tell_from_the_best():
+    found = [
+        RateCurve(1.0, (2.0,) * 6 + (1.0, 1.1)),
+        RateCurve(0.5, (2.0,) * 6 + (0.5, 0.9)),  # now better, now worse than the next one
+        RateCurve(0.25, (2.0,) * 6 + (0.6, 0.7)),
+    ]
+    rate, (low, high), _ = chosen(found, STILL, 1.0)
+    assert high == 0.5
+    share = SAFE * (8 / LONG) ** 0.5  # after 8 steps
+    assert (rate, low) == pytest.approx((share * high, share * high / FACTOR))
 
 
 def test_a_rate_that_diverges_is_never_advised():

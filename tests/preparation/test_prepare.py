@@ -59,16 +59,27 @@ def test_a_start_that_is_better_is_kept_and_said_so():
     assert "The own start is better" in str(prepared)
 
 
-def test_a_failure_in_the_middle_puts_everything_back(monkeypatch):
-    def fails(*arguments):
-        raise RuntimeError("no proof")
+@pytest.mark.parametrize("step", ["proof_of", "examined"])  # before the new start is adopted, after
+def test_a_failure_in_the_middle_puts_everything_back(monkeypatch, step):
+    def fails(*arguments, **options):
+        raise KeyboardInterrupt("no more")
 
-    monkeypatch.setattr("kerasinit.preparation._prepare.proof_of", fails)
-    model = classifier()
+    model = badly_started()
     before = state_of(model)
-    with pytest.raises(RuntimeError, match="no proof"):
+    monkeypatch.setattr(f"kerasinit.preparation._prepare.{step}", fails)
+    with pytest.raises(KeyboardInterrupt, match="no more"):
         kerasinit.prepare(model, X, CLASSES)
     assert state_of(model) == before
+
+
+def test_weights_that_have_learned_stay_unless_the_new_ones_are_better():
+    model = classifier()
+    model.compile(keras.optimizers.Adam(0.01), model.loss)
+    model.fit(X, CLASSES, epochs=1, verbose=0)
+    weights = model.get_weights()
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert not prepared.trial.adopted
+    assert all(map(np.array_equal, weights, model.get_weights()))
 
 
 def test_a_schedule_stays_and_is_said_so():
@@ -96,3 +107,13 @@ def test_a_model_that_is_not_compiled_stays_so():
     assert keras.ops.convert_to_numpy(model.layers[-1].bias) == pytest.approx(
         5 + X[:, 0].mean(), abs=1e-4
     )
+
+
+def test_an_output_that_is_compared_by_distance_starts_near_its_targets():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(8, "relu"), layers.Dense(1)])
+    model.compile("adam", "mse")
+    prepared = kerasinit.prepare(model, X, 100 + X[:, :1] / 50, seed=0)
+    assert prepared.bias[0].kernel_factor == pytest.approx(0.1 / 50, rel=0.2)
+    outputs = model.predict(X, verbose=0)
+    assert abs(outputs - 100).max() < 0.02
+    assert "its kernel times 0.00" in " ".join(str(prepared).split())

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from starts import by, ours, own
 
 TITLE = (
-    "GAN on digits, 1,000 steps of each side: distance of the moments of pixels (lower is better); "
+    "GAN on digits, 2,000 steps of each side: distance of the moments of pixels (lower is better); "
     "spread of the pixels over samples, real ones have 0.21 (0 is a collapse); accuracy of the "
     "discriminator (1 is a dead generator, 0.5 a dead discriminator)"
 )
@@ -17,7 +17,7 @@ STARTS = {
     "ours": ours,
 }
 CELLS = {"without norms": {"norms": False}, "with BatchNormalization": {"norms": True}}
-NOISE, BATCH, STEPS = 16, 32, 1000
+NOISE, BATCH, STEPS = 16, 32, 2000
 
 
 def leaky():
