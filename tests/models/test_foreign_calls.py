@@ -582,7 +582,7 @@ class Turned(Branch):
         return x + self.inside(x * ops.reshape(angles, (1, -1, WIDTH)))
 
 
-@pytest.mark.skipif(keras.config.backend() == "torch", reason="Keras refuses to build it there")
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="Keras does not build it")
 def test_a_block_is_opened_by_the_shapes_that_its_inputs_really_have():
     x = inputs = keras.Input((None, WIDTH))
     positions = keras.Input(batch_shape=(None,), dtype="int32")
