@@ -114,11 +114,19 @@ def _heads(scene: Scene, given: frozenset[int]) -> dict[int, tuple[str, str]]:
                 "kerasinit.Orthogonal(gain=0.01)), 'rl']`. Nothing was changed."
             )
     if not ends:
+        inside = "".join(f" Not read {scene.unread(one)}." for one in _unread_layers(scene)[:1])
         raise ValueError(
             f"The rules 'rl' need a Dense or convolution layer that makes an output, but "
-            f"{scene.model.name!r} has none. Nothing was changed."
+            f"{scene.model.name!r} has none.{inside} Nothing was changed."
         )
     return found
+
+
+def _unread_layers(scene: Scene) -> list[Any]:
+    """Layers with kernels inside blocks that could not be opened."""
+    kernels = [slot.layer for slot in scene.slots if slot.kind == "kernel"]
+    blocks = {id(block) for block in scene.unread_blocks}
+    return [layer for layer in kernels if id(scene.owner(layer)) in blocks]
 
 
 def _by_name(slot: Slot, scene: Scene) -> tuple[str, str] | None:

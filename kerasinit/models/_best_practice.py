@@ -22,10 +22,11 @@ from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._kept import own_choice
 from kerasinit.models._parts import parts_of_container
-from kerasinit.models._scene import Scene
+from kerasinit.models._scene import NEEDS_GAIN, Scene
 from kerasinit.models._slots import ForgetBias, Slot
 from kerasinit.signals._elementwise import elementwise_shape
 
+NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
 
 
@@ -141,7 +142,8 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     name = activation_name(place.activation)
     gain = _calls.gain_of(place.activation)
     if scene.branches_beside(slot.layer):
-        return _branch_end(slot, initializers.HeNormal(gain=gain), scene)
+        is_head = place.output and place.before_add is None  # what follows acts on the sum
+        return _branch_end(slot, initializers.HeNormal(gain=1.0 if is_head else gain), scene)
     if place.output:
         reason = "the model's output: unit variance at any width"
         return Choice(slot, initializers.LecunNormal(), reason)
@@ -149,12 +151,18 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         kind = type(place.norm).__name__
         reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
-    stack = scene.roles.get(id(slot.layer))
-    if stack is not None and not scene.adds:
+    hidden = scene.hidden_layers(slot.layer)
+    is_stack = id(slot.layer) in scene.roles and not scene.adds
+    if hidden is not None and hidden < NEEDS_GAIN and not scene.adds and gain > 1.0:
         reason = (
-            f"plain stack, only {stack.depth} hidden, too shallow to need mirrored blocks: "
-            f"orthogonal for {name}"
+            f"only {hidden} hidden, too shallow to need a gain for {name}; a small function "
+            "generalizes better"
         )
+        if is_stack:
+            return Choice(slot, initializers.Orthogonal(), f"plain stack, {reason}")
+        return Choice(slot, initializers.XavierNormal(), reason)
+    if is_stack:
+        reason = f"plain stack without mirrored blocks: orthogonal for {name}"
         return Choice(slot, initializers.Orthogonal(gain=gain), reason)
     if scene.graph is None or not place.calls:
         reason = f"alone ({scene.unread(slot.layer)}): He for its activation, {name}"
@@ -172,5 +180,13 @@ def _attention_choice(slot: Slot, scene: Scene) -> Choice:
 
 def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
     count = scene.branches_beside(slot.layer)
+    last = scene.place(slot.layer).before_add
+    common = _calls.common_share(last)
+    scale = (count * (1 + (count - 1) * common)) ** -0.5
     reason = f"ends one of {count} residual branches: times 1/sqrt({count}) bounds the stream"
-    return Choice(slot, initializer, reason, scale=count**-0.5)
+    if count > 1 and common > NOTHING_COMMON:
+        reason = (
+            f"ends one of {count} residual branches, whose {activation_name(last)} has a mean that "
+            f"adds up: times {scale:.4g} bounds the stream"
+        )
+    return Choice(slot, initializer, reason, scale=scale)

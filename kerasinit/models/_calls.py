@@ -36,6 +36,19 @@ def gain_of(activation: Any | None) -> float:
         return 1.0
 
 
+def common_share(activation: Any | None) -> float:
+    """Share of the mean square after an activation that is its mean, from 0 to 1.
+
+    The results of several branches have it in common: it adds up, where the rest averages out.
+    """
+    if activation is None or is_gating(activation):
+        return 0.0
+    try:
+        return 1 - (theory.gain(activation) / theory.gain(activation, moment="centered")) ** 2
+    except ValueError:
+        return 0.0
+
+
 def is_add(call: GraphCall) -> bool:
     """Whether a call adds two or more values of the model."""
     if kind_of(call.operation).family != "add":

@@ -189,6 +189,7 @@ class _Reader:
                 inside = open_call(node, unread=self.unread, true=self._true)
             if inside is None:
                 self._true |= true_shapes(node, self._true)
+                self._kept.extend(made)
                 yield GraphCall(
                     operation,
                     tuple(self.number(tensor) for tensor in sources),

@@ -26,6 +26,7 @@ from kerasinit.models._plan import Plan, PlanRow
 from kerasinit.models._reseeded import resolve_seed
 from kerasinit.models._scene import Scene, scene_of
 from kerasinit.models._schemes import CHRONO, SCHEMES, scheme_choices
+from kerasinit.models._slots import warn_of_unbuilt
 
 
 def initialize(
@@ -94,6 +95,7 @@ def initialize(
     """
     with _backend.same_random_state():  # Keras' initializers draw a seed when they are made
         scene = scene_of(model)
+        warn_of_unbuilt(model)
         if rules is None and data is not None:
             choices = orthogonal_choices(scene)
             if time_steps is not None:
@@ -186,6 +188,7 @@ def reset(model: Model, *, seed: SeedLike = None, dry_run: bool = False) -> Plan
     'GlorotUniform()'
     """
     scene = scene_of(model)
+    warn_of_unbuilt(model)
     choices = with_twins(scene, [own_choice(slot) for slot in scene.slots])
     if dry_run:
         return carry_out(model, choices, seed=seed, dry_run=True)

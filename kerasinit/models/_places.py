@@ -20,6 +20,7 @@ class Place:
         activation: The activation that really follows; None where there is none.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
+        before_add: The activation on the way to the first of them; None where there is none.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
             it on any way.
     """
@@ -28,6 +29,7 @@ class Place:
     activation: Any | None = None
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
+    before_add: Any | None = None
     output: bool = False
 
 
@@ -36,6 +38,7 @@ class _Findings:
     activations: list[Any] = field(default_factory=list)
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
+    before_adds: list[Any | None] = field(default_factory=list)
 
 
 def place_of(layer: Any, graph: Graph | None) -> Place:
@@ -48,13 +51,14 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
     seen: set[int] = set()
     for call in calls:
         for value in call.outputs:
-            _follow(value, graph, found, seen)
+            _follow(value, graph, found, seen, passed=own)
     activation = own or next(iter(found.activations), None)
     return Place(
         calls,
         activation,
         next(iter(found.norms), None),
         tuple(found.adds),
+        next(iter(found.before_adds), None),
         any(is_last((call,), graph) for call in calls),
     )
 
@@ -65,7 +69,7 @@ def _follow(
     found: _Findings,
     seen: set[int],
     *,
-    after_activation: bool = False,
+    passed: Any | None = None,
     after_norm: bool = False,
 ) -> None:
     if value in seen:
@@ -77,11 +81,12 @@ def _follow(
             found.activations.append(acts)
         elif normalizes:
             found.norms.append(call.operation)
-            if after_activation:
+            if passed is not None:
                 continue
         elif _calls.is_add(call):
             if not after_norm:
                 found.adds.append(call)
+                found.before_adds.append(passed)
         elif not _calls.carries(call, value, graph):
             continue
         for made in call.outputs:
@@ -90,7 +95,7 @@ def _follow(
                 graph,
                 found,
                 seen,
-                after_activation=after_activation or acts is not None,
+                passed=acts if passed is None else passed,
                 after_norm=after_norm or normalizes,
             )
 

@@ -27,11 +27,16 @@ from kerasinit.models._places import (
 from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
 from kerasinit.models._stacks import StackRole, roles
+from kerasinit.models._ways import hidden_layers
 
 # Hidden layers below which mirrored blocks, which halve the width at the start, gain nothing:
 # on 3 hidden layers of width 64 a unit-gain orthogonal start is as good (digits, SGD, see
 # tests/benchmarks/depth_signal.py).
 SHALLOW = 4
+# Hidden layers below which a network needs no gain for its activations. Up to there a signal
+# shrinks by little, and the smaller function generalizes better (U-Net, coordinates, graphs, in
+# tests/benchmarks/never_worse.py; Chizat et al., 2019, https://arxiv.org/abs/1812.07956).
+NEEDS_GAIN = 6
 
 
 @dataclass(frozen=True)
@@ -212,6 +217,14 @@ class Scene:
     def roles(self) -> dict[int, StackRole]:
         """Identity of a layer -> its role in a plain stack."""
         return {} if self.graph is None else roles(self.graph, self.fixed_layers)
+
+    @cached_property
+    def _hidden_layers(self) -> dict[int, int]:
+        return {} if self.graph is None else hidden_layers(self.graph)
+
+    def hidden_layers(self, layer: Any) -> int | None:
+        """Hidden layers of the network around a layer, by its shortest way; None if not known."""
+        return self._hidden_layers.get(id(self.owner(layer)))
 
     @cached_property
     def stack_choices(self) -> dict[int, Choice]:

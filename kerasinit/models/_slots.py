@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -116,6 +117,22 @@ def require_built(model: Any) -> None:
         raise ValueError(
             f"The model {model.name!r} has no weights yet. Build it first: call it on a batch, "
             f"`model.build(input_shape)`, or start it with `keras.Input`. Received: {model}."
+        )
+
+
+def warn_of_unbuilt(model: Any) -> None:
+    """Warns of layers of a Sequential that have no weights yet, where Keras could not go on.
+
+    Args:
+        model: A model that `require_built` lets pass.
+    """
+    inside = [one for one in _backend.flat_layers(model) if isinstance(one, keras.Sequential)]
+    names = [layer.name for one in inside for layer in one.layers if not layer.built]
+    if names:
+        warnings.warn(
+            f"Layers of {model.name!r} are not built and have no weights yet: {', '.join(names)}. "
+            "They were left out. Call the model on a batch first.",
+            stacklevel=3,
         )
 
 

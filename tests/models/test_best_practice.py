@@ -35,7 +35,8 @@ class TestWhatFollows:
         ids=["Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"],
     )
     def test_a_separate_activation_layer_counts(self, follower, name, gain):
-        plan = kerasinit.initialize(chain(dense(), follower(), dense(4)), seed=1)
+        norm = layers.LayerNormalization()
+        plan = kerasinit.initialize(chain(dense(), follower(), norm, dense(4)), seed=1)
         row = kernels(plan)[0]
         assert row.gain == pytest.approx(gain, rel=1e-6)
         assert name in row.reason
@@ -108,7 +109,9 @@ class TestPlainStacks:
 
     def test_shallow_stacks_stay_unmirrored_and_say_so(self):
         plan = kerasinit.initialize(chain(dense(16, "gelu"), dense(4)), seed=1)
-        assert "too shallow to need mirrored blocks" in kernels(plan)[0].reason
+        first = kernels(plan)[0]
+        assert first.reason.startswith("plain stack, only 1 hidden, too shallow to need a gain")
+        assert first.initializer == "Orthogonal()"
 
     def test_a_sigmoid_stack_gets_its_bias(self):
         model = chain(*[dense(16, "sigmoid") for _ in range(5)], dense(4))

@@ -227,8 +227,9 @@ class Cosine(Linear):
 
 
 def test_a_kernel_that_somebody_made_is_read_by_its_use():
-    first, last = Linear(32, ops.relu, name="first"), Linear(3, name="last")
-    plan = kerasinit.initialize(keras.Sequential([keras.Input((16,)), first, last]), seed=0)
+    hidden = [Linear(32, ops.relu, name=name) for name in ("first", *"abcde")]
+    last = Linear(3, name="last")
+    plan = kerasinit.initialize(keras.Sequential([keras.Input((16,)), *hidden, last]), seed=0)
     assert plan["first/w"].gain == pytest.approx(2**0.5)
     assert plan["first/w"].reason == "relu follows: He for relu"
     assert plan["last/w"].reason == "the model's output: unit variance at any width"
@@ -581,6 +582,7 @@ class Turned(Branch):
         return x + self.inside(x * ops.reshape(angles, (1, -1, WIDTH)))
 
 
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="Keras does not build it")
 def test_a_block_is_opened_by_the_shapes_that_its_inputs_really_have():
     x = inputs = keras.Input((None, WIDTH))
     positions = keras.Input(batch_shape=(None,), dtype="int32")
@@ -656,3 +658,63 @@ def test_an_added_position_is_no_residual_branch():
         x = Branch()(x)
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
     assert sum(row.reason.startswith("ends one of 4") for row in plan) == BLOCKS
+
+
+@pytest.mark.parametrize("blocks", [4, 24])
+def test_branches_through_a_relu_do_not_add_up_their_means(blocks):
+    """As in a temporal convolutional network."""
+    x = inputs = keras.Input((64,))
+    for number in range(blocks):
+        x = x + layers.Dense(64, "relu", name=f"end{number}")(layers.Dense(64, "relu")(x))
+    model = keras.Model(inputs, x)
+    plan = kerasinit.initialize(model, seed=0)
+    common = 1 / np.pi  # of the mean square of a relu, its mean's
+    expected = 2**0.5 / (blocks * (1 + (blocks - 1) * common)) ** 0.5
+    assert plan["end0/kernel"].gain == pytest.approx(expected)
+    x = np.random.default_rng(0).normal(size=(256, 64)).astype("float32")
+    assert np.sqrt(np.mean(np.square(ops.convert_to_numpy(model(x))))) < 2
+
+
+class Closed(layers.Layer):
+    """Heads in a block whose `call` needs numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.policy, self.value = layers.Dense(3, name="policy"), layers.Dense(1, name="value")
+
+    def build(self, shape):
+        self.policy.build(shape)
+        self.value.build(shape)
+
+    def call(self, x):
+        if isinstance(x, keras.KerasTensor):
+            raise TypeError("needs numbers")
+        return self.policy(x), self.value(x)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor((None, 3)), keras.KerasTensor((None, 1))
+
+
+def test_heads_that_cannot_be_read_are_refused_with_the_real_reason():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, Closed()(inputs))
+    with pytest.raises(ValueError, match=r"Not read inside 'closed.*TypeError: needs numbers"):
+        kerasinit.initialize(model, "rl")
+
+
+class Numbers(layers.Layer):
+    """Keras cannot tell what it returns."""
+
+    def call(self, x):
+        return x
+
+    def compute_output_spec(self, x):
+        raise NotImplementedError("needs numbers")
+
+
+@pytest.mark.parametrize("verb", [kerasinit.initialize, kerasinit.reset])
+def test_layers_that_are_not_built_are_named(verb):
+    model = keras.Sequential([layers.Dense(8), Numbers(), layers.Dense(2, name="later")])
+    model.build((None, 4))
+    with pytest.warns(UserWarning, match="are not built and have no weights yet: later"):
+        verb(model, seed=0)
