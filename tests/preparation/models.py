@@ -28,7 +28,9 @@ class OwnStep(keras.Model):
         return self.dense(x)
 
     def train_step(self, *arguments):
-        _x, _y = arguments[-1]  # as `fit` hands them over: no third part unless there is one
+        x, y = arguments[-1]  # as `fit` hands them over: no third part unless there is one
+        assert keras.ops.is_tensor(x)
+        assert keras.ops.is_tensor(y)
         return super().train_step(*arguments)
 
 
