@@ -54,13 +54,30 @@ def graph_calls(inputs: Any, outputs: Any) -> list[tuple[Any, Any, list[Any], li
     except ImportError:
         missing("the graph of a model", "models are read as if their `call` could not be traced")
         raise RuntimeError("The graph of a model cannot be read.") from None
-    nodes = map_graph(symbolic_tensors(inputs), symbolic_tensors(outputs))[1]
+    ends = symbolic_tensors(outputs)
+    with contextlib.ExitStack() as stack:
+        # Layers of one block may have equal names, which `map_graph` refuses.
+        for number, operation in enumerate(_operations(ends)):
+            stack.enter_context(replaced(operation, name=str(number)))
+        nodes = map_graph(symbolic_tensors(inputs), ends)[1]
     return [
         (node.operation, node.arguments, node.arguments.keras_tensors, node.outputs)
         for depth in sorted(nodes, reverse=True)
         for node in nodes[depth]
         if node.operation is not None and not node.is_input
     ]
+
+
+def _operations(tensors: list[Any]) -> list[Any]:
+    """The operations that some Keras tensors were made by, down to the inputs."""
+    found, waiting, seen = {}, list(tensors), set()
+    while waiting:
+        operation, node_index, _ = waiting.pop()._keras_history
+        if operation is not None and (id(operation), node_index) not in seen:
+            seen.add((id(operation), node_index))
+            found[id(operation)] = operation
+            waiting += operation._inbound_nodes[node_index].input_tensors
+    return list(found.values())
 
 
 def given_to(operation: Any, arguments: Any) -> list[Any]:

@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from kerasinit._backend._raw_calls import COUNTS, count_of, is_recorded, record, recording
+from kerasinit._backend._replaced import changed
 
 
-def raw_calls() -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def raw_calls() -> Iterator[None]:
     """Through TensorFlow's dispatch, which asks when a function refuses its arguments."""
     _register()
-    return recording()
+    with recording(), _arrays_of_tensors():
+        yield
+
+
+@contextlib.contextmanager
+def _arrays_of_tensors() -> Iterator[None]:
+    """Lets a `TensorArray` hold Keras tensors: code writes the steps of a sequence into one."""
+    array = tf.TensorArray
+    write, read, stack = array.write, array.read, array.stack
+
+    def symbolic_write(self: Any, index: Any, value: Any, name: Any = None) -> Any:
+        if not is_recorded(value):
+            return write(self, index, value, name)
+        vars(self).setdefault("symbolic", {})[int(index)] = value
+        return self
+
+    def symbolic_read(self: Any, index: Any, name: Any = None) -> Any:
+        steps = vars(self).get("symbolic")
+        return read(self, index, name) if steps is None else steps[int(index)]
+
+    def symbolic_stack(self: Any, name: Any = None) -> Any:
+        steps = vars(self).get("symbolic")
+        return stack(self, name) if steps is None else tf.stack([steps[k] for k in sorted(steps)])
+
+    with changed(array, write=symbolic_write, read=symbolic_read, stack=symbolic_stack):
+        yield
 
 
 @functools.cache

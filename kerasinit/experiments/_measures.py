@@ -15,7 +15,7 @@ from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Probe
 from kerasinit.layers import activation_name, is_linear, units_last
 from kerasinit.signals import LayerSignals, Signals, duplicate_share, judge, unit_shares
-from kerasinit.signals._elementwise import elementwise_derivative, elementwise_shape
+from kerasinit.signals._elementwise import elementwise_derivatives, elementwise_shape
 from kerasinit.signals._histograms import row_histograms
 from kerasinit.signals._taps import WatchedCall, call_names
 from kerasinit.signals._units import unit_columns
@@ -180,7 +180,7 @@ def _unit_shares(call: WatchedCall, before: np.ndarray) -> tuple[np.ndarray | No
     shape = elementwise_shape(function)
     if shape is None or function is None:
         return None, None
-    derivative = elementwise_derivative(function, ops.convert_to_tensor(before))
+    (derivative,) = elementwise_derivatives(function, [ops.convert_to_tensor(before)])
     before, slopes = (
         units_last(layer, array, replicas=True)
         for array in (before, np.asarray(ops.convert_to_numpy(derivative)))

@@ -52,13 +52,13 @@ FORMULAS: tuple[tuple[type, str, str, str], ...] = (
         LasagneUniform,
         "U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)); relu: sqrt(12 / ...)",
         "XavierUniform, for porting Lasagne's GlorotUniform",
-        "lasagne.init.GlorotUniform",
+        "lasagne.init",
     ),
     (
         LasagneNormal,
         "N(0, s^2), s = gain sqrt(2 / (fan_in + fan_out))",
         "XavierNormal, for porting Lasagne's GlorotNormal",
-        "lasagne.init.GlorotNormal",
+        "lasagne.init",
     ),
     (
         HeUniform,

@@ -117,8 +117,9 @@ def semi_orthogonal(stack: Shape, *, seed: SeedLike, dtype: str, scaled: bool = 
 def centre_taps(view: KernelMatrices) -> np.ndarray:
     """The taps of the window through which a kernel passes its input on unchanged.
 
-    One tap, at index `(size - 1) // 2` of each axis. A strided transposed convolution gets as
-    many taps per axis as its stride, so that every output position meets exactly one.
+    One tap, at index `(size - 1) // 2` of each axis; at the last one of a causal convolution, which
+    would shift its input otherwise. A strided transposed convolution gets as many taps per axis as
+    its stride, so that every output position meets exactly one.
 
     Args:
         view: Which kernel.
@@ -133,7 +134,7 @@ def centre_taps(view: KernelMatrices) -> np.ndarray:
     taps = np.zeros(window)
     spans = []
     for size, stride in zip(window, strides, strict=True):
-        start = max(0, (size - stride) // 2)
+        start = size - 1 if view.axes.is_causal else max(0, (size - stride) // 2)
         spans.append(slice(start, start + stride))
     taps[tuple(spans)] = 1
     return taps

@@ -47,6 +47,7 @@ class KernelAxes:
         input_strides: Strides of a transposed convolution, one for each axis of the window: only
             every such entry meets an input. Empty for all other layers.
         output_stride: Product of the strides of a convolution, dimensionless.
+        is_causal: Whether the window looks back from its last entry, in time.
     """
 
     inputs: Shape
@@ -56,6 +57,7 @@ class KernelAxes:
     groups: int = 1
     input_strides: Shape = ()
     output_stride: int = 1
+    is_causal: bool = False
 
     @property
     def input_stride(self) -> int:
@@ -139,6 +141,7 @@ def kernel_axes(layer: Any, role: str, shape: Shape) -> KernelAxes:
     if rank < 2 or role == "bias":
         return axes_of_shape(shape)
     last, before = (rank - 1,), (rank - 2,)
+    causal = getattr(layer, "padding", "") == "causal"
     match kind.family:
         case "einsum":
             return axes_of_equation(layer.equation)
@@ -149,14 +152,17 @@ def kernel_axes(layer: Any, role: str, shape: Shape) -> KernelAxes:
         case "separable" if role != "depthwise":
             return KernelAxes(before, last)
         case "depthwise" | "separable":
-            return KernelAxes((), last, batch=before, output_stride=_product(layer.strides))
+            stride = _product(layer.strides)
+            return KernelAxes((), last, batch=before, output_stride=stride, is_causal=causal)
         case "transposed":
             strides = layer.strides
             strides = (strides,) * (rank - 2) if isinstance(strides, int) else tuple(strides)
             return KernelAxes(last, before, input_strides=strides)
         case "convolution":
             stride = _product(layer.strides)
-            return KernelAxes(before, last, groups=layer.groups, output_stride=stride)
+            return KernelAxes(
+                before, last, groups=layer.groups, output_stride=stride, is_causal=causal
+            )
         case "cell":
             stride = _product(getattr(layer, "strides", 1)) if role == "kernel" else 1
             return KernelAxes(before, last, gates=kind.gates, output_stride=stride)

@@ -133,6 +133,7 @@ ROWS: tuple[LayerKind, ...] = (
         "Cast Copy ExpandDims Flatten Permute Ravel Reshape Squeeze StopGradient Transpose",
     ),
     *_rows("other", "GetItem Split"),  # some of the values, as they are
+    *_rows("other", "Average Concatenate Stack Sum"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
 # Functions of TensorFlow, JAX and torch that do the same under another name.
@@ -181,6 +182,14 @@ def kind_of(layer: Any) -> LayerKind:
 def is_kept_method(layer: Any, method: str) -> bool:
     """Whether a layer of a known kind has Keras' own method of that name, not one of a subclass."""
     return getattr(type(layer), method, None) is getattr(keras_class(layer), method, layer)
+
+
+def has_own_shape_rule(layer: Any) -> bool:
+    """Whether somebody wrote the rule for the shapes of a layer, which is not of Keras."""
+    if type(layer).__module__.partition(".")[0] == "keras":
+        return False
+    rules = ("compute_output_shape", "compute_output_spec")
+    return any(getattr(type(layer), r) is not getattr(keras.layers.Layer, r) for r in rules)
 
 
 def is_norm(layer: Any) -> bool:

@@ -136,6 +136,12 @@ def mixes(operation: Any) -> bool:
     return any(len(variable.shape) >= 2 for variable in operation.weights)
 
 
+def is_table(layer: Any) -> bool:
+    """Whether a layer has rows to look up (words, positions) and no kernel."""
+    kinds = {weight_kind(layer, variable) for variable in _backend.own_variables(layer)}
+    return "embedding" in kinds and "kernel" not in kinds
+
+
 def main_kernel(layer: Any, weights: Sequence[Any]) -> int | None:
     """Which of `weights` has a column for each unit of `layer`; None if none has.
 

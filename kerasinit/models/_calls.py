@@ -17,7 +17,8 @@ from kerasinit.layers import (
 )
 from kerasinit.models._graph import Graph, GraphCall
 
-PARTS = ("GetItem", "Split")  # what gives some of the values, as they are
+# What gives some of the values as they are, or puts them beside others, or adds them up.
+PARTS = ("GetItem", "Split", "Concatenate", "Stack", "Sum")
 
 
 def activation_of(call: GraphCall) -> Any | None:

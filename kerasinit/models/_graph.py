@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,20 +11,8 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import (
-    is_closed,
-    is_product,
-    is_unknown,
-    mixes,
-    multiplies_by_constant,
-    weight_kind,
-)
-
-# Samples, and entries of every other axis of unknown size, in the trace of a `call`; None where it
-# need not know them. 32 is an image that may be halved five times; 8 a short sequence, and as many
-# samples, for tensors whose first axis is not the batch.
-SIZES: tuple[tuple[int | None, int | None], ...] = ((None, None), (2, None), (2, 32), (8, 8))
-CONTEXT = ("training", "mask")  # arguments that Keras drops where a `call` has none of that name
+from kerasinit.layers import mixes
+from kerasinit.models._opened import SIZES, in_short, like, open_call, true_shapes
 
 
 @dataclass(frozen=True)
@@ -166,7 +153,7 @@ def read_graph(model: Any) -> Graph:
             shapes = tuple(tuple(tensor.shape) for tensor in keras.tree.flatten(inputs))
             calls = tuple(reader.read(_backend.graph_calls(inputs, outputs)))
         except Exception as error:
-            raise UnreadableError(_in_short(error)) from error
+            raise UnreadableError(in_short(error)) from error
         made = tuple(reader.number(tensor) for tensor in _backend.symbolic_tensors(outputs))
     return Graph(numbers, made, calls, shapes, reader.unread, frozenset(reader.matrices))
 
@@ -179,6 +166,7 @@ class _Reader:
         self._numbers: dict[int, int] = {}
         self.unread: dict[int, str] = {}
         self.matrices: set[int] = set()
+        self._true: dict[int, Any] = {}  # tensors whose recorded shape is not that of the call
         self._kept: list[Any] = []  # keeps tensors alive: numbers go by their identity
 
     def number(self, tensor: Any) -> int:
@@ -194,11 +182,13 @@ class _Reader:
             calls: As `_backend.graph_calls` gives them.
             opened: Identities of layers whose inside this is: a call of one is that of its kernel.
         """
-        for operation, arguments, sources, made in calls:
+        for node in calls:
+            operation, _, sources, made = node
             inside = None
             if id(operation) not in opened:
-                inside = _open(operation, arguments, sources, made, self.unread)
+                inside = open_call(node, unread=self.unread, true=self._true)
             if inside is None:
+                self._true |= true_shapes(node, self._true)
                 yield GraphCall(
                     operation,
                     tuple(self.number(tensor) for tensor in sources),
@@ -222,99 +212,6 @@ class _Reader:
             for tensor, result in zip(made, results, strict=True):
                 self._numbers[id(tensor)] = result
                 self._kept.append(tensor)
-
-
-@dataclass(frozen=True)
-class _Inside:
-    """What a call does inside, with Keras tensors of its own."""
-
-    inputs: list[Any]
-    outputs: list[Any]
-    calls: list[Any]
-    is_matrix: bool = False
-
-
-def _open(
-    operation: Any, arguments: Any, sources: list[Any], made: list[Any], unread: dict[int, str]
-) -> _Inside | None:
-    """Inside of a nested model or composite layer; None for a plain call."""
-    ends = _backend.functional_ends(operation)
-    if ends is not None:
-        inputs, outputs = map(_backend.symbolic_tensors, ends)
-        if len(inputs) != len(sources):
-            return None
-        return _Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
-    if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
-        return None
-    variables = _backend.own_variables(operation)
-    kernels = [one for one in variables if weight_kind(operation, one) == "kernel"]
-    is_leaf = len(_backend.flat_layers(operation)) == 1
-    if is_leaf and (len(kernels) != 1 or not is_unknown(operation)):
-        return None
-    for sizes in SIZES:
-        fresh = [_like(tensor, *sizes) for tensor in sources]
-        try:
-            new = {id(old): one for old, one in zip(sources, fresh, strict=True)}
-            args, kwargs = arguments.fill_in(new)
-            call = _backend.plain_call(operation)
-            outputs = _as_many(len(made), call(*args, **_accepted(operation, kwargs)))
-            calls = _backend.graph_calls(fresh, outputs)
-        except Exception as error:  # noqa: BLE001 - the `call` of any layer runs here
-            if not is_leaf:
-                unread[id(operation)] = _in_short(error)
-        else:
-            unread.pop(id(operation), None)
-            uses = [call for call in calls if _holds(call, kernels)]
-            if is_leaf and len(uses) != 1:
-                return None
-            is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)
-            if any(not any(_holds(call, [kernel]) for call in uses) for kernel in kernels):
-                # A kernel that is transposed, masked or normalized before its use.
-                uses += [call for call in calls if multiplies_by_constant(*call[:2])]
-            own = {id(call) for call in uses}
-            calls = [(operation, *one[1:]) if id(one) in own else one for one in calls]
-            return _Inside(fresh, outputs, calls, is_matrix)
-    return None
-
-
-def _holds(call: tuple[Any, Any, list[Any], list[Any]], variables: list[Any]) -> bool:
-    """Whether one of some variables is among the arguments of a call."""
-    given = _backend.given_to(*call[:2])
-    tensors = [*variables, *(variable.value for variable in variables)]
-    return any(one is tensor for one in given for tensor in tensors)
-
-
-def _as_many(count: int, results: Any) -> list[Any]:
-    """So many results of a call; what does not depend on its inputs is no Keras tensor.
-
-    Raises:
-        ValueError: If there are not so many.
-    """
-    flat = keras.tree.flatten(results)
-    symbolic = _backend.symbolic_tensors(results)
-    for found in (flat, symbolic):
-        if len(found) == count:
-            return found
-    raise ValueError(f"its call returns {len(symbolic)} tensors, not {count} as before")
-
-
-def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Keyword arguments without those of the context that `call` does not take, as Keras does."""
-    known = inspect.signature(operation.call).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
-        return kwargs
-    return {name: value for name, value in kwargs.items() if name in known or name not in CONTEXT}
-
-
-def _like(tensor: Any, batch: int | None, others: int | None) -> Any:
-    shape = [batch if axis == 0 else others for axis in range(len(tensor.shape))]
-    known = [own if size is None else size for own, size in zip(shape, tensor.shape, strict=True)]
-    return keras.Input(batch_shape=known, dtype=tensor.dtype)
-
-
-def _in_short(error: Exception) -> str:
-    """The class of an error, and its message in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _traced(model: Any) -> tuple[Any, Any]:
@@ -343,4 +240,4 @@ def _inputs(shape: Any, batch: int | None, others: int | None) -> Any:
         return {name: _inputs(one, batch, others) for name, one in shape.items()}
     if shape and isinstance(shape[0], (tuple, list)):
         return [_inputs(one, batch, others) for one in shape]
-    return _like(keras.KerasTensor(tuple(shape)), batch, others)
+    return like(keras.KerasTensor(tuple(shape)), batch, others)

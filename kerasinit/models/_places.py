@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasinit.layers import is_norm, kind_of, mixes, own_activation
+from kerasinit.layers import is_norm, is_table, kind_of, mixes, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
 
@@ -100,7 +100,27 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
 
     The branch must end in weights: a mask or a position bias that is added to scores ends in none.
     """
-    return tuple(call for call in graph.calls if _calls.is_add(call) and _is_residual(call, graph))
+    blends = [found for call in graph.calls for found in _blend(call, graph)]
+    known = {id(call) for call in blends}
+    return tuple(
+        call
+        for call in graph.calls
+        if _calls.is_add(call) and id(call) not in known and _is_residual(call, graph)
+    )
+
+
+def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
+    """The add and the difference of a blend, `x + share * (y - x)`, which is bounded as it is."""
+    if not _calls.is_add(add):
+        return ()
+    for value in add.inputs:
+        call = source_of(value, graph)
+        scaled = [call] if call is None else [graph.maker.get(one) for one in call.inputs]
+        for found in (call, *scaled):
+            is_difference = found is not None and kind_of(found.operation).name == "Subtract"
+            if is_difference and set(found.inputs) & (set(add.inputs) - {value}):
+                return add, found
+    return ()
 
 
 def _is_residual(add: GraphCall, graph: Graph) -> bool:
@@ -154,7 +174,7 @@ def _comes_of_weights(value: int, graph: Graph) -> bool:
         call = graph.maker.get(waiting.pop())
         if call is None:
             continue
-        if mixes(call.operation):
+        if mixes(call.operation) and not is_table(call.operation):
             return True
         goes_on = (
             _calls.is_add(call) or _calls.activation_of(call) is not None or is_norm(call.operation)

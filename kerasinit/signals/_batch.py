@@ -118,7 +118,7 @@ def to_numpy(tensor: Any) -> np.ndarray:
         return tensor
     if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
         tensor = ops.cast(tensor, "float32")
-    return np.asarray(ops.convert_to_numpy(ops.stop_gradient(tensor)))
+    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def check_model(model: Any) -> None:

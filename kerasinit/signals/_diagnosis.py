@@ -18,7 +18,7 @@ from kerasinit.signals._verdict import Verdict
 
 LEGEND = (
     "output, gradient: RMS of the activations, and of the gradient by the pre-activations. "
-    "theory: 95 of 100 outputs of random weights of this size. "
+    "theory: 95 of 100 outputs of random weights of these sizes, from the inputs on. "
     "dead, flat, copies: share of units."
 )
 HEADINGS = (

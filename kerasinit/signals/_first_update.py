@@ -11,7 +11,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit.signals._batch import to_numpy
-from kerasinit.signals._layer_signals import norm
+from kerasinit.signals._sizes import norm
 
 HIGHEST_MOMENTUM = 0.99  # of more, a training of a few hundred steps sees nothing
 # Optimizers of Keras whose step of a weight depends on nothing but that weight's own gradient.

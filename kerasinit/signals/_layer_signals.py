@@ -11,6 +11,7 @@ import numpy as np
 from kerasinit.signals import _units
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._histograms import magnitude_histogram
+from kerasinit.signals._sizes import mean, norm, rms, variance_over_inputs
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class LayerSignals:
         usual_gain: RMS of the output over that of the input by Keras' own default weights, which
             keep forward and backward in balance: below 1 where there are more outputs than inputs.
         is_gate: Whether the output scales another signal, as a sigmoid gate does.
-        predicted_rms: RMS of the output that theory predicts for random weights of this size and
-            the measured input; None where it has no word on them.
+        predicted_rms: RMS of the output that theory predicts for random weights of these sizes,
+            through the graph from the measured inputs of the model on, without dropout; None where
+            it has no word on it.
         predicted_spread: Standard deviation of its logarithm over random weights, dimensionless.
         first_non_finite: Number of the first sample with a NaN or infinite output; None if
             there is none, or it cannot be told.
@@ -241,8 +243,8 @@ def layer_signals(
         units=int(output.shape[-1]),
         samples=int(np.prod(output.shape[:-1])),
         activation_rms=rms(output),
-        activation_mean=_mean(output),
-        activation_std=float(np.sqrt(max(rms(output) ** 2 - _mean(output) ** 2, 0.0))),
+        activation_mean=mean(output),
+        activation_std=float(np.sqrt(max(rms(output) ** 2 - mean(output) ** 2, 0.0))),
         preactivation_mean_square=rms(preactivation) ** 2,
         preactivation_variance=variance_over_inputs(preactivation),
         input_rms=None if layer_input is None else rms(layer_input),
@@ -259,30 +261,3 @@ def layer_signals(
         gradient_histogram=magnitude_histogram(gradient),
         **flags,
     )
-
-
-def rms(values: np.ndarray) -> float:
-    """Root of the mean square; NaN or infinite if the values are.
-
-    >>> import numpy as np
-    >>> rms(np.array([3e30, 4e30], "float32")) / 1e30
-    3.53...
-    """
-    return norm(values) / max(values.size, 1) ** 0.5
-
-
-def norm(*arrays: np.ndarray) -> float:
-    """Euclidean norm of all values together, summed in double precision (no overflow)."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.sqrt(sum(float(np.sum(np.square(a, dtype=np.float64))) for a in arrays)))
-
-
-def variance_over_inputs(values: np.ndarray) -> float:
-    """Variance over the first axis, mean over all others; 0 for a single sample."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.mean(np.var(values, axis=0, dtype=np.float64)))
-
-
-def _mean(values: np.ndarray) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.mean(values, dtype=np.float64))

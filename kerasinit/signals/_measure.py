@@ -16,6 +16,7 @@ from kerasinit._typing import Tensor
 from kerasinit.layers import kind_of
 from kerasinit.signals import _probe_loss
 from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
+from kerasinit.signals._expected import expected_outputs
 from kerasinit.signals._first_update import FirstUpdate, first_update
 from kerasinit.signals._heads import heads_of
 from kerasinit.signals._layer_signals import Signals
@@ -65,12 +66,17 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         must_guess = batch.y is not None and not getattr(model, "compiled", False)
         run = _backend.run_once if must_guess else _backend.run_for_shapes
         outputs, has_losses = run(lambda: _outputs(model, x))
+        made = [first.number(call.output) for call in first.calls]
+        plain = _is_plain_stack(first.calls)
+        first.forget()
         batch = replace(batch, y=_in_order(model, batch.y, outputs))
         with _loss_of(model, batch, outputs, has_losses is not None) as loss:
-            passed, error = _pass_or_probe(model, x, first, report_to, loss)
+            passed, error = _pass_or_probe(model, x, first, report_to, loss, plain)
             is_sum = None if error else loss.is_sum(passed.outputs)
             report_to(ForwardPass())
-            updated = _updated(model, x, passed, loss) if loss.is_compiled and not error else None
+            updated = None
+            if loss.is_compiled and not error:
+                updated = _updated(model, x, passed, loss, plain)
     known = loss.is_known and error is None
     heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y)
     if error is None and any(head.from_logits and head.reach == (0.0, 1.0) for head in heads):
@@ -84,6 +90,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         passed.weight_gradients,
         update_ratios={} if updated is None else updated.ratios,
         numbers=batch.numbers,
+        expected=expected_outputs(first.steps, made, passed.calls),
     )
     return Signals(
         layers=rows,
@@ -120,8 +127,9 @@ def _numbers_of(updated: _Updated) -> dict[str, Any]:
     }
 
 
-def _is_plain_stack(watch: ForwardPass) -> bool:
-    return all(kind_of(call.watched.layer).family == "dense" for call in watch.calls)
+def _is_plain_stack(calls: list[WatchedCall]) -> bool:
+    """Whether the same few operations repeat: JAX has them compiled already."""
+    return all(kind_of(call.watched.layer).family == "dense" for call in calls)
 
 
 def _is_initialized(calls: list[WatchedCall]) -> bool:
@@ -205,22 +213,32 @@ def _loss_of(model: Any, batch: DataBatch, outputs: Any, has_losses: bool) -> It
 
 
 def _pass_or_probe(
-    model: Any, x: Any, first: ForwardPass, report_to: Callable[[ForwardPass], None], loss: _Loss
+    model: Any,
+    x: Any,
+    first: ForwardPass,
+    report_to: Callable[[ForwardPass], None],
+    loss: _Loss,
+    plain: bool,
 ) -> tuple[_Pass, str | None]:
     """The pass of the loss; where the loss cannot be computed, of a stand-in, and why."""
     error = loss.refused
     if error is None:
         try:
-            return _pass(model, x, first, report_to, loss), None
+            return _pass(model, x, first, report_to, loss, plain), None
         except _backend.errors() as raised:
             if not loss.is_compiled:
                 raise
             error = _backend.cause_of(raised)
-    return _pass(model, x, first, report_to, PROBE), error
+    return _pass(model, x, first, report_to, PROBE, plain), error
 
 
 def _pass(
-    model: Any, x: Any, first: ForwardPass, report_to: Callable[[ForwardPass], None], loss: _Loss
+    model: Any,
+    x: Any,
+    first: ForwardPass,
+    report_to: Callable[[ForwardPass], None],
+    loss: _Loss,
+    plain: bool,
 ) -> _Pass:
     trainable = list(model.trainable_variables)
     scale = HALF_SCALE if any(dtype == "float16" for _, dtype in first.shapes) else 1.0
@@ -237,7 +255,7 @@ def _pass(
     taps = [ops.zeros(shape, dtype) for shape, dtype in first.shapes]
     weights = [ops.convert_to_tensor(variable) for variable in trainable]
     value, (outputs, penalty, tensors), gradients = _backend.gradient(
-        forward, [*weights, *taps], as_whole=not _is_plain_stack(watch)
+        forward, [*weights, *taps], as_whole=not plain
     )
     arrays = [to_numpy(gradient) / scale for gradient in gradients]
     return _Pass(
@@ -269,7 +287,7 @@ class _Updated:
     promised: float  # drop of the loss, by its gradient
 
 
-def _updated(model: Any, x: Any, passed: _Pass, loss: _Loss) -> _Updated | None:
+def _updated(model: Any, x: Any, passed: _Pass, loss: _Loss, plain: bool) -> _Updated | None:
     """What the first step of the optimizer leads to; None where it cannot be told."""
     variables = list(model.trainable_variables)
     gradients = [passed.weight_gradients[id(variable)] for variable in variables]
@@ -287,7 +305,11 @@ def _updated(model: Any, x: Any, passed: _Pass, loss: _Loss) -> _Updated | None:
         ops.convert_to_tensor(value, variable.dtype)
         for value, variable in zip(update.after, variables, strict=True)
     ]
-    after = _backend.run_once(lambda: _forward(model, x, loss, values)[1:])
+
+    def forward() -> tuple[Tensor, Tensor]:
+        return _forward(model, x, loss, values)[1:]
+
+    after = forward() if plain else _backend.run_once(forward)
     by_id = dict(zip(map(id, variables), update.ratios(), strict=True))
     new_loss, penalty = (float(to_numpy(value)) for value in after)
     return _Updated(update, by_id, new_loss, penalty, promised)

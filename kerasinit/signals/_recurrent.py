@@ -9,7 +9,7 @@ from keras import ops
 
 from kerasinit.layers import inner_layer, is_linear, kind_of
 from kerasinit.signals._batch import to_numpy
-from kerasinit.signals._elementwise import elementwise_derivative
+from kerasinit.signals._elementwise import elementwise_derivatives
 from kerasinit.signals._units import FLAT_DERIVATIVE
 
 
@@ -43,6 +43,7 @@ def flat_gates(layer: Any, inputs: np.ndarray, outputs: np.ndarray) -> float | N
         function = cell.activation if k == candidate else cell.recurrent_activation
         if is_linear(function):
             return None
-        slopes = elementwise_derivative(function, ops.convert_to_tensor(gate.astype("float32")))
+        at = [ops.convert_to_tensor(gate.astype("float32"))]
+        (slopes,) = elementwise_derivatives(function, at)
         flat.append(np.mean(np.abs(to_numpy(slopes)) < FLAT_DERIVATIVE))
     return float(np.mean(flat))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasinit._typing import Tensor
 from kerasinit.layers import (
     activation_name,
     acts_in_gates,
@@ -19,13 +20,14 @@ from kerasinit.layers import (
     units_last,
 )
 from kerasinit.signals._batch import to_numpy
-from kerasinit.signals._elementwise import elementwise_derivative, elementwise_shape
-from kerasinit.signals._layer_signals import LayerSignals, layer_signals, rms
-from kerasinit.signals._prediction import predicted_output
+from kerasinit.signals._elementwise import elementwise_derivatives, elementwise_shape
+from kerasinit.signals._layer_signals import LayerSignals, layer_signals
 from kerasinit.signals._recurrent import flat_gates
+from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import WatchedCall, call_names
 from kerasinit.signals._units import unit_columns
 from kerasinit.signals._watched_layers import WatchedLayer
+from kerasinit.theory._moment_rules import Moments
 
 
 def rows_of(
@@ -36,6 +38,7 @@ def rows_of(
     *,
     update_ratios: dict[int, float | None],
     numbers: np.ndarray,
+    expected: list[Moments | None],
 ) -> tuple[LayerSignals, ...]:
     """One record for each call, in execution order.
 
@@ -46,12 +49,14 @@ def rows_of(
         weight_gradients: Gradient by each trainable weight, by the `id` of the variable.
         update_ratios: Relative change of each in the first step of the optimizer, likewise.
         numbers: Numbers of the samples of the batch.
+        expected: What theory expects of the output of each call.
     """
     rows = []
     largest = max(map(rms, weight_gradients.values()), default=0.0)
+    derivatives = _derivatives(calls)
     # A last layer whose output is reshaped or scaled on its way out is an output all the same.
     last = calls[-1] if calls and not any(call.is_output for call in calls) else None
-    for name, call in zip(call_names(model, calls), calls, strict=True):
+    for number, (name, call) in enumerate(zip(call_names(model, calls), calls, strict=True)):
         is_output = call.is_output or call is last
         given = _weights(call.watched, weight_gradients, largest)
         given["update_ratio"] = _kernel_value(call.watched, update_ratios)
@@ -59,9 +64,27 @@ def rows_of(
         # Of an encoder, perhaps the states alone are used.
         gradient = next((one for one in taps if np.any(one)), taps[0])
         given["first_non_finite"] = _first_non_finite(to_numpy(call.output), numbers)
-        given.update(_predicted(call))
-        rows.append(_row(name, call, gradient, given, is_output))
+        size = expected[number]
+        if size is not None:
+            given.update(predicted_rms=size.square**0.5, predicted_spread=size.std)
+        rows.append(_row(name, call, gradient, given, is_output, derivatives.get(number)))
     return tuple(rows)
+
+
+def _derivatives(calls: list[WatchedCall]) -> dict[int, Tensor]:
+    """Derivative of each activation that acts value by value, by the number of the call."""
+    found: dict[int, Tensor] = {}
+    ready = [
+        (number, call.activation, call.activation_input)
+        for number, call in enumerate(calls)
+        if call.activation is not None and call.activation_input is not None
+    ]
+    # All of one activation in a single pass.
+    for function in {id(function): function for _, function, _ in ready}.values():
+        if elementwise_shape(function) is not None:
+            own = {number: value for number, used, value in ready if used is function}
+            found.update(zip(own, elementwise_derivatives(function, [*own.values()]), strict=True))
+    return found
 
 
 def _row(
@@ -70,13 +93,10 @@ def _row(
     gradient: np.ndarray,
     weights: dict[str, Any],
     is_output: bool,
+    derivative: Tensor | None,
 ) -> LayerSignals:
     layer, function, before = call.watched.layer, call.activation, call.activation_input
-    shape = derivative = None
-    if function is not None and before is not None:
-        shape = elementwise_shape(function)
-        if shape is not None:
-            derivative = _units_last(layer, elementwise_derivative(function, before))
+    shape = None if derivative is None else elementwise_shape(function)
     return layer_signals(
         name=name,
         kind=type(layer).__name__,
@@ -84,7 +104,7 @@ def _row(
         output=_units_last(layer, call.output),
         preactivation=_units_last(layer, call.value),
         gradient=_units_last(layer, gradient),
-        derivative=derivative,
+        derivative=None if derivative is None else _units_last(layer, derivative),
         activation_input=None if shape is None else _units_last(layer, before),
         shape=shape,
         layer_input=None if call.layer_input is None else to_numpy(call.layer_input),
@@ -112,23 +132,6 @@ def _has_gain(call: WatchedCall) -> bool:
     if is_linear(call.activation) or getattr(keras.activations, name, None) is call.activation:
         return True  # none of Keras' own is periodic
     return angular_frequency(call.activation) is None
-
-
-def _predicted(call: WatchedCall) -> dict[str, float]:
-    watched = call.watched
-    if watched.kernel is None or watched.axes is None or call.layer_input is None:
-        return {}
-    if call.normalized or not _has_gain(call):
-        return {}
-    kernel = to_numpy(ops.convert_to_tensor(watched.weights[watched.kernel]))
-    bias = getattr(watched.layer, "bias", None)
-    found = predicted_output(
-        watched.axes.columns(kernel[None])[0],
-        None if bias is None else to_numpy(ops.convert_to_tensor(bias)),
-        rms(to_numpy(call.layer_input)),
-        call.activation,
-    )
-    return {} if found is None else {"predicted_rms": found[0], "predicted_spread": found[1]}
 
 
 def _usual_gain(watched: WatchedLayer) -> float:

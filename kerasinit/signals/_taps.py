@@ -18,6 +18,27 @@ from kerasinit.layers import is_gating, is_linear, kind_of
 from kerasinit.signals._watched_layers import WatchedLayer, WatchTask
 
 
+@dataclass(frozen=True)
+class Step:
+    """One call of anything that is watched, in a graph whose values have numbers.
+
+    Args:
+        layer: The layer or operation.
+        given: Numbers of the values that it reads.
+        made: Number of what it makes.
+        shapes: Shapes of what it reads.
+        shape: Shape of what it makes.
+        call: Which of the recorded calls it is; None if it is none.
+    """
+
+    layer: Any
+    given: tuple[int, ...]
+    made: int
+    shapes: tuple[tuple[int, ...], ...]
+    shape: tuple[int, ...]
+    call: int | None = None
+
+
 @dataclass
 class WatchedCall:
     """One call of one weighted layer, as the watch saw it.
@@ -73,6 +94,8 @@ class ForwardPass:
         self.calls: list[WatchedCall] = []
         self.shapes: list[tuple[tuple[int, ...], str]] = []
         self.lone_norm: str | None = None  # a batch normalization of a single value
+        self.steps: list[Step] = []
+        self._numbers: dict[int, tuple[int, Tensor]] = {}  # by id, kept alive
         self._taps = taps
         self._sources: dict[int, tuple[Tensor, WatchedCall]] = {}  # by id, kept alive
         self._inside: list[WatchedLayer] = []
@@ -142,6 +165,35 @@ class ForwardPass:
             if last.value.shape[-1] == output.shape[-1]:
                 last.activation, last.activation_input, last.output = function, args[0], output
         return output
+
+    def noted(self, layer: Any, given: Any, result: Any, known: int) -> None:
+        """Notes a step, which is the last recorded call if there are more of these than `known`."""
+        if self.muted():
+            return
+        read = [one for one in keras.tree.flatten(given) if _is_float(one)]
+        made = next((one for one in keras.tree.flatten(result) if _is_float(one)), None)
+        if made is None:
+            return
+        self.steps.append(
+            Step(
+                layer,
+                tuple(map(self.number, read)),
+                self.number(made),
+                tuple(tuple(one.shape) for one in read),
+                tuple(made.shape),
+                len(self.calls) - 1 if len(self.calls) > known else None,
+            )
+        )
+
+    def number(self, tensor: Tensor) -> int:
+        """Number of a value of the graph."""
+        return self._numbers.setdefault(id(tensor), (len(self._numbers), tensor))[0]
+
+    def forget(self) -> None:
+        """Lets go of all tensors."""
+        self.calls.clear()
+        self._sources.clear()
+        self._numbers.clear()
 
     def mark_outputs(self, outputs: Any) -> None:
         """Notes which calls produced the model's `outputs`."""
@@ -237,6 +289,12 @@ def _call_hook(
 
     def hooked(*args: Any, **kwargs: Any) -> Any:
         watch = current[0]
+        known = len(watch.calls)
+        result = watched_by(watch, args, kwargs)
+        watch.noted(watched.layer, (args, kwargs), result, known)
+        return result
+
+    def watched_by(watch: ForwardPass, args: Any, kwargs: Any) -> Any:
         if watched.task is WatchTask.WEIGHTED:
             return watch.weighted(watched, call, args, kwargs)
         if watched.task is WatchTask.ACTIVATION:
@@ -249,7 +307,7 @@ def _call_hook(
             if batch_statistics:
                 kwargs["training"] = True
             watch.batch_normalization(watched.layer, args[0] if args else kwargs["inputs"])
-        else:
+        elif watched.task is WatchTask.NORMALIZATION:
             watch.normalization()
         return call(*args, **kwargs)
 

@@ -19,6 +19,8 @@ from kerasinit.layers import (
     role_of,
 )
 
+JOINS = ("Average", "Concatenate")
+
 
 class WatchTask(Enum):
     """What is done when a watched layer is called."""
@@ -29,6 +31,7 @@ class WatchTask(Enum):
     MOVE = "follow the values that it moves"
     PRODUCT = "mark the weighted layer whose output is a factor"
     BATCH_NORMALIZATION = "the same, and use the batch's own statistics as training does"
+    NOTHING = "note what it makes of what"
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,10 @@ def _task_of_operation(operation: Any) -> WatchTask | None:
         return WatchTask.ACTIVATION
     if kind.name == "Multiply":
         return WatchTask.PRODUCT
-    is_moved = kind.family == "shape" or kind.name == "GetItem"
-    return WatchTask.MOVE if is_moved else None
+    if kind.family == "shape" or kind.name == "GetItem":
+        return WatchTask.MOVE
+    is_plain = kind.family in ("add", "scale", "channelwise") or kind.name in JOINS
+    return WatchTask.NOTHING if is_plain else None
 
 
 def _watched(layer: Any) -> WatchedLayer | None:

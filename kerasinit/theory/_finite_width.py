@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -46,6 +47,7 @@ class LogLength:
         return math.exp(self.mean)
 
 
+@lru_cache(maxsize=4096)
 def log_length(activation: Exact, width: int, depth: int) -> LogLength:
     """Exact statistics of a signal's growth through a net of finite width.
 

@@ -582,7 +582,7 @@ class Transformer(layers.Layer):
         self.ffn = keras.Sequential(
             [layers.Dense(2 * width, activation="relu"), layers.Dense(width)]
         )
-        self.norm1, self.norm2 = layers.LayerNormalization(1e-6), layers.LayerNormalization(1e-6)
+        self.norm1, self.norm2 = (layers.LayerNormalization(epsilon=1e-6) for _ in range(2))
         self.drop1, self.drop2 = layers.Dropout(0.1), layers.Dropout(0.1)
 
     def call(self, x):

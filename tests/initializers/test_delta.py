@@ -117,3 +117,15 @@ def test_the_short_name_works_in_a_layer():
 def test_a_vector_is_refused():
     with pytest.raises(ValueError, match=r"`shape` must be that of a kernel.*shape=\(3,\)"):
         DeltaOrthogonal(seed=1)((3,))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_causal_convolution_passes_its_input_on_without_delay(size):
+    start = DeltaOrthogonal(seed=1)
+    layer = keras.layers.Conv1D(
+        4, size, padding="causal", dilation_rate=2, kernel_initializer=start
+    )
+    series = keras.random.normal((1, 8, 4), seed=2)
+    outputs = numpy_of(layer(series))
+    expected = numpy_of(series) @ numpy_of(layer.kernel)[-1]
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)

@@ -542,3 +542,117 @@ def test_keras_is_left_as_it_was():
     assert [dict(vars(one)) for one in classes] == before
     with pytest.raises((TypeError, ValueError), match=r"KerasTensor|__jax_array__"):
         raw_functions()[1](keras.Input((3,)))
+
+
+class MovesTowards(Branch):
+    """`old + share * (new - old)`, as in RWKV: a blend of two projections, bounded as it is."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.old, self.share = layers.Dense(WIDTH, name="old"), layers.Dense(WIDTH, "sigmoid")
+        self.old.build(shape)
+        self.share.build(shape)
+
+    def inside(self, x):
+        old, new = self.old(x), self.up(x)[..., :WIDTH]
+        blend = old + (new - old) * self.share(x)
+        return self.down(ops.concatenate([blend, blend], axis=-1))
+
+
+def test_a_blend_is_no_residual_branch():
+    plan = kerasinit.initialize(stack(MovesTowards), seed=0)
+    ends = {row.path.rpartition("/")[0] for row in plan if row.reason.startswith("ends one of")}
+    assert {path.rpartition("/")[2] for path in ends} == {"down"}
+    assert next(row for row in plan if "down/kernel" in row.path).gain == pytest.approx(0.5)
+
+
+class Angles(layers.Layer):
+    """Reports the shape of its input, where its `call` adds an axis (a rotary embedding)."""
+
+    def call(self, positions):
+        return ops.expand_dims(ops.cast(positions, "float32"), -1) * ops.ones((WIDTH,))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Turned(Branch):
+    def call(self, x, angles):
+        return x + self.inside(x * ops.reshape(angles, (1, -1, WIDTH)))
+
+
+def test_a_block_is_opened_by_the_shapes_that_its_inputs_really_have():
+    x = inputs = keras.Input((None, WIDTH))
+    positions = keras.Input(batch_shape=(None,), dtype="int32")
+    angles = Angles()(positions)
+    for _ in range(BLOCKS):
+        x = Turned()(x, angles)
+    plan = kerasinit.initialize(keras.Model([inputs, positions], x), seed=0)
+    ends = [row for row in plan if row.reason.startswith("ends one of 4")]
+    assert len(ends) == BLOCKS
+
+
+class Unrolled(Branch):
+    """Its steps are written into an array of TensorFlow, one by one."""
+
+    def inside(self, x):
+        import tensorflow as tf
+
+        steps = tf.TensorArray("float32", size=5)
+        state = 0.0
+        for step in range(5):
+            state = 0.5 * state + x[:, step]
+            steps = steps.write(step, state)
+        state = steps.read(4)
+        return super().inside(ops.transpose(steps.stack(), (1, 0, 2)) + state[:, None])
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="an array of TensorFlow")
+def test_an_array_of_steps_is_read():
+    import tensorflow as tf
+
+    own = tf.TensorArray.write
+    plan = kerasinit.initialize(stack(Unrolled), seed=0)
+    assert sum(row.reason.startswith("ends one of 4") for row in plan) == BLOCKS
+    assert tf.TensorArray.write is own
+
+
+class Mixture(Branch):
+    """Experts whose results are stacked, weighed and summed."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.other, self.shares = layers.Dense(WIDTH, name="down"), layers.Dense(2, "softmax")
+        self.other.build((*shape[:-1], 16))
+        self.shares.build(shape)
+
+    def inside(self, x):
+        hidden = ops.relu(self.up(x))
+        experts = ops.stack([self.down(hidden), self.other(hidden)], axis=-2)
+        return ops.sum(experts * ops.expand_dims(self.shares(x), -1), axis=-2)
+
+
+def test_every_expert_of_a_mixture_ends_its_branch():
+    plan = kerasinit.initialize(stack(Mixture), seed=0)
+    ends = [row for row in plan if row.reason.startswith("ends one of 4")]
+    assert sum(row.path.endswith("down/kernel") for row in ends) == len(ends) == 2 * BLOCKS
+
+
+class Positions(layers.Layer):
+    """A table that is looked up for every place of its input."""
+
+    def build(self, shape):
+        self.position_embeddings = self.add_weight(shape=shape[1:], name="embeddings")
+
+    def call(self, x):
+        return ops.broadcast_to(self.position_embeddings, ops.shape(x))
+
+
+def test_an_added_position_is_no_residual_branch():
+    inputs = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(9, WIDTH)(inputs)
+    x = x + Positions()(x)
+    for _ in range(BLOCKS):
+        x = Branch()(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    assert sum(row.reason.startswith("ends one of 4") for row in plan) == BLOCKS

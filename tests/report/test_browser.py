@@ -276,3 +276,26 @@ def test_page_of_one_training_is_drawn_without_a_complaint(browser, tmp_path):
     assert opened.page.locator("figure:visible .chart svg.main-svg").count() >= 5
     assert opened.page.locator("#units").is_hidden()
     opened.context.close()
+
+
+def test_charts_are_lower_on_paper_and_as_before_afterwards(fresh):
+    opened = fresh()
+    height = "document.querySelector('.chart .main-svg').getBoundingClientRect().height"
+    before = opened.run(height)
+    opened.run("dispatchEvent(new Event('beforeprint'))")
+    assert opened.run(height) == pytest.approx(0.75 * before, abs=1)
+    opened.run("dispatchEvent(new Event('afterprint'))")
+    assert opened.run(height) == pytest.approx(before, abs=1)
+
+
+def test_a_long_name_breaks_between_its_parts(fresh):
+    opened = fresh(viewport={"width": 390, "height": 844})
+    parts = opened.run("""[...document.querySelectorAll('.ranked tbody th span')].flatMap(
+        name => [...name.childNodes].filter(node => node.nodeType === Node.TEXT_NODE).map(node => {
+            const range = document.createRange();
+            range.selectNodeContents(node);
+            return [node.data, range.getClientRects().length];
+        }))""")
+    short = [(text, lines) for text, lines in parts if len(text) <= 12 and " " not in text]
+    assert len(short) > 4
+    assert [text for text, lines in short if lines > 1] == []

@@ -87,7 +87,7 @@ magnitude: [[0, "#0b2347"], [0.3, "#2f6aa8"], [0.55, "#9cc3d6"], [0.67, css("--e
   });
   // Ticks of a logarithmic axis: powers of ten, some of them where there are many; and 2 and 5 times
   // them where there are less than two.
-  const MOST_TICKS = 7;
+  const MOST_TICKS = 7, HEIGHT = 320;
   const powerOfTen = (n) => (n === 0 ? "1" : n === 1 ? "10" : `10<sup>${n < 0 ? "\u2212" : ""}${Math.abs(n)}</sup>`);
   const logTicks = (own, traces) => {
     if (own?.type !== "log") return own;
@@ -106,7 +106,7 @@ magnitude: [[0, "#0b2347"], [0.3, "#2f6aa8"], [0.55, "#9cc3d6"], [0.67, css("--e
   const drawn = new Map(); // chart element -> what it shows, to draw it again in other colours
   const draw = (node, figure, defaults = {}) => {
     const layout = {
-      height: 320, margin: { l: 8, r: 10, t: 8, b: 8 }, ...defaults, ...figure.layout,
+      height: HEIGHT, margin: { l: 8, r: 10, t: 8, b: 8 }, ...defaults, ...figure.layout,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, dragmode: false, hovermode: "closest",
       font: { family: getComputedStyle(document.body).fontFamily, color: css("--muted"), size: 12 },
       hoverlabel: { bgcolor: css("--page"), bordercolor: css("--rule"), font: { color: css("--text") }, align: "left" },
@@ -222,7 +222,9 @@ magnitude: [[0, "#0b2347"], [0.3, "#2f6aa8"], [0.55, "#9cc3d6"], [0.67, css("--e
   // Paper: every chart at the width of the sheet (in the style of :root[data-paper]), in light colours.
   const again = (onPaper) => {
     for (const [node, { figure, defaults }] of drawn) {
-      draw(node, figure, { ...defaults, width: onPaper ? node.clientWidth : undefined, autosize: !onPaper });
+      const height = (defaults.height ?? HEIGHT) * (onPaper ? 0.75 : 1);
+      draw(node, figure, { ...defaults, height, width: onPaper ? node.clientWidth : undefined, autosize: !onPaper });
+      drawn.set(node, { figure, defaults }); // as on the screen
     }
   };
   addEventListener("beforeprint", () => { document.documentElement.dataset.paper = ""; again(true); });

@@ -1,0 +1,161 @@
+"""What one call does inside: that of a nested model, a block, a layer with a kernel of its own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import keras
+
+from kerasinit import _backend
+from kerasinit.layers import (
+    has_own_shape_rule,
+    is_closed,
+    is_product,
+    is_unknown,
+    multiplies_by_constant,
+    weight_kind,
+)
+
+Node: TypeAlias = tuple[Any, Any, list[Any], list[Any]]
+"""Operation, arguments, the tensors among them, results: as `_backend.graph_calls` gives a call."""
+
+# Samples, and entries of every other axis of unknown size, in the trace of a `call`; None where it
+# need not know them. 32 is an image that may be halved five times; 8 a short sequence, and as many
+# samples, for tensors whose first axis is not the batch.
+SIZES: tuple[tuple[int | None, int | None], ...] = ((None, None), (2, None), (2, 32), (8, 8))
+CONTEXT = ("training", "mask")  # arguments that Keras drops where a `call` has none of that name
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a call does inside, with Keras tensors of its own."""
+
+    inputs: list[Any]
+    outputs: list[Any]
+    calls: list[Any]
+    is_matrix: bool = False
+
+
+def open_call(node: Node, *, unread: dict[int, str], true: Mapping[int, Any]) -> Inside | None:
+    """Inside of a nested model or composite layer; None for a plain call.
+
+    Args:
+        node: The call.
+        unread: Identity of a layer that could not be opened -> why; grows.
+        true: Identity of a tensor whose recorded shape is wrong -> one of the right shape.
+    """
+    operation, _, sources, _ = node
+    ends = _backend.functional_ends(operation)
+    if ends is not None:
+        inputs, outputs = map(_backend.symbolic_tensors, ends)
+        if len(inputs) != len(sources):
+            return None
+        return Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
+    if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
+        return None
+    variables = _backend.own_variables(operation)
+    kernels = [one for one in variables if weight_kind(operation, one) == "kernel"]
+    is_leaf = len(_backend.flat_layers(operation)) == 1
+    if is_leaf and (len(kernels) != 1 or not is_unknown(operation)):
+        return None
+    for sizes in SIZES:
+        fresh = [like(true.get(id(tensor), tensor), *sizes) for tensor in sources]
+        try:
+            outputs = _called(node, fresh)
+            calls = _backend.graph_calls(fresh, outputs)
+        except Exception as error:  # noqa: BLE001 - the `call` of any layer runs here
+            if not is_leaf:
+                unread[id(operation)] = in_short(error)
+        else:
+            unread.pop(id(operation), None)
+            uses = [call for call in calls if _holds(call, kernels)]
+            if is_leaf and len(uses) != 1:
+                return None
+            is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)
+            if any(not any(_holds(call, [kernel]) for call in uses) for kernel in kernels):
+                # A kernel that is transposed, masked or normalized before its use.
+                uses += [call for call in calls if multiplies_by_constant(*call[:2])]
+            own = {id(call) for call in uses}
+            calls = [(operation, *one[1:]) if id(one) in own else one for one in calls]
+            return Inside(fresh, outputs, calls, is_matrix)
+    return None
+
+
+def true_shapes(node: Node, true: Mapping[int, Any]) -> dict[int, Any]:
+    """Identity of a result -> a tensor of the shape that it really has, where one is known.
+
+    The shape that a layer reports by a rule of its own (or of its base) need not be that of its
+    `call`.
+
+    Args:
+        node: A call that is not opened.
+        true: As for `open_call`.
+    """
+    operation, _, sources, made = node
+    if not isinstance(operation, keras.layers.Layer) or not has_own_shape_rule(operation):
+        return {}
+    fresh = [like(true.get(id(tensor), tensor), None, None) for tensor in sources]
+    try:
+        outputs = _called(node, fresh)
+    except Exception:  # noqa: BLE001 - the `call` of any layer runs here
+        return {}
+    pairs = zip(made, outputs, strict=True)
+    return {id(old): new for old, new in pairs if len(old.shape) != len(new.shape)}
+
+
+def _called(node: Node, fresh: list[Any]) -> list[Any]:
+    """What a call makes of other tensors.
+
+    Raises:
+        Exception: Whatever the `call` of the layer raised.
+    """
+    operation, arguments, sources, made = node
+    args, kwargs = arguments.fill_in(
+        {id(old): new for old, new in zip(sources, fresh, strict=True)}
+    )
+    call = _backend.plain_call(operation)
+    return _as_many(len(made), call(*args, **_accepted(operation, kwargs)))
+
+
+def _holds(call: Node, variables: list[Any]) -> bool:
+    """Whether one of some variables is among the arguments of a call."""
+    given = _backend.given_to(*call[:2])
+    tensors = [*variables, *(variable.value for variable in variables)]
+    return any(one is tensor for one in given for tensor in tensors)
+
+
+def _as_many(count: int, results: Any) -> list[Any]:
+    """So many results of a call; what does not depend on its inputs is no Keras tensor.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
+    flat = keras.tree.flatten(results)
+    symbolic = _backend.symbolic_tensors(results)
+    for found in (flat, symbolic):
+        if len(found) == count:
+            return found
+    raise ValueError(f"its call returns {len(symbolic)} tensors, not {count} as before")
+
+
+def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments without those of the context that `call` does not take, as Keras does."""
+    known = inspect.signature(operation.call).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return kwargs
+    return {name: value for name, value in kwargs.items() if name in known or name not in CONTEXT}
+
+
+def like(tensor: Any, batch: int | None, others: int | None) -> Any:
+    """A new Keras tensor like another one, with sizes for its unknown axes."""
+    shape = [batch if axis == 0 else others for axis in range(len(tensor.shape))]
+    known = [own if size is None else size for own, size in zip(shape, tensor.shape, strict=True)]
+    return keras.Input(batch_shape=known, dtype=tensor.dtype)
+
+
+def in_short(error: Exception) -> str:
+    """The class of an error, and its message in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
