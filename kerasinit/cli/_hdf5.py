@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 SUFFIXES = (".h5", ".hdf5")  # what Keras opens as HDF5; a `.keras` file has checksums
-SECONDS = 60  # for attributes and shapes; those of a model are read within one
+# For attributes and shapes, which are read within one second; and for arrays in pieces.
+SECONDS = 15
+BYTES_PER_SECOND = 10e6
 
 # What Keras reads, but for arrays that lie in one piece: nothing but their size can be wrong.
 READ = """
@@ -43,13 +45,14 @@ def hdf5_mistake(path: Path) -> str:
     """
     if path.suffix not in SUFFIXES:
         return ""
+    seconds = round(SECONDS + path.stat().st_size / BYTES_PER_SECOND)
     command = [sys.executable, "-P", "-W", "ignore", "-c", READ, str(path)]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+            command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"the HDF5 library comes to no end within {SECONDS} s"
+        return f"the HDF5 library comes to no end within {seconds} s"
     if done.returncode < 0:
         return f"the HDF5 library dies of it (signal {-done.returncode})"
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
