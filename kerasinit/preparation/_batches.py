@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasinit import _backend
 from kerasinit.experiments._objective import batch_order
 from kerasinit.models._first_batch import is_batch
 
@@ -71,7 +72,8 @@ def batches_of(
             f"`x` yields batches, which hold their targets. Received: x={type(x).__name__}, and "
             "`y` or `sample_weight` too."
         )
-    return _of_stream(x, steps)
+    with _backend.same_random_state():  # from which a stream may draw its order
+        return _of_stream(x, steps)
 
 
 def tensors(values: Any) -> Any:

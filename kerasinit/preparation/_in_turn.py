@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit.experiments._stacking import Weights
-from kerasinit.preparation._batches import Item
+from kerasinit.preparation._batches import Item, tensors
 from kerasinit.preparation._copies import Copy, SpareOptimizer, values_of
 from kerasinit.preparation._task import Task
 from kerasinit.preparation._untouched import untouched
@@ -59,9 +59,9 @@ class CopiesInTurn:
         own_step = model.train_step
 
         def train_step(*arguments: Any) -> Any:
-            """Its own, on what `fit` hands over: `train_on_batch` adds None for what is missing."""
+            """Its own, on what `fit` hands over: tensors, and no None for what is missing."""
             *state, data = arguments
-            return own_step(*state, keras.utils.pack_x_y_sample_weight(*data))
+            return own_step(*state, keras.utils.pack_x_y_sample_weight(*map(tensors, data)))
 
         lent = {"optimizer": optimizer, "_compile_metrics": None, "train_step": train_step}
         vars(model).update(lent, train_function=self._train_function)

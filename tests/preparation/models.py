@@ -28,12 +28,11 @@ class OwnStep(keras.Model):
         return self.dense(x)
 
     def train_step(self, *arguments):
-        _x, _y = arguments[-1]  # as `fit` hands them over: no third part unless there is one
         return super().train_step(*arguments)
 
 
-def with_own_step():
-    model = OwnStep()
+def with_own_step(kind=OwnStep):
+    model = kind()
     model(X[:2])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model

@@ -6,8 +6,9 @@ import pytest
 from keras import layers
 
 import kerasinit
+from kerasinit.preparation._rate_rule import IN_TURN
 
-from .models import CLASSES, X, classifier, state_of, with_own_step
+from .models import CLASSES, OwnStep, X, classifier, state_of, with_own_step
 
 
 def badly_started(depth=4):
@@ -95,6 +96,21 @@ def test_a_model_with_a_train_step_of_its_own_is_prepared():
     prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
     assert "train_step" in prepared.learning_rate.cost.way
     assert prepared.bias[0].values is not None
+
+
+class OfTwoParts(OwnStep):
+    """Unpacks what `fit` hands over: tensors, and no third part unless there is one."""
+
+    def train_step(self, *arguments):
+        x, y = arguments[-1]
+        if not (keras.ops.is_tensor(x) and keras.ops.is_tensor(y)):
+            raise TypeError("no tensors")
+        return super().train_step(*arguments)
+
+
+def test_a_train_step_of_ones_own_sees_what_fit_hands_over():
+    prepared = kerasinit.prepare(with_own_step(OfTwoParts), X, CLASSES, seed=0)
+    assert len(prepared.trial.ready.losses) == sum(steps for _, steps in IN_TURN)
 
 
 def test_a_model_that_is_not_compiled_stays_so():

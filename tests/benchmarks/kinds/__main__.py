@@ -10,6 +10,8 @@ fastest on JAX, the deep ones on torch; the data is bundled with scikit-learn or
 
 import argparse
 import importlib
+import sys
+import threading
 from pathlib import Path
 
 import records
@@ -38,4 +40,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.setrecursionlimit(100_000)  # Keras goes down a graph of 1,000 layers layer by layer
+    threading.stack_size(1 << 28)
+    thread = threading.Thread(target=main)
+    thread.start()
+    thread.join()

@@ -21,7 +21,7 @@ STARTS = {
 }
 UNITS = 64
 CLASSES = 8  # of the letters to copy, and to recall
-STEPS = {"recall": 300, "adding": 600, "copying": 1500}
+STEPS = {"recall": 300, "adding": 3000, "copying": 1500}
 CELLS = {
     f"{task}, {cell}, T = {time}": {"task": task, "cell": cell, "time": time}
     for task, time, cells in (
