@@ -28,21 +28,24 @@ def _arrays_of_tensors() -> Iterator[None]:
     array = tf.TensorArray
     write, read, stack = array.write, array.read, array.stack
 
-    def symbolic_write(self: Any, index: Any, value: Any, name: Any = None) -> Any:
-        if not is_recorded(value):
-            return write(self, index, value, name)
-        vars(self).setdefault("symbolic", {})[int(index)] = value
-        return self
+    def recorded_write(self: Any, index: Any, value: Any, name: Any = None) -> Any:
+        is_symbolic = is_recorded(value)
+        written = self if is_symbolic else write(self, index, value, name)
+        if is_symbolic or isinstance(index, int):
+            vars(written)["steps"] = {**vars(self).get("steps", {}), int(index): value}
+        return written
 
-    def symbolic_read(self: Any, index: Any, name: Any = None) -> Any:
-        steps = vars(self).get("symbolic")
-        return read(self, index, name) if steps is None else steps[int(index)]
+    def recorded_read(self: Any, index: Any, name: Any = None) -> Any:
+        steps = vars(self).get("steps")
+        return steps[int(index)] if is_recorded(steps) else read(self, index, name)
 
-    def symbolic_stack(self: Any, name: Any = None) -> Any:
-        steps = vars(self).get("symbolic")
-        return stack(self, name) if steps is None else tf.stack([steps[k] for k in sorted(steps)])
+    def recorded_stack(self: Any, name: Any = None) -> Any:
+        steps = vars(self).get("steps")
+        if not is_recorded(steps):
+            return stack(self, name)
+        return tf.stack([steps[index] for index in sorted(steps)])
 
-    with changed(array, write=symbolic_write, read=symbolic_read, stack=symbolic_stack):
+    with changed(array, write=recorded_write, read=recorded_read, stack=recorded_stack):
         yield
 
 

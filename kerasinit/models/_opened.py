@@ -103,7 +103,11 @@ def true_shapes(node: Node, true: Mapping[int, Any]) -> dict[int, Any]:
     except Exception:  # noqa: BLE001 - the `call` of any layer runs here
         return {}
     pairs = zip(made, outputs, strict=True)
-    return {id(old): new for old, new in pairs if len(old.shape) != len(new.shape)}
+    return {
+        id(old): new
+        for old, new in pairs
+        if isinstance(new, keras.KerasTensor) and len(old.shape) != len(new.shape)
+    }
 
 
 def _called(node: Node, fresh: list[Any]) -> list[Any]:

@@ -120,7 +120,8 @@ def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
         return ()
     for value in add.inputs:
         call = source_of(value, graph)
-        scaled = [call] if call is None else [graph.maker.get(one) for one in call.inputs]
+        is_scaled = call is not None and kind_of(call.operation).name == "Multiply"
+        scaled = [graph.maker.get(one) for one in call.inputs] if is_scaled else []
         for found in (call, *scaled):
             is_difference = found is not None and kind_of(found.operation).name == "Subtract"
             if is_difference and set(found.inputs) & (set(add.inputs) - {value}):

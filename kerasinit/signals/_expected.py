@@ -55,8 +55,8 @@ def expected_outputs(
             known[step.given[0]] = Known(start, frozenset([step.given[0]]))
         try:
             found = _after(step, [known.get(number) for number in step.given], call)
-        except (ValueError, TypeError, OverflowError):  # theory does not know an activation
-            found = None
+        except (ValueError, TypeError, ArithmeticError):
+            found = None  # theory does not know an activation, or a size is out of range
         is_size = found is not None and 0 < found.moments.square < math.inf
         known[step.made] = found if is_size else None
     found_all = [known.get(number) for number in made]
@@ -83,7 +83,6 @@ def _after(step: Step, given: list[Known | None], call: WatchedCall | None) -> K
         return Known(rules.joined(moments, [math.prod(shape) for shape in step.shapes]), origins)
     if len(origins) < sum(len(one.origins) for one in known):
         return None
-    units = step.shape[-1]
     if kind.name == "Multiply":
         return Known(rules.multiplied(moments), origins)
     signs = {
@@ -91,7 +90,10 @@ def _after(step: Step, given: list[Known | None], call: WatchedCall | None) -> K
         "Subtract": [1.0, -1.0],
         "Average": [1.0 / len(known)] * len(known),
     }.get(kind.name)
-    return None if signs is None else Known(rules.added(moments, units, signs), origins)
+    if signs is None:
+        return None
+    units = step.shape[-1] if step.shape else 1
+    return Known(rules.added(moments, units, signs), origins)
 
 
 def _drawn(call: WatchedCall, given: rules.Moments) -> rules.Moments | None:
@@ -120,7 +122,7 @@ def _alone(step: Step, given: rules.Moments) -> rules.Moments | None:
     if kind.family in ("activation", "formula"):
         activation = applied_activation(layer)
         return None if activation is None else rules.activated(given, activation)
-    if kind.family == "shape" or kind.name in ("GetItem", "Split"):
+    if kind.family == "shape" or kind.name == "GetItem":
         return given
     if kind.name == "Rescaling":
         numbers = (layer.scale, layer.offset)
@@ -132,7 +134,7 @@ def _alone(step: Step, given: rules.Moments) -> rules.Moments | None:
     if "Pooling" in kind.name:
         window = getattr(layer, "pool_size", None)
         count = round(before / after) if window is None else math.prod(np.atleast_1d(window))
-        return _pooled(given, int(count), highest="Max" in kind.name)
+        return _pooled(given, max(int(count), 1), highest="Max" in kind.name)
     if kind.name.startswith("ZeroPadding"):
         return rules.scaled(given, math.sqrt(before / after))
     return given

@@ -11,7 +11,7 @@ import numpy as np
 from kerasinit.signals import _units
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._histograms import magnitude_histogram
-from kerasinit.signals._sizes import mean, norm, rms, variance_over_inputs
+from kerasinit.signals._sizes import mean, norm, rms, spread, variance_over_inputs
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def layer_signals(
         samples=int(np.prod(output.shape[:-1])),
         activation_rms=rms(output),
         activation_mean=mean(output),
-        activation_std=float(np.sqrt(max(rms(output) ** 2 - mean(output) ** 2, 0.0))),
+        activation_std=spread(output),
         preactivation_mean_square=rms(preactivation) ** 2,
         preactivation_variance=variance_over_inputs(preactivation),
         input_rms=None if layer_input is None else rms(layer_input),

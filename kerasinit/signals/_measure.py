@@ -71,12 +71,12 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         first.forget()
         batch = replace(batch, y=_in_order(model, batch.y, outputs))
         with _loss_of(model, batch, outputs, has_losses is not None) as loss:
-            passed, error = _pass_or_probe(model, x, first, report_to, loss, plain)
+            passed, error = _pass_or_probe(model, x, first, report_to, loss, plain=plain)
             is_sum = None if error else loss.is_sum(passed.outputs)
             report_to(ForwardPass())
             updated = None
             if loss.is_compiled and not error:
-                updated = _updated(model, x, passed, loss, plain)
+                updated = _updated(model, x, passed, loss, plain=plain)
     known = loss.is_known and error is None
     heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y)
     if error is None and any(head.from_logits and head.is_probability for head in heads):
@@ -218,18 +218,19 @@ def _pass_or_probe(
     first: ForwardPass,
     report_to: Callable[[ForwardPass], None],
     loss: _Loss,
+    *,
     plain: bool,
 ) -> tuple[_Pass, str | None]:
     """The pass of the loss; where the loss cannot be computed, of a stand-in, and why."""
     error = loss.refused
     if error is None:
         try:
-            return _pass(model, x, first, report_to, loss, plain), None
+            return _pass(model, x, first, report_to, loss, plain=plain), None
         except _backend.errors() as raised:
             if not loss.is_compiled:
                 raise
             error = _backend.cause_of(raised)
-    return _pass(model, x, first, report_to, PROBE, plain), error
+    return _pass(model, x, first, report_to, PROBE, plain=plain), error
 
 
 def _pass(
@@ -238,6 +239,7 @@ def _pass(
     first: ForwardPass,
     report_to: Callable[[ForwardPass], None],
     loss: _Loss,
+    *,
     plain: bool,
 ) -> _Pass:
     trainable = list(model.trainable_variables)
@@ -287,7 +289,7 @@ class _Updated:
     promised: float  # drop of the loss, by its gradient
 
 
-def _updated(model: Any, x: Any, passed: _Pass, loss: _Loss, plain: bool) -> _Updated | None:
+def _updated(model: Any, x: Any, passed: _Pass, loss: _Loss, *, plain: bool) -> _Updated | None:
     """What the first step of the optimizer leads to; None where it cannot be told."""
     variables = list(model.trainable_variables)
     gradients = [passed.weight_gradients[id(variable)] for variable in variables]

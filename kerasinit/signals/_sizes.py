@@ -41,6 +41,17 @@ def variance_over_inputs(values: np.ndarray) -> float:
         return float(np.mean(np.var(values, axis=0, dtype=np.float64)))
 
 
+def spread(values: np.ndarray) -> float:
+    """Standard deviation of all values; NaN if one is not finite.
+
+    >>> import numpy as np
+    >>> round(spread(np.array([9999.0, 10001.0], "float32")), 3)
+    1.0
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return rms(values - np.asarray(mean(values), values.dtype))
+
+
 def mean(values: np.ndarray) -> float:
     """Mean of all values; NaN or infinite if one is."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -26,7 +26,7 @@ class Moments:
         square: Mean square, dimensionless; of all units and samples.
         variance: Variance of its natural logarithm over random nets, dimensionless.
         units: Units of the layer that drew it at random; None where nothing is left to chance.
-        mean: Mean over the units, of what is a straight line of a Gaussian.
+        offset: Mean over the units, of what is a straight line of a Gaussian.
         activation: What made it of a Gaussian of mean 0 and mean square `length`.
         length: See `activation`.
         drawn: The same before the activation and the chance of this layer; None if there is none.
@@ -113,8 +113,8 @@ def added(signals: Sequence[Moments], units: int, signs: Sequence[float] | None 
     crossed = sum(means) ** 2 - sum(mean * mean for mean in means)
     square = sum(squares) + crossed
     # The products of two signals sum to 0 only on average over the units.
-    products = sum(squares) ** 2 - sum(q * q for q in squares)
-    noise = 2 * products / (units * square**2) if square > 0 else 0.0
+    shares = [q / square for q in squares] if square > 0 else []
+    noise = 2 * (sum(shares) ** 2 - sum(share * share for share in shares)) / units
     return Moments(square, _common(signals, squares) ** 2 + noise, offset=sum(means))
 
 
@@ -142,7 +142,7 @@ def pooled(signal: Moments, count: int, *, highest: bool, alike: float = 0.0) ->
     Args:
         signal: What is pooled.
         count: Positions.
-        highest: Whether the highest is taken, not the mean.
+        highest: Whether the highest is taken, not the mean; of an activation that rises.
         alike: Correlation of two positions: 0 for independent ones, 1 for equal ones.
     """
     if highest:

@@ -718,3 +718,27 @@ def test_layers_that_are_not_built_are_named(verb):
     model.build((None, 4))
     with pytest.warns(UserWarning, match="are not built and have no weights yet: later"):
         verb(model, seed=0)
+
+
+def test_a_layer_that_returns_a_number_beside_its_tensor_hides_nothing():
+    class Doubled(keras.layers.Layer):
+        def call(self, x):
+            return 2 * x, 0.0
+
+        def compute_output_spec(self, x):
+            return keras.KerasTensor(x.shape, x.dtype), keras.KerasTensor((), x.dtype)
+
+    inputs = keras.Input((8,))
+    doubled, _ = Doubled()(keras.layers.Dense(8, "relu")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="head")(doubled))
+    assert kerasinit.initialize(model, seed=0)["head/kernel"].reason.startswith(
+        "the model's output"
+    )
+
+
+def test_a_branch_that_reads_a_difference_is_no_blend():
+    inputs = x = keras.Input((16,))
+    for _ in range(4):
+        x = x + keras.layers.Dense(16)(x - 1.0)
+    plan = kerasinit.initialize(keras.Model(inputs, keras.layers.Dense(2)(x)), seed=0)
+    assert sum(row.reason.startswith("ends one of 4") for row in plan) == 4

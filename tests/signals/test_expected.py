@@ -99,3 +99,31 @@ def test_weights_of_one_sign_are_far_from_what_theory_expects():
     outputs = layers.Dense(64, name="end", kernel_initializer="ones")(ops.abs(inputs))
     (row,) = measure(keras.Model(inputs, outputs), X).layers
     assert abs(np.log(row.activation_rms / row.predicted_rms)) > 10 * row.predicted_spread
+
+
+def test_theory_gives_up_quietly_where_sizes_are_out_of_range():
+    """Pools that enlarge, signals that underflow, sums of single numbers."""
+    if hasattr(layers, "AdaptiveAveragePooling2D"):  # since Keras 3.13
+        image = keras.Input((4, 4, 3))
+        x = layers.Conv2D(8, 3, padding="same")(image)
+        wide = layers.Conv2D(3, 1)(layers.AdaptiveAveragePooling2D(12)(x))
+        assert measure(keras.Model(image, wide), np.ones((2, 4, 4, 3), "float32")).layers
+
+    inputs = x = keras.Input((16,))
+    for _ in range(34):
+        x = layers.Dense(16, kernel_initializer=keras.initializers.RandomNormal(0.0, 1e-3))(x)
+    ends = layers.Add()([layers.Dense(4)(x), layers.Dense(4)(x)])
+    assert measure(keras.Model(inputs, ends), np.ones((8, 16), "float32")).layers
+
+    x = layers.Dense(8)(inputs)
+    number = ops.reshape(ops.add(inputs[0, 0], x[0, 1]), (1, 1))
+    assert measure(keras.Model(inputs, layers.Dense(2)(x) + number), np.ones((8, 16), "float32"))
+
+
+def test_a_spread_that_is_small_beside_the_mean_is_kept():
+    row = layers.Dense(
+        32, kernel_initializer="he_normal", bias_initializer=keras.initializers.Constant(1000.0)
+    )
+    x = np.random.default_rng(0).normal(scale=0.01, size=(64, 16)).astype("float32")
+    found = measure(keras.Sequential([keras.Input((16,)), row]), x).layers[0]
+    assert found.activation_std == pytest.approx(0.01 * 2**0.5, rel=0.3)
