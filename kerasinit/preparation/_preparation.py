@@ -109,7 +109,7 @@ class Preparation:
                 "3. Learning rate",
                 [
                     f"{advice.rate:.2g} with {advice.optimizer}, for batches of "
-                    f"{advice.batch_size} (good from {low:.2g} to {high:.2g}; it was "
+                    f"{advice.batch_size} (worth trying: {low:.2g} to {high:.2g}; it was "
                     f"{advice.own_rate:.2g})",
                     f"{advice.reason}. {advice.cost}",
                 ],

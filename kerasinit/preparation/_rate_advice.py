@@ -22,7 +22,9 @@ class RateAdvice:
         model: Name of the model.
         optimizer: Class of its optimizer.
         rate: The learning rate to train with.
-        range: The lowest and the highest rate that are about as good.
+        range: The lowest and the highest rate that are worth trying beside it: a factor 2.4 below,
+            and half way up (in factors) to the highest whose loss is as low in the short training.
+            No training compared them at its end.
         curves: What was tried, highest rate first.
         sharpness: The largest eigenvalue of the second derivative of the first batch's loss, for
             SGD; None for optimizers that rescale the gradient, on whose rate it sets no limit.
@@ -102,7 +104,7 @@ class RateAdvice:
                 f"Learning rate for {self.model!r} with {self.optimizer}: {self.rate:.2g}, for "
                 f"batches of {self.batch_size}."
             ),
-            f"About as good: {low:.2g} to {high:.2g}. The optimizer has {self.own_rate:.2g}.",
+            f"Worth trying: {low:.2g} to {high:.2g}. The optimizer has {self.own_rate:.2g}.",
             f"Because {self.reason}.",
             *self._limit(),
             safe(f"Cost: {self.cost}."),

@@ -139,16 +139,47 @@ def test_the_rate_is_a_share_of_the_highest_that_the_batches_cannot_tell_from_th
         RateCurve(0.5, (2.0,) * 6 + (0.5, 0.9)),  # now better, now worse than the next one
         RateCurve(0.25, (2.0,) * 6 + (0.6, 0.7)),
     ]
-    rate, (low, high), _ = chosen(found, STILL, 1.0)
-    assert high == 0.5
+    rate, (low, high), why = chosen(found, STILL, 1.0)
     share = SAFE * (8 / LONG) ** 0.5  # after 8 steps
-    assert (rate, low) == pytest.approx((share * high, share * high / FACTOR))
+    assert why.startswith("at 0.5, the batches cannot tell")
+    assert (rate, low) == pytest.approx((share * 0.5, share * 0.5 / FACTOR))
+    assert rate < high < 0.5
 
 
 def test_a_rate_that_diverges_is_never_advised():
-    _, (_, high), why = chosen(curves(float("nan"), 1.0), STILL, 1.0)
-    assert high == pytest.approx(1 / FACTOR)
+    rate, _, why = chosen(curves(float("nan"), 1.0), STILL, 1.0)
+    assert rate == pytest.approx(SAFE * (8 / LONG) ** 0.5 / FACTOR)
     assert ", the lowest" in why
+
+
+def after_44_steps(*ends):
+    """Curves at rates from 1 downwards, with these losses at the end."""
+    return [RateCurve(FACTOR**-i, (1.0,) * 33 + tuple(end)) for i, end in enumerate(ends)]
+
+
+JUMPING, WORSE, FALLING = [0.45] * 10 + [1e4], [0.9] * 11, np.linspace(0.5, 0.4, 11)
+LEVEL = np.resize([0.46, 0.45], 11)  # as low as the lowest within the batches
+
+
+@pytest.mark.parametrize(
+    ("ends", "highest"),
+    [
+        ((JUMPING, FALLING, FALLING), 1),
+        ((LEVEL, WORSE, FALLING, FALLING), 2),
+        ((JUMPING, WORSE, FALLING, FALLING), 2),
+        ((LEVEL, FALLING, FALLING), 0),
+    ],
+    ids=["jumps", "behind-a-worse-one", "both", "neither"],
+)
+def test_the_highest_rate_neither_jumps_nor_lies_behind_a_worse_one(ends, highest):
+    rate, _, _ = chosen(after_44_steps(*ends), np.ones(11), 1.0)
+    assert rate == pytest.approx(SAFE * FACTOR**-highest)
+
+
+def test_where_nothing_falls_a_rate_that_jumps_does_harm():
+    batches = np.resize([1.0, 1.1], 11)
+    found = after_44_steps([*batches[:10], 1e4], batches, batches)
+    assert chosen(found, batches, 1.0)[0] == pytest.approx(1 / FACTOR)
 
 
 def test_where_nothing_falls_the_usual_rate_is_advised_unless_it_harms():
