@@ -20,7 +20,7 @@ from kerasinit.preparation._untouched import same_attributes
 PRODUCTS = 8  # with the second derivative; each takes two gradients
 SHIFT = 1e-3  # from the weights to where a gradient is taken, as a share of their length
 CHANCE = 0.1  # of the direction of the gradient, added to it
-ROUNDING = 1e-10  # of a direction, below which what is left of it is rounding
+ROUNDING = 1e-5  # of a direction, below which what is left of it is rounding
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 HALF = ("float16", "bfloat16")  # differences of gradients are lost in them
 
@@ -56,7 +56,7 @@ def sharpness_of(task: Task, weights: Weights, item: Item, y_pred: Any) -> float
         return None
     here = weights.trainable
     place = _flat(here)
-    far = SHIFT * (np.linalg.norm(place) or 1.0)
+    far = SHIFT * (float(np.linalg.norm(place)) or 1.0)
     lent = _backend.lent_loss(task.model, task.loss, *map(tensors, (item[1], y_pred)))
     with same_attributes(task.model), lent:
         gradients_at = _gradients(task.model, weights.states, item)
@@ -85,25 +85,26 @@ def _largest_eigenvalue(
     Returns:
         The eigenvalue; 0 where a product is not finite.
     """
-    chance = np.random.default_rng(0).standard_normal(len(direction))
+    chance = np.random.default_rng(0).standard_normal(len(direction)).astype(direction.dtype)
     chance *= CHANCE / np.linalg.norm(chance)
     size = np.linalg.norm(direction)
     direction = chance + direction / size if 0 < size < np.inf else chance
-    basis, products = np.empty((0, len(direction))), np.empty((0, len(direction)))
-    for _ in range(PRODUCTS):
+    basis: list[np.ndarray] = []
+    projected = np.zeros((PRODUCTS, PRODUCTS))
+    for column in range(PRODUCTS):
         before = np.linalg.norm(direction)
-        for _ in range(2):  # the second time takes what rounding left
-            direction = direction - basis.T @ (basis @ direction)
+        for unit in basis * 2:  # the second time takes what rounding left
+            direction = direction - np.vdot(unit, direction) * unit
         size = np.linalg.norm(direction)
         if size <= ROUNDING * before:  # no other direction is left
             break
-        unit = direction / size
-        direction = product(unit)
+        basis.append(direction / size)
+        direction = product(basis[-1])
         if not np.isfinite(direction).all():
             return 0.0
-        basis, products = np.vstack([basis, unit]), np.vstack([products, direction])
-    projected = basis @ products.T
-    return float(np.linalg.eigvalsh((projected + projected.T) / 2)[-1])
+        projected[: len(basis), column] = [np.vdot(unit, direction) for unit in basis]
+    count = len(basis)
+    return float(np.linalg.eigvalsh(projected[:count, :count], UPLO="U")[-1])
 
 
 def _gradients(model: Any, states: Arrays, item: Item) -> Callable[[Arrays], Arrays]:
@@ -127,8 +128,8 @@ def _gradients(model: Any, states: Arrays, item: Item) -> Callable[[Arrays], Arr
 
 
 def _flat(arrays: Arrays) -> np.ndarray:
-    """Arrays as one vector in 64 bits."""
-    return np.concatenate([np.ravel(array).astype("float64") for array in arrays])
+    """Arrays as one vector."""
+    return np.concatenate([np.ravel(array) for array in arrays])
 
 
 def _apart(vector: np.ndarray, like: Arrays) -> Arrays:

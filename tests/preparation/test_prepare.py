@@ -147,7 +147,8 @@ class FixedStart(keras.initializers.Initializer):
 )
 def test_a_kernel_that_its_author_fixed_is_not_multiplied(start):
     head = layers.Dense(6, kernel_initializer=start)
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(6), head])
+    far_off = layers.Dense(6, kernel_initializer=keras.initializers.RandomNormal(stddev=100))
+    model = keras.Sequential([keras.Input((6,)), far_off, head])
     model.compile("adam", "mse")
     prepared = kerasinit.prepare(model, X, X, seed=0)
     assert prepared.trial.adopted
