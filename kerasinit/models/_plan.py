@@ -65,7 +65,7 @@ class Plan:
 
     Args:
         model: Name of the model.
-        seed: The seed that repeats exactly these weights.
+        seed: The seed that repeats exactly these draws (in a `Preparation`, before its `bias`).
         rows: One row per variable.
         dry_run: Whether the model was left as it was.
 

@@ -16,7 +16,7 @@ from kerasinit.layers import activation_name, is_channels_first, is_closed, kind
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._scene import Scene
 from kerasinit.preparation._batches import Batches
-from kerasinit.preparation._label_prior import Unsure, kernel_factor, prior_of
+from kerasinit.preparation._label_prior import Unsure, narrowing, prior_of
 from kerasinit.preparation._task import Task
 
 SHOWN = 4  # values in a line
@@ -80,7 +80,7 @@ def bias_rows(task: Task, scene: Scene, batches: Batches, y_pred: Any) -> list[t
                 raise Unsure("no loss and targets of its own")
             units = int(output.shape[-1])
             values, what = prior_of(loss, activation, targets, units, weights)
-            factor = kernel_factor(loss, targets, units)
+            factor = narrowing(loss, targets, units, weights)
             if not np.isfinite(values).all():
                 raise Unsure(f"{what}: not finite")
         except Unsure as reason:

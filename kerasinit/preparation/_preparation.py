@@ -21,11 +21,13 @@ class Preparation:
 
     Args:
         model: Name of the model.
-        plan: The new weights, one row for each variable.
-        bias: The bias of each output.
+        plan: What the new weights were drawn from, one row for each variable. Its seed repeats
+            these draws; `bias` comes on top of them.
+        bias: The bias of each output, and the factor on the kernel beside it.
         learning_rate: The rate to train with, for the start that the model has now.
         trial: The new start beside the one that the model came with.
-        diagnosis: Health of the signal at the end; None where a note says why not.
+        diagnosis: Health of the signal at the end; None where it could not be told.
+        undiagnosed: Why there is no diagnosis; empty where there is one.
         notes: What could not be done.
         dry_run: Whether everything was left as it was.
 
@@ -43,6 +45,7 @@ class Preparation:
     learning_rate: RateAdvice
     trial: Proof
     diagnosis: Diagnosis | None
+    undiagnosed: str
     notes: tuple[str, ...]
     dry_run: bool
 
@@ -55,6 +58,7 @@ class Preparation:
             "learning_rate": self.learning_rate.to_dict(),
             "trial": asdict(self.trial),
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
+            "undiagnosed": self.undiagnosed,
             "notes": list(self.notes),
             "dry_run": self.dry_run,
         }
@@ -109,7 +113,7 @@ class Preparation:
                 "3. Learning rate",
                 [
                     f"{advice.rate:.2g} with {advice.optimizer}, for batches of "
-                    f"{advice.batch_size} (good from {low:.2g} to {high:.2g}; it was "
+                    f"{advice.batch_size} (worth trying: {low:.2g} to {high:.2g}; it was "
                     f"{advice.own_rate:.2g})",
                     f"{advice.reason}. {advice.cost}",
                 ],
@@ -121,7 +125,7 @@ class Preparation:
 
     def _health(self) -> list[str]:
         if self.diagnosis is None:
-            return []
+            return [self.undiagnosed]
         if self.diagnosis.healthy:
             return ["nothing found"]
         return [str(verdict) for verdict in self.diagnosis.verdicts]

@@ -13,11 +13,12 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._typing import Batch, Model, SeedLike
 from kerasinit.experiments._stacking import Weights
-from kerasinit.models import Plan, initialize
+from kerasinit.models import initialize
 from kerasinit.models._draw import Choice
 from kerasinit.models._journal import journal
 from kerasinit.models._learned import has_learned, remember
-from kerasinit.models._scene import scene_of
+from kerasinit.models._scene import Scene, scene_of
+from kerasinit.models._slots import Slot
 from kerasinit.preparation._batches import Batches, batches_of
 from kerasinit.preparation._diagnose import examined
 from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
@@ -103,7 +104,7 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
-        biases = _set_biases(task, batches, y_pred, plan)
+        biases = _set_biases(task, batches, y_pred)
         ready = Weights.of(model)
         advice = advice_for(task, trial, ready, batches)
         starts = (own, own_advice.rate), (ready, advice.rate)
@@ -124,16 +125,16 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         learning_rate=advice,
         trial=proof,
         diagnosis=diagnosis,
-        notes=tuple(filter(None, (rate_set, problem))),
+        undiagnosed=problem,
+        notes=(rate_set,) if rate_set else (),
         dry_run=dry_run,
     )
 
 
-def _set_biases(task: Task, batches: Batches, y_pred: Any, plan: Plan) -> tuple[BiasRow, ...]:
-    """Sets the bias of each output, and narrows the kernel beside it if that was drawn."""
+def _set_biases(task: Task, batches: Batches, y_pred: Any) -> tuple[BiasRow, ...]:
+    """Sets the bias of each output, and narrows the kernel beside it if nobody fixed that."""
     scene = scene_of(task.model)
     slots = {id(slot.variable): slot for slot in scene.slots}
-    drawn = {row.path for row in plan.changed}
     rows = []
     for bias, row in bias_rows(task, scene, batches, y_pred):
         if bias is not None:
@@ -141,12 +142,17 @@ def _set_biases(task: Task, batches: Batches, y_pred: Any, plan: Plan) -> tuple[
             slot = slots[id(bias)]
             remember([Choice(slot, slot.initializer, row.reason)])  # set by us, not learned
             kernels = [s for s in scene.slots if s.layer is slot.layer and s.role == "kernel"]
-            if len(kernels) == 1 and kernels[0].path in drawn:
+            if len(kernels) == 1 and _is_free(kernels[0], scene):
                 kernels[0].variable.assign(kernels[0].variable * row.kernel_factor)
             else:
                 row = replace(row, kernel_factor=1.0)
         rows.append(row)
     return tuple(rows)
+
+
+def _is_free(slot: Slot, scene: Scene) -> bool:
+    """Whether a variable was drawn, and its author did not fix its values."""
+    return slot.initializer is not None and id(slot.variable) not in scene.kept
 
 
 def _set_rate(task: Task, rate: float) -> str:

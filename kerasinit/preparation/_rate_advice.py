@@ -22,14 +22,19 @@ class RateAdvice:
         model: Name of the model.
         optimizer: Class of its optimizer.
         rate: The learning rate to train with.
-        range: The lowest and the highest rate that are about as good.
+        range: The lowest and the highest rate that are worth trying beside it: a factor 2.4 below,
+            and half way up (in factors) to the highest whose loss is as low in the short training.
+            No training compared them at its end.
         curves: What was tried, highest rate first.
-        sharpness: The largest eigenvalue of the second derivative of the first batch's loss, for
-            SGD; None for optimizers that rescale the gradient, on whose rate it sets no limit.
         reason: Why this rate.
-        cost: What it took.
+        cost: What the trainings took; the sharpness took 17 gradients more.
         batch_size: Samples of a batch; other batches want other rates.
         own_rate: The optimizer's learning rate, as it was found.
+        sharpness: The largest eigenvalue of the second derivative of the first batch's loss. None
+            where no limit of the rate follows from it (an optimizer other than `SGD`, Nesterov
+            momentum, clipping), where it is not positive, in half precision, where copies cannot
+            be mapped (a `train_step` of the user's own), and in what `prepare` reports.
+        momentum: Of the optimizer; 0 where there is no sharpness.
 
     Example:
         ```python
@@ -43,16 +48,20 @@ class RateAdvice:
     rate: float
     range: tuple[float, float]
     curves: tuple[RateCurve, ...]
-    sharpness: float | None
     reason: str
     cost: Cost
     batch_size: int
     own_rate: float
+    sharpness: float | None = None
+    momentum: float = 0.0
 
     @property
     def stable_below(self) -> float | None:
-        """The rate up to which steps of gradient descent cannot overshoot here, 2 / sharpness."""
-        return None if self.sharpness is None else 2 / self.sharpness
+        """The rate up to which gradient descent is stable here: 2 (1 + momentum) / sharpness.
+
+        Source: Polyak, 1964, on quadratics, https://doi.org/10.1016/0041-5553(64)90137-5
+        """
+        return None if self.sharpness is None else 2 * (1 + self.momentum) / self.sharpness
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -102,7 +111,7 @@ class RateAdvice:
                 f"Learning rate for {self.model!r} with {self.optimizer}: {self.rate:.2g}, for "
                 f"batches of {self.batch_size}."
             ),
-            f"About as good: {low:.2g} to {high:.2g}. The optimizer has {self.own_rate:.2g}.",
+            f"Worth trying: {low:.2g} to {high:.2g}. The optimizer has {self.own_rate:.2g}.",
             f"Because {self.reason}.",
             *self._limit(),
             safe(f"Cost: {self.cost}."),
@@ -113,8 +122,9 @@ class RateAdvice:
             return []
         word = "below" if self.rate < self.stable_below else "above: the loss may first climb"
         return [
-            f"At the start, gradient descent is stable up to 2 / {self.sharpness:.3g} (sharpness "
-            f"of the loss) = {self.stable_below:.2g}. The advice is {word}."
+            f"At the start, gradient descent is stable up to {2 * (1 + self.momentum):.3g} / "
+            f"{self.sharpness:.3g} (sharpness of the loss) = {self.stable_below:.2g}. The advice "
+            f"is {word}."
         ]
 
     def _rows(self) -> list[list[str]]:

@@ -16,7 +16,7 @@ IN_TURN = ((12, 4), (8, 5), (4, 14))
 LATEST = 4  # steps, by whose mean loss copies go on
 # Of the highest rate whose loss is as low as any: that one is too high for the end of a training.
 # After 44 steps; after fewer the square root of their share of that, since they see less of it.
-# Of 24 deep stacks and 39 trainings of small models on other data (rate_advice.py and
+# Of 24 deep stacks and 40 trainings of small models on other data (rate_advice.py and
 # rate_held_out.py in tests/benchmarks), deep ones end worse from 0.35 on, and all below 0.2.
 SAFE, LONG = 0.25, 44
 SURE = 2.0  # standard errors of a mean difference over batches that count
@@ -76,10 +76,10 @@ def going_on(losses: np.ndarray, count: int) -> list[int]:
 def chosen(
     curves: Sequence[RateCurve], still: np.ndarray, usual: float
 ) -> tuple[float, tuple[float, float], str]:
-    """The rate, the range of rates that do about as well, and why.
+    """The rate, the range around it that is worth trying, and why.
 
-    Of the rates whose losses the batches cannot tell apart the highest counts: the lower ones look
-    as good only because the training was short.
+    From the rate with the lowest loss upwards, the last one counts before one that is worse: the
+    lower ones look as good only because the training was short.
 
     Args:
         curves: Highest rate first; the copies that were not given up have the most steps.
@@ -95,13 +95,17 @@ def chosen(
             f"at no rate does the loss fall in {steps} steps by more than the batches differ: this "
             "is the highest up to the usual one that does no harm"
         )  # fmt: skip
-    highest = next(one for one in left if not is_lower(left[best].last, one.last)).rate
+    lowest, most = left[best].last, (left[best].end + _mean(still)) / 2  # half of the whole fall
+    place = best
+    while place > 0 and _is_as_low(left[place - 1].last, lowest, most):
+        place -= 1
+    highest = left[place].rate
     edge = {curves[0].rate: ", the highest that was tried", curves[-1].rate: ", the lowest"}
-    safe = SAFE * min(1.0, steps / LONG) ** 0.5
-    rate = safe * highest
-    return rate, (rate / FACTOR, highest), (
-        f"up to {highest:.2g}{edge.get(highest, '')}, the loss after {steps} steps is as low as at "
-        f"any rate; {safe:.2g} of that is safe for more steps"
+    share = SAFE * min(1.0, steps / LONG) ** 0.5
+    rate = share * highest
+    return rate, (rate / FACTOR, (rate * highest) ** 0.5), (
+        f"at {highest:.2g}{edge.get(highest, '')}, the batches cannot tell the loss after {steps} "
+        f"steps from the lowest; {share:.2g} of that is safe for more steps"
     )  # fmt: skip
 
 
@@ -116,15 +120,25 @@ def is_lower(losses: np.ndarray, others: np.ndarray) -> bool:
     return bool(gaps.mean() > SURE * error)
 
 
+def _is_as_low(losses: np.ndarray, lowest: np.ndarray, most: float) -> bool:
+    """Whether losses are not clearly higher than the lowest.
+
+    Jumps make the batches differ so much that nothing is clear: so their mean is limited, too.
+    """
+    return _mean(losses) <= most and not is_lower(lowest, losses)
+
+
 def _harmless(curves: Sequence[RateCurve], usual: float) -> float:
-    """The highest rate up to the usual one that is not clearly worse than the lowest."""
-    slowest = np.array(curves[-1].losses)
-    for curve in curves[:-1]:
+    """From the lowest rate upwards, the last up to the usual one before one that is worse."""
+    slowest, rate = np.array(curves[-1].losses), curves[-1].rate
+    for curve in reversed(curves[:-1]):
         steps = min(len(curve.losses), len(slowest))
-        if curve.rate <= usual * (1 + 1e-9):
-            if not is_lower(slowest[:steps], np.array(curve.losses[:steps])):
-                return curve.rate
-    return curves[-1].rate
+        losses, lowest = np.array(curve.losses[:steps]), slowest[:steps]
+        most = _mean(lowest) + SURE * float(lowest.std())
+        if curve.rate > usual * (1 + 1e-9) or not _is_as_low(losses, lowest, most):
+            break
+        rate = curve.rate
+    return rate
 
 
 def _mean(losses: np.ndarray) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -14,19 +15,36 @@ from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation._batches import Item, tensors
 from kerasinit.preparation._task import Task
 from kerasinit.preparation._training_loss import training_loss
+from kerasinit.preparation._untouched import same_attributes
 
-ROUNDS = 8  # of power iteration
-GRADIENTS = 2 * ROUNDS + 1  # that are taken
-NEAR = 1e-3  # from the weights to where a gradient is taken, as a share of their length
+PRODUCTS = 8  # with the second derivative; each takes two gradients
+SHIFT = 1e-3  # from the weights to where a gradient is taken, as a share of their length
+CHANCE = 0.1  # of the direction of the gradient, added to it
+ROUNDING = 1e-5  # of a direction, below which what is left of it is rounding
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+HALF = ("float16", "bfloat16")  # differences of gradients are lost in them
 
 Arrays = list[np.ndarray]
 
 
-def sharpness_of(task: Task, weights: Weights, item: Item, y_pred: Any) -> float:
+def limits_rate(task: Task) -> bool:
+    """Whether a limit of the learning rate follows from the sharpness.
+
+    It does for gradient descent, plain or with heavy-ball momentum, without clipping.
+    """
+    optimizer = task.optimizer
+    is_own = _backend.is_of_keras(type(optimizer))  # on torch, Keras makes it of a subclass
+    if not is_own or not isinstance(optimizer, keras.optimizers.SGD) or optimizer.nesterov:
+        return False
+    return all(getattr(optimizer, name) is None for name in CLIPPING)
+
+
+def sharpness_of(task: Task, weights: Weights, item: Item, y_pred: Any) -> float | None:
     """The largest eigenvalue of the second derivative of a batch's loss.
 
-    By power iteration, from the gradient on; a product with the second derivative is the difference
-    of the gradients on both sides.
+    By the Lanczos method, with all directions kept orthogonal; a product with the second derivative
+    is the difference of the gradients on both sides. None where it is not positive, or layers
+    compute in half precision. Costs two gradients for each of `PRODUCTS`, and one.
 
     Args:
         task: The model and its loss.
@@ -34,22 +52,59 @@ def sharpness_of(task: Task, weights: Weights, item: Item, y_pred: Any) -> float
         item: The batch.
         y_pred: Outputs of the model for it, or their shapes.
     """
+    if any(layer.compute_dtype in HALF for layer in _backend.flat_layers(task.model)):
+        return None
     here = weights.trainable
-    far = NEAR * _length(here)
-    with _backend.lent_loss(task.model, task.loss, *map(tensors, (item[1], y_pred))):
-        gradient_at = _gradients(task.model, weights.states, item)
-        direction, bend = gradient_at(here), 0.0
-        for _ in range(ROUNDS):
-            size = _length(direction)
-            if not size > 0:
-                break
-            unit = [part / size for part in direction]
-            ahead, behind = (gradient_at(_moved(here, unit, way)) for way in (far, -far))
-            direction = [
-                (one - other) / (2 * far) for one, other in zip(ahead, behind, strict=True)
-            ]
-            bend = sum(float(np.vdot(a, b)) for a, b in zip(unit, direction, strict=True))
-    return bend
+    place = _flat(here)
+    far = SHIFT * (float(np.linalg.norm(place)) or 1.0)
+    lent = _backend.lent_loss(task.model, task.loss, *map(tensors, (item[1], y_pred)))
+    with same_attributes(task.model), lent:
+        gradients_at = _gradients(task.model, weights.states, item)
+
+        def gradient(moved: np.ndarray) -> np.ndarray:
+            return _flat(gradients_at(_apart(moved, here)))
+
+        def product(unit: np.ndarray) -> np.ndarray:
+            ahead, behind = gradient(place + far * unit), gradient(place - far * unit)
+            return (ahead - behind) / (2 * far)
+
+        found = _largest_eigenvalue(product, gradient(place))
+    return found if found > 0 else None
+
+
+def _largest_eigenvalue(
+    product: Callable[[np.ndarray], np.ndarray], direction: np.ndarray
+) -> float:
+    """The largest eigenvalue of a symmetric matrix, from its products with orthogonal directions.
+
+    Args:
+        product: The matrix times a vector.
+        direction: Where to begin. Some chance is added: from what is zero, or orthogonal to the
+            wanted direction, that one would never be found.
+
+    Returns:
+        The eigenvalue; 0 where a product is not finite.
+    """
+    chance = np.random.default_rng(0).standard_normal(len(direction)).astype(direction.dtype)
+    chance *= CHANCE / np.linalg.norm(chance)
+    size = np.linalg.norm(direction)
+    direction = chance + direction / size if 0 < size < np.inf else chance
+    basis: list[np.ndarray] = []
+    projected = np.zeros((PRODUCTS, PRODUCTS))
+    for column in range(PRODUCTS):
+        before = np.linalg.norm(direction)
+        for unit in basis * 2:  # the second time takes what rounding left
+            direction = direction - np.vdot(unit, direction) * unit
+        size = np.linalg.norm(direction)
+        if size <= ROUNDING * before:  # no other direction is left
+            break
+        basis.append(direction / size)
+        direction = product(basis[-1])
+        if not np.isfinite(direction).all():
+            return 0.0
+        projected[: len(basis), column] = [np.vdot(unit, direction) for unit in basis]
+    count = len(basis)
+    return float(np.linalg.eigvalsh(projected[:count, :count], UPLO="U")[-1])
 
 
 def _gradients(model: Any, states: Arrays, item: Item) -> Callable[[Arrays], Arrays]:
@@ -72,9 +127,13 @@ def _gradients(model: Any, states: Arrays, item: Item) -> Callable[[Arrays], Arr
     return gradient_at
 
 
-def _moved(place: Arrays, unit: Arrays, far: float) -> Arrays:
-    return [(a + far * b).astype(a.dtype) for a, b in zip(place, unit, strict=True)]
+def _flat(arrays: Arrays) -> np.ndarray:
+    """Arrays as one vector."""
+    return np.concatenate([np.ravel(array) for array in arrays])
 
 
-def _length(parts: Sequence[np.ndarray]) -> float:
-    return float(np.sqrt(sum(float(np.vdot(part, part)) for part in parts)))
+def _apart(vector: np.ndarray, like: Arrays) -> Arrays:
+    """A vector as arrays of the shapes and types of others."""
+    ends = np.cumsum([array.size for array in like])[:-1]
+    parts = zip(np.split(vector, ends), like, strict=True)
+    return [part.reshape(array.shape).astype(array.dtype) for part, array in parts]

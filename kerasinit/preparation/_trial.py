@@ -17,7 +17,6 @@ from kerasinit.preparation._batches import Batches, tensors
 from kerasinit.preparation._copies import Copies, Copy
 from kerasinit.preparation._in_turn import CopiesInTurn
 from kerasinit.preparation._mapped import MappedCopies
-from kerasinit.preparation._sharpness import GRADIENTS, sharpness_of
 from kerasinit.preparation._task import Task
 from kerasinit.preparation._untouched import same_attributes
 
@@ -94,22 +93,6 @@ class Trial:
         self._seconds += time.perf_counter() - began
         self._steps += losses.size
         return trained, losses
-
-    def sharpness(self, weights: Weights) -> float | None:
-        """The sharpness of the first batch's loss, where it limits the rate.
-
-        None where no limit follows from it: for optimizers that rescale the gradient, in half
-        precision, and where the training step is the user's own.
-        """
-        is_plain = self._task.optimizer_name == "SGD" and self._task.optimizer is self._task.inner
-        if not self.is_mapped or not is_plain:
-            return None
-        began = time.perf_counter()
-        with same_attributes(self._task.model):
-            found = sharpness_of(self._task, weights, self._batches.items[0], self._y_pred)
-        self._seconds += time.perf_counter() - began
-        self._steps += GRADIENTS
-        return found if found > 0 else None
 
     def _first_way(self) -> tuple[Copies, str]:
         began = time.perf_counter()

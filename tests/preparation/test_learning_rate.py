@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import kerasinit
+from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation import RateCurve
 from kerasinit.preparation._rate_rule import (
     FACTOR,
@@ -15,7 +16,9 @@ from kerasinit.preparation._rate_rule import (
     is_lower,
     rates_around,
 )
-from kerasinit.preparation._sharpness import GRADIENTS
+from kerasinit.preparation._sharpness import PRODUCTS, _largest_eigenvalue, sharpness_of
+from kerasinit.preparation._task import task_of
+from kerasinit.preparation._trial import outputs_of
 
 from .models import CLASSES, X, classifier, state_of
 
@@ -27,7 +30,7 @@ def test_the_advice_says_what_it_was_chosen_from_and_changes_nothing():
     assert state_of(model) == before
     low, high = advice.range
     assert low <= advice.rate <= high
-    assert advice.cost.steps == 251 + GRADIENTS
+    assert advice.cost.steps == 251
     text = str(advice)
     assert f"{advice.rate:.2g}" in text
     assert str(advice.cost) in " ".join(text.split())
@@ -50,10 +53,80 @@ def test_the_sharpness_of_linear_regression_is_twice_the_largest_variance():
     assert advice.rate < advice.stable_below
 
 
-def test_the_sharpness_sets_no_limit_to_adam():
-    advice = kerasinit.learning_rate(linear("adam"), X, X[:, 0])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "adam",
+        keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
+        keras.optimizers.SGD(0.01, clipnorm=1.0),
+    ],
+    ids=["adam", "nesterov", "clipped"],
+)
+def test_the_sharpness_sets_no_limit_to_other_optimizers(optimizer):
+    advice = kerasinit.learning_rate(linear(optimizer), X, X[:, 0])
     assert advice.sharpness is None
     assert "sharpness" not in str(advice)
+
+
+def test_momentum_moves_the_limit():
+    plain, heavy = (
+        kerasinit.learning_rate(linear(keras.optimizers.SGD(0.01, momentum)), X, X[:, 0])
+        for momentum in (0.0, 0.9)
+    )
+    assert heavy.stable_below * heavy.sharpness == pytest.approx(1.9 * 2)
+    assert plain.stable_below * plain.sharpness == pytest.approx(2)
+    assert f"stable up to 3.8 / {heavy.sharpness:.3g}" in " ".join(str(heavy).split())
+
+
+def two_layers(std, dtype="float32"):
+    start = keras.initializers.RandomNormal(stddev=std, seed=1)
+    hidden = keras.layers.Dense(8, kernel_initializer=start, dtype=dtype)
+    head = keras.layers.Dense(1, kernel_initializer=start, dtype=dtype)
+    model = keras.Sequential([keras.Input((6,)), hidden, head])
+    model.compile("sgd", "mse")
+    return model
+
+
+def measured(model, y):
+    return sharpness_of(task_of(model), Weights.of(model), (X, y, None), outputs_of(model, X))
+
+
+def exact_hessian(model, y):
+    """Second derivative of the mean square of a net of two linear layers: 2 E[J J' + r J']."""
+    first, bias, second, last = (keras.ops.convert_to_numpy(v) for v in model.trainable_variables)
+    inputs = np.concatenate([X, np.ones((len(X), 1))], axis=1)  # the bias is one more input
+    hidden = X @ first + bias
+    by_first = inputs[:, :, None] * second[:, 0]
+    rows = [by_first.reshape(len(X), -1), hidden, np.ones((len(X), 1))]
+    jacobian = np.concatenate(rows, axis=1)
+    hessian = jacobian.T @ jacobian
+    weighted = (hidden @ second + last - y).T @ inputs  # d2f / dfirst[i, j] dsecond[j] = inputs[i]
+    mixed = np.kron(weighted.T, np.eye(8))
+    hessian[:56, 56:64] += mixed
+    hessian[56:64, :56] += mixed.T
+    return 2 * hessian / len(X)
+
+
+@pytest.mark.parametrize("std", [0.01, 0.3, 0.0], ids=["small", "usual", "zero"])
+def test_the_sharpness_of_two_linear_layers_is_that_of_their_exact_hessian(std):
+    y = 3 * X[:, :1] - X[:, 1:2]
+    model = two_layers(std)
+    largest = np.linalg.eigvalsh(exact_hessian(model, y))[-1]
+    assert measured(model, y) == pytest.approx(largest, rel=0.02)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "bfloat16"])
+def test_half_precision_has_no_sharpness(dtype):
+    model = two_layers(0.3, dtype)
+    assert measured(model, X[:, :1]) is None
+
+
+def test_an_eigenvalue_beside_its_negative_is_found():
+    values = np.array([5.0, -5.0, *np.linspace(-1, 1, 30)])
+    found = _largest_eigenvalue(lambda vector: values * vector, np.ones(32))
+    assert found == pytest.approx(5.0, rel=1e-3)
+    assert _largest_eigenvalue(lambda vector: -vector, np.ones(PRODUCTS - 2)) == pytest.approx(-1)
+    assert _largest_eigenvalue(lambda vector: vector * np.nan, np.ones(4)) == 0
 
 
 def test_the_same_question_has_the_same_answer():
@@ -139,16 +212,47 @@ def test_the_rate_is_a_share_of_the_highest_that_the_batches_cannot_tell_from_th
         RateCurve(0.5, (2.0,) * 6 + (0.5, 0.9)),  # now better, now worse than the next one
         RateCurve(0.25, (2.0,) * 6 + (0.6, 0.7)),
     ]
-    rate, (low, high), _ = chosen(found, STILL, 1.0)
-    assert high == 0.5
+    rate, (low, high), why = chosen(found, STILL, 1.0)
     share = SAFE * (8 / LONG) ** 0.5  # after 8 steps
-    assert (rate, low) == pytest.approx((share * high, share * high / FACTOR))
+    assert why.startswith("at 0.5, the batches cannot tell")
+    assert (rate, low) == pytest.approx((share * 0.5, share * 0.5 / FACTOR))
+    assert rate < high < 0.5
 
 
 def test_a_rate_that_diverges_is_never_advised():
-    _, (_, high), why = chosen(curves(float("nan"), 1.0), STILL, 1.0)
-    assert high == pytest.approx(1 / FACTOR)
+    rate, _, why = chosen(curves(float("nan"), 1.0), STILL, 1.0)
+    assert rate == pytest.approx(SAFE * (8 / LONG) ** 0.5 / FACTOR)
     assert ", the lowest" in why
+
+
+def after_44_steps(*ends):
+    """Curves at rates from 1 downwards, with these losses at the end."""
+    return [RateCurve(FACTOR**-i, (1.0,) * 33 + tuple(end)) for i, end in enumerate(ends)]
+
+
+JUMPING, WORSE, FALLING = [0.45] * 10 + [1e4], [0.9] * 11, np.linspace(0.5, 0.4, 11)
+LEVEL = np.resize([0.46, 0.45], 11)  # as low as the lowest within the batches
+
+
+@pytest.mark.parametrize(
+    ("ends", "highest"),
+    [
+        ((JUMPING, FALLING, FALLING), 1),
+        ((LEVEL, WORSE, FALLING, FALLING), 2),
+        ((JUMPING, WORSE, FALLING, FALLING), 2),
+        ((LEVEL, FALLING, FALLING), 0),
+    ],
+    ids=["jumps", "behind-a-worse-one", "both", "neither"],
+)
+def test_the_highest_rate_neither_jumps_nor_lies_behind_a_worse_one(ends, highest):
+    rate, _, _ = chosen(after_44_steps(*ends), np.ones(11), 1.0)
+    assert rate == pytest.approx(SAFE * FACTOR**-highest)
+
+
+def test_where_nothing_falls_a_rate_that_jumps_does_harm():
+    batches = np.resize([1.0, 1.1], 11)
+    found = after_44_steps([*batches[:10], 1e4], batches, batches)
+    assert chosen(found, batches, 1.0)[0] == pytest.approx(1 / FACTOR)
 
 
 def test_where_nothing_falls_the_usual_rate_is_advised_unless_it_harms():

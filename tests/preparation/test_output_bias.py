@@ -7,7 +7,7 @@ from keras import layers, losses
 
 from kerasinit.models._scene import scene_of
 from kerasinit.preparation._batches import batches_of
-from kerasinit.preparation._label_prior import Unsure, prior_of
+from kerasinit.preparation._label_prior import NEAR, Unsure, narrowing, prior_of
 from kerasinit.preparation._output_bias import bias_rows
 from kerasinit.preparation._task import task_of
 from kerasinit.preparation._trial import outputs_of
@@ -93,6 +93,27 @@ def test_no_other_constant_has_a_lower_loss(loss, activation):
 def test_what_is_not_sure_is_not_guessed(loss, activation, targets, words):
     with pytest.raises(Unsure, match=words):
         prior_of(loss, activation, targets, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "weights", "expected"),
+    [
+        ("mse", [0.0, 0.2], None, 0.1),
+        ("mae", [0.0, 0.2, 90.0], [1, 1, 0], 0.1),
+        ("mse", [0.0, 0.2], [1, 3], 0.2 * (3 / 16) ** 0.5),
+        ("mse", [5.0, 9.0], None, 1.0),
+        ("mse", [0.1] * 3, [0.1, 0.2, 0.4], 1.0),
+    ],
+    ids=["spread", "padding", "weighted", "wide", "constant"],
+)
+def test_outputs_start_within_a_share_of_the_weighted_spread(loss, targets, weights, expected):
+    weights = None if weights is None else np.array(weights)
+    found = narrowing(loss, np.array(targets), 1, weights)
+    assert found == pytest.approx(NEAR * expected)
+
+
+def test_outputs_that_are_not_compared_by_distance_are_not_narrowed():
+    assert narrowing("bce", np.array([0.0, 0.2]), 1, None) == 1
 
 
 def two_heads():

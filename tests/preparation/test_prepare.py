@@ -6,6 +6,8 @@ import pytest
 from keras import layers
 
 import kerasinit
+from kerasinit.preparation import RateCurve
+from kerasinit.preparation._proof import proof_of
 from kerasinit.preparation._rate_rule import IN_TURN
 
 from .models import CLASSES, OwnStep, X, classifier, state_of, with_own_step
@@ -76,11 +78,17 @@ def test_a_failure_in_the_middle_puts_everything_back(monkeypatch, step):
 def test_weights_that_have_learned_stay_unless_the_new_ones_are_better():
     model = classifier()
     model.compile(keras.optimizers.Adam(0.01), model.loss)
-    model.fit(X, CLASSES, epochs=1, verbose=0)
+    model.fit(X, CLASSES, epochs=3, verbose=0)
     weights = model.get_weights()
     prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
     assert not prepared.trial.adopted
     assert all(map(np.array_equal, weights, model.get_weights()))
+
+
+def test_a_start_that_is_as_good_is_adopted_unless_the_model_has_learned():
+    own, ready = (RateCurve(0.1, (1.0,) * 6 + ends) for ends in ((0.5, 0.7), (0.6, 0.6)))
+    assert proof_of(own, ready, has_learned=False).adopted
+    assert not proof_of(own, ready, has_learned=True).adopted
 
 
 def test_a_schedule_stays_and_is_said_so():
@@ -123,6 +131,43 @@ def test_a_model_that_is_not_compiled_stays_so():
     assert keras.ops.convert_to_numpy(model.layers[-1].bias) == pytest.approx(
         5 + X[:, 0].mean(), abs=1e-4
     )
+
+
+class FixedStart(keras.initializers.Initializer):
+    """An identity that its author wrote."""
+
+    def __call__(self, shape, dtype=None):
+        return keras.ops.eye(*shape, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [keras.initializers.Identity(), keras.initializers.OrthogonalInitializer(seed=1), FixedStart()],
+    ids=["identity", "drawn", "own"],
+)
+def test_a_kernel_that_its_author_fixed_is_not_multiplied(start):
+    head = layers.Dense(6, kernel_initializer=start)
+    far_off = layers.Dense(6, kernel_initializer=keras.initializers.RandomNormal(stddev=100))
+    model = keras.Sequential([keras.Input((6,)), far_off, head])
+    model.compile("adam", "mse")
+    prepared = kerasinit.prepare(model, X, X, seed=0)
+    assert prepared.trial.adopted
+    is_kept = "kept" in prepared.plan[head.kernel.path].reason
+    is_identity = np.array_equal(keras.ops.convert_to_numpy(head.kernel), np.eye(6))
+    assert is_identity == is_kept
+    assert (prepared.bias[0].kernel_factor == 1) == is_kept
+
+
+def test_a_diagnosis_that_fails_says_why_under_health(monkeypatch):
+    def fails(*arguments):
+        raise ValueError("no taps here")
+
+    monkeypatch.setattr("kerasinit.preparation._prepare.examined", fails)
+    prepared = kerasinit.prepare(classifier(), X, CLASSES, dry_run=True)
+    assert prepared.diagnosis is None
+    text = str(prepared)
+    assert "no taps here" in text.partition("5. Health")[2]
+    assert "Not done" not in text
 
 
 def test_an_output_that_is_compared_by_distance_starts_near_its_targets():
