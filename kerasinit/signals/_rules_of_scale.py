@@ -133,6 +133,8 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             NO_PENALTY,
             "or a smaller factor: 1e-4 is usual",
         )
+    if any(head.is_lone_softmax for head in signals.heads):  # whose loss means nothing
+        return None
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
     if chance is None or loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
         return None

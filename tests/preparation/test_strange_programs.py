@@ -167,3 +167,11 @@ def test_a_fault_is_named_first_and_its_line_runs(name):
     after = kerasinit.diagnose(model, names["x"], names["y"])
     if first.remedy is not None:
         assert cause not in [verdict.cause for verdict in after.verdicts]
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(1e3, 0.3), (1e4, 1.0), (1e5, 100.0)])
+def test_outputs_that_differ_as_little_as_their_targets_are_not_constant(mean, spread):
+    model = compiled(*relu(2), Dense(1))
+    prepared = kerasinit.prepare(model, X, mean + spread * VALUES, seed=0)
+    causes = [verdict.cause for verdict in prepared.diagnosis.verdicts]
+    assert "constant_output" not in causes
