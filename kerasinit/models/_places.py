@@ -120,11 +120,14 @@ def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
         return ()
     for value in add.inputs:
         call = source_of(value, graph)
-        is_scaled = call is not None and kind_of(call.operation).name == "Multiply"
-        scaled = [graph.maker.get(one) for one in call.inputs] if is_scaled else []
-        for found in (call, *scaled):
-            is_difference = found is not None and kind_of(found.operation).name == "Subtract"
-            if is_difference and set(found.inputs) & (set(add.inputs) - {value}):
+        if call is None:
+            continue
+        is_scaled = kind_of(call.operation).name == "Multiply"
+        before = [graph.maker.get(one) for one in call.inputs] if is_scaled else []
+        for found in (call, *before):
+            if found is None or kind_of(found.operation).name != "Subtract":
+                continue
+            if set(found.inputs) & (set(add.inputs) - {value}):
                 return add, found
     return ()
 
