@@ -47,7 +47,6 @@ class LogLength:
         return math.exp(self.mean)
 
 
-@lru_cache(maxsize=4096)
 def log_length(activation: Exact, width: int, depth: int) -> LogLength:
     """Exact statistics of a signal's growth through a net of finite width.
 
@@ -76,6 +75,13 @@ def log_length(activation: Exact, width: int, depth: int) -> LogLength:
         )
     checked_whole("width", width)
     checked_whole("depth", depth)
+    mean, variance, second_moment = _of_one_layer(activation, width)
+    return LogLength(depth * mean, depth * variance, second_moment**depth)
+
+
+@lru_cache(maxsize=4096)
+def _of_one_layer(activation: Exact, width: int) -> tuple[float, float, float]:
+    """Mean and variance of the logarithm of the growth, and mean of its square."""
     if activation == "linear":
         freedom, shares = np.array([float(width)]), np.ones(1)
         scale, surplus = 1 / width, 2 / width
@@ -85,7 +91,7 @@ def log_length(activation: Exact, width: int, depth: int) -> LogLength:
     means = digamma(freedom / 2) + math.log(2 * scale)
     mean = float(np.dot(shares, means))
     variance = float(np.dot(shares, trigamma(freedom / 2) + (means - mean) ** 2))
-    return LogLength(depth * mean, depth * variance, (1 + surplus) ** depth)
+    return mean, variance, 1 + surplus
 
 
 def _active_units(width: int) -> tuple[Array, Array]:
