@@ -169,7 +169,7 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     halfway = _ratios(window.steps[: len(window.steps) // 2], window.names)
     if max(earlier.values(), default=0.0) < SMALL_UPDATE or step < 2 * WARM_UP:
         return None
-    if max(*ratios.values(), *halfway.values()) > STOPPED:
+    if max([*ratios.values(), *halfway.values()]) > STOPPED:
         return None
     return Verdict.cured(
         "small_updates",
