@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -15,7 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from kerasinit._safe_text import safe, safe_values
+from kerasinit._safe_text import safe_values
 from kerasinit.experiments import Comparison
 from kerasinit.report._charts import charts_of
 from kerasinit.report._files import extra, write_whole
@@ -138,7 +137,7 @@ def templates(read: Callable[[str], str]) -> Any:
         ImportError: If the extra `compare` is not installed.
     """
     jinja2, markup = extra("jinja2"), extra("markupsafe").Markup
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FunctionLoader(read),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -146,17 +145,6 @@ def templates(read: Callable[[str], str]) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["breakable"] = lambda name: markup("<wbr>").join(words_of(safe(name)))
-    return environment
-
-
-def words_of(name: str) -> list[str]:
-    """Parts of a name, between which a narrow column may break it.
-
-    >>> words_of("kerasinit>HeNormal"), words_of("glorot_uniform")
-    (['kerasinit>', 'He', 'Normal'], ['glorot_', 'uniform'])
-    """
-    return re.split(r"(?<=[_>/.,:(=])|(?<=[a-z0-9])(?=[A-Z])", name)
 
 
 def _asset(name: str) -> str:

@@ -219,6 +219,12 @@ magnitude: [[0, "#0b2347"], [0.3, "#2f6aa8"], [0.55, "#9cc3d6"], [0.67, css("--e
   const redraw = () => { drawChoices(); drawCell(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
+  // A name may be broken between its parts: kerasinit>He Normal, glorot_ uniform.
+  for (const name of all("tbody th span")) {
+    const parts = name.textContent.split(/(?<=[_>/.,:(=])|(?<=[a-z0-9])(?=[A-Z])/);
+    name.replaceChildren(...parts.flatMap((part, place) => (place ? [element("wbr"), part] : [part])));
+  }
+
   // Paper: every chart at the width of the sheet (in the style of :root[data-paper]), in light colours.
   const again = (onPaper) => {
     for (const [node, { figure, defaults }] of drawn) {
