@@ -13,8 +13,12 @@ BYTES_PER_SECOND = 10e6
 
 # What Keras reads, but for arrays that lie in one piece: nothing but their size can be wrong.
 READ = """
-import pathlib, sys
+import contextlib, pathlib, sys
 import h5py
+
+with contextlib.suppress(ImportError):  # on Windows
+    import resource  # it ends by itself, should nobody be left to end it
+    resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]),) * 2)
 
 size = pathlib.Path(sys.argv[1]).stat().st_size
 
@@ -46,7 +50,7 @@ def hdf5_mistake(path: Path) -> str:
     if path.suffix not in SUFFIXES:
         return ""
     seconds = round(SECONDS + path.stat().st_size / BYTES_PER_SECOND)
-    command = [sys.executable, "-P", "-W", "ignore", "-c", READ, str(path)]
+    command = [sys.executable, "-P", "-W", "ignore", "-c", READ, str(path), str(2 * seconds)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
