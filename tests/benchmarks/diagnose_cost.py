@@ -25,6 +25,7 @@ STEP, DIAGNOSE = "step", "diagnose"
 
 
 def main(sizes: list[str]) -> None:
+    sys.setrecursionlimit(20_000)  # Keras builds 1,000 layers by recursion
     print(f"{keras.backend.backend()}: depth x width of Dense layers, {SAMPLES} samples")
     print("  size      step  diagnose  in steps  ms a layer  first diagnose  memory, in steps")
     for size in sizes:
