@@ -98,12 +98,17 @@ def trained_variables(optimizer: Any) -> list[Any]:
     return list(optimizer._trainable_variables)
 
 
+def inner_optimizer(optimizer: Any) -> Any:
+    """The optimizer that updates, inside one that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 def accumulator(optimizer: Any, variable: Any) -> Any | None:
     """The variable in which `optimizer` adds up the gradients of `variable`, if it does.
 
     Reads `Optimizer._accumulated_gradients` and `Optimizer._get_variable_index`.
     """
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_optimizer(optimizer)
     try:
         return inner._accumulated_gradients[inner._get_variable_index(variable)]
     except AttributeError:
@@ -113,7 +118,7 @@ def accumulator(optimizer: Any, variable: Any) -> Any | None:
 
 def clipped_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
     """What `optimizer` makes of unscaled gradients before it uses them (`_clip_gradients`)."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_optimizer(optimizer)
     if not hasattr(inner, "_clip_gradients"):
         missing("how an optimizer clips", "`GradientStats` shows clipped gradients as unclipped")
         return gradients

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from kerasinit._backend._keras_training import accumulator, trained_variables
+from kerasinit._backend._keras_training import accumulator, inner_optimizer, trained_variables
 from kerasinit._backend._protocol import Observe
 
 
@@ -70,7 +70,7 @@ def loss_scaling(optimizer: Any) -> bool:
 
 def accumulation_steps(optimizer: Any) -> int:
     """Number of steps whose gradients `optimizer` adds up before one update."""
-    return int(getattr(optimizer, "inner_optimizer", optimizer).gradient_accumulation_steps or 1)
+    return int(inner_optimizer(optimizer).gradient_accumulation_steps or 1)
 
 
 def accumulated_gradients(
@@ -90,7 +90,7 @@ def accumulated_gradients(
     steps = accumulation_steps(optimizer)
     if steps == 1:
         return list(gradients)
-    if not getattr(optimizer, "inner_optimizer", optimizer).built:  # nothing is added up yet
+    if not inner_optimizer(optimizer).built:  # nothing is added up yet
         return [None if gradient is None else gradient / steps for gradient in gradients]
     scale = gradient_scale(optimizer, state)
     means = []

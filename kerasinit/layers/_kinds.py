@@ -186,7 +186,7 @@ def is_kept_method(layer: Any, method: str) -> bool:
 
 def has_own_shape_rule(layer: Any) -> bool:
     """Whether somebody wrote the rule for the shapes of a layer, which is not of Keras."""
-    if type(layer).__module__.partition(".")[0] == "keras":
+    if _backend.is_of_keras(type(layer)):
         return False
     rules = ("compute_output_shape", "compute_output_spec")
     return any(getattr(type(layer), r) is not getattr(keras.layers.Layer, r) for r in rules)

@@ -35,8 +35,7 @@ class Task:
     @property
     def inner(self) -> Any:
         """The optimizer that updates, inside one that scales the loss."""
-        optimizer = self.optimizer
-        return optimizer.inner_optimizer if _backend.loss_scaling(optimizer) else optimizer
+        return _backend.inner_optimizer(self.optimizer)
 
     @property
     def optimizer_name(self) -> str:

@@ -61,7 +61,7 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     variables = list(model.trainable_variables)
     if own is None or not variables:
         return None
-    own = getattr(own, "inner_optimizer", own)
+    own = _backend.inner_optimizer(own)
     before = [to_numpy(variable.value) for variable in variables]
     given = [np.asarray(g, old.dtype) for g, old in zip(gradients, before, strict=True)]
     try:
@@ -134,7 +134,7 @@ def _step(
 
 def is_scheduled(optimizer: Any) -> bool:
     """Whether a schedule sets the learning rate, also one that has no config."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = _backend.inner_optimizer(optimizer)
     try:
         return isinstance(optimizer.get_config().get("learning_rate"), dict)
     except _backend.errors():
