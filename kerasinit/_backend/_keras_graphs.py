@@ -125,6 +125,8 @@ def _output_spec(layer: Any, *args: Any, **kwargs: Any) -> Any:
 
     Also of a layer of Keras by its `call`, where its rule forgets a size that the inputs have.
     """
+    # Keras records `0.5 * x` as sparse; a sum with a sparse tensor would lose axes.
+    args, kwargs = keras.tree.map_structure(_dense, (args, kwargs))
     rules = [type(layer).compute_output_spec, keras.Operation.compute_output_spec]
     is_foreign = not is_of_keras(layer)
     if is_foreign:
@@ -140,6 +142,11 @@ def _output_spec(layer: Any, *args: Any, **kwargs: Any) -> Any:
         with contextlib.suppress(Exception):
             return rules[1](layer, *args, **kwargs)
     return found
+
+
+def _dense(value: Any) -> Any:
+    is_sparse = isinstance(value, keras.KerasTensor) and value.sparse
+    return keras.KerasTensor(value.shape, value.dtype) if is_sparse else value
 
 
 def _is_known(structure: Any) -> bool:

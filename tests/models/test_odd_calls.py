@@ -79,8 +79,36 @@ class WithoutTraining(Attention):
         return self.attend(x)
 
 
+class Bias(layers.Layer):
+    """Adds a bias of its own to scores, as ALiBi."""
+
+    def call(self, scores):
+        return ops.add(scores, ops.ones((1, 1, ops.shape(scores)[-1])))
+
+
+class ScaledScores(KnowsLength):
+    """Keras records what is scaled by a number as sparse, of which a sum has another shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = Bias()
+
+    def attend(self, x, bias=None):
+        q, k, v = ops.split(self.qkv(x), 3, axis=-1)
+        scores = self.bias((ops.matmul(q, ops.transpose(k, (0, 2, 1))) + bias) * 0.5)
+        return self.proj(ops.reshape(ops.matmul(scores, v), ops.shape(x)))
+
+
 @pytest.fixture(
-    params=[KnowsLength, ReturnsNone, ReturnsTwo, ReturnsConstant, MaskOfInputs, WithoutTraining],
+    params=[
+        KnowsLength,
+        ReturnsNone,
+        ReturnsTwo,
+        ReturnsConstant,
+        MaskOfInputs,
+        WithoutTraining,
+        ScaledScores,
+    ],
     ids=lambda kind: kind.__name__,
 )
 def model(request):
