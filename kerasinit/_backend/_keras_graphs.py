@@ -108,12 +108,16 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
         stack.enter_context(_ONE_AT_A_TIME)  # first: another thread may trace the same layers
         for layer in layers:
             rule = functools.partial(_output_spec, layer)
-            stack.enter_context(replaced(layer, compute_output_spec=rule))
+            stack.enter_context(replaced(layer, compute_output_spec=rule, add_loss=_add_no_loss))
             for nodes in (getattr(layer, name) for name in names if hasattr(layer, name)):
                 stack.callback(_cut, nodes, len(nodes))
         stack.enter_context(_nodes_of_tensors())
         stack.enter_context(willing_tensors())
         yield
+
+
+def _add_no_loss(loss: Any) -> None:
+    """In the place of `add_loss`, which takes numbers only."""
 
 
 def _cut(nodes: list[Any], count: int) -> None:

@@ -23,11 +23,14 @@ OPERATORS = (
 
 @contextlib.contextmanager
 def willing_tensors() -> Iterator[None]:
-    """Lets weights and arrays stand left of a Keras tensor; its rank and size are numbers."""
+    """Lets weights and arrays stand left of a Keras tensor; its rank and size are numbers.
+
+    A variable that is assigned one (a counter, an average) stays as it is.
+    """
     variable: Any = keras.Variable
     with contextlib.ExitStack() as stack:
         handed_over = {name: _handing_over(getattr(variable, name)) for name in OPERATORS}
-        stack.enter_context(changed(variable, **handed_over))
+        stack.enter_context(changed(variable, assign=_assigning(variable.assign), **handed_over))
         # Arrays of numpy and of JAX leave the operation to what they do not know.
         stack.enter_context(changed(keras.KerasTensor, __array_ufunc__=None, __jax_array__=ABSENT))
         with contextlib.suppress(ImportError, AttributeError):
@@ -43,6 +46,13 @@ def _handing_over(own: Callable[..., Any]) -> Callable[..., Any]:
         return NotImplemented if isinstance(other, keras.KerasTensor) else own(self, other)
 
     return operator
+
+
+def _assigning(own: Callable[..., Any]) -> Callable[..., Any]:
+    def assign(self: Any, value: Any) -> Any:
+        return value if isinstance(value, keras.KerasTensor) else own(self, value)
+
+    return assign
 
 
 def _rank(self: Any, x: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -54,6 +55,19 @@ def is_add(call: GraphCall) -> bool:
     if kind_of(call.operation).family != "add":
         return False
     return isinstance(call.operation, keras.layers.Layer) or len(set(call.inputs)) > 1
+
+
+def weights_passed(call: GraphCall, passed: Mapping[int, int]) -> int:
+    """Weighted layers behind the results of a call: of what it adds or joins, the fewest count.
+
+    Args:
+        call: The call.
+        passed: Value -> weighted layers behind it.
+    """
+    kind = kind_of(call.operation)
+    joins = kind.family == "add" or kind.name == "Concatenate"
+    before = [passed[value] for value in call.inputs if value in passed]
+    return (min if joins else max)(before, default=0) + mixes(call.operation)
 
 
 def is_transparent(call: GraphCall, graph: Graph) -> bool:

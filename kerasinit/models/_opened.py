@@ -58,6 +58,8 @@ def open_call(node: Node, *, unread: dict[int, str], true: Mapping[int, Any]) ->
         return None
     variables = _backend.own_variables(operation)
     kernels = [one for one in variables if weight_kind(operation, one) == "kernel"]
+    # Of any other name, such as those of experts, and told by their use.
+    matrices = [one for one in variables if weight_kind(operation, one) == "other"]
     is_leaf = len(_backend.flat_layers(operation)) == 1
     if is_leaf and (len(kernels) != 1 or not is_unknown(operation)):
         return None
@@ -71,7 +73,12 @@ def open_call(node: Node, *, unread: dict[int, str], true: Mapping[int, Any]) ->
                 unread[id(operation)] = in_short(error)
         else:
             unread.pop(id(operation), None)
-            uses = [call for call in calls if _holds(call, kernels)]
+            uses = [
+                call
+                for call in calls
+                if _holds(call, kernels)
+                or (_holds(call, matrices) and multiplies_by_constant(*call[:2]))
+            ]
             if is_leaf and len(uses) != 1:
                 return None
             is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)

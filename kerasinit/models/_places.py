@@ -141,30 +141,26 @@ def _is_residual(add: GraphCall, graph: Graph) -> bool:
 
 def nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
     """Identity of a residual add -> the adds in whose branches, from their skips on, it lies."""
-    branches = []
-    for add in adds:
-        skip = skip_of(add, graph)
-        if skip is not None:
-            inside = [graph.ancestors(end) for end in add.inputs if end != skip]
-            branches.append((add, _carried(skip, graph), inside, graph.ancestors(skip)))
+    branches = [(add, _made_in_branch(add, graph), _start(add, graph)) for add in adds]
 
     def around(add: GraphCall) -> Iterator[int]:
         (value,) = add.outputs
-        above = graph.ancestors(value)
-        for other, start, inside, before in branches:
-            in_branch = any(value in one for one in inside) and value not in before
-            if other is not add and in_branch and start in above:
+        for other, inside, start in branches:
+            if other is not add and value in inside and start in graph.ancestors(value):
                 yield id(other)
 
     return {id(add): frozenset(around(add)) for add in adds}
 
 
-def _carried(value: int, graph: Graph) -> int:
-    """The value that a scaled, dropped or reshaped one was made from."""
-    maker = graph.maker.get(value)
-    while maker is not None and _calls.is_transparent(maker, graph):
-        value = maker.inputs[0]
-        maker = graph.maker.get(value)
+def _start(add: GraphCall, graph: Graph) -> int | None:
+    """The value that skip and branch of an add are made from, before it is scaled or projected."""
+    value = skip_of(add, graph)
+    branch = frozenset().union(*(graph.ancestors(one) for one in add.inputs if one != value))
+    while value is not None and value not in branch:
+        call = graph.maker.get(value)
+        if call is None or not (_calls.is_transparent(call, graph) or mixes(call.operation)):
+            break
+        value = call.inputs[0]
     return value
 
 
@@ -201,25 +197,31 @@ def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
 
 
 def skip_of(add: GraphCall, graph: Graph) -> int | None:
-    """Which input of an add is the skip: the one that the longer branch was made from."""
+    """Which input of an add is the skip: what the others, its branches, go around.
+
+    All of them are made of one value. The skip is that value, perhaps scaled, or its projection by
+    one layer, and each branch has more weighted layers. A skip has the shape of the sum: what is
+    spread over it (a time, a query among keys) carries no stream.
+    """
     values = list(dict.fromkeys(add.inputs))
-    if len(values) != 2:
+    common = frozenset.intersection(*map(graph.ancestors, values))
+    if len(values) < 2 or not common:
         return None
-    first, second = (graph.ancestors(value) for value in values)
-    if not first & second:
+    passed = _passed(values, common, graph)
+    skip, *branches = sorted(values, key=lambda value: passed[value])
+    if passed[skip] > 1 or passed[skip] == passed[branches[0]]:
         return None
-    # The skip is the input itself, perhaps scaled, or (a projection) the side with fewer weighted
-    # layers, or else with fewer calls.
-    sides = [_length(own, graph) for own in (first - second, second - first)]
-    if sides[0] == sides[1]:
-        return None
-    return values[0] if sides[0] < sides[1] else values[1]
+    return skip if _calls.may_be_equal(graph.shape[skip], add.shapes[0]) else None
 
 
-def _length(values: frozenset[int], graph: Graph) -> tuple[int, int]:
-    """Weighted layers, and calls, that make some values."""
-    calls = {id(call): call for value in values if (call := graph.maker.get(value)) is not None}
-    return sum(mixes(call.operation) for call in calls.values()), len(calls)
+def _passed(values: list[int], starts: frozenset[int], graph: Graph) -> dict[int, int]:
+    """Value -> weighted layers on its shortest way from some earlier values."""
+    passed = dict.fromkeys(starts, 0)
+    between = frozenset().union(*map(graph.ancestors, values)) - starts
+    for call in graph.in_order(between):
+        if not passed.keys().isdisjoint(call.inputs):
+            passed.update(dict.fromkeys(call.outputs, _calls.weights_passed(call, passed)))
+    return passed
 
 
 def source_of(value: int, graph: Graph) -> GraphCall | None:
@@ -230,13 +232,14 @@ def source_of(value: int, graph: Graph) -> GraphCall | None:
     return call
 
 
-def branch_calls(call: GraphCall, graph: Graph) -> Iterator[GraphCall]:
-    """The calls of the branch that ends in the add `call`, from the input on."""
-    skip = skip_of(call, graph)
+def branch_calls(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
+    """The calls of the branches that end in a residual add, from the input on."""
+    return graph.in_order(_made_in_branch(add, graph))
+
+
+def _made_in_branch(add: GraphCall, graph: Graph) -> frozenset[int]:
+    """The values that the branches of an add make."""
+    skip = skip_of(add, graph)
     if skip is None:
-        return
-    (end,) = (value for value in dict.fromkeys(call.inputs) if value != skip)
-    inside = graph.ancestors(end) - graph.ancestors(skip)
-    for candidate in graph.calls:
-        if set(candidate.outputs) & inside:
-            yield candidate
+        return frozenset()
+    return frozenset().union(*map(graph.ancestors, add.inputs)) - graph.ancestors(skip)

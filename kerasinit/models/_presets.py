@@ -133,7 +133,7 @@ def find_branches(scene: Scene, name: str) -> Branches:
 def _branch(
     number: int, add: GraphCall, scene: Scene, graph: Graph, decoder: bool
 ) -> Branch | None:
-    calls = tuple(branch_calls(add, graph))
+    calls = branch_calls(add, graph)
     order = {id(call.operation): position for position, call in enumerate(calls)}
     inside = [
         (order[id(scene.owner(slot.layer))], slot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -164,7 +163,9 @@ class Scene:
             skip = skip_of(add, self.graph)
             if id(add) in self._nesting and skip is not None:
                 if not values & self.graph.ancestors(skip):
-                    return Counter(self._nesting.values())[self._nesting[id(add)]]
+                    around = self._nesting[id(add)]
+                    beside = [one for one in self.adds if self._nesting[id(one)] == around]
+                    return sum(len(set(one.inputs)) - 1 for one in beside)
         return 0
 
     def is_gate(self, layer: Any) -> bool:

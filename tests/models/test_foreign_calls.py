@@ -742,3 +742,29 @@ def test_a_branch_that_reads_a_difference_is_no_blend():
         x = x + keras.layers.Dense(16)(x - 1.0)
     plan = kerasinit.initialize(keras.Model(inputs, keras.layers.Dense(2)(x)), seed=0)
     assert sum(row.reason.startswith("ends one of 4") for row in plan) == 4
+
+
+class Autoencoder(keras.Model):
+    """Adds a loss and counts it while it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = layers.Dense(16, "relu"), layers.Dense(WIDTH, name="decoder")
+        self.mean, self.spread = layers.Dense(4), layers.Dense(4)
+        self.divergence = keras.metrics.Mean()
+
+    def call(self, x):
+        hidden = self.encoder(x)
+        mean, spread = self.mean(hidden), self.spread(hidden)
+        divergence = ops.mean(ops.square(mean) + ops.exp(spread) - spread)
+        self.add_loss(divergence)
+        self.divergence.update_state(divergence)
+        return self.decoder(mean + ops.exp(0.5 * spread))
+
+
+def test_a_loss_and_a_count_in_the_call_hide_nothing():
+    model = Autoencoder()
+    model(np.ones((2, WIDTH), "float32"))
+    plan = kerasinit.initialize(model, seed=0)
+    assert plan["decoder/kernel"].reason.startswith("the model's output")
+    assert float(model.divergence.count) == 1.0

@@ -1,0 +1,107 @@
+"""Which adds join a branch with the skip around it, and which sum something else."""
+
+import keras
+import pytest
+from keras import layers, ops
+
+import kerasinit
+
+WIDTH, BLOCKS = 16, 4
+
+
+def additive_attention(x, number):
+    """Query and keys, each projected, are summed (Bahdanau et al., 2014)."""
+    query = layers.Dense(WIDTH)(ops.mean(x, axis=1, keepdims=True))
+    scores = layers.Dense(1)(ops.tanh(query + layers.Dense(WIDTH)(x)))
+    return layers.Dense(WIDTH, "relu")(x * ops.softmax(scores, axis=1))
+
+
+def towers(x, number):
+    """Two networks of different depth."""
+    first = layers.Dense(WIDTH)(layers.Dense(32, "relu")(x))
+    second = layers.Dense(WIDTH)(layers.Dense(32, "relu")(layers.Dense(32, "relu")(x)))
+    return first + second
+
+
+def added_mean(x, number):
+    """What is spread over the sequence is no stream."""
+    mean = layers.Dense(WIDTH)(ops.mean(x, axis=1, keepdims=True))
+    return layers.Dense(WIDTH)(layers.Dense(WIDTH, "relu")(x)) + mean
+
+
+def unweighted(x, number):
+    """The branch has no weights."""
+    return layers.Dense(WIDTH, "relu")(x + ops.tanh(x))
+
+
+def parallel(x, number):
+    """Two branches go around one skip, added one by one (GPT-J, GPT-NeoX)."""
+    normalized = layers.LayerNormalization()(x)
+    first = layers.Dense(WIDTH, name=f"end{number}")(layers.Dense(32, "relu")(normalized))
+    hidden = layers.Dense(32, "relu")(layers.Dense(32, "relu")(normalized))
+    return x + first + layers.Dense(WIDTH, name=f"other_end{number}")(hidden)
+
+
+def added_at_once(x, number):
+    """The same, added by one layer."""
+    normalized = layers.LayerNormalization()(x)
+    ends = [layers.Dense(WIDTH, name=f"{name}end{number}") for name in ("", "other_")]
+    return layers.Add()([x, *(end(layers.Dense(32, "relu")(normalized)) for end in ends)])
+
+
+def projected(x, number):
+    """The skip is projected; a time is added inside the branch."""
+    time = layers.Dense(WIDTH)(ops.mean(x, axis=1, keepdims=True))
+    inside = layers.Dense(WIDTH)(layers.LayerNormalization()(x)) + time
+    end = layers.Dense(WIDTH, name=f"end{number}")(ops.relu(inside))
+    return layers.Dense(WIDTH)(x) + end
+
+
+class Experts(layers.Layer):
+    """Experts side by side in weights that are called by no usual name."""
+
+    def build(self, shape):
+        self.gate = layers.Dense(3, "softmax")
+        self.gate.build(shape)
+        self.up = self.add_weight(shape=(3, WIDTH, 32), name="experts_up")
+        self.down = self.add_weight(shape=(3, 32, WIDTH), name="experts_down")
+
+    def call(self, x):
+        hidden = ops.relu(ops.einsum("btd,edf->btef", x, self.up))
+        made = ops.einsum("btef,efd->bted", hidden, self.down)
+        return ops.sum(made * ops.expand_dims(self.gate(x), -1), axis=2)
+
+
+def experts(x, number):
+    """Every second branch ends in the weights of experts."""
+    x = x + layers.Dense(WIDTH, name=f"end{number}")(layers.Dense(32, "relu")(x))
+    return x + Experts()(layers.LayerNormalization()(x))
+
+
+def plan_of(block):
+    x = inputs = keras.Input((6, WIDTH))
+    for number in range(BLOCKS):
+        x = block(x, number)
+    return kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+
+
+@pytest.mark.parametrize(
+    "block", [additive_attention, towers, added_mean, unweighted], ids=lambda one: one.__name__
+)
+def test_a_sum_of_equals_has_no_branches(block):
+    assert not any("branches" in row.reason for row in plan_of(block))
+
+
+@pytest.mark.parametrize(
+    ("block", "branches"),
+    [(parallel, 2 * BLOCKS), (added_at_once, 2 * BLOCKS), (projected, BLOCKS), (experts, 2 * BLOCKS)],
+    ids=lambda one: getattr(one, "__name__", None),
+)
+def test_each_end_of_a_branch_is_counted_and_nothing_else(block, branches):
+    rows = [row for row in plan_of(block) if "branches" in row.reason]
+    assert all(row.reason.startswith(f"ends one of {branches} ") for row in rows)
+    assert {row.path.partition("/")[0].rstrip("0123456789") for row in rows} <= {
+        "end",
+        "other_end",
+    }
+    assert len(rows) == (2 * BLOCKS if block in (parallel, added_at_once) else BLOCKS)
