@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,12 +26,14 @@ OPERATORS = (
 def willing_tensors() -> Iterator[None]:
     """Lets weights and arrays stand left of a Keras tensor; its rank and size are numbers.
 
-    A variable that is assigned one (a counter, an average) stays as it is.
+    What this thread assigns to variables meanwhile (a counter, an average) changes none of them.
     """
     variable: Any = keras.Variable
     with contextlib.ExitStack() as stack:
         handed_over = {name: _handing_over(getattr(variable, name)) for name in OPERATORS}
-        stack.enter_context(changed(variable, assign=_assigning(variable.assign), **handed_over))
+        stack.enter_context(
+            changed(variable, assign=_not_assigning(variable.assign), **handed_over)
+        )
         # Arrays of numpy and of JAX leave the operation to what they do not know.
         stack.enter_context(changed(keras.KerasTensor, __array_ufunc__=None, __jax_array__=ABSENT))
         with contextlib.suppress(ImportError, AttributeError):
@@ -48,9 +51,11 @@ def _handing_over(own: Callable[..., Any]) -> Callable[..., Any]:
     return operator
 
 
-def _assigning(own: Callable[..., Any]) -> Callable[..., Any]:
+def _not_assigning(own: Callable[..., Any]) -> Callable[..., Any]:
+    here = threading.get_ident()
+
     def assign(self: Any, value: Any) -> Any:
-        return value if isinstance(value, keras.KerasTensor) else own(self, value)
+        return value if threading.get_ident() == here else own(self, value)
 
     return assign
 

@@ -94,7 +94,12 @@ def test_a_sum_of_equals_has_no_branches(block):
 
 @pytest.mark.parametrize(
     ("block", "branches"),
-    [(parallel, 2 * BLOCKS), (added_at_once, 2 * BLOCKS), (projected, BLOCKS), (experts, 2 * BLOCKS)],
+    [
+        (parallel, 2 * BLOCKS),
+        (added_at_once, 2 * BLOCKS),
+        (projected, BLOCKS),
+        (experts, 2 * BLOCKS),
+    ],
     ids=lambda one: getattr(one, "__name__", None),
 )
 def test_each_end_of_a_branch_is_counted_and_nothing_else(block, branches):
