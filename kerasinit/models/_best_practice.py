@@ -153,7 +153,8 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     hidden = scene.hidden_layers(slot.layer)
     is_stack = id(slot.layer) in scene.roles and not scene.adds
-    if hidden is not None and hidden < NEEDS_GAIN and not scene.adds and gain > 1.0:
+    is_bounded = not scene.adds or scene.stream_is_normalized
+    if hidden is not None and hidden < NEEDS_GAIN and is_bounded and gain > 1.0:
         reason = (
             f"only {hidden} hidden, too shallow to need a gain for {name}; a small function "
             "generalizes better"

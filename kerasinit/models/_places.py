@@ -232,6 +232,20 @@ def source_of(value: int, graph: Graph) -> GraphCall | None:
     return call
 
 
+def branches_into(add: GraphCall, graph: Graph) -> int:
+    """How many branches a residual add joins: also those whose sum it adds."""
+    skip = skip_of(add, graph)
+    waiting = [value for value in dict.fromkeys(add.inputs) if value != skip]
+    count = 0
+    while waiting:
+        call = source_of(waiting.pop(), graph)
+        if call is not None and _calls.is_add(call) and skip_of(call, graph) is None:
+            waiting.extend(call.inputs)
+        else:
+            count += 1
+    return count
+
+
 def branch_calls(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
     """The calls of the branches that end in a residual add, from the input on."""
     return graph.in_order(_made_in_branch(add, graph))

@@ -17,6 +17,7 @@ from kerasinit.models._kept import kept_choices
 from kerasinit.models._odd_part_rule import odd_part_choices
 from kerasinit.models._places import (
     Place,
+    branches_into,
     nesting,
     place_of,
     residual_adds,
@@ -165,7 +166,7 @@ class Scene:
                 if not values & self.graph.ancestors(skip):
                     around = self._nesting[id(add)]
                     beside = [one for one in self.adds if self._nesting[id(one)] == around]
-                    return sum(len(set(one.inputs)) - 1 for one in beside)
+                    return sum(branches_into(one, self.graph) for one in beside)
         return 0
 
     def is_gate(self, layer: Any) -> bool:

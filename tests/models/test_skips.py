@@ -49,6 +49,14 @@ def added_at_once(x, number):
     return layers.Add()([x, *(end(layers.Dense(32, "relu")(normalized)) for end in ends)])
 
 
+def added_before(x, number):
+    """Two branches, whose sum is added."""
+    normalized = layers.LayerNormalization()(x)
+    ends = [layers.Dense(WIDTH, name=f"{name}end{number}") for name in ("", "other_")]
+    first, second = (end(layers.Dense(32, "relu")(normalized)) for end in ends)
+    return x + layers.Dropout(0.1)(first + second)
+
+
 def projected(x, number):
     """The skip is projected; a time is added inside the branch."""
     time = layers.Dense(WIDTH)(ops.mean(x, axis=1, keepdims=True))
@@ -97,6 +105,7 @@ def test_a_sum_of_equals_has_no_branches(block):
     [
         (parallel, 2 * BLOCKS),
         (added_at_once, 2 * BLOCKS),
+        (added_before, 2 * BLOCKS),
         (projected, BLOCKS),
         (experts, 2 * BLOCKS),
     ],
@@ -109,4 +118,4 @@ def test_each_end_of_a_branch_is_counted_and_nothing_else(block, branches):
         "end",
         "other_end",
     }
-    assert len(rows) == (2 * BLOCKS if block in (parallel, added_at_once) else BLOCKS)
+    assert len(rows) == (BLOCKS if block in (projected, experts) else branches)
