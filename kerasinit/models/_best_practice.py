@@ -153,12 +153,10 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     hidden = scene.hidden_layers(slot.layer)
     is_stack = id(slot.layer) in scene.roles and not scene.adds
-    is_bounded = not scene.adds or scene.stream_is_normalized
-    if hidden is not None and hidden < NEEDS_GAIN and is_bounded and gain > 1.0:
-        reason = (
-            f"only {hidden} hidden, too shallow to need a gain for {name}; a small function "
-            "generalizes better"
-        )
+    is_shallow = hidden is not None and hidden < NEEDS_GAIN and not scene.adds
+    if gain > 1.0 and (is_shallow or scene.stream_is_normalized):
+        why = f"only {hidden} hidden, too shallow to need" if is_shallow else "norms instead of"
+        reason = f"{why} a gain for {name}; a small function generalizes better"
         if is_stack:
             return Choice(slot, initializers.Orthogonal(), f"plain stack, {reason}")
         return Choice(slot, initializers.XavierNormal(), reason)

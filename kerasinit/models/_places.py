@@ -141,7 +141,7 @@ def _is_residual(add: GraphCall, graph: Graph) -> bool:
 
 def nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
     """Identity of a residual add -> the adds in whose branches, from their skips on, it lies."""
-    branches = [(add, _made_in_branch(add, graph), _start(add, graph)) for add in adds]
+    branches = [(add, _made_in_branch(add, graph), start_of(add, graph)) for add in adds]
 
     def around(add: GraphCall) -> Iterator[int]:
         (value,) = add.outputs
@@ -152,7 +152,7 @@ def nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[in
     return {id(add): frozenset(around(add)) for add in adds}
 
 
-def _start(add: GraphCall, graph: Graph) -> int | None:
+def start_of(add: GraphCall, graph: Graph) -> int | None:
     """The value that skip and branch of an add are made from, before it is scaled or projected."""
     value = skip_of(add, graph)
     branch = frozenset().union(*(graph.ancestors(one) for one in add.inputs if one != value))

@@ -23,6 +23,7 @@ from kerasinit.models._places import (
     residual_adds,
     skip_of,
     source_of,
+    start_of,
 )
 from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
@@ -193,14 +194,14 @@ class Scene:
 
     @cached_property
     def stream_is_normalized(self) -> bool:
-        """Whether what most skips carry comes out of a norm (post-norm Transformers).
+        """Whether what most skips carry or project comes out of a norm (post-norm Transformers).
 
         The first skip does not count: a norm may stand in front of a pre-norm stack.
         """
         if self.graph is None:
             return False
-        skips = [skip_of(add, self.graph) for add in self.adds[1:] or self.adds]
-        makers = [source_of(skip, self.graph) for skip in skips if skip is not None]
+        starts = [start_of(add, self.graph) for add in self.adds[1:] or self.adds]
+        makers = [source_of(start, self.graph) for start in starts if start is not None]
         norms = sum(maker is not None and is_norm(maker.operation) for maker in makers)
         return 2 * norms > len(makers)
 
