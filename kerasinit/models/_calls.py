@@ -92,6 +92,14 @@ def is_transparent(call: GraphCall, graph: Graph) -> bool:
     return may_be_equal(graph.shape[call.inputs[0]][1:], call.shapes[0][1:])
 
 
+def source_of(value: int, graph: Graph) -> GraphCall | None:
+    """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
+    call = graph.maker.get(value)
+    while call is not None and is_transparent(call, graph):
+        call = graph.maker.get(call.inputs[0])
+    return call
+
+
 def carries(call: GraphCall, value: int, graph: Graph) -> bool:
     """Whether `value` goes on in what a call makes: as it is, in part, shifted, or gated.
 
@@ -112,9 +120,7 @@ def carries(call: GraphCall, value: int, graph: Graph) -> bool:
 
 def _is_share(value: int, graph: Graph) -> bool:
     """Whether a sigmoid or a softmax made a value."""
-    call = graph.maker.get(value)
-    while call is not None and is_transparent(call, graph):
-        call = graph.maker.get(call.inputs[0])
+    call = source_of(value, graph)
     if call is None:
         return False
     return is_gating(activation_of(call) or own_activation(call.operation))

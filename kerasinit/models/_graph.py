@@ -12,7 +12,7 @@ import keras
 
 from kerasinit import _backend
 from kerasinit.layers import mixes
-from kerasinit.models._opened import SIZES, in_short, like, open_call, true_shapes
+from kerasinit.models._opened import SIZES, corrected_shapes, in_short, like, open_call
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class _Reader:
         self._numbers: dict[int, int] = {}
         self.unread: dict[int, str] = {}
         self.matrices: set[int] = set()
-        self._true: dict[int, Any] = {}  # tensors whose recorded shape is not that of the call
+        self._corrected: dict[int, Any] = {}  # tensors whose recorded shape is not that of the call
         self._kept: list[Any] = []  # keeps tensors alive: numbers go by their identity
 
     def number(self, tensor: Any) -> int:
@@ -196,9 +196,9 @@ class _Reader:
             operation, _, sources, made = node
             inside = None
             if id(operation) not in opened:
-                inside = open_call(node, unread=self.unread, true=self._true)
+                inside = open_call(node, unread=self.unread, corrected=self._corrected)
             if inside is None:
-                self._true |= true_shapes(node, self._true)
+                self._corrected |= corrected_shapes(node, self._corrected)
                 self._kept.extend(made)
                 yield GraphCall(
                     operation,

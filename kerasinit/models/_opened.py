@@ -39,13 +39,13 @@ class Inside:
     is_matrix: bool = False
 
 
-def open_call(node: Node, *, unread: dict[int, str], true: Mapping[int, Any]) -> Inside | None:
+def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any]) -> Inside | None:
     """Inside of a nested model or composite layer; None for a plain call.
 
     Args:
         node: The call.
         unread: Identity of a layer that could not be opened -> why; grows.
-        true: Identity of a tensor whose recorded shape is wrong -> one of the right shape.
+        corrected: Identity of a tensor whose recorded shape is wrong -> one of the right shape.
     """
     operation, _, sources, _ = node
     ends = _backend.functional_ends(operation)
@@ -64,7 +64,7 @@ def open_call(node: Node, *, unread: dict[int, str], true: Mapping[int, Any]) ->
     if is_leaf and (len(kernels) != 1 or not is_unknown(operation)):
         return None
     for sizes in SIZES:
-        fresh = [like(true.get(id(tensor), tensor), *sizes) for tensor in sources]
+        fresh = [like(corrected.get(id(tensor), tensor), *sizes) for tensor in sources]
         try:
             outputs = _called(node, fresh)
             calls = _backend.graph_calls(fresh, outputs)
@@ -91,7 +91,7 @@ def open_call(node: Node, *, unread: dict[int, str], true: Mapping[int, Any]) ->
     return None
 
 
-def true_shapes(node: Node, true: Mapping[int, Any]) -> dict[int, Any]:
+def corrected_shapes(node: Node, corrected: Mapping[int, Any]) -> dict[int, Any]:
     """Identity of a result -> a tensor of the shape that it really has, where one is known.
 
     The shape that a layer reports by a rule of its own (or of its base) need not be that of its
@@ -99,12 +99,12 @@ def true_shapes(node: Node, true: Mapping[int, Any]) -> dict[int, Any]:
 
     Args:
         node: A call that is not opened.
-        true: As for `open_call`.
+        corrected: As for `open_call`.
     """
     operation, _, sources, made = node
     if not isinstance(operation, keras.layers.Layer) or not has_own_shape_rule(operation):
         return {}
-    fresh = [like(true.get(id(tensor), tensor), None, None) for tensor in sources]
+    fresh = [like(corrected.get(id(tensor), tensor), None, None) for tensor in sources]
     try:
         outputs = _called(node, fresh)
     except Exception:  # noqa: BLE001 - the `call` of any layer runs here

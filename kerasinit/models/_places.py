@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kerasinit.layers import is_norm, is_table, kind_of, mixes, own_activation
@@ -33,67 +33,52 @@ class Place:
     output: bool = False
 
 
-@dataclass
-class _Findings:
-    activations: list[Any] = field(default_factory=list)
-    norms: list[Any] = field(default_factory=list)
-    adds: list[GraphCall] = field(default_factory=list)
-    before_adds: list[Any | None] = field(default_factory=list)
-
-
 def place_of(layer: Any, graph: Graph | None) -> Place:
     """The place of `layer` in `graph`; only its own activation where there is no graph."""
     own = own_activation(layer)
     calls = graph.calls_of(layer) if graph is not None else ()
     if graph is None or not calls:
         return Place(activation=own)
-    found = _Findings()
+    met: dict[str, list[Any]] = {"activation": [], "norm": [], "add": [], "before add": []}
     seen: set[int] = set()
-    for call in calls:
-        for value in call.outputs:
-            _follow(value, graph, found, seen, passed=own)
-    activation = own or next(iter(found.activations), None)
+    for value in (value for call in calls for value in call.outputs):
+        for what, one in _met(value, graph, seen, passed=own):
+            met[what].append(one)
+    first = {what: next(iter(found), None) for what, found in met.items()}
     return Place(
         calls,
-        activation,
-        next(iter(found.norms), None),
-        tuple(found.adds),
-        next(iter(found.before_adds), None),
+        own or first["activation"],
+        first["norm"],
+        tuple(met["add"]),
+        first["before add"],
         any(is_last((call,), graph) for call in calls),
     )
 
 
-def _follow(
-    value: int,
-    graph: Graph,
-    found: _Findings,
-    seen: set[int],
-    *,
-    passed: Any | None = None,
-    after_norm: bool = False,
-) -> None:
+def _met(
+    value: int, graph: Graph, seen: set[int], *, passed: Any | None, after_norm: bool = False
+) -> Iterator[tuple[str, Any]]:
+    """What the signal meets on its ways, each with its kind, up to the next weighted layers."""
     if value in seen:
         return
     seen.add(value)
     for call in graph.readers.get(value, ()):
         acts, normalizes = _calls.activation_of(call), is_norm(call.operation)
         if acts is not None:
-            found.activations.append(acts)
+            yield "activation", acts
         elif normalizes:
-            found.norms.append(call.operation)
+            yield "norm", call.operation
             if passed is not None:
                 continue
         elif _calls.is_add(call):
             if not after_norm:
-                found.adds.append(call)
-                found.before_adds.append(passed)
+                yield from (("add", call), ("before add", passed))
         elif not _calls.carries(call, value, graph):
             continue
         for made in call.outputs:
-            _follow(
+            yield from _met(
                 made,
                 graph,
-                found,
                 seen,
                 passed=acts if passed is None else passed,
                 after_norm=after_norm or normalizes,
@@ -105,21 +90,15 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
 
     The branch must end in weights: a mask or a position bias that is added to scores ends in none.
     """
-    blends = [found for call in graph.calls for found in _blend(call, graph)]
-    known = {id(call) for call in blends}
-    return tuple(
-        call
-        for call in graph.calls
-        if _calls.is_add(call) and id(call) not in known and _is_residual(call, graph)
-    )
+    adds = [call for call in graph.calls if _calls.is_add(call)]
+    blends = {id(found) for add in adds for found in _blend(add, graph)}
+    return tuple(add for add in adds if id(add) not in blends and _is_residual(add, graph))
 
 
 def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
     """The add and the difference of a blend, `x + share * (y - x)`, which is bounded as it is."""
-    if not _calls.is_add(add):
-        return ()
     for value in add.inputs:
-        call = source_of(value, graph)
+        call = _calls.source_of(value, graph)
         if call is None:
             continue
         is_scaled = kind_of(call.operation).name == "Multiply"
@@ -141,7 +120,7 @@ def _is_residual(add: GraphCall, graph: Graph) -> bool:
 
 def nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
     """Identity of a residual add -> the adds in whose branches, from their skips on, it lies."""
-    branches = [(add, _made_in_branch(add, graph), start_of(add, graph)) for add in adds]
+    branches = [(add, made_in_branches(add, graph), start_of(add, graph)) for add in adds]
 
     def around(add: GraphCall) -> Iterator[int]:
         (value,) = add.outputs
@@ -166,7 +145,7 @@ def start_of(add: GraphCall, graph: Graph) -> int | None:
 
 def _is_gated(value: int, graph: Graph) -> bool:
     """Whether a signal scales a value, as `(1 - t) * x` in a highway, which bounds the stream."""
-    call = source_of(value, graph)
+    call = _calls.source_of(value, graph)
     if call is None or kind_of(call.operation).name != "Multiply":
         return False
     return len(set(call.inputs)) > 1
@@ -224,35 +203,20 @@ def _passed(values: list[int], starts: frozenset[int], graph: Graph) -> dict[int
     return passed
 
 
-def source_of(value: int, graph: Graph) -> GraphCall | None:
-    """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
-    call = graph.maker.get(value)
-    while call is not None and _calls.is_transparent(call, graph):
-        call = graph.maker.get(call.inputs[0])
-    return call
-
-
 def branches_into(add: GraphCall, graph: Graph) -> int:
-    """How many branches a residual add joins: also those whose sum it adds."""
-    skip = skip_of(add, graph)
-    waiting = [value for value in dict.fromkeys(add.inputs) if value != skip]
+    """How many branches an add joins: also those whose sum it adds."""
     count = 0
-    while waiting:
-        call = source_of(waiting.pop(), graph)
-        if call is not None and _calls.is_add(call) and skip_of(call, graph) is None:
-            waiting.extend(call.inputs)
+    for value in set(add.inputs) - {skip_of(add, graph)}:
+        end = _calls.source_of(value, graph)
+        if end is not None and _calls.is_add(end) and skip_of(end, graph) is None:
+            count += branches_into(end, graph)
         else:
             count += 1
     return count
 
 
-def branch_calls(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
-    """The calls of the branches that end in a residual add, from the input on."""
-    return graph.in_order(_made_in_branch(add, graph))
-
-
-def _made_in_branch(add: GraphCall, graph: Graph) -> frozenset[int]:
-    """The values that the branches of an add make."""
+def made_in_branches(add: GraphCall, graph: Graph) -> frozenset[int]:
+    """The values that the branches of an add make, from the input on."""
     skip = skip_of(add, graph)
     if skip is None:
         return frozenset()

@@ -15,7 +15,7 @@ from kerasinit.models._best_practice import choice_of, kernel_choice
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._kept import own_choice
-from kerasinit.models._places import branch_calls
+from kerasinit.models._places import made_in_branches
 from kerasinit.models._scene import Scene
 from kerasinit.models._slots import Slot
 
@@ -133,7 +133,7 @@ def find_branches(scene: Scene, name: str) -> Branches:
 def _branch(
     number: int, add: GraphCall, scene: Scene, graph: Graph, decoder: bool
 ) -> Branch | None:
-    calls = branch_calls(add, graph)
+    calls = graph.in_order(made_in_branches(add, graph))
     order = {id(call.operation): position for position, call in enumerate(calls)}
     inside = [
         (order[id(scene.owner(slot.layer))], slot)

@@ -22,7 +22,6 @@ from kerasinit.models._places import (
     place_of,
     residual_adds,
     skip_of,
-    source_of,
     start_of,
 )
 from kerasinit.models._sine_nets import sine_choices
@@ -201,7 +200,7 @@ class Scene:
         if self.graph is None:
             return False
         starts = [start_of(add, self.graph) for add in self.adds[1:] or self.adds]
-        makers = [source_of(start, self.graph) for start in starts if start is not None]
+        makers = [_calls.source_of(start, self.graph) for start in starts if start is not None]
         norms = sum(maker is not None and is_norm(maker.operation) for maker in makers)
         return 2 * norms > len(makers)
 
