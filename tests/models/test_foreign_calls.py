@@ -768,3 +768,47 @@ def test_a_loss_and_a_count_in_the_call_hide_nothing():
     plan = kerasinit.initialize(model, seed=0)
     assert plan["decoder/kernel"].reason.startswith("the model's output")
     assert float(model.divergence.count) == 1.0
+
+
+class Convolution(layers.Layer):
+    """Of a graph: every node adds up what its neighbours send."""
+
+    def __init__(self):
+        super().__init__()
+        self.message, self.end = layers.Dense(WIDTH, "relu"), layers.Dense(WIDTH, name="end")
+
+    def build(self, shape):
+        self.message.build(shape)
+        self.end.build((*shape[:-1], 2 * WIDTH))
+
+    def call(self, x, edges):
+        sent = ops.take(self.message(x), edges[0], axis=0)
+        received = ops.segment_sum(sent, edges[1], num_segments=x.shape[0])
+        return x + self.end(ops.concatenate([x, received], axis=-1))
+
+
+class Citations(keras.Model):
+    """Keeps the features of all nodes, and is called with the numbers of some."""
+
+    def __init__(self):
+        super().__init__()
+        rng = np.random.default_rng(0)
+        self.features = ops.convert_to_tensor(rng.normal(size=(9, 5)).astype("float32"))
+        self.edges = ops.convert_to_tensor(rng.integers(0, 9, (2, 20)).astype("int32"))
+        self.first, self.head = layers.Dense(WIDTH), layers.Dense(3, name="head")
+        self.convolutions = [Convolution() for _ in range(BLOCKS)]
+
+    def call(self, nodes):
+        x = self.first(self.features)
+        for convolution in self.convolutions:
+            x = convolution(x, self.edges)
+        return self.head(ops.take(x, nodes, axis=0))
+
+
+def test_layers_that_read_constants_alone_are_read():
+    model = Citations()
+    model(np.array([1, 4], "int32"))
+    plan = kerasinit.initialize(model, seed=0)
+    assert sum(row.reason.startswith("ends one of 4") for row in plan) == BLOCKS
+    assert plan["head/kernel"].reason.startswith("the model's output")
+    assert tuple(model(np.array([1], "int32")).shape) == (1, 3)
