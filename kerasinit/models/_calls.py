@@ -121,9 +121,7 @@ def carries(call: GraphCall, value: int, graph: Graph) -> bool:
 def _is_share(value: int, graph: Graph) -> bool:
     """Whether a sigmoid or a softmax made a value."""
     call = source_of(value, graph)
-    if call is None:
-        return False
-    return is_gating(activation_of(call) or own_activation(call.operation))
+    return call is not None and is_gating(activation_of(call) or own_activation(call.operation))
 
 
 def may_be_equal(first: tuple[int | None, ...], second: tuple[int | None, ...]) -> bool:

@@ -73,18 +73,15 @@ def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any
                 unread[id(operation)] = in_short(error)
         else:
             unread.pop(id(operation), None)
-            uses = [
-                call
-                for call in calls
-                if _holds(call, kernels)
-                or (_holds(call, matrices) and multiplies_by_constant(*call[:2]))
-            ]
+            products = [call for call in calls if multiplies_by_constant(*call[:2])]
+            uses = [call for call in calls if _holds(call, kernels)]
+            uses += [call for call in products if _holds(call, matrices)]
             if is_leaf and len(uses) != 1:
                 return None
             is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)
             if any(not any(_holds(call, [kernel]) for call in uses) for kernel in kernels):
                 # A kernel that is transposed, masked or normalized before its use.
-                uses += [call for call in calls if multiplies_by_constant(*call[:2])]
+                uses += products
             own = {id(call) for call in uses}
             calls = [(operation, *one[1:]) if id(one) in own else one for one in calls]
             return Inside(fresh, outputs, calls, is_matrix)
@@ -109,10 +106,9 @@ def corrected_shapes(node: Node, corrected: Mapping[int, Any]) -> dict[int, Any]
         outputs = _called(node, fresh)
     except Exception:  # noqa: BLE001 - the `call` of any layer runs here
         return {}
-    pairs = zip(made, outputs, strict=True)
     return {
         id(old): new
-        for old, new in pairs
+        for old, new in zip(made, outputs, strict=True)
         if isinstance(new, keras.KerasTensor) and len(old.shape) != len(new.shape)
     }
 

@@ -76,11 +76,6 @@ class Branches:
             return len(branches)
         return math.ceil(attention / 2) if decoder else attention  # self- and cross-attention
 
-    @property
-    def has_decoder(self) -> bool:
-        """Whether the model is an encoder-decoder."""
-        return any(branch.decoder for branch in self.all)
-
 
 def preset_choices(name: str, scene: Scene) -> list[Choice]:
     """One choice per variable after a published scheme.
@@ -222,7 +217,7 @@ def _deepnorm(slot: Slot, branches: Branches) -> Choice:
         return Choice(slot, initializers.XavierNormal(), "deepnorm: gain 1 here")
     alpha, beta = deepnorm_factors(
         branches.blocks(decoder=False),
-        branches.blocks(decoder=True) if branches.has_decoder else 0,
+        branches.blocks(decoder=True),
         in_decoder=branch.decoder,
     )
     reason = f"deepnorm: beta = {beta:.4g}; the model must scale this skip by alpha = {alpha:.4g}"
