@@ -11,7 +11,12 @@ import numpy as np
 from kerasinit.signals import _units
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._histograms import magnitude_histogram
+from kerasinit.signals._remedy import CLIP, INITIALIZE, Remedy
 from kerasinit.signals._sizes import mean, norm, rms, spread, variance_over_inputs
+
+SYMMETRIC_SHARE = 0.5  # of the units of a layer that are copies of others
+NORMALIZED_SHARE = 0.25  # of the layers: then normalization sets the scale, not the weights
+LEARNED_SHARE = 0.7  # of the loss of chance: below it the model has plainly learned
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,27 @@ class LayerSignals:
         return self.name.partition(" (call ")[0]
 
     @property
+    def preactivation_rms(self) -> float:
+        """RMS of the values before the activation."""
+        return float(self.preactivation_mean_square**0.5)
+
+    @property
     def has_kernel(self) -> bool:
         """Whether its weights are one kernel, of that name."""
         return self.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D", "EinsumDense")
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether most units are copies of others."""
+        return (self.duplicate_share or 0.0) >= SYMMETRIC_SHARE
+
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether it is zero on purpose: it gets a gradient itself, so it leaves zero at once."""
+        is_zero = not self.has_gain and self.preactivation_mean_square == 0
+        learns = (self.weight_gradient_norm or 0.0) > 0
+        tells_units_apart = self.is_output or not self.is_symmetric
+        return (self.weight_norm == 0 or is_zero) and learns and tells_units_apart
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""
@@ -125,12 +148,12 @@ class Signals:
             indices (an `Embedding`) or if there is no weighted layer.
         input_non_finite: Number of NaN and infinite values in the model's inputs: all of them,
             not those of the batch alone.
-        input_count: Number of arrays that the model takes.
         loss: Loss of the batch; None without targets.
         chance_loss: Loss of a model that knows nothing: the logarithm of the number of classes,
             for cross-entropy losses; None for others.
         sum_loss: Whether doubling the batch doubles the loss; None without targets.
         input_first_non_finite: Number of the first sample with such a value.
+        input_count: Number of arrays that the model takes.
         penalty: Part of the loss that the targets have no part in: of regularizers and `add_loss`.
         heads: The outputs, with losses and targets; empty without targets.
         loss_error: Why the loss could not be computed, in the words of the backend.
@@ -183,9 +206,41 @@ class Signals:
         """The loss without its penalties."""
         return None if self.loss is None else self.loss - (self.penalty or 0.0)
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether the loss is well below chance, so that the weights are not at their start."""
+        if self.data_loss is None or self.chance_loss is None or self.sum_loss:
+            return False
+        return self.data_loss < LEARNED_SHARE * self.chance_loss
+
+    @property
+    def hidden(self) -> list[LayerSignals]:
+        """The layers whose output is none of the model."""
+        return [row for row in self.layers if not row.is_output]
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether normalization layers set the scale of the signal, not the weights."""
+        hidden = self.hidden
+        return sum(row.normalized for row in hidden) > NORMALIZED_SHARE * len(hidden)
+
+    @property
+    def lone_softmax(self) -> HeadSignals | None:
+        """An output that is 1 for every input: a softmax over one unit, or what acts as one."""
+        is_stuck = not any(row.weight_gradient_norm for row in self.layers)
+        found = (h for h in self.heads if h.is_lone_softmax or (h.is_always_one and is_stuck))
+        return next(found, None)
+
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""
         return asdict(self)
+
+
+def redraw(signals: Signals, reason: str) -> tuple[Remedy, str]:
+    """New weights and the reason; where they are new already, smaller steps."""
+    if signals.is_initialized:
+        return CLIP, "the weights are well drawn already; or add normalization layers"
+    return INITIALIZE, reason
 
 
 def layer_signals(
@@ -211,7 +266,7 @@ def layer_signals(
     Args:
         name: Path of the layer.
         output: Activations, shape `(batch, ..., units)`.
-        preactivation: Values before the activation, shape `(batch, ..., units)`.
+        preactivation: Values before the activation, same shape.
         gradient: Gradient of the loss by `preactivation`, same shape.
         weights: The layer's own weights by name.
         weight_gradients: Their gradients by name; None if the layer is frozen.
@@ -225,9 +280,7 @@ def layer_signals(
         shape: What the activation does far from zero; None if unknown.
         layer_input: What the layer received; None if indices.
         saturated_share: That of a layer without an `activation` of its own, such as an LSTM.
-        **flags: The fields of `LayerSignals` that are not computed here: `kind`, `activation`,
-            `normalized`, `is_output`, `trainable`, `has_gain`, `usual_gain`, `is_gate`,
-            `predicted_rms`, `predicted_spread`, `update_ratio`, `first_non_finite`.
+        **flags: The fields of `LayerSignals` that are not computed here.
 
     >>> import numpy as np
     >>> from kerasinit.signals import ActivationShape
@@ -238,13 +291,11 @@ def layer_signals(
     >>> row.dead_share, row.gradient_rms, round(row.activation_rms, 4)
     (0.5, 1.0, 1.118)
     """
-    finite = np.isfinite(output)
-    dead, saturated = None, saturated_share
+    dead, saturated, duplicates = None, saturated_share, None
     if derivative is not None and shape is not None:
         before = preactivation if activation_input is None else activation_input
         shares = _units.unit_shares(before[None], derivative[None], shape)
         dead, saturated = (float(share[0]) for share in shares)
-    duplicates = None
     if kernel is not None and kernel_gradient is not None:
         replicas = kernel[None], kernel_gradient[None]
         duplicates = float(_units.duplicate_share(*replicas, largest_gradient)[0])
@@ -266,7 +317,7 @@ def layer_signals(
         saturated_share=saturated,
         duplicate_share=duplicates,
         non_finite_weights=sum(int(np.sum(~np.isfinite(w))) for w in weights.values()),
-        non_finite_outputs=int(finite.size - np.sum(finite)),
+        non_finite_outputs=int(np.sum(~np.isfinite(output))),
         activation_histogram=magnitude_histogram(output),
         gradient_histogram=magnitude_histogram(gradient),
         **flags,

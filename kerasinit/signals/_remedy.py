@@ -122,6 +122,7 @@ NO_PENALTY = Remedy(
     "model.compile(model.optimizer, model.loss)",
 )
 LOWER = Remedy("scale_rate", "/ 10")
+CLIP = Remedy("clip_norm", 1.0)
 INITIALIZE = Remedy("initialize")
 KEEPS_THE_SIGNAL = "gives every layer the scale that keeps the signal"
 """Why `INITIALIZE` helps against most faults of untrained weights."""
