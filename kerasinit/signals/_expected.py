@@ -13,7 +13,7 @@ from keras import ops
 from kerasinit.layers import applied_activation, is_linear, is_mixing, is_norm, kind_of
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._sizes import mean, rms
-from kerasinit.signals._taps import Step, WatchedCall
+from kerasinit.signals._taps import ForwardPass, Step, WatchedCall
 from kerasinit.theory import _moment_rules as rules
 
 DRAWN = ("dense", "einsum", "convolution", "depthwise")  # families whose kernel is all they have
@@ -32,9 +32,7 @@ class Known:
     origins: frozenset[Any]
 
 
-def expected_outputs(
-    steps: list[Step], made: list[int], calls: list[WatchedCall]
-) -> list[rules.Moments | None]:
+def expected_outputs(first: ForwardPass, calls: list[WatchedCall]) -> list[rules.Moments | None]:
     """Size of the output of each call; None where theory does not know.
 
     Starts from the measured inputs of the model. Where something lies in between that theory does
@@ -42,12 +40,11 @@ def expected_outputs(
     again from what the next layer with weights receives. Without dropout, as it is measured.
 
     Args:
-        steps: Everything that was called, in order.
-        made: Number of the output of each call, after its activation.
+        first: The pass that kept its steps.
         calls: The calls of layers with weights, with concrete tensors.
     """
     known: dict[int, Known | None] = {}
-    for step in steps:
+    for step in first.steps:
         call = None if step.call is None else calls[step.call]
         if call is not None and call.layer_input is not None and known.get(step.given[0]) is None:
             values = to_numpy(call.layer_input)
@@ -59,7 +56,7 @@ def expected_outputs(
             found = None  # theory does not know an activation, or a size is out of range
         is_size = found is not None and 0 < found.moments.square < math.inf
         known[step.made] = found if is_size else None
-    found_all = [known.get(number) for number in made]
+    found_all = [known.get(number) for number in first.made]
     return [None if one is None else one.moments for one in found_all]
 
 
@@ -122,7 +119,7 @@ def _alone(step: Step, given: rules.Moments) -> rules.Moments | None:
     if kind.family in ("activation", "formula"):
         activation = applied_activation(layer)
         return None if activation is None else rules.activated(given, activation)
-    if kind.family == "shape" or kind.name == "GetItem":
+    if kind.family in ("shape", "part"):
         return given
     if kind.name == "Rescaling":
         numbers = (layer.scale, layer.offset)
