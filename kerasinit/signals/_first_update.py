@@ -114,8 +114,8 @@ def _joint_step(
     optimizer: Any, before: list[np.ndarray], gradients: list[np.ndarray], named: list[Any]
 ) -> list[np.ndarray]:
     """The arrays after a step of the vector of all their values."""
-    vectors = ([np.concatenate([a.ravel() for a in arrays])] for arrays in (before, gradients))
-    (flat,) = _step(optimizer, *vectors, named[:1])
+    old, given = (np.concatenate([a.ravel() for a in arrays]) for arrays in (before, gradients))
+    (flat,) = _step(optimizer, [old], [given], named[:1])
     parts = np.split(flat, np.cumsum([one.size for one in before])[:-1])
     return [part.reshape(one.shape) for part, one in zip(parts, before, strict=True)]
 

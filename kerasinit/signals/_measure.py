@@ -75,7 +75,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
             )
             gradients = passed.weight_gradients
             del passed  # the activations
-            ratios = {}
+            ratios: dict[int, float | None] = {}
             if loss.is_compiled and error is None:
                 updated, ratios = probe.first_step(loss, gradients)
                 found.update(updated)

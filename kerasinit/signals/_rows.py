@@ -89,7 +89,9 @@ def _of_signal(call: WatchedCall) -> dict[str, Any]:
 def _of_activation(call: WatchedCall) -> dict[str, Any]:
     """Those that tell of its activation, or of the gates of a loop."""
     layer, function, before = call.watched.layer, call.activation, call.activation_input
-    named = {"activation": None if is_linear(function) else activation_name(function)}
+    named: dict[str, Any] = {
+        "activation": None if is_linear(function) else activation_name(function)
+    }
     if kind_of(layer).is_loop and call.layer_input is not None:
         share = flat_gates(layer, to_numpy(call.layer_input), to_numpy(call.output))
         named["saturated_share"] = share
