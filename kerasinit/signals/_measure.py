@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,10 +55,8 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     [('only', 3, 8)]
     """
     batch = as_batch(model, x, y)
-    watched = watched_layers(model)
-    hooks = watching(watched, batch_statistics=batch.samples > 1)
-    with _backend.same_random_state(), hooks as report_to:
-        probe = _Probe(model, batch.x, report_to, _is_plain(watched))
+    probe = _Probe(model, batch.x, watched_layers(model), batch_statistics=batch.samples > 1)
+    with _backend.same_random_state():
         must_guess = batch.y is not None and not getattr(model, "compiled", False)
         first, outputs, has_losses = probe.look(for_shapes=not must_guess)
         batch = replace(batch, y=_in_order(model, batch.y, outputs))
@@ -96,11 +95,6 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         is_initialized=_are_initialized([one for one in kernels if one is not None]),
         **found,
     )
-
-
-def _is_plain(watched: list[WatchedLayer]) -> bool:
-    """Whether the same few operations repeat: JAX has them compiled already."""
-    return all(kind_of(one.layer).family == "dense" for one in watched if one.is_weighted)
 
 
 def _are_initialized(kernels: list[Any]) -> bool:
@@ -149,17 +143,21 @@ class _Probe:
 
     model: Any
     x: Any
-    report_to: Callable[[ForwardPass], None]
-    is_plain: bool
+    watched: list[WatchedLayer]
+    batch_statistics: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the same few operations repeat: JAX has them compiled already."""
+        return all(kind_of(w.layer).family == "dense" for w in self.watched if w.is_weighted)
 
     def look(self, *, for_shapes: bool) -> tuple[ForwardPass, Any, bool]:
         """A first pass: what is called, the outputs (or their shapes), whether losses are added."""
         first = ForwardPass(keeps_steps=True)
-        self.report_to(first)
         own = [ops.convert_to_tensor(variable) for variable in self.model.trainable_variables]
 
         def run() -> tuple[Any, Any]:
-            with self._scope(own):
+            with self._scope(own, first):
                 outputs = self.model(self.x, training=False)
                 return outputs, ops.ones(()) if self.model.losses else None
 
@@ -194,10 +192,9 @@ class _Probe:
             ops.convert_to_tensor(value, variable.dtype)
             for value, variable in zip(update.after, variables, strict=True)
         ]
-        self.report_to(ForwardPass())
 
         def forward() -> tuple[Tensor, Tensor]:
-            return self._forward(loss, values)[1:]
+            return self._forward(loss, values, ForwardPass())[1:]
 
         after = forward() if self.is_plain else _backend.run_once(forward)
         new_loss, penalty = (float(to_numpy(value)) for value in after)
@@ -220,8 +217,7 @@ class _Probe:
         def forward(inputs: list[Tensor]) -> tuple[Tensor, Any]:
             nonlocal watch
             watch = ForwardPass(taps=inputs[len(trainable) :])
-            self.report_to(watch)
-            outputs, value, penalty = self._forward(loss, inputs[: len(trainable)])
+            outputs, value, penalty = self._forward(loss, inputs[: len(trainable)], watch)
             watch.mark_outputs(outputs)
             return value * scale, (outputs, penalty, [call.tensors() for call in watch.calls])
 
@@ -240,14 +236,19 @@ class _Probe:
             weight_gradients=dict(zip(map(id, trainable), arrays, strict=False)),
         )
 
-    def _forward(self, loss: ProbeLoss, weights: list[Tensor]) -> tuple[Any, Tensor, Tensor]:
+    def _forward(
+        self, loss: ProbeLoss, weights: list[Tensor], watch: ForwardPass
+    ) -> tuple[Any, Tensor, Tensor]:
         """Outputs, loss and its penalties, with other values of the trainable variables."""
-        with self._scope(weights):
+        with self._scope(weights, watch):
             outputs = self.model(self.x, training=False)
             value = ops.cast(loss.function(outputs), "float32")
             penalties = [ops.sum(ops.cast(one, "float32")) for one in self.model.losses]
         return outputs, value, sum(penalties, ops.zeros(()))
 
-    def _scope(self, weights: list[Tensor]) -> keras.StatelessScope:
+    @contextlib.contextmanager
+    def _scope(self, weights: list[Tensor], watch: ForwardPass) -> Iterator[None]:
         mapping = list(zip(self.model.trainable_variables, weights, strict=True))
-        return keras.StatelessScope(mapping, collect_losses=True)
+        hooks = watching(self.watched, watch, batch_statistics=self.batch_statistics)
+        with hooks, keras.StatelessScope(mapping, collect_losses=True):
+            yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -275,45 +276,39 @@ def call_names(model: Any, calls: Sequence[WatchedCall]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def watching(
-    watched: list[WatchedLayer], *, batch_statistics: bool
-) -> Iterator[Callable[[ForwardPass], None]]:
-    """Lets the layers report to a `ForwardPass` until the block ends; yields a setter for it.
+    watched: list[WatchedLayer], watch: ForwardPass, *, batch_statistics: bool
+) -> Iterator[None]:
+    """Lets the layers report to a `ForwardPass` until the block ends.
 
     The hooks lie on the layer instances, where they shadow the methods of the class, and are
     taken out again whatever happens.
 
     Args:
         watched: The layers to hook.
+        watch: What they report to.
         batch_statistics: Whether `BatchNormalization` uses the statistics of the batch, as in
             training: at the start its moving statistics would make it do nothing.
     """
-    current = [ForwardPass()]
     with contextlib.ExitStack() as hooks:
         for one in watched:
-            hooked: dict[str, Any] = {"call": _call_hook(one, current, batch_statistics)}
+            is_training = batch_statistics and one.task == "batch_normalization"
+            hooked: dict[str, Any] = {"call": _call_hook(one, watch, is_training)}
             activation = getattr(one.layer, "activation", None)
             if one.is_weighted and not one.opaque and callable(activation):
-                hooked["activation"] = _activation_hook(activation, current)
+                hooked["activation"] = functools.partial(watch.own_activation, activation)
             hooks.enter_context(_backend.replaced(one.layer, **hooked))
-        yield lambda watch: current.__setitem__(0, watch)
+        yield
 
 
-def _call_hook(watched: WatchedLayer, current: list[ForwardPass], batch_statistics: bool) -> Call:
+def _call_hook(watched: WatchedLayer, watch: ForwardPass, is_training: bool) -> Call:
     call = watched.layer.call
-    is_training = batch_statistics and watched.task == "batch_normalization"
 
     def hooked(*args: Any, **kwargs: Any) -> Any:
         if is_training:
             kwargs["training"] = True
-        return current[0].called(watched, call, args, kwargs)
+        return watch.called(watched, call, args, kwargs)
 
     return hooked
-
-
-def _activation_hook(
-    activation: Callable[..., Tensor], current: list[ForwardPass]
-) -> Callable[..., Tensor]:
-    return lambda value: current[0].own_activation(activation, value)
 
 
 def _is_float(tensor: Any) -> bool:
