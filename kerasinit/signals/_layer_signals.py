@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from kerasinit.signals import _units
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._histograms import magnitude_histogram
 from kerasinit.signals._remedy import CLIP, INITIALIZE, Remedy
@@ -41,12 +40,12 @@ class LayerSignals:
         gradient_norm: Euclidean norm of the same gradient. Independent of the layer's size in a
             healthy network, so layers of different sizes are compared by it.
         weight_norm, weight_gradient_norm: Euclidean norms over all own weights of the layer.
+        non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
+        activation_histogram, gradient_histogram: Counts of magnitudes between `HISTOGRAM_EDGES`.
         dead_share: Share of units that are off for every sample.
         saturated_share: Share of units with |derivative| < 0.01 for more than 95 % of samples; of
             a recurrent layer, share of the values of its gates.
         duplicate_share: Share of units whose weights and weight gradients equal another unit's.
-        non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
-        activation_histogram, gradient_histogram: Counts of magnitudes between `HISTOGRAM_EDGES`.
         normalized: Whether a normalization layer follows before the next weighted layer.
         is_output: Whether the layer's output is an output of the model.
         trainable: Whether training changes the layer's kernel.
@@ -86,13 +85,13 @@ class LayerSignals:
     gradient_norm: float
     weight_norm: float
     weight_gradient_norm: float | None
-    dead_share: float | None
-    saturated_share: float | None
-    duplicate_share: float | None
     non_finite_weights: int
     non_finite_outputs: int
     activation_histogram: tuple[int, ...]
     gradient_histogram: tuple[int, ...]
+    dead_share: float | None = None
+    saturated_share: float | None = None
+    duplicate_share: float | None = None
     normalized: bool = False
     is_output: bool = False
     trainable: bool = True
@@ -245,62 +244,33 @@ def redraw(signals: Signals, reason: str) -> tuple[Remedy, str]:
 
 def layer_signals(
     *,
-    name: str,
     output: np.ndarray,
     preactivation: np.ndarray,
     gradient: np.ndarray,
     weights: Mapping[Any, np.ndarray],
     weight_gradients: Mapping[Any, np.ndarray] | None = None,
-    kernel: np.ndarray | None = None,
-    kernel_gradient: np.ndarray | None = None,
-    largest_gradient: float = 0.0,
-    derivative: np.ndarray | None = None,
-    activation_input: np.ndarray | None = None,
-    shape: _units.ActivationShape | None = None,
     layer_input: np.ndarray | None = None,
-    saturated_share: float | None = None,
-    **flags: Any,
+    **known: Any,
 ) -> LayerSignals:
     """The record of one layer from the arrays of one batch.
 
     Args:
-        name: Path of the layer.
         output: Activations, shape `(batch, ..., units)`.
         preactivation: Values before the activation, same shape.
         gradient: Gradient of the loss by `preactivation`, same shape.
         weights: The layer's own weights by name.
         weight_gradients: Their gradients by name; None if the layer is frozen.
-        kernel: The main weight with (bias and) all inputs in the rows, shape `(inputs, units)`;
-            None if no units can be told apart.
-        kernel_gradient: Gradient by `kernel`, same shape.
-        largest_gradient: Largest RMS of a weight gradient in the model.
-        derivative: Derivative of the activation at `activation_input`; None if unknown.
-        activation_input: What the activation received; None if that is `preactivation` (a
-            normalization may lie between them).
-        shape: What the activation does far from zero; None if unknown.
         layer_input: What the layer received; None if indices.
-        saturated_share: That of a layer without an `activation` of its own, such as an LSTM.
-        **flags: The fields of `LayerSignals` that are not computed here.
+        **known: The fields of `LayerSignals` that are not computed here.
 
     >>> import numpy as np
-    >>> from kerasinit.signals import ActivationShape
     >>> x = np.array([[1.0, -1.0], [2.0, -2.0]])
     >>> row = layer_signals(name="dense", kind="Dense", activation="relu", output=np.maximum(x, 0),
-    ...     preactivation=x, gradient=np.ones_like(x), weights={"kernel": np.eye(2)},
-    ...     derivative=1.0 * (x > 0), shape=ActivationShape(has_off_state=True, bounded=False))
-    >>> row.dead_share, row.gradient_rms, round(row.activation_rms, 4)
-    (0.5, 1.0, 1.118)
+    ...     preactivation=x, gradient=np.ones_like(x), weights={"kernel": np.eye(2)})
+    >>> row.gradient_rms, round(row.activation_rms, 4)
+    (1.0, 1.118)
     """
-    dead, saturated, duplicates = None, saturated_share, None
-    if derivative is not None and shape is not None:
-        before = preactivation if activation_input is None else activation_input
-        shares = _units.unit_shares(before[None], derivative[None], shape)
-        dead, saturated = (float(share[0]) for share in shares)
-    if kernel is not None and kernel_gradient is not None:
-        replicas = kernel[None], kernel_gradient[None]
-        duplicates = float(_units.duplicate_share(*replicas, largest_gradient)[0])
     return LayerSignals(
-        name=name,
         units=int(output.shape[-1]),
         samples=int(np.prod(output.shape[:-1])),
         activation_rms=rms(output),
@@ -313,12 +283,9 @@ def layer_signals(
         gradient_norm=norm(gradient),
         weight_norm=norm(*weights.values()),
         weight_gradient_norm=None if weight_gradients is None else norm(*weight_gradients.values()),
-        dead_share=dead,
-        saturated_share=saturated,
-        duplicate_share=duplicates,
         non_finite_weights=sum(int(np.sum(~np.isfinite(w))) for w in weights.values()),
         non_finite_outputs=int(np.sum(~np.isfinite(output))),
         activation_histogram=magnitude_histogram(output),
         gradient_histogram=magnitude_histogram(gradient),
-        **flags,
+        **known,
     )

@@ -24,7 +24,7 @@ from kerasinit.signals._layer_signals import LayerSignals, layer_signals
 from kerasinit.signals._recurrent import flat_gates
 from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import WatchedCall, call_names
-from kerasinit.signals._units import unit_columns
+from kerasinit.signals._units import duplicate_share, unit_columns, unit_shares
 from kerasinit.signals._watched_layers import WatchedLayer
 from kerasinit.theory._moment_rules import Moments
 
@@ -98,9 +98,11 @@ def _of_activation(call: WatchedCall) -> dict[str, Any]:
     shape = elementwise_shape(function)
     if function is None or before is None or shape is None:
         return named
-    (slopes,) = elementwise_derivatives(function, [before])
-    found = {"derivative": _units_last(call, slopes), "activation_input": _units_last(call, before)}
-    return {**named, **found, "shape": shape}
+    slopes = elementwise_derivatives(function, before)
+    dead, saturated = unit_shares(
+        _units_last(call, before)[None], _units_last(call, slopes)[None], shape
+    )
+    return {**named, "dead_share": float(dead[0]), "saturated_share": float(saturated[0])}
 
 
 def _of_weights(
@@ -116,8 +118,8 @@ def _of_weights(
     given["trainable"] = bool(found) if main is None else main in found
     if main is not None and main in found and watched.axes is not None:
         replicas = ({i: array[None] for i, array in group.items()} for group in (arrays, found))
-        kernel, kernel_gradient = unit_columns(watched.axes, main, *replicas)
-        given.update(kernel=kernel[0], kernel_gradient=kernel_gradient[0], largest_gradient=largest)
+        columns = unit_columns(watched.axes, main, *replicas)
+        given["duplicate_share"] = float(duplicate_share(*columns, largest)[0])
     return given
 
 
