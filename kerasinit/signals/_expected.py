@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,9 @@ class Known:
     origins: frozenset[Any]
 
 
-def expected_outputs(first: ForwardPass, calls: list[WatchedCall]) -> list[rules.Moments | None]:
+def expected_outputs(
+    first: ForwardPass, calls: list[WatchedCall], measured: Sequence[float] | None = None
+) -> list[rules.Moments | None]:
     """Size of the output of each call; None where theory does not know.
 
     Starts from the measured inputs of the model. Where something lies in between that theory does
@@ -42,22 +45,30 @@ def expected_outputs(first: ForwardPass, calls: list[WatchedCall]) -> list[rules
     Args:
         first: The pass that kept its steps.
         calls: The calls of layers with weights, with concrete tensors.
+        measured: RMS of the output of each call, where no tensor holds what was measured: it starts
+            from these instead, which are not its own word on them.
     """
     known: dict[int, Known | None] = {}
+    said: dict[int, rules.Moments] = {}
+    starts = {} if measured is None else dict(zip(first.made, measured, strict=True))
     for step in first.steps:
         call = None if step.call is None else calls[step.call]
-        if call is not None and call.layer_input is not None and known.get(step.given[0]) is None:
-            values = to_numpy(call.layer_input)
+        given = None if call is None or measured is not None else call.layer_input
+        if given is not None and known.get(step.given[0]) is None:
+            values = to_numpy(given)
             start = rules.Moments(rms(values) ** 2, offset=mean(values))
             known[step.given[0]] = Known(start, frozenset([step.given[0]]))
         try:
             found = _after(step, [known.get(number) for number in step.given], call)
         except (ValueError, TypeError, ArithmeticError):
             found = None  # theory does not know an activation, or a size is out of range
-        is_size = found is not None and 0 < found.moments.square < math.inf
-        known[step.made] = found if is_size else None
-    found_all = [known.get(number) for number in first.made]
-    return [None if one is None else one.moments for one in found_all]
+        if found is not None and 0 < found.moments.square < math.inf:
+            known[step.made], said[step.made] = found, found.moments
+        elif starts.get(step.made, 0.0) > 0:
+            known[step.made] = Known(rules.Moments(starts[step.made] ** 2), frozenset([step.made]))
+        else:
+            known[step.made] = None
+    return [said.get(number) for number in first.made]
 
 
 def _after(step: Step, given: list[Known | None], call: WatchedCall | None) -> Known | None:
