@@ -208,4 +208,4 @@ def _over(window: Window, names: list[str], field: str, limit: float) -> list[st
 
 
 def _more(names: list[str]) -> str:
-    return f" (and in {len(names) - 1} more layers)" if len(names) > 1 else ""
+    return f" (and those of {len(names) - 1} more layers)" if len(names) > 1 else ""
