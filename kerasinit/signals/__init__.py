@@ -12,26 +12,11 @@ from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
 from kerasinit.signals._window import judge_window
 
 __all__ = [
-    "CAUSES",
-    "HISTOGRAM_EDGES",
-    "TRAINING_CAUSES",
-    "ActivationShape",
-    "Diagnosis",
-    "LayerSignals",
-    "LayerStep",
-    "Remedy",
-    "Signals",
-    "TrainingStep",
-    "Verdict",
-    "duplicate_share",
-    "examine",
-    "judge",
-    "judge_window",
-    "layer_signals",
-    "magnitude_histogram",
-    "measure",
-    "unit_shares",
-]
+    "CAUSES", "HISTOGRAM_EDGES", "TRAINING_CAUSES", "ActivationShape", "Diagnosis",
+    "LayerSignals", "LayerStep", "Remedy", "Signals", "TrainingStep", "Verdict",
+    "duplicate_share", "examine", "judge", "judge_window", "layer_signals",
+    "magnitude_histogram", "measure", "unit_shares",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:

@@ -62,26 +62,10 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
 Rule: TypeAlias = Callable[[Signals], Verdict | None]
 
 RULES: tuple[Rule, ...] = (
-    not_trainable,
-    bad_targets,
-    bad_loss,
-    constant_input,
-    single_sample,
-    lone_softmax,
-    constant_layer,
-    zero_gradient,
-    symmetric,
-    vanishing,
-    exploding,
-    dead_units,
-    saturated,
-    bad_scale,
-    too_narrow,
-    unexpected_loss,
-    unscaled_input,
-    large_updates,
-    small_updates,
-)
+    not_trainable, bad_targets, bad_loss, constant_input, single_sample, lone_softmax,
+    constant_layer, zero_gradient, symmetric, vanishing, exploding, dead_units, saturated,
+    bad_scale, too_narrow, unexpected_loss, unscaled_input, large_updates, small_updates,
+)  # fmt: skip
 
 
 def _found(rules: Sequence[Rule], signals: Signals) -> list[Verdict]:

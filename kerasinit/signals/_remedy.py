@@ -6,24 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 RemedyKind: TypeAlias = Literal[
-    "initialize",
-    "learning_rate",
-    "constant_rate",
-    "clip_norm",
-    "loss",
-    "output_activation",
-    "regression",
-    "scale_inputs",
-    "scale_targets",
-    "scale_data",
-    "map_targets",
-    "fill_inputs",
-    "fill_targets",
-    "unfreeze",
-    "batch_size",
-    "scale_rate",
-    "code",
-]
+    "initialize", "learning_rate", "constant_rate", "clip_norm", "loss", "output_activation",
+    "regression", "scale_inputs", "scale_targets", "scale_data", "map_targets", "fill_inputs",
+    "fill_targets", "unfreeze", "batch_size", "scale_rate", "code",
+]  # fmt: skip
 
 STANDARDIZE = "({0} - {0}.mean(axis=0)) / ({0}.std(axis=0) + 1e-7)"
 

@@ -21,21 +21,14 @@ BYTES = 255  # largest value of an image that was not scaled
 CLASS_LOSSES = {
     name.lower(): f"keras.losses.{name}({{}})"
     for name in (
-        "SparseCategoricalCrossentropy",
-        "CategoricalCrossentropy",
-        "CategoricalFocalCrossentropy",
-        "BinaryCrossentropy",
-        "BinaryFocalCrossentropy",
+        "SparseCategoricalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
+        "BinaryCrossentropy", "BinaryFocalCrossentropy",
     )
-}
+}  # fmt: skip
 REGRESSIONS = (
-    "meansquarederror",
-    "meanabsoluteerror",
-    "huber",
-    "logcosh",
-    "meanabsolutepercentageerror",
+    "meansquarederror", "meanabsoluteerror", "huber", "logcosh", "meanabsolutepercentageerror",
     "meansquaredlogarithmicerror",
-)
+)  # fmt: skip
 
 Finding: TypeAlias = tuple[str, Remedy | None, str]
 """What is seen, what helps (None if no line of code can say it), and why it does."""

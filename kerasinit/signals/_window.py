@@ -77,18 +77,9 @@ def judge_window(
 
 
 RULES: tuple[Callable[[Window], Verdict | None], ...] = (
-    symmetric,
-    large_updates,
-    penalized,
-    exploding_loss,
-    zero_gradient,
-    vanishing,
-    dead_units,
-    saturated,
-    spike,
-    small_updates,
-    slow,
-)
+    symmetric, large_updates, penalized, exploding_loss, zero_gradient, vanishing, dead_units,
+    saturated, spike, small_updates, slow,
+)  # fmt: skip
 """Roots before what follows from them."""
 
 # Which other causes say the same again, or follow.
