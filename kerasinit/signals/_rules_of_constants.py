@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from kerasinit.signals._layer_signals import Signals, redraw
-from kerasinit.signals._remedy import Remedy
+from kerasinit.signals._remedy import LARGER_BATCH
 from kerasinit.signals._rules_of_heads import switched
 from kerasinit.signals._verdict import Verdict
 
 SAME = 1e-5  # deviation between samples over the size: 100 times the rounding of float32
 UNDERFLOW = 1e-20  # products of smaller numbers may be 0 in float32, with no one to blame
-USUAL_BATCH = 32  # samples, as `fit` takes by default
 
 
 def single_sample(signals: Signals) -> Verdict | None:
@@ -20,9 +19,7 @@ def single_sample(signals: Signals) -> Verdict | None:
         "it normalizes a batch of one value for each channel: in training its output is the same "
         "for every input, and no gradient passes"
     )
-    remedy = Remedy("batch_size", USUAL_BATCH)
-    reason = "or LayerNormalization instead, which needs no batch"
-    return Verdict.cured("single_sample", signals.lone_norm, evidence, remedy, reason)
+    return Verdict.cured("single_sample", signals.lone_norm, evidence, *LARGER_BATCH)
 
 
 def constant_input(signals: Signals) -> Verdict | None:

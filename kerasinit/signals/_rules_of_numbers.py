@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import INITIALIZE, Remedy
+from kerasinit.signals._remedy import INITIALIZE, USUAL_BATCH, Remedy
 from kerasinit.signals._verdict import Verdict
-
-BATCH = 32  # samples in a batch of `fit`
 
 
 def in_sample(number: int | None) -> str:
@@ -19,10 +17,8 @@ def in_sample(number: int | None) -> str:
     """
     if number is None:
         return ""
-    batch = number // BATCH
-    return (
-        f", first in sample {number} (batch {batch} of {BATCH} samples, unshuffled, counted from 0)"
-    )
+    batch = f"batch {number // USUAL_BATCH} of {USUAL_BATCH} samples"
+    return f", first in sample {number} ({batch}, unshuffled, counted from 0)"
 
 
 def non_finite(signals: Signals) -> Verdict | None:

@@ -13,6 +13,8 @@ from kerasinit.signals._remedy import (
     NO_PENALTY,
     Remedy,
 )
+from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
+from kerasinit.signals._rules_of_updates import USUAL_UPDATE
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
 from kerasinit.signals._verdict import Verdict
 
@@ -34,11 +36,9 @@ SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
 
-PENALTY_FACTOR, PENALTY_MARGIN = 4.0, 5.0  # of the loss of the data: more hides it
 PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
 TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
-USUAL_UPDATE = 1e-2  # of RMS change over RMS weight: what a changed rate aims at
 
 
 def large_updates(window: Window) -> Verdict | None:
@@ -226,14 +226,13 @@ def penalized(window: Window) -> Verdict | None:
     if start is None or now is None or not penalties:
         return None
     first = median(penalties)
-    if first <= max(PENALTY_FACTOR * abs(start), abs(start) + PENALTY_MARGIN):
+    if first <= max(LOSS_FACTOR * abs(start), abs(start) + LOSS_MARGIN):
         return None
     evidence = (
         f"{window.now}, penalties of weights or activations, {first:.3g} of the loss at the "
         f"start, rule the training: the loss of the data went from {start:.4g} to {now:.4g}"
     )
-    cure = NO_PENALTY, "or a smaller factor: 1e-4 is usual"
-    return Verdict.cured("unexpected_loss", "loss", evidence, *cure)
+    return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
 
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:

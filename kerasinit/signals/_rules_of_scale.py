@@ -134,7 +134,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties of weights or "
             "activations, and their gradient hides that of the data"
         )
-        return say(evidence, NO_PENALTY, "or a smaller factor: 1e-4 is usual")
+        return say(evidence, *NO_PENALTY)
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
     if signals.lone_softmax is not None or chance is None:  # a loss that means nothing
         return None

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from statistics import geometric_mean, median
 
-from kerasinit.signals._remedy import INITIALIZE, LOWER, Remedy
+from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
 from kerasinit.signals._rules_of_progress import PERSISTS
 from kerasinit.signals._training_steps import WARM_UP, Window
@@ -55,8 +55,7 @@ def zero_gradient(window: Window) -> Verdict | None:
                 f"{window.now}, no gradient arrives here, and batches hold one sample: a "
                 "BatchNormalization makes the same of every input then"
             )
-            cure = Remedy("batch_size", 32), "or LayerNormalization instead, which needs no batch"
-            return Verdict.cured("single_sample", name, evidence, *cure)
+            return Verdict.cured("single_sample", name, evidence, *LARGER_BATCH)
         evidence = (
             f"{window.now}, nothing has arrived at its weights for {PERSISTS} records: their "
             "gradient is exactly 0"
