@@ -72,10 +72,10 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
             new = (_joint_step if is_joint else _step)(
                 type(own).from_config(config), old, steps, named
             )
-            for before, now, gradient in zip(old, new, steps, strict=True):
-                change, length = before - now, norm(before)
-                ratios.append(norm(change) / length if length > 0 else None)
-                with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
+                for before, now, gradient in zip(old, new, steps, strict=True):
+                    change, length = before - now, norm(before)
+                    ratios.append(norm(change) / length if length > 0 else None)
                     promised += float(np.vdot(change, gradient))
             after += new
     except _backend.errors():  # an optimizer of the user's own
