@@ -61,10 +61,13 @@ def _first(
         found = rule(head)
         if found is not None:
             evidence, remedy, reason = found
-            # Of several losses and targets, a line of code would change all.
-            if remedy is not None and remedy.kind != "output_activation" and len(signals.heads) > 1:
-                remedy = None
             where = "targets" if cause == "bad_targets" else head.name
+            if len(signals.heads) > 1:
+                where = f"targets of {head.name}" if where == "targets" else where
+                # Of several losses and targets, the line of code would change all.
+                if remedy is not None and remedy.kind != "output_activation":
+                    reason = f"of {head.name} alone: {remedy.line}; {reason}"
+                    remedy = None
             return Verdict.cured(cause, where, evidence, remedy, reason)
     return None
 

@@ -199,3 +199,35 @@ def test_a_constant_rate_replaces_a_schedule_behind_loss_scaling():
     model.compile(scaled, "mse")
     exec(Remedy("constant_rate", 1e-3).line, {"model": model})
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+TWO = {"one": "mse", "two": "sparse_categorical_crossentropy"}  # losses, by the name of the output
+FORMS = {  # of outputs, losses and targets
+    "by name": (dict, dict, dict),
+    "in order, losses by name": (list, dict, list),
+    "in order": (list, list, list),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("wrong", ["one", "two", None])
+def test_each_output_has_its_own_loss_and_targets(form, wrong):
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(8, "tanh")(inputs)
+    outputs = {"one": layers.Dense(1, name="one")(hidden)}
+    activation = None if wrong == "two" else "softmax"  # logits, where shares are wanted
+    outputs["two"] = layers.Dense(3, activation, name="two")(hidden)
+    rng = np.random.default_rng(0)
+    targets = {"one": rng.standard_normal((60, 1)), "two": np.arange(60) % 3}
+    if wrong == "one":
+        targets["one"] = 1e7 * targets["one"]
+    given = [kind(one) if kind is dict else list(one.values())
+             for kind, one in zip(FORMS[form], (outputs, TWO, targets), strict=True)]  # fmt: skip
+    model = keras.Model(inputs, given[0])
+    model.compile("adam", given[1])
+    x = rng.standard_normal((60, 4)).astype("float32")
+    verdicts = kerasinit.diagnose(model, x, given[2]).verdicts
+    assert bool(verdicts) == bool(wrong)
+    for verdict in verdicts:
+        assert wrong in verdict.where
+        assert f"of {wrong} alone: " in verdict.fix or ".activation = " in verdict.fix
