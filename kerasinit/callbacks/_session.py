@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,12 +24,11 @@ from kerasinit.callbacks._reaction import (
     Snapshots,
     action_for,
 )
-from kerasinit.callbacks._reading import Reading, is_finite
+from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._sinks import Sink
-from kerasinit.callbacks._variable_names import VariableNames
+from kerasinit.callbacks._sinks import Sink, opened_sinks
 from kerasinit.layers import have_learned_biases
 from kerasinit.signals._first_update import is_scheduled
 from kerasinit.signals._window import WINDOW
@@ -58,29 +55,20 @@ class Wish:
     timed: bool
 
 
-@dataclass(frozen=True)
-class _Measured:
-    reading: Reading
-    names: VariableNames
-    loss: Any
-    step: int
-    epoch: int
-    steps_in_epoch: int
-    probing: bool
-
-
 class Session:
     """Measures and judges the steps of one training.
 
     Args:
         model: The compiled model.
-        settings: What to measure.
+        settings: What the user asked for.
         history: Where the last records are kept.
         findings: Where verdicts are collected.
-        sinks: Where all records are written; one that fails is dropped with a complaint.
         measuring: The train function that measures.
-        schedule: Which steps are measured; of an earlier training of the model, if there was one.
+        schedule: Which steps an earlier training of the model measured; None without one.
         running_loss: Whether the reported loss is a running mean over the epoch.
+
+    Raises:
+        OSError: If a file cannot be written.
     """
 
     def __init__(
@@ -90,10 +78,9 @@ class Session:
         *,
         history: History,
         findings: Findings,
-        sinks: Sequence[Sink],
         measuring: MeasuringStep,
-        schedule: Schedule | None = None,
-        running_loss: bool = True,
+        schedule: Schedule | None,
+        running_loss: bool,
     ) -> None:
         self.model = model
         self.has_begun = False
@@ -104,7 +91,7 @@ class Session:
         self._settings = settings
         self._history = history
         self._findings = findings
-        self._sinks = list(sinks)
+        self._sinks = opened_sinks(settings)
         self._measuring = measuring
         self._accumulation = _backend.accumulation_steps(model.optimizer)
         self._loss_scaling = _backend.loss_scaling(model.optimizer)
@@ -122,10 +109,8 @@ class Session:
         )
         self._goes_on = _was_trained(model)
         self._recent = RecentLoss(running_loss)
-        self._recent_epoch: int | None = None
-        self._names: dict[Any, VariableNames] = {}
-        self._pending: deque[_Measured] = deque()
-        self._shown: deque[_Measured] = deque(maxlen=SHOWN)
+        self._pending: deque[Record] = deque()  # with the loss as it was reported
+        self._shown: deque[Record] = deque(maxlen=SHOWN)
         self._found: deque[Found] = deque()
         self._complaints: list[str] = []
         self._complained = False
@@ -181,12 +166,21 @@ class Session:
         if reading is None:
             return
         self._measured += 1
-        names = self._names_of(reading)
-        steps = self._batch + wish.executed
-        loss = logs.get("loss") if isinstance(logs, dict) else None
-        measured = _Measured(reading, names, loss, wish.step, self.epoch, steps, wish.probing)
-        self._pending.append(measured)
-        self._shown.append(measured)
+        pending = Record(
+            reading,
+            self._settings,
+            run=self._run,
+            step=wish.step,
+            epoch=self.epoch,
+            steps_in_epoch=self._batch + wish.executed,
+            loss=logs.get("loss") if isinstance(logs, dict) else None,
+            probing=wish.probing,
+            goes_on=self._goes_on,
+            skips_overflow=self._loss_scaling,
+            updated=(wish.step + 1) % self._accumulation == 0,
+        )
+        self._pending.append(pending)
+        self._shown.append(pending)
         began = time.perf_counter()
         self.settle(ahead=self._ahead)
         if self._settings.on_verdict == "warn":
@@ -199,13 +193,13 @@ class Session:
             batch: Number of the last batch in the epoch to look at; None for the latest. With loss
                 scaling, steps that overflowed were skipped: the one before counts.
         """
-        for measured in reversed(list(self._shown)):
-            is_later = measured.epoch == self.epoch and measured.steps_in_epoch > (batch or 0) + 1
+        for shown in reversed(list(self._shown)):
+            is_later = shown.epoch == self.epoch and shown.steps_in_epoch > (batch or 0) + 1
             if batch is not None and is_later:
                 continue
             with contextlib.suppress(*FAILURES):
-                if not self._loss_scaling or is_finite(measured.reading.arrays.rows):
-                    return measured.reading.summary(measured.names)
+                if not shown.overflow:
+                    return shown.reading.summary
         return {}
 
     # --- records ----------------------------------------------------------------------------------
@@ -224,20 +218,15 @@ class Session:
                 continue
             self._history.add(record)
             if self._sinks:
-                self._each_sink(functools.partial(_write, row=record.to_dict()))
+                self._write(record.to_dict())
             self._judge(record)
-
-    def flush(self) -> None:
-        """Records what is left and hands the files to the operating system."""
-        self.settle()
-        self._each_sink(lambda sink: sink.flush())
 
     def end(self) -> None:
         """Records what is left and closes the files; the second time, nothing."""
         self.ended = True
         self.settle()
-        self._each_sink(lambda sink: sink.close())
-        self._sinks = []
+        while self._sinks:
+            _close(self._sinks.pop())
 
     def react(self) -> None:
         """Does what new verdicts ask for.
@@ -258,31 +247,14 @@ class Session:
                 stopping = self._stop(found) if action == "stop" else ""
                 _warn(f"Step {found.step}: {found.verdict}{stopping}")
 
-    def _record(self, measured: _Measured) -> Record:
-        arrays = measured.reading.arrays
-        if not self._settings.clipped:  # another callback of the training may have asked for it
-            arrays = replace(arrays, clipped=None)
-        loss = None if measured.loss is None else float(ops.convert_to_numpy(measured.loss))
-        if self._recent_epoch != measured.epoch:
-            self._recent_epoch = measured.epoch
-            self._recent.restart()
-        overflow = self._loss_scaling and not is_finite(arrays.rows)
-        self._findings.overflows += overflow
-        return Record(
-            names=measured.names,
-            arrays=arrays,
-            run=self._run,
-            step=measured.step,
-            epoch=measured.epoch,
-            loss=self._recent.since(loss, steps=measured.steps_in_epoch),
-            penalty=measured.reading.penalty(),
-            norm_samples=measured.reading.norm_samples(),
-            goes_on=self._goes_on,
-            overflow=overflow,
-            updated=(measured.step + 1) % self._accumulation == 0,
-            activations=measured.reading.probe() if measured.probing else None,
-            histogram=self._settings.histogram,
-        )
+    def _record(self, pending: Record) -> Record:
+        """The same with its own loss, once the device is done."""
+        pending.reading.wait()
+        self._findings.overflows += pending.overflow
+        reported = pending.loss
+        loss = None if reported is None else float(ops.convert_to_numpy(reported))
+        recent = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
+        return replace(pending, loss=recent)
 
     def _judge(self, record: Record) -> None:
         if self._judgement is None:
@@ -293,23 +265,16 @@ class Session:
             self._judgement = None
             self._complaints.append(f"Training is no longer judged: {error!r}.")
 
-    def _each_sink(self, action: Callable[[Sink], None]) -> None:
+    def _write(self, row: Row) -> None:
         for sink in list(self._sinks):
             try:
-                action(sink)
+                sink.write(row)
             except FAILURES as error:
                 self._sinks.remove(sink)
-                with contextlib.suppress(*FAILURES):
-                    sink.close()
+                _close(sink)
                 self._complaints.append(
                     f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
                 )
-
-    def _names_of(self, reading: Reading) -> VariableNames:
-        about = reading.about
-        if about not in self._names:
-            self._names[about] = VariableNames.of(about, self.model.name)
-        return self._names[about]
 
     def _complain_once(self, reading: Reading | None) -> None:
         failure = self._measuring.failure
@@ -341,8 +306,9 @@ def _was_trained(model: Any) -> bool:
         return False
 
 
-def _write(sink: Sink, row: Row) -> None:
-    sink.write(row)
+def _close(sink: Sink) -> None:
+    with contextlib.suppress(*FAILURES):  # each record was handed over when it was written
+        sink.close()
 
 
 def _warn(message: str) -> None:
