@@ -88,10 +88,16 @@ def attach(session: Session) -> None:
     held["train_function"].sessions.append(session)
 
 
-def detach(model: Any) -> None:
-    """Lets nothing see the next call: that of a training that was interrupted right before it."""
-    if isinstance(vars(model)["train_function"], WatchedStep):
-        vars(model)["train_function"].detach()
+def detach(model: Any) -> bool:
+    """Lets nothing see the next call, if no call came where one was expected: whether it was so.
+
+    A training was interrupted right before it, or steps are taken in some other way.
+    """
+    held = vars(model)["train_function"]
+    if isinstance(held, WatchedStep):
+        held.detach()
+        return True
+    return False
 
 
 def run_step(

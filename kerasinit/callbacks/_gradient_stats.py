@@ -203,6 +203,8 @@ class GradientStats(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Adds the norms of the last recorded gradient to the logs; called by Keras."""
         session = self._current()
+        if session is not None and session is self._session and detach(self._subject):
+            session.miss_step()
         if session is not None and logs is not None:
             logs.update(session.summary(batch))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -79,10 +79,9 @@ class MeasuringStep:
             result = self._functions[probing](*arguments)
         outputs, rest = _backend.split_step(result)
         reading = None
-        for number, vectors in outputs["vectors"].items():  # one, if any
-            names, abouts = self._traced[number]
-            parts = zip(abouts, vectors, strict=True)
-            reading = Reading(names, [*parts], self._probed, outputs["more"])
+        for number, vector in outputs["vectors"].items():  # one, if any
+            names, about = self._traced[number]
+            reading = Reading(names, about, vector, self._probed, outputs["more"])
         return _backend.join_step(outputs["logs"], rest), reading
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
@@ -96,7 +95,9 @@ class MeasuringStep:
         more = self._probe(inputs) if probing else {}
         penalty = None
         with self._noting_failures():
-            penalty = penalty_of_step(self._model, _backend.step_state(self._model, inputs))
+            state = _backend.step_state(self._model, inputs)
+            penalty = penalty_of_step(self._model, state)
+            more |= self._count(state)
         try:
             logs, rest = _backend.split_step(step(*inputs))
         finally:
@@ -112,7 +113,7 @@ class MeasuringStep:
         if read:
             abouts, found = zip(*read, strict=True)
             # By number, so that it is known which of several traces gave it.
-            vectors[self._number_of(abouts)] = list(found)
+            vectors[self._number_of(abouts)] = ops.concatenate(found) if found[1:] else found[0]
         return _backend.join_step({"logs": logs, "vectors": vectors, "more": more}, rest)
 
     def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
@@ -159,6 +160,14 @@ class MeasuringStep:
             )
             return {"activations": rows}
         return {}
+
+    def _count(self, state: Sequence[tuple[Any, Any]]) -> dict[str, Tensor]:
+        """What the optimizer counts, where overflows put off the steps at which it updates."""
+        optimizer = self._model.optimizer
+        if not _backend.loss_scaling(optimizer) or _backend.accumulation_steps(optimizer) == 1:
+            return {}
+        count = _backend.count_of_steps(optimizer, state)
+        return {"count": ops.cast(count, "int32") + 0}  # not the optimizer's own, which torch moves
 
     def _norm_samples(self, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
         """How many samples a normalization over the batch sees, where there is one."""

@@ -27,34 +27,41 @@ class Reading:
 
     Args:
         names: Names of the variables.
-        parts: What the vector of each optimizer is about, and the vector.
+        about: What the vector is about, one optimizer after another.
+        vector: The vector.
         probed: Names of the layers that were probed.
         more: What else was read: `activations`, a row of `PROBED` columns for each of them;
             `penalty`, the part of the loss that the targets have no part in; `norm_samples`, how
-            many samples a normalization over the batch saw.
+            many samples a normalization over the batch saw; `count`, how many gradients the
+            optimizer had been given, where it does not count all of them.
     """
 
     def __init__(
         self,
         names: VariableNames,
-        parts: Sequence[tuple[StepVector, Tensor]],
+        about: Sequence[StepVector],
+        vector: Tensor,
         probed: tuple[str, ...],
         more: Mapping[str, Tensor],
     ) -> None:
         self.names = names
-        self._parts = tuple(parts)
+        self._about = about
+        self._vector = vector
         self._probed = probed
         self._more = dict(more)
         self._arrays: Any = None
 
     def wait(self) -> None:
         """Brings the numbers from the device; two threads at once bring the same ones."""
-        parts = self._parts
-        if parts:
-            vectors = [about.unpacked(ops.convert_to_numpy(vector)) for about, vector in parts]
-            self._arrays = StepArrays.joined(vectors)
+        vector = self._vector
+        if vector is not None:
+            rest, arrays = ops.convert_to_numpy(vector), []
+            for about in self._about:
+                part, rest = about.unpacked(rest)
+                arrays.append(part)
+            self._arrays = StepArrays.joined(arrays)
             self._more = {key: ops.convert_to_numpy(one) for key, one in self._more.items()}
-            self._parts = ()
+            self._vector = None
 
     @property
     def arrays(self) -> StepArrays:
@@ -77,6 +84,12 @@ class Reading:
         """Part of the loss that the targets have no part in, as far as it is known."""
         self.wait()
         return float(self._more.get("penalty", 0.0))
+
+    @property
+    def count(self) -> int | None:
+        """Gradients that the optimizer had been given, but for those that overflowed."""
+        self.wait()
+        return int(self._more["count"]) if "count" in self._more else None
 
     @property
     def norm_samples(self) -> int | None:

@@ -43,7 +43,8 @@ class Record:
         probing: Whether its activations were asked for.
         goes_on: Whether the weights were trained before this training.
         skips_overflow: Whether a step with gradients that are not finite is skipped: loss scaling.
-        updated: False if the step only accumulated gradients.
+        accumulation: Steps whose gradients the optimizer adds up before an update.
+        accumulated: How many it had added up before this one.
     """
 
     reading: Reading
@@ -56,12 +57,18 @@ class Record:
     probing: bool
     goes_on: bool
     skips_overflow: bool
-    updated: bool
+    accumulation: int
+    accumulated: int
 
     @property
     def overflow(self) -> bool:
         """True if loss scaling skipped this step."""
         return self.skips_overflow and not is_finite(self.reading.arrays.rows)
+
+    @property
+    def updated(self) -> bool:
+        """False if the step only accumulated gradients."""
+        return self.accumulated + 1 == self.accumulation
 
     @property
     def activations(self) -> dict[str, dict[str, float | None]] | None:

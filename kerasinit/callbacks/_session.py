@@ -115,6 +115,7 @@ class Session:
         self._complaints: list[str] = []
         self._complained = False
         self._measured = 0
+        self._overflowed = 0  # steps, under accumulation: the optimizer counts the others
         self._step: int | None = None  # the next
         self._wish: Wish | None = None  # what is wanted of it, once that is known
         self._batch = 0
@@ -128,7 +129,7 @@ class Session:
         self._batch = batch
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self._step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
+            self._step = _backend.steps_taken(self.model.optimizer)
         if self._snapshots is not None and self._measured % WINDOW == 0 and not self.stopped:
             self._measured += 1
             self._snapshots.take(self._step)
@@ -142,7 +143,8 @@ class Session:
         step = first + executed - 1
         probing = bool(self._probes and self._probes.due(first)) and not self._complained
         timed = self.schedule.measures(step)
-        measuring = self._measuring if self.schedule.due(first) or probing else None
+        is_due = self.schedule.due(first - self._overflowed)
+        measuring = self._measuring if is_due or probing else None
         self._wish = Wish(step, executed, measuring, probing, timed)
         return self._wish
 
@@ -162,8 +164,12 @@ class Session:
             self.schedule.observe(wish.measuring is not None, seconds)
         if wish.measuring is None:
             return
-        self._complain_once(reading)
+        failure = self._measuring.failure
+        if failure is not None:
+            cause = _backend.cause_of(failure).rstrip(".")
+            self._complain_once(f"{type(failure).__name__}: {cause}")
         if reading is None:
+            self._complain_once("no gradient entered an optimizer of the model")
             return
         self._measured += 1
         pending = Record(
@@ -177,7 +183,8 @@ class Session:
             probing=wish.probing,
             goes_on=self._goes_on,
             skips_overflow=self._loss_scaling,
-            updated=(wish.step + 1) % self._accumulation == 0,
+            accumulation=self._accumulation,
+            accumulated=(wish.step - self._overflowed) % self._accumulation,
         )
         self._pending.append(pending)
         self._shown.append(pending)
@@ -185,6 +192,13 @@ class Session:
         self.settle(ahead=self._ahead)
         if self._settings.on_verdict == "warn":
             self.schedule.observe_between(time.perf_counter() - began)
+
+    def miss_step(self) -> None:
+        """Complains of a step that was not taken by the model's train function."""
+        self._complain_once(
+            "it was not taken by `model.train_on_batch`, where gradients are seen on their way "
+            "into the optimizer"
+        )
 
     def summary(self, batch: int | None = None) -> dict[str, float]:
         """Norms of the last recorded gradient, for the logs of `fit`.
@@ -254,7 +268,11 @@ class Session:
         reported = pending.loss
         loss = None if reported is None else float(ops.convert_to_numpy(reported))
         recent = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
-        return replace(pending, loss=recent)
+        count = pending.reading.count
+        if count is None:
+            return replace(pending, loss=recent)
+        self._overflowed = pending.step - count
+        return replace(pending, loss=recent, accumulated=count % self._accumulation)
 
     def _judge(self, record: Record) -> None:
         if self._judgement is None:
@@ -276,13 +294,12 @@ class Session:
                     f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
                 )
 
-    def _complain_once(self, reading: Reading | None) -> None:
-        failure = self._measuring.failure
-        if self._complained or (failure is None and reading is not None):
-            return
-        self._complained = True
-        reason = repr(failure) if failure else "no gradient entered an optimizer of the model"
-        self._complaints.append(f"Steps cannot be measured in full, training goes on: {reason}.")
+    def _complain_once(self, reason: str) -> None:
+        if not self._complained:
+            self._complained = True
+            self._complaints.append(
+                f"Steps cannot be measured in full, training goes on: {reason}."
+            )
 
     def _stop(self, found: Found) -> str:
         if self.stopped:
@@ -300,8 +317,9 @@ class Session:
 def _was_trained(model: Any) -> bool:
     """Whether a model was trained before, with an optimizer that has seen nothing of it."""
     try:
-        is_new = not int(ops.convert_to_numpy(model.optimizer.iterations))
-        return is_new and have_learned_biases(_backend.flat_layers(model))
+        return not _backend.steps_taken(model.optimizer) and have_learned_biases(
+            _backend.flat_layers(model)
+        )
     except FAILURES:  # custom layers and optimizers; it only spares a verdict
         return False
 

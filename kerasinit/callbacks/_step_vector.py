@@ -141,26 +141,27 @@ class StepVector:
 
         return about, finish
 
-    def unpacked(self, vector: np.ndarray) -> StepArrays:
-        """The statistics behind the vector of one step.
+    def unpacked(self, vector: np.ndarray) -> tuple[StepArrays, np.ndarray]:
+        """The statistics behind the vector of one step, and what follows it.
 
         Args:
-            vector: What `begin` led to, in numpy.
+            vector: What `begin` led to, in numpy; behind it, that of the next optimizer.
         """
         scale, rest = float(vector[0]), vector[1:]
         gradients, rest = self._samples(rest, self.sparse)
         clipped, rest = self._samples(rest, self.sparse) if self.clipped else (None, rest)
         before, rest = self._samples(rest)
-        after, _ = self._samples(rest)
+        after, rest = self._samples(rest)
         with np.errstate(all="ignore"):
             changes = after.entries - before.entries
         norms = [part_norms(entries, before.held) for entries in (before.entries, changes)]
         rows = self._statistics(gradients, scale)
-        return StepArrays(
+        arrays = StepArrays(
             rows=np.column_stack([rows, *(norm * np.sqrt(before.share) for norm in norms)]),
             histogram=gradients.histogram(scale),
             clipped=None if clipped is None else self._statistics(clipped, 1.0),
         )
+        return arrays, rest
 
     def _samples(
         self, vector: np.ndarray, sparse: Sequence[bool] | None = None

@@ -208,7 +208,7 @@ class ForwardPass:
         """Notes a normalization over the batch, which needs more than one value."""
         axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
         channels = math.prod(value.shape[axis] for axis in axes)
-        if math.prod(value.shape) == channels:
+        if None not in value.shape and math.prod(value.shape) == channels:
             self.lone_norm = self.lone_norm or layer.name
         self.normalization()
 
