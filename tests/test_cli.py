@@ -142,6 +142,11 @@ def test_list_of_an_unknown_initializer_names_near_ones(capsys):
     assert_refused(shell(capsys, "list", "HeNromal"), "'HeNromal'", "'HeNormal'")
 
 
+@pytest.mark.parametrize("name", ["zeros", "Constant", "he_normal"])
+def test_list_says_that_an_initializer_is_of_keras(capsys, name):
+    assert_refused(shell(capsys, "list", name), f"help(keras.initializers.{name})")
+
+
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("command", ["gains", "list"])
 def test_tables_fit(capsys, monkeypatch, command, width):

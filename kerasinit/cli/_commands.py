@@ -181,6 +181,8 @@ def _one(name: str) -> int:
     """`kerasinit list NAME`: what the catalog and the docstring say of one initializer."""
     import inspect
 
+    import keras
+
     from kerasinit import initializers
     from kerasinit.models._near_names import near
 
@@ -188,8 +190,10 @@ def _one(name: str) -> int:
     known = {text.lower(): one for one in entries for text in (one.name, *one.strings)}
     entry = known.get(name.lower())
     if entry is None:
-        names = [text for one in entries for text in (one.name, *one.strings)]
-        raise ValueError(f"There is no initializer {name!r} here. {near(name, names)}")
+        keras_has_it = isinstance(getattr(keras.initializers, name, None), type)
+        theirs = f"It is Keras' own: help(keras.initializers.{name}). " if keras_has_it else ""
+        names = [one.name for one in entries]
+        raise ValueError(f"There is no initializer {name!r} here. {theirs}{near(name, names)}")
     cls = getattr(initializers, entry.name)
     console = results()
     arguments = [

@@ -17,7 +17,7 @@ from kerasinit.cli._interrupt import polite
 from kerasinit.cli._parser import Arguments
 from kerasinit.cli._progress import Tracker, progress
 from kerasinit.cli._screen import messages, results
-from kerasinit.cli._tables import legend, ranking
+from kerasinit.cli._tables import legend, rankings
 from kerasinit.experiments._spec import own_builders
 from kerasinit.report._files import require_extras
 from kerasinit.report._settings import settings
@@ -153,8 +153,8 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
         console = messages()
     elif not arguments.quiet:
         found = settings(comparison)
-        for setting in found[:MOST_TABLES]:
-            shown = ranking(setting.label, setting.rows, width=console.width)
+        parts = [(setting.label, setting.rows) for setting in found[:MOST_TABLES]]
+        for shown in rankings(parts, width=console.width):
             console.print(shown, width=max(console.width, shown.width or 0), crop=False)
             console.print()
         console.print(legend(comparison), style="dim")

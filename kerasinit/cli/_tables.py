@@ -48,56 +48,55 @@ def table(
     return made
 
 
-def ranking(title: str, rows: Sequence[ComparisonRow], *, width: int) -> Table:
-    """The ranked table of one setting, one line for each initializer if there is room.
+def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int) -> list[Table]:
+    """The ranked tables of some settings in one layout: one line for each initializer if all fit.
 
     Else two, else one below the other. A word or a number is never cut: a table that needs more
     columns than there are is wider.
 
     Args:
-        title: Name of the setting.
-        rows: Best first.
+        parts: Name and rows, best first, of each setting.
         width: Columns of the terminal; from `ROOMY` on the intervals have decimals.
     """
-    lines = ranked(rows)
-    score = rows[0].score
-    made, needed = _one_line_each(title, lines, decimals=width >= ROOMY, score=score)
-    for narrower in (_two_lines_each, _below_each_other):
-        if needed > width:
-            made, needed = narrower(title, lines)
-    if needed > width:
-        made.width = needed
-    return made
+    score = parts[0][1][0].score
+    roomy = width >= ROOMY
+    for layout in (_one_line_each, _two_lines_each, _below_each_other):
+        tables = [layout(title, ranked(rows), roomy, score) for title, rows in parts]
+        if all(needed <= width for _, needed in tables):
+            return [made for made, _ in tables]
+    for made, needed in tables:
+        made.width = max(needed, width)
+    return [made for made, _ in tables]
 
 
 def _one_line_each(
-    title: str, lines: Sequence[RankedRow], *, decimals: bool, score: str
+    title: str, lines: Sequence[RankedRow], decimals: bool, score: str
 ) -> tuple[Table, int]:
     headings = (
         "#", "initializer", "start", f"validation\n{score} %", f"training\n{score} %",
         "seeds\ntrained", "epoch\n90 %", "grad.\nfirst", "grad.\nlast", "difference\npoints",
         "against\nbaseline",
     )  # fmt: skip
-    rows = [
-        [
-            Text(str(line.rank)),
-            _name(line),
-            _word(line.verdict, True),
-            _estimate(line.val, decimals),
-            _estimate(line.train, decimals),
-            _trained(line),
-            Text(line.epochs),
-            Text(line.first),
-            Text(line.last),
-            _estimate(line.difference, True),
-            _word(line.conclusion, True),
-        ]
-        for line in lines
+    columns = [
+        [Text(str(line.rank)) for line in lines],
+        [_name(line) for line in lines],
+        [_word(line.verdict, True) for line in lines],
+        _estimates([line.val for line in lines], decimals),
+        _estimates([line.train for line in lines], decimals),
+        [_trained(line) for line in lines],
+        [Text(line.epochs) for line in lines],
+        [Text(line.first) for line in lines],
+        [Text(line.last) for line in lines],
+        _estimates([line.difference for line in lines], True),
+        [_word(line.conclusion, True) for line in lines],
     ]
-    return _filled(title, headings, rows, wrapped=(1,), left=(1, 2, 10))
+    rows = list(zip(*columns, strict=True))
+    return _filled(title, headings, rows, wrapped=(1,), left=(1, 2, 3, 4, 9, 10))
 
 
-def _two_lines_each(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]:
+def _two_lines_each(
+    title: str, lines: Sequence[RankedRow], _decimals: bool, _score: str
+) -> tuple[Table, int]:
     headings = (
         "#", "initializer\nstart, against baseline", "validation %\ndifference, points",
         "training %\nepoch of 90 %", "seeds trained\ngradient",
@@ -106,8 +105,8 @@ def _two_lines_each(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]
         [
             Text(str(line.rank)),
             _above(_name(line), _words(line)),
-            _above(_estimate(line.val, True), _estimate(line.difference, True)),
-            _above(_estimate(line.train, True), Text(line.epochs)),
+            _above(_estimate(line.val), _estimate(line.difference)),
+            _above(_estimate(line.train), Text(line.epochs)),
             _above(_trained(line), Text(f"{line.first}, {line.last}")),
         ]
         for line in lines
@@ -115,18 +114,20 @@ def _two_lines_each(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]
     return _filled(title, headings, rows, wrapped=(1,), left=(1, 2, 3, 4))
 
 
-def _below_each_other(title: str, lines: Sequence[RankedRow]) -> tuple[Table, int]:
+def _below_each_other(
+    title: str, lines: Sequence[RankedRow], _decimals: bool, _score: str
+) -> tuple[Table, int]:
     rows = [
         [
             Text(str(line.rank)),
             _above(
                 _name(line),
                 _words(line),
-                Text.assemble("validation % ", _estimate(line.val, True)),
-                Text.assemble("training % ", _estimate(line.train, True)),
+                Text.assemble("validation % ", _estimate(line.val)),
+                Text.assemble("training % ", _estimate(line.train)),
                 Text.assemble("seeds trained ", _trained(line), ", epoch of 90 % ", line.epochs),
                 Text(f"gradient {line.first}, {line.last}"),
-                Text.assemble("difference ", _estimate(line.difference, True)),
+                Text.assemble("difference ", _estimate(line.difference)),
             ),
         ]
         for line in lines
@@ -214,7 +215,13 @@ def _word(word: Word, icon: bool) -> Text:
     return Text(f"{word.icon} {word.text}" if icon else word.text, style=STYLES[word.tone])
 
 
-def _estimate(value: Ranked, decimals: bool) -> Text:
+def _estimates(values: Sequence[Ranked], decimals: bool) -> list[Text]:
+    """A column of values and their intervals, the points of the values below each other."""
+    widest = max(len(value.text) for value in values)
+    return [Text(" " * (widest - len(value.text))) + _estimate(value, decimals) for value in values]
+
+
+def _estimate(value: Ranked, decimals: bool = True) -> Text:
     """The value and, dimmer, its interval: in whole points where there is little room."""
     if value.note:
         return Text.assemble(value.text, (f" {value.note}", "dim"))

@@ -162,8 +162,8 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         raise FileNotFoundError(2, "No such data file", str(path)) from error
     except Exception as error:  # a damaged file raises anything of zipfile, zlib and numpy
         raise ValueError(
-            f"{str(path)!r} could not be read as an .npz file of plain arrays: {error} "
-            f"({type(error).__name__}). Write one with `numpy.savez(path, x=x, y=y)`."
+            f"{str(path)!r} could not be read as an .npz file of plain arrays: {_mistake(error)}. "
+            f"Write one with `numpy.savez(path, x=x, y=y)`."
         ) from error
 
 
@@ -180,9 +180,15 @@ def read_array(path: str | Path) -> np.ndarray:
         raise FileNotFoundError(2, "No such data file", str(path)) from error
     except Exception as error:  # as of `read_arrays`
         raise ValueError(
-            f"{str(path)!r} could not be read as an .npy file of a plain array: {error} "
-            f"({type(error).__name__}). Write one with `numpy.save(path, x)`."
+            f"{str(path)!r} could not be read as an .npy file of a plain array: {_mistake(error)}. "
+            f"Write one with `numpy.save(path, x)`."
         ) from error
+
+
+def _mistake(error: Exception) -> str:
+    if "pickle" in str(error):  # numpy takes any other file for one, and advises to run its code
+        return "it holds Python objects, or is a file of another kind"
+    return f"{error} ({type(error).__name__})"
 
 
 def _from_file(name: str) -> Dataset:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from kerasinit.cli._tables import rankings
 from kerasinit.experiments import Estimate
 from kerasinit.report._ranking import ranked
 
@@ -105,3 +106,12 @@ def test_best_first_is_by_mean_place(comparison, page):
     assert list(places.values()) == sorted(places.values())
     assert list(places)[-1] == "zeros"
     assert list(shares(page)) == list(places)
+
+
+@pytest.mark.parametrize("width", range(40, 160, 4))
+def test_all_settings_of_a_run_have_one_layout_at_every_width(comparison, width):
+    parts = [(str(cell), comparison.rows_of(cell)) for cell in comparison.cells]
+    first, *others = parts[0][1]
+    wide = dataclasses.replace(first, val_accuracy=Estimate(0.5, 0.0, 1.0))  # "too few seeds"
+    parts[0] = (parts[0][0], [wide, *others])
+    assert len({len(table.columns) for table in rankings(parts, width=width)}) == 1

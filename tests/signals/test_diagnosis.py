@@ -45,6 +45,37 @@ def test_a_faulty_model_shows_cause_place_evidence_and_cure(sick):
     assert "kerasinit.initialize(model)" in text
 
 
+def test_the_first_verdict_is_the_root_and_the_others_come_after_it(zoo):
+    model = zoo.mlp("relu", 3, "zeros")
+    model.compile(keras.optimizers.Adam(1e3), "sparse_categorical_crossentropy")
+    x, y = zoo.data()
+    diagnosis = diagnose(model, 1e4 * x, y)
+    assert len(diagnosis.verdicts) > 1
+    lines = [line for line in str(diagnosis).splitlines() if line.startswith(("Root", "Also"))]
+    words = [line.split(":")[0] for line in lines]
+    assert words == ["Root cause", *["Also"] * (len(diagnosis.verdicts) - 1)]
+    causes = [verdict.cause.replace("_", " ") for verdict in diagnosis.verdicts]
+    assert [line.split(": ")[1].split(" at ")[0] for line in lines] == causes
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_the_loss_stands_beside_that_of_a_model_that_knows_nothing(zoo, classes):
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(classes, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).normal(size=(30, 16)).astype("float32")
+    text = str(diagnose(model, x, np.arange(30) % 3))
+    assert f"(a model that knows nothing: {np.log(classes):.4g})." in text
+
+
+def test_a_regression_has_no_loss_to_stand_beside_its_own(zoo):
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(1)])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=(30, 16)).astype("float32")
+    text = str(diagnose(model, x, x[:, :1]))
+    assert "\nLoss " in text
+    assert "knows nothing" not in text
+
+
 def test_the_table_has_a_row_for_each_layer(sound):
     assert [row.name for row in sound.layers] == ["hidden_0", "hidden_1", "hidden_2", "head"]
     assert all(row.name in str(sound) for row in sound.layers)

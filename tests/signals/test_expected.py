@@ -127,3 +127,14 @@ def test_a_spread_that_is_small_beside_the_mean_is_kept():
     x = np.random.default_rng(0).normal(scale=0.01, size=(64, 16)).astype("float32")
     found = measure(keras.Sequential([keras.Input((16,)), row]), x).layers[0]
     assert found.activation_std == pytest.approx(0.01 * 2**0.5, rel=0.3)
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1.0, 100.0])
+def test_theory_knows_the_epsilon_of_a_normalization(epsilon):
+    inputs = keras.Input((64,))
+    outputs = layers.Dense(64, name="end", kernel_initializer="he_normal")(
+        layers.LayerNormalization(epsilon=epsilon)(inputs)
+    )
+    (row,) = [one for one in measure(keras.Model(inputs, outputs), X).layers if one.name == "end"]
+    assert row.predicted_rms == pytest.approx(np.sqrt(2) * row.input_rms, rel=0.05)
+    assert row.input_rms == pytest.approx(1 / np.sqrt(1 + epsilon), rel=0.1)

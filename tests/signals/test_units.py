@@ -1,10 +1,11 @@
 """Dead, saturated and duplicate units, from arrays."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from kerasinit.signals import ActivationShape, duplicate_share, unit_shares
+from kerasinit.signals import ActivationShape, duplicate_share, measure, unit_shares
 
 RELU = ActivationShape(has_off_state=True, bounded=False)
 TANH = ActivationShape(has_off_state=False, bounded=True)
@@ -123,6 +124,27 @@ def test_gradients_that_are_nothing_but_rounding_do_not_hide_copies():
     assert copies_of(np.ones((20, 10)), noise, largest_gradient=1.0) == 1.0
     assert copies_of(np.ones((20, 10)), noise, largest_gradient=1e-8) == 0.0
     assert copies_of(np.ones((20, 10)), noise, largest_gradient=float("inf")) == 0.0
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_neither_copies_nor_their_absence_depend_on_the_scale(scale):
+    kernel = np.random.default_rng(0).normal(size=(1, 20, 8))
+    kernel[..., 3] = kernel[..., 6]
+    gradient = np.random.default_rng(1).normal(size=(1, 20, 8))
+    gradient[..., 3] = gradient[..., 6]
+    assert duplicate_share(scale * kernel, gradient) == 2 / 8
+    assert duplicate_share(kernel, scale * gradient) == 2 / 8
+    assert duplicate_share(scale * kernel[..., :5], scale * gradient[..., :5]) == 0
+
+
+@pytest.mark.parametrize(("bias", "copies"), [("zeros", 1.0), ("random_normal", 0.0)])
+def test_units_of_equal_kernels_are_copies_unless_their_biases_differ(bias, copies):
+    hidden = keras.layers.Dense(8, "tanh", kernel_initializer="ones", bias_initializer=bias)
+    model = keras.Sequential(
+        [keras.Input((4,)), hidden, keras.layers.Dense(2, kernel_initializer="ones")]
+    )
+    x = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+    assert measure(model, x).layers[0].duplicate_share == copies
 
 
 def test_small_gradients_that_differ_are_no_copies():

@@ -1,7 +1,7 @@
-"""Changes the initializers in one place at a time, and looks whether their tests notice.
+"""Changes one room in one place at a time, and looks whether its tests notice.
 
     python tests/trust/mutate.py --sample 250
-    python tests/trust/mutate.py --module _haar
+    python tests/trust/mutate.py --room signals --module _units
 
 Each mutant is imported by a fork of a process that has Keras, and meets the tests that run through
 its line, the quickest first. Prints the share of the mutants that were killed, and the survivors.
@@ -25,12 +25,10 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).parents[2]
-ROOM = ROOT / "kerasinit" / "initializers"
-TESTS = "tests/initializers"
 QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:doctest", "-o", "addopts=", "-W", "ignore",
          "--import-mode=importlib")  # fmt: skip
-MOST_TESTS = 120  # of those that run through a line
-LONGEST = 60  # seconds; a mutant that takes longer does not end
+TESTS_TAKE = 40  # seconds without a mutant, of those tests that run through a line
+LONGEST = 120  # seconds; a mutant that takes longer does not end
 COMPARISONS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -44,18 +42,16 @@ CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 @dataclass(frozen=True)
 class Mutant:
-    """A module of the room with one change.
+    """A module with one change.
 
     Args:
-        module: Name of the module.
-        number: Which change of that module.
+        module: File of the module.
         line: Where it is.
         what: What it is.
         source: The changed module.
     """
 
-    module: str
-    number: int
+    module: Path
     line: int
     what: str
     source: str
@@ -122,15 +118,15 @@ def changed(node):
 
 
 def mutants(module):
-    """All mutants of a module."""
-    text = (ROOM / f"{module}.py").read_text("utf-8")
+    """All mutants of a module's file."""
+    text = module.read_text("utf-8")
     counter = Change()
     counter.visit(ast.parse(text))
     for number in range(counter.seen):
         change = Change(number)
         source = ast.unparse(ast.fix_missing_locations(change.visit(ast.parse(text))))
         what = change.what.replace("\n", " ")
-        yield Mutant(module, number, change.line, what, source)
+        yield Mutant(module, change.line, what, source)
 
 
 class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -149,8 +145,8 @@ class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 class Lines:
     """A plugin of pytest that notes through which lines of the room each test runs."""
 
-    def __init__(self):
-        self.lines, self.seconds = defaultdict(set), {}
+    def __init__(self, room):
+        self.room, self.lines, self.seconds = str(room), defaultdict(set), {}
 
     def pytest_runtest_logreport(self, report):
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
@@ -163,8 +159,10 @@ class Lines:
                 found.add((Path(frame.f_code.co_filename).stem, frame.f_lineno))
             return trace
 
-        room = str(ROOM)
-        sys.settrace(lambda frame, *_: trace if frame.f_code.co_filename.startswith(room) else None)
+        def enter(frame, event, argument):
+            return trace if frame.f_code.co_filename.startswith(self.room) else None
+
+        sys.settrace(enter)
 
     def pytest_runtest_teardown(self, item):
         sys.settrace(None)
@@ -183,14 +181,14 @@ def in_a_fork(function, seconds):
     return None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def lines_of_tests(tests):
-    """(Module, line) -> the tests that run through it, the quickest first."""
+def lines_of_tests(room, tests):
+    """(Module, line) -> the tests that run through it, the quickest first; seconds of each test."""
     import pytest
 
     with tempfile.NamedTemporaryFile("r+") as file:
 
         def measure():
-            plugin = Lines()
+            plugin = Lines(room)
             options = [word for word in QUIET if word != "-x"]
             code = pytest.main([*options, *tests], plugins=[plugin])
             found = {test: sorted(lines) for test, lines in plugin.lines.items()}
@@ -205,7 +203,18 @@ def lines_of_tests(tests):
     for test in sorted(lines, key=seconds.get):
         for place in lines[test]:
             by_line[tuple(place)].append(test)
-    return by_line
+    return by_line, seconds
+
+
+def quickest(tests, seconds):
+    """So many of the tests, the quickest first, as take `TESTS_TAKE` together; one at least."""
+    some, left = [], TESTS_TAKE
+    for test in sorted(tests, key=seconds.get):
+        left -= seconds[test]
+        if some and left < 0:
+            break
+        some.append(test)
+    return some
 
 
 def survives(mutant, tests):
@@ -213,7 +222,8 @@ def survives(mutant, tests):
     import pytest
 
     def run():
-        sys.meta_path.insert(0, Changed(f"kerasinit.initializers.{mutant.module}", mutant.source))
+        name = ".".join(mutant.module.relative_to(ROOT).with_suffix("").parts)
+        sys.meta_path.insert(0, Changed(name, mutant.source))
         return int(pytest.main([*QUIET, *tests]))
 
     return in_a_fork(run, LONGEST) == 0
@@ -221,10 +231,11 @@ def survives(mutant, tests):
 
 def main():
     words = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    words.add_argument("--room", default="initializers", help="one of the rooms of kerasinit")
     words.add_argument("--module", action="append", help="this module of the room, and others so")
     words.add_argument("--sample", type=int, help="so many mutants at random")
     words.add_argument("--seed", type=int, default=0, help="of the sample")
-    words.add_argument("--tests", nargs="+", default=[TESTS], help="files of tests that count")
+    words.add_argument("--tests", nargs="+", help="files of tests that count; those of the room")
     words.add_argument("--minutes", type=float, default=1e9, help="then no further mutant")
     arguments = words.parse_args()
     os.chdir(ROOT)
@@ -233,24 +244,26 @@ def main():
     import keras  # noqa: F401
     import scipy.stats  # noqa: F401
 
-    modules = arguments.module or sorted(path.stem for path in ROOM.glob("_[a-z]*.py"))
-    every = [mutant for module in modules for mutant in mutants(module)]
+    room = ROOT / "kerasinit" / arguments.room
+    names = arguments.module or sorted(path.stem for path in room.glob("_[a-z]*.py"))
+    every = [mutant for name in names for mutant in mutants(room / f"{name}.py")]
     some = random.Random(arguments.seed).sample(every, min(arguments.sample or 10**9, len(every)))
-    by_line = lines_of_tests(arguments.tests)
+    by_line, seconds = lines_of_tests(room, arguments.tests or [f"tests/{arguments.room}"])
     tests_of_module = defaultdict(dict)
-    for (module, _), tests in by_line.items():
-        tests_of_module[module] |= dict.fromkeys(tests)
+    for (name, _), tests in by_line.items():
+        tests_of_module[name] |= dict.fromkeys(tests)
     survivors, tried, began = [], 0, time.monotonic()
     with contextlib.suppress(KeyboardInterrupt):
         for mutant in some:
             if time.monotonic() - began > 60 * arguments.minutes:
                 break
-            tests = by_line.get((mutant.module, mutant.line)) or [*tests_of_module[mutant.module]]
-            survived = survives(mutant, tests[:MOST_TESTS])
+            name = mutant.module.stem
+            tests = by_line.get((name, mutant.line)) or [*tests_of_module[name]]
+            survived = survives(mutant, quickest(tests, seconds))
             tried += 1
             if survived:
                 survivors.append(mutant)
-                print(f"{mutant.module}.py:{mutant.line}: {mutant.what}", flush=True)
+                print(f"{mutant.module.name}:{mutant.line}: {mutant.what}", flush=True)
     killed = tried - len(survivors)
     print(
         f"{killed} of {tried} mutants killed ({killed / max(tried, 1):.0%}), of {len(every)} in all"
