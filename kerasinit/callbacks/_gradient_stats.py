@@ -203,8 +203,6 @@ class GradientStats(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Adds the norms of the last recorded gradient to the logs; called by Keras."""
         session = self._current()
-        if session is not None and session is self._session and detach(self._subject):
-            session.miss_step()
         if session is not None and logs is not None:
             logs.update(session.summary(batch))
 
@@ -253,7 +251,6 @@ class GradientStats(keras.callbacks.Callback):
                 "`model.compile(optimizer, loss)` first."
             )
         self.set_model(model)
-        model.make_train_function()
         session = self._begin(running_loss=False)
         plain = vars(model)["train_function"]
         calls = itertools.count()
@@ -312,11 +309,13 @@ class GradientStats(keras.callbacks.Callback):
                 if not (isinstance(held, LastCallback) and held.session is session)
             ]
         if session is not None:
+            detach(session.model)
             session.end()
         return session
 
     def _begin(self, *, running_loss: bool) -> Session:
         model = self._subject
+        model.make_train_function()  # there is one, but in loops of one's own
         detach(model)
         # One measurement serves all callbacks of a training that look at the same step.
         callbacks = running_list(self)

@@ -196,7 +196,7 @@ class Session:
     def miss_step(self) -> None:
         """Complains of a step that was not taken by the model's train function."""
         self._complain_once(
-            "it was not taken by `model.train_on_batch`, where gradients are seen on their way "
+            "they are not taken by `model.train_on_batch`, where gradients are seen on their way "
             "into the optimizer"
         )
 

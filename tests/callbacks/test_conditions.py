@@ -434,3 +434,23 @@ def test_steps_that_no_train_function_took_are_a_complaint():
     assert len([w for w in seen if w.category is GradientWarning]) == 1
     assert not type(vars(model)["train_function"]).__module__.startswith("kerasinit")
     assert len(stats.history) == 0
+
+
+@pytest.mark.parametrize("in_a_list", [True, False])
+def test_a_loop_of_ones_own_that_calls_the_hooks(in_a_list):
+    plain, model, stats = plain_model(), plain_model(), GradientStats(every=2)
+    plain.set_weights(model.get_weights())
+    for each in (plain, model):
+        each.compile("sgd", "mse")
+    hooks = keras.callbacks.CallbackList([stats], model=model) if in_a_list else stats
+    stats.set_model(model)
+    hooks.on_train_begin()
+    for batch in range(4):
+        hooks.on_train_batch_begin(batch)
+        model.train_on_batch(X, Y)
+        hooks.on_train_batch_end(batch, {})
+        plain.train_on_batch(X, Y)
+    hooks.on_train_end()
+    assert [row["step"] for row in stats.history] == [0, 2]
+    for left, right in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
