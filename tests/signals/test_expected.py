@@ -138,3 +138,21 @@ def test_theory_knows_the_epsilon_of_a_normalization(epsilon):
     (row,) = [one for one in measure(keras.Model(inputs, outputs), X).layers if one.name == "end"]
     assert row.predicted_rms == pytest.approx(np.sqrt(2) * row.input_rms, rel=0.05)
     assert row.input_rms == pytest.approx(1 / np.sqrt(1 + epsilon), rel=0.1)
+
+
+SHAPED = {  # what lies between two layers, and the share of the values that pass
+    "reshape": lambda x: layers.Reshape((8, 8))(x),
+    "flatten": lambda x: layers.Flatten()(layers.Reshape((4, 16))(x)),
+    "slice": lambda x: x[:, 10:50],
+    "permute": lambda x: layers.Flatten()(layers.Permute((2, 1))(layers.Reshape((4, 16))(x))),
+}
+
+
+@pytest.mark.parametrize("between", SHAPED)
+def test_shape_operations_pass_on_what_theory_expects(between):
+    inputs = keras.Input((64,))
+    x = SHAPED[between](dense(64, "first", "tanh")(inputs))
+    model = keras.Model(inputs, dense(32, "end")(x))
+    first, end = measure(model, X).layers
+    assert end.predicted_rms == pytest.approx(np.sqrt(2) * first.activation_rms, rel=0.1)
+    assert end.predicted_rms != pytest.approx(np.sqrt(2) * end.input_rms, rel=1e-9)

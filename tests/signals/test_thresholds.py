@@ -388,6 +388,31 @@ START = {
     "small promise": (
         lambda s, promised: updates(promised=promised)(s, 3e-4), 1e-4, "small_updates", "below",
     ),
+    "faint signal under SGD": (
+        lambda s, size: with_rows(
+            updates("SGD", promised=5e-5)(s, 3e-4), input_rms=lambda k: size if k == 9 else 1.0
+        ), 0.1, "small_updates", "above",
+    ),
+    "growth that leads to large steps": (
+        lambda s, ratio: with_rows(
+            along("gradient_norm")(s, 1e4), normalized=True, update_ratio=ratio
+        ), 0.1, "exploding", "above",
+    ),
+    "state that grows": (
+        lambda s, size: with_rows(s, has_gain=False, activation_rms=size), 30.0, "exploding",
+        "above",
+    ),
+    "inputs that are alike": (
+        lambda s, share: with_rows(
+            along("gradient_norm")(s, 1.5e-2),
+            preactivation_variance=lambda k: share**2 * 1.5e-2 ** (k / 4 - 2),
+        ), 0.1, "vanishing", "below",
+    ),
+    "output that differs": (
+        lambda s, spread: dataclasses.replace(
+            s, heads=(dataclasses.replace(s.heads[0], spread=spread, targets=None),)
+        ), 1e-5, "constant_output", "below",
+    ),
     "learned": (
         lambda s, share: dataclasses.replace(with_rows(s, update_ratio=1e-6), loss=share * CHANCE),
         0.7, "small_updates", "above",
@@ -404,3 +429,45 @@ def test_a_start_is_blamed_on_one_side_of_the_number(healthy, name):
     of, number, cause, side = START[name]
     named = sides(lambda value: judge(of(healthy, value)), number, cause)
     assert named == {"below": side == "below", "above": side == "above"}
+
+
+def test_layers_that_learn_nothing_are_counted_from_below(healthy):
+    def found(count):
+        dead = with_rows(
+            healthy,
+            gradient_norm=lambda k: 0.0 if k < count else 1.0,
+            weight_gradient_norm=lambda k: 0.0 if k < count else 1.0,
+        )
+        return [(one.cause, one.where) for one in judge(dead)]
+
+    assert found(0) == []
+    assert found(1) == [("zero_gradient", "hidden_0")]
+    assert found(4) == [("zero_gradient", "hidden_3")]
+    moving = with_rows(healthy, gradient_norm=lambda k: 0.0 if k < 4 else 1.0)
+    # Their weights are used elsewhere, too.
+    assert "zero_gradient" not in {one.cause for one in judge(moving)}
+
+
+def test_samples_that_are_all_the_same_are_two_at_least(healthy):
+    alike = dataclasses.replace(healthy, inputs_differ=False)
+    assert [one.cause for one in judge(alike)] == ["constant_output"]
+    assert judge(dataclasses.replace(alike, samples=2)) != ()
+    assert judge(dataclasses.replace(alike, samples=1)) == ()
+
+
+def test_the_worst_loss_after_the_first_step_is_told():
+    first = steps(start=0, update_ratio=3.0, loss=lambda i: {0: 2.3, 3: 40.0}.get(i, 9.0))
+    assert "the loss went from 2.3 to 40" in window_of(loss=8.0, opening=first)[0].evidence
+    stuck = steps(start=0, update_ratio=3.0)
+    found = window_of(loss=2.31, opening=stuck, idle_share=0.8)
+    assert "the loss went from 2.3 to 2.31" in found[0].evidence
+
+
+@pytest.mark.parametrize(("ratio", "fix"), [(0.3, "/ 10"), (3.0, "/ 100"), (30.0, "/ 1000")])
+def test_a_rate_is_lowered_by_so_many_powers_of_ten(ratio, fix):
+    assert f"learning_rate {fix}" in large(ratio)[0].fix
+
+
+@pytest.mark.parametrize(("ratio", "fix"), [(5e-5, "* 100"), (1e-6, "* 10000")])
+def test_a_rate_is_raised_by_so_many_powers_of_ten(ratio, fix):
+    assert f"learning_rate {fix}" in window_of(update_ratio=ratio)[0].fix
