@@ -76,7 +76,11 @@ class Mirrors:
 
 
 def _chunks(total: int, count: int) -> Iterator[tuple[int, int]]:
-    """Starts and sizes of at most `count` chunks, as equal as can be."""
+    """Starts and sizes of at most `count` chunks, as equal as can be.
+
+    >>> list(_chunks(10, 3))
+    [(0, 4), (4, 4), (8, 2)]
+    """
     size = -(-total // count)
     for start in range(0, total, size):
         yield start, min(size, total - start)

@@ -142,3 +142,35 @@ def test_the_start_of_an_activation_layer_follows_its_parameters(slope):
     kernel = keras.ops.convert_to_numpy(dense.kernel)
     gain = (2 / (1 + slope**2)) ** 0.5
     assert np.sqrt(np.mean(kernel**2)) == pytest.approx(gain / 8, rel=0.02)
+
+
+@pytest.mark.parametrize("cls", [I.OddPart, I.Critical])
+def test_an_activation_is_shown_by_its_name_and_without_an_address(cls):
+    start = f"{cls.__name__}(activation="
+    assert repr(cls(activation="relu")).startswith(f"{start}'relu'")
+    shown = repr(cls(activation=lambda x: keras.ops.tanh(x)))
+    assert shown.startswith(f"{start}<lambda>")
+    assert " at 0x" not in shown
+
+
+def test_the_first_argument_of_siren_is_not_true_by_default():
+    shape = (64, 64)
+    kernel = np.asarray(I.Siren(seed=0)(shape))
+    first = np.asarray(I.Siren(first=True, seed=0)(shape))
+    assert np.abs(kernel).max() == pytest.approx(np.sqrt(6 / 64) / 30, rel=0.01)
+    assert np.abs(first).max() == pytest.approx(1 / 64, rel=0.01)
+
+
+def test_icnr_is_for_twice_the_size_by_default():
+    kernel = np.asarray(I.ICNR(seed=0)((3, 3, 4, 8)))
+    blocks = kernel.reshape(3, 3, 4, 4, 2)  # four positions of each of two channels
+    np.testing.assert_array_equal(blocks, np.broadcast_to(blocks[..., :1, :], blocks.shape))
+
+
+def test_given_axes_are_taken_whatever_the_layer_says():
+    layer = keras.layers.Dense(
+        400, kernel_initializer=I.HeNormal(input_axes=[1], output_axes=[0], seed=0)
+    )
+    layer.build((None, 100))
+    deviation = np.std(keras.ops.convert_to_numpy(layer.kernel))
+    assert deviation == pytest.approx(math.sqrt(2 / 400), rel=0.02)  # not of 100 inputs

@@ -178,6 +178,13 @@ def test_the_depthwise_part_of_a_separable_convolution_passes_its_channels_on():
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 2), (2, 5), (5, 2)])
+def test_two_units_make_a_pair(shape):
+    kernel = np.asarray(OddPart(activation="relu", seed=0)(shape))
+    assert kernel.shape == shape
+    assert np.abs(kernel).max() > 0
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [

@@ -74,7 +74,8 @@ def pushed(layer: str, *biases: float) -> Change:
     """Biases of one layer, repeated over its units."""
 
     def change(case: Case) -> None:
-        bias = case.model.get_layer(layer).bias
+        ends = f"{layer}/bias"  # of a layer that may lie in a model inside
+        (bias,) = (one for one in case.model.variables if one.path.endswith(ends))
         bias.assign(np.resize(biases, bias.shape))
 
     return change
