@@ -43,20 +43,18 @@ def probe_step(
     calls: list[WatchedCall] = []
     # In a stateless scope, regularizers see the weights that the scope holds, and no others.
     state = state or [(v, v.value) for v in model.trainable_variables]
+    watched = watched_layers(model)
 
     def forward(watch: ForwardPass) -> Tensor:
-        report_to(watch)
-        with keras.StatelessScope(list(state), collect_losses=True):
+        hooks = watching(watched, watch, batch_statistics=True)
+        with hooks, keras.StatelessScope(list(state), collect_losses=True):
             outputs = model(x, training=False)
             if not with_loss:
                 return ops.zeros(())
             loss = model.compute_loss(x=x, y=y, y_pred=outputs, training=False)
         return ops.cast(loss, "float32") * (HALF_SCALE if half else 1.0)
 
-    with (
-        _backend.same_random_state(traced=True),
-        watching(watched_layers(model), batch_statistics=True) as report_to,
-    ):
+    with _backend.same_random_state(traced=True):
         first = _Zeros()
         forward(first)
 

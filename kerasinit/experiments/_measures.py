@@ -180,7 +180,7 @@ def _unit_shares(call: WatchedCall, before: np.ndarray) -> tuple[np.ndarray | No
     shape = elementwise_shape(function)
     if shape is None or function is None:
         return None, None
-    (derivative,) = elementwise_derivatives(function, [ops.convert_to_tensor(before)])
+    derivative = elementwise_derivatives(function, ops.convert_to_tensor(before))
     before, slopes = (
         units_last(layer, array, replicas=True)
         for array in (before, np.asarray(ops.convert_to_numpy(derivative)))

@@ -248,9 +248,7 @@ class Trainer:
         def objective(inputs: Any) -> tuple[Tensor, Any]:
             own, shifts = inputs
             watch = ForwardPass(taps=shifts)
-            hooks = watching(watched_layers(self.model), batch_statistics=True)
-            with hooks as report_to:
-                report_to(watch)
+            with watching(watched_layers(self.model), watch, batch_statistics=True):
                 logits, _ = self._call((own, states), x, training=False)
             loss, _ = self._objective(logits, y)
             inward = [call.layer_input for call in watch.calls if call.layer_input is not None]
@@ -268,11 +266,8 @@ class Trainer:
 def find_calls(model: Any, x: np.ndarray) -> tuple[list[WatchedCall], list[tuple[int, ...]]]:
     """The calls of weighted layers when `model` sees `x`, in order, and the shapes of the taps."""
     watch = ForwardPass()
-    with (
-        watching(watched_layers(model), batch_statistics=True) as report_to,
-        keras.StatelessScope(),
-    ):
-        report_to(watch)
+    hooks = watching(watched_layers(model), watch, batch_statistics=True)
+    with hooks, keras.StatelessScope():
         inputs = keras.tree.map_structure(ops.convert_to_tensor, x)
         watch.mark_outputs(_backend.quietly(model)(inputs, training=False))
     if watch.calls and not any(call.is_output for call in watch.calls):

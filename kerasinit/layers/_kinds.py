@@ -30,6 +30,8 @@ Family: TypeAlias = Literal[
     "scale",  # by one number, where it has one input
     "channelwise",  # each channel on its own: a pair of channels stays a pair
     "shape",  # moves values without changing them
+    "part",  # gives some of the values, as they are
+    "join",  # puts values beside others, or adds them up
     "other",
 ]
 
@@ -132,8 +134,8 @@ ROWS: tuple[LayerKind, ...] = (
         "shape",
         "Cast Copy ExpandDims Flatten Permute Ravel Reshape Squeeze StopGradient Transpose",
     ),
-    *_rows("other", "GetItem Split"),  # some of the values, as they are
-    *_rows("other", "Average Concatenate Stack Sum"),
+    *_rows("part", "GetItem Split"),
+    *_rows("join", "Average Concatenate Stack Sum"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
 # Functions of TensorFlow, JAX and torch that do the same under another name.
@@ -143,7 +145,9 @@ _RAW_NAMES = {
     "view": "reshape",
 }  # fmt: skip
 # A function of the backend has no weights, and no attributes of a layer: `conv2d` is no `Conv2D`.
-_OF_FUNCTIONS = ("norm", "activation", "formula", "add", "scale", "channelwise", "shape", "other")
+_OF_FUNCTIONS = (
+    "norm", "activation", "formula", "add", "scale", "channelwise", "shape", "part", "join",
+)  # fmt: skip
 _BY_RAW_NAME = {
     row.name.lower(): row
     for row in ROWS
@@ -169,7 +173,7 @@ def kind_of(layer: Any) -> LayerKind:
     >>> kind_of(keras.layers.LSTM(3)).family, kind_of(keras.layers.LSTM(3).cell).gates
     ('recurrent', 4)
     >>> kind_of(keras.layers.Concatenate()).family
-    'other'
+    'join'
     """
     if isinstance(layer, _backend.RawCall):
         words = layer.function_name.lower().split("_")

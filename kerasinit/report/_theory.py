@@ -1,4 +1,4 @@
-"""What mean-field theory predicts for one initializer in one plain network."""
+"""What theory predicts for one initializer in one network."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasinit import theory
+from kerasinit import models, theory
 from kerasinit.experiments import Comparison
+from kerasinit.experiments._builders import BUILDERS
 from kerasinit.experiments._checks import rules_of
+from kerasinit.experiments._data import NAMES, load
 from kerasinit.experiments._known_names import (
     MODEL_RULES,
     initializer_classes,
     initializer_names,
 )
 from kerasinit.report._series import Series
+from kerasinit.signals._expected import expected_outputs
+from kerasinit.signals._taps import ForwardPass, WatchedCall, call_names, watching
+from kerasinit.signals._watched_layers import watched_layers
 
 PLAIN = "mlp"  # the model whose layers follow each other as the theory wants it
 LENGTHS = (1e-30, 1e30)  # mean squares of pre-activations among which the first one is looked for
 WIDEST = 8192  # units of the layer whose weights are drawn to see their scale: 256 MB
+LARGEST = 10_000_000  # depth times width squared of a model that is built again
+SAMPLES = 2  # that show what is called in it
 BISECTIONS = 40  # halvings of a logarithm of 138: to 1e-10
 
 
@@ -34,7 +41,8 @@ class Prediction:
 
     Args:
         forward: Of the activations, anchored at the first hidden layer.
-        backward: Of the pre-activation gradients, anchored at the last hidden layer.
+        backward: Of the pre-activation gradients, anchored at the last hidden layer; empty where
+            layers do not simply follow each other.
     """
 
     forward: list[float]
@@ -44,14 +52,18 @@ class Prediction:
 def predictor(comparison: Comparison) -> Callable[[Series], Prediction | None]:
     """A function that gives the prediction for a series, or None where theory says nothing.
 
-    Theory speaks of plain multilayer perceptrons whose weights are drawn independently: it has
-    the scale of a layer's weights from one layer that the initializer fills.
+    Theory speaks of weights that are drawn independently: not of rules for whole models. It has
+    their scale in a plain stack from one layer that the initializer fills, in the other named
+    models from the model itself, which is built again. A model or data of somebody's own is not:
+    that would run the code, or read the files, that a run directory names.
     """
     rules = rules_of(comparison.spec.get("initializers", ()))
 
     def predict(series: Series) -> Prediction | None:
         rule = _known(rules.get(series.row.initializer))
-        return _predict(series, rule) if rule and series.row.cell["model"] == PLAIN else None
+        if rule is None:
+            return None
+        return (_predict if series.row.cell["model"] == PLAIN else _through_graph)(series, rule)
 
     return predict
 
@@ -91,6 +103,51 @@ def _predict(series: Series, rule: Any) -> Prediction | None:
         [_decades(square) for square in squares],
         [end + _decades(value / last) if last > 0 else math.nan for value in found.gradients[:-1]],
     )
+
+
+def _through_graph(series: Series, rule: Any) -> Prediction | None:
+    """The same in a model whose graph says what follows what, from the measured sizes on."""
+    cell, signal = series.row.cell, series.by_layer("signal_rms")
+    if cell["model"] not in BUILDERS or not signal.size:
+        return None
+    found = _graph_of(
+        cell["model"], cell["data"], int(cell["depth"]), int(cell["width"]), cell["activation"]
+    )
+    if found is None:
+        return None
+    model, first, calls = found
+    if list(call_names(model, calls)) != series.layers or signal.shape[1] != len(calls):
+        return None  # the records are of another version
+    try:
+        models.initialize(model, keras.initializers.get(rule), seed=0)
+    except Exception:  # noqa: BLE001 - an initializer that wants more, or of another version
+        return None
+    measured = [10.0**value if np.isfinite(value) else 0.0 for value in signal[0]]
+    expected = expected_outputs(first, calls, measured)
+    hidden = [math.nan if one is None else _decades(one.square) for one in expected[:-1]]
+    return Prediction(hidden, [])
+
+
+@lru_cache(maxsize=16)
+def _graph_of(
+    name: str, data: str, depth: int, width: int, activation: str
+) -> tuple[Any, ForwardPass, list[WatchedCall]] | None:
+    """A named model, and what is called in it; None for what is not ours, or is too large."""
+    if data not in NAMES or depth * width * width > LARGEST:
+        return None
+    try:
+        dataset = load(data)
+        model = BUILDERS[name](
+            dataset.input_shape, dataset.outputs, depth=depth, width=width, activation=activation
+        )
+        first = ForwardPass(keeps_steps=True)
+        with watching(watched_layers(model), first, batch_statistics=True):
+            model(dataset.x[:SAMPLES], training=False)
+    except Exception:  # noqa: BLE001 - data that do not fit, a library that is not there
+        return None
+    calls = list(first.calls)
+    first.forget()
+    return model, first, calls
 
 
 def _decades(square: float) -> float:

@@ -1,4 +1,12 @@
-"""Room `signals`: tensors -> statistics -> verdicts."""
+"""Room `signals`: tensors -> statistics -> verdicts.
+
+One batch: model and data -> `_batch` -> `_measure`, whose passes `_taps` watches -> `Signals`, made
+by `_rows` (layers), `_heads` (outputs), `_expected` (theory) and `_first_update` (optimizer) ->
+`_judge`, with a rule for each cause in `_rules_of_*` -> `Verdict`, with a `Remedy` -> `Diagnosis`.
+
+A training: `TrainingStep`s -> `_window`, with its rules in `_rules_at_once`, `_rules_over_time` and
+`_rules_of_progress` -> `Verdict`.
+"""
 
 from kerasinit.signals._diagnosis import Diagnosis, examine
 from kerasinit.signals._histograms import HISTOGRAM_EDGES, magnitude_histogram
@@ -12,26 +20,11 @@ from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
 from kerasinit.signals._window import judge_window
 
 __all__ = [
-    "CAUSES",
-    "HISTOGRAM_EDGES",
-    "TRAINING_CAUSES",
-    "ActivationShape",
-    "Diagnosis",
-    "LayerSignals",
-    "LayerStep",
-    "Remedy",
-    "Signals",
-    "TrainingStep",
-    "Verdict",
-    "duplicate_share",
-    "examine",
-    "judge",
-    "judge_window",
-    "layer_signals",
-    "magnitude_histogram",
-    "measure",
-    "unit_shares",
-]
+    "CAUSES", "HISTOGRAM_EDGES", "TRAINING_CAUSES", "ActivationShape", "Diagnosis",
+    "LayerSignals", "LayerStep", "Remedy", "Signals", "TrainingStep", "Verdict",
+    "duplicate_share", "examine", "judge", "judge_window", "layer_signals",
+    "magnitude_histogram", "measure", "unit_shares",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:

@@ -21,18 +21,9 @@ LEGEND = (
     "theory: 95 of 100 outputs of random weights of these sizes, from the inputs on. "
     "dead, flat, copies: share of units."
 )
-HEADINGS = (
-    "activation",
-    "units",
-    "output",
-    "theory",
-    "gradient",
-    "weights",
-    "dead",
-    "flat",
-    "copies",
-)
+HEADINGS = tuple("layer activation units output theory gradient weights dead flat copies".split())
 HEAD, TAIL = 12, 8  # rows shown of a longer table
+INDENTED = "indented"  # stands for a style of `rich`
 
 
 @dataclass(frozen=True)
@@ -88,15 +79,24 @@ class Diagnosis:
         return safe(f"<Diagnosis of {len(self.layers)} layers: {found or 'healthy'}>")
 
     def _repr_html_(self) -> str:
-        findings = [line for part in _findings(self) for line in _plain(part).split("\n") if line]
-        rows = [_cells(row) for row in self.layers]
-        return html_table("Diagnosis", ("layer", *HEADINGS), rows, findings)
+        lines = [line for text, _ in _findings(self) for line in text.split("\n") if line]
+        return html_table("Diagnosis", HEADINGS, [_cells(row) for row in self.layers], lines)
 
     def __rich__(self) -> Any:
         """Renders the report on a `rich` console."""
         from rich.console import Group
+        from rich.padding import Padding
+        from rich.text import Text
 
-        return Group(_table(self), *_findings(self))
+        rows = [_cells(row) for row in self.layers]
+        left_out = len(rows) - HEAD - TAIL
+        if left_out > 0:
+            rows[HEAD:-TAIL] = [[f"... {left_out} more", *[""] * (len(HEADINGS) - 1)]]
+        parts: list[Any] = [Text(columns(HEADINGS, rows) + "\n")]
+        for text, style in _findings(self):
+            indent = 2 if style == INDENTED else 0
+            parts.append(Padding(Text(text, "" if indent else style), (0, 0, 0, indent)))
+        return Group(*parts)
 
 
 def examine(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
@@ -129,16 +129,6 @@ def examine(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
     return Diagnosis(signals, judge(signals))
 
 
-def _table(diagnosis: Diagnosis) -> Any:
-    from rich.text import Text
-
-    rows = [_cells(row) for row in diagnosis.layers]
-    left_out = len(rows) - HEAD - TAIL
-    if left_out > 0:
-        rows[HEAD:-TAIL] = [[f"... {left_out} more", *[""] * len(HEADINGS)]]
-    return Text(columns(("layer", *HEADINGS), rows) + "\n")
-
-
 def _cells(row: LayerSignals) -> list[str]:
     return [
         row.name,
@@ -152,25 +142,22 @@ def _cells(row: LayerSignals) -> list[str]:
     ]
 
 
-def _findings(diagnosis: Diagnosis) -> list[Any]:
-    from rich.padding import Padding
-    from rich.text import Text
-
+def _findings(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    """Lines below the table, each with its style."""
     signals = diagnosis.signals
-    lines: list[Any] = [Text(f"{signals.samples} samples. {LEGEND}", style="dim")]
+    lines = [(f"{signals.samples} samples. {LEGEND}", "dim")]
     if signals.loss is not None:
         chance = signals.chance_loss
         known = "" if chance is None else f" (a model that knows nothing: {chance:.4g})"
-        lines.append(Text(f"Loss {signals.loss:.4g}{known}."))
+        lines.append((f"Loss {signals.loss:.4g}{known}.", ""))
     if diagnosis.healthy:
-        lines.append(Text("Healthy: nothing found.", style="bold green"))
-        return lines
+        lines.append(("Healthy: nothing found.", "bold green"))
     for number, verdict in enumerate(diagnosis.verdicts):
-        title = "Root cause" if number == 0 else "Also"
-        where = safe(verdict.where)
-        lines.append(Text(f"\n{title}: {_words(verdict.cause)} at {where}", style="bold"))
-        lines.append(Padding(Text(f"Because {safe(verdict.evidence)}."), (0, 0, 0, 2)))
-        lines.append(Padding(Text(f"To fix: {safe(verdict.fix)}"), (0, 0, 0, 2)))
+        title = "Also" if number else "Root cause"
+        cause = verdict.cause.replace("_", " ")
+        lines.append((f"\n{title}: {cause} at {safe(verdict.where)}", "bold"))
+        lines.append((f"Because {safe(verdict.evidence)}.", INDENTED))
+        lines.append((f"To fix: {safe(verdict.fix)}", INDENTED))
     return lines
 
 
@@ -180,15 +167,6 @@ def _predicted(row: LayerSignals) -> str:
         return "-"
     factor = math.exp(2 * (row.predicted_spread or 0.0))
     return f"{row.predicted_rms / factor:.2g}..{row.predicted_rms * factor:.2g}"
-
-
-def _plain(part: Any) -> str:
-    """A line of the findings without its style."""
-    return str(getattr(part, "renderable", part))
-
-
-def _words(cause: str) -> str:
-    return cause.replace("_", " ")
 
 
 def _percent(share: float | None) -> str:

@@ -57,10 +57,11 @@ def _shape(function: Callable[[Any], Any]) -> ActivationShape | None:
 _shape_of_keras = functools.cache(_shape)
 
 
-def elementwise_derivatives(function: Callable[[Any], Any], values: list[Tensor]) -> list[Tensor]:
-    """Derivative of an activation that acts value by value, at each value of some tensors."""
+def elementwise_derivatives(function: Callable[[Any], Any], values: Tensor) -> Tensor:
+    """Derivative of an activation that acts value by value, at each value of a tensor."""
 
     def total(inputs: list[Tensor]) -> tuple[Tensor, None]:
-        return sum(ops.sum(ops.cast(function(one), "float32")) for one in inputs), None
+        return ops.sum(ops.cast(function(inputs[0]), "float32")), None
 
-    return _backend.gradient(total, values)[2]
+    (slopes,) = _backend.gradient(total, [values])[2]
+    return slopes

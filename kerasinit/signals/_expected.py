@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from keras import ops
 from kerasinit.layers import applied_activation, is_linear, is_mixing, is_norm, kind_of
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._sizes import mean, rms
-from kerasinit.signals._taps import Step, WatchedCall
+from kerasinit.signals._taps import ForwardPass, Step, WatchedCall
 from kerasinit.theory import _moment_rules as rules
 
 DRAWN = ("dense", "einsum", "convolution", "depthwise")  # families whose kernel is all they have
@@ -33,7 +34,7 @@ class Known:
 
 
 def expected_outputs(
-    steps: list[Step], made: list[int], calls: list[WatchedCall]
+    first: ForwardPass, calls: list[WatchedCall], measured: Sequence[float] | None = None
 ) -> list[rules.Moments | None]:
     """Size of the output of each call; None where theory does not know.
 
@@ -42,25 +43,32 @@ def expected_outputs(
     again from what the next layer with weights receives. Without dropout, as it is measured.
 
     Args:
-        steps: Everything that was called, in order.
-        made: Number of the output of each call, after its activation.
+        first: The pass that kept its steps.
         calls: The calls of layers with weights, with concrete tensors.
+        measured: RMS of the output of each call, where no tensor holds what was measured: it starts
+            from these instead, which are not its own word on them.
     """
     known: dict[int, Known | None] = {}
-    for step in steps:
+    said: dict[int, rules.Moments] = {}
+    starts = {} if measured is None else dict(zip(first.made, measured, strict=True))
+    for step in first.steps:
         call = None if step.call is None else calls[step.call]
-        if call is not None and call.layer_input is not None and known.get(step.given[0]) is None:
-            values = to_numpy(call.layer_input)
+        given = None if call is None or measured is not None else call.layer_input
+        if given is not None and known.get(step.given[0]) is None:
+            values = to_numpy(given)
             start = rules.Moments(rms(values) ** 2, offset=mean(values))
             known[step.given[0]] = Known(start, frozenset([step.given[0]]))
         try:
             found = _after(step, [known.get(number) for number in step.given], call)
         except (ValueError, TypeError, ArithmeticError):
             found = None  # theory does not know an activation, or a size is out of range
-        is_size = found is not None and 0 < found.moments.square < math.inf
-        known[step.made] = found if is_size else None
-    found_all = [known.get(number) for number in made]
-    return [None if one is None else one.moments for one in found_all]
+        if found is not None and 0 < found.moments.square < math.inf:
+            known[step.made], said[step.made] = found, found.moments
+        elif starts.get(step.made, 0.0) > 0:
+            known[step.made] = Known(rules.Moments(starts[step.made] ** 2), frozenset([step.made]))
+        else:
+            known[step.made] = None
+    return [said.get(number) for number in first.made]
 
 
 def _after(step: Step, given: list[Known | None], call: WatchedCall | None) -> Known | None:
@@ -122,7 +130,7 @@ def _alone(step: Step, given: rules.Moments) -> rules.Moments | None:
     if kind.family in ("activation", "formula"):
         activation = applied_activation(layer)
         return None if activation is None else rules.activated(given, activation)
-    if kind.family == "shape" or kind.name == "GetItem":
+    if kind.family in ("shape", "part"):
         return given
     if kind.name == "Rescaling":
         numbers = (layer.scale, layer.offset)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import keras
@@ -23,31 +23,25 @@ SCHEDULE_STEPS = (0, 1, 10, 100, 1_000, 10_000)  # at which a schedule is read: 
 
 @dataclass(frozen=True)
 class FirstUpdate:
-    """The weights after one step of a fresh copy of the optimizer.
+    """One step of a fresh copy of the optimizer.
 
     Args:
-        before: Value of each trainable variable, in order.
-        after: Their values after the step.
+        after: Value of each trainable variable after the step, in order.
+        ratios: RMS of the change of each over its RMS; None for one that is 0.
+        promised_drop: By how much the gradient says that the loss falls.
         rate: Learning rate of the step: of a schedule, the highest that it comes to.
         optimizer: Name of the optimizer's class.
         is_scheduled: Whether a schedule sets the rate.
         momentum_gain: How many times as far as the first step later ones go, with momentum.
     """
 
-    before: list[np.ndarray]
     after: list[np.ndarray]
+    ratios: list[float | None]
+    promised_drop: float
     rate: float
     optimizer: str
     is_scheduled: bool = False
     momentum_gain: float = 1.0
-
-    def ratios(self) -> list[float | None]:
-        """RMS of the change of each variable over its RMS; None for one that is 0."""
-        ratios: list[float | None] = []
-        for old, new in zip(self.before, self.after, strict=True):
-            size, change = norm(old), norm(new - old)
-            ratios.append(change / size if size > 0 else None)
-        return ratios
 
 
 def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
@@ -55,32 +49,42 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
 
     Args:
         model: A compiled model, which stays as it is.
-        gradients: Gradient of each trainable variable.
+        gradients: Gradient of each trainable variable. The list is emptied on the way, so that
+            weights and gradients do not lie beside the new weights.
     """
     own = getattr(model, "optimizer", None)
     variables = list(model.trainable_variables)
-    if own is None or not variables:
+    if own is None or not variables or not all(np.isfinite(one).all() for one in gradients):
         return None
     own = _backend.inner_optimizer(own)
-    before = [to_numpy(variable.value) for variable in variables]
-    given = [np.asarray(g, old.dtype) for g, old in zip(gradients, before, strict=True)]
+    after: list[np.ndarray] = []
+    ratios: list[float | None] = []
+    promised = 0.0
     try:
         rate = _highest_rate(own)
         config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
-        if _acts_on_each_value(own) and len({v.dtype for v in variables}) == 1:
-            after = []
-            for block in _blocks([old.size for old in before]):
-                optimizer = type(own).from_config(config)
-                after += _joint_step(optimizer, before[block], given[block], variables[0])
-        else:
-            copies = [np.array(old) for old in before]  # torch shares the memory of an array
-            after = _step(type(own).from_config(config), copies, given, variables)
+        is_joint = _acts_on_each_value(own) and len({v.dtype for v in variables}) == 1
+        for size in _blocks(variables) if is_joint else [len(variables)]:
+            named, variables = variables[:size], variables[size:]
+            old = [to_numpy(variable.value) for variable in named]
+            steps = [np.asarray(g, o.dtype) for g, o in zip(gradients[:size], old, strict=True)]
+            del gradients[:size]
+            new = (_joint_step if is_joint else _step)(
+                type(own).from_config(config), old, steps, named
+            )
+            with np.errstate(over="ignore", invalid="ignore"):
+                for before, now, gradient in zip(old, new, steps, strict=True):
+                    change, length = before - now, norm(before)
+                    ratios.append(norm(change) / length if length > 0 else None)
+                    promised += float(np.vdot(change, gradient))
+            after += new
     except _backend.errors():  # an optimizer of the user's own
         return None
     momentum = min(float(getattr(own, "momentum", 0.0) or 0.0), HIGHEST_MOMENTUM)
     return FirstUpdate(
-        before=before,
         after=after,
+        ratios=ratios,
+        promised_drop=promised,
         rate=rate,
         optimizer=type(own).__name__,
         is_scheduled=is_scheduled(own),
@@ -94,25 +98,24 @@ def _acts_on_each_value(optimizer: Any) -> bool:
     return is_known and type(optimizer).__name__ in ELEMENTWISE and not optimizer.clipnorm
 
 
-def _blocks(sizes: list[int]) -> list[slice]:
-    """Arrays that are taken together: of few values, so that little lies beside the model."""
-    starts, size = [0], 0
-    for number, one in enumerate(sizes):
-        if size and size + one > BLOCK:
-            starts.append(number)
-            size = 0
-        size += one
-    return [slice(*ends) for ends in pairwise([*starts, len(sizes)])]
+def _blocks(variables: list[Any]) -> list[int]:
+    """How many variables are taken together: few values, so that little lies beside the model."""
+    counts, values = [0], 0
+    for size in (math.prod(variable.shape) for variable in variables):
+        if counts[-1] and values + size > BLOCK:
+            counts.append(0)
+            values = 0
+        counts[-1] += 1
+        values += size
+    return counts
 
 
 def _joint_step(
-    optimizer: Any, before: list[np.ndarray], gradients: list[np.ndarray], like: Any
+    optimizer: Any, before: list[np.ndarray], gradients: list[np.ndarray], named: list[Any]
 ) -> list[np.ndarray]:
     """The arrays after a step of the vector of all their values."""
-    old, gradient = (
-        np.concatenate([array.ravel() for array in arrays]) for arrays in (before, gradients)
-    )
-    (flat,) = _step(optimizer, [old], [gradient], [like])
+    old, given = (np.concatenate([a.ravel() for a in arrays]) for arrays in (before, gradients))
+    (flat,) = _step(optimizer, [old], [given], named[:1])
     parts = np.split(flat, np.cumsum([one.size for one in before])[:-1])
     return [part.reshape(one.shape) for part, one in zip(parts, before, strict=True)]
 
@@ -121,8 +124,8 @@ def _step(
     optimizer: Any, before: list[np.ndarray], gradients: list[np.ndarray], named: list[Any]
 ) -> list[np.ndarray]:
     """The arrays after a step of an optimizer that has seen nothing."""
-    copies = [
-        keras.Variable(old, dtype=variable.dtype, name=variable.name)
+    copies = [  # torch shares the memory of an array
+        keras.Variable(np.array(old), dtype=variable.dtype, name=variable.name)
         for old, variable in zip(before, named, strict=True)
     ]
     optimizer.build(copies)

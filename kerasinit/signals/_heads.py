@@ -13,6 +13,7 @@ from kerasinit import _backend
 from kerasinit.layers import activation_name, is_linear, kind_of, own_activation
 from kerasinit.signals._batch import non_finite_values, to_numpy
 from kerasinit.signals._elementwise import elementwise_shape
+from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import WatchedCall, call_names
 
 REACH = np.concatenate([-np.geomspace(1e4, 1e-2, 40), [0.0], np.geomspace(1e-2, 1e4, 40)])
@@ -121,17 +122,15 @@ def heads_of(
         all_y: All targets, as `compile` and `fit` take them; None if there are none.
     """
     flat = keras.tree.flatten(outputs)
-    by_output = {call.head: (call, name) for call, name in _named(model, calls)}
+    names = zip(calls, call_names(model, calls), strict=True)
+    by_output = {call.head: (call, name) for call, name in names if call.head is not None}
     losses = _of_outputs(model, loss, outputs, len(flat))
-    if isinstance(all_y, (dict, list, tuple)) or len(flat) == 1:
-        paired = _of_outputs(model, all_y, outputs, len(flat))
-    else:
-        paired = [None] * len(flat)
-    heads = []
-    for k, (output, one_loss, y) in enumerate(zip(flat, losses, paired, strict=True)):
-        call, name = by_output.get(k, (None, ""))
-        heads.append(_head(call, name or f"output {k + 1}", to_numpy(output), one_loss, y))
-    return tuple(heads)
+    is_paired = isinstance(all_y, (dict, list, tuple)) or len(flat) == 1
+    targets = _of_outputs(model, all_y if is_paired else None, outputs, len(flat))
+    return tuple(
+        _head(by_output.get(k, (None, f"output {k + 1}")), to_numpy(output), one_loss, y)
+        for k, (output, one_loss, y) in enumerate(zip(flat, losses, targets, strict=True))
+    )
 
 
 def loss_name(loss: Any) -> str:
@@ -152,11 +151,6 @@ def loss_name(loss: Any) -> str:
     return str(name).lower().replace("_", "")
 
 
-def _named(model: Any, calls: list[WatchedCall]) -> list[tuple[WatchedCall, str]]:
-    names = zip(calls, call_names(model, calls), strict=True)
-    return [(call, name) for call, name in names if call.head is not None]
-
-
 def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
     """What was given (losses or targets, by name, in order, or one for all) for each output."""
     if isinstance(given, dict):
@@ -171,20 +165,20 @@ def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
 
 
 def _head(
-    call: WatchedCall | None, name: str, output: np.ndarray, loss: Any, y: np.ndarray | None
+    maker: tuple[WatchedCall | None, str], output: np.ndarray, loss: Any, y: np.ndarray | None
 ) -> HeadSignals:
+    call, name = maker
     activation, switch, reach = None, None, (-np.inf, np.inf)
     is_known, function = (False, None) if call is None else _ending(call)
     if call is not None and not is_linear(function):
-        activation = activation_name(function)
-        reach = reach_of(function)
+        activation, reach = activation_name(function), reach_of(function)
         switch = _switch_of(call, name)
     elif call is not None and hasattr(call.watched.layer, "activation"):
         switch = name
-    finite = output[np.isfinite(output)] if output.size else np.zeros(1)
+    finite = output[np.isfinite(output)]
     finite = finite if finite.size else np.zeros(1)
+    size = rms(finite)
     with np.errstate(over="ignore", invalid="ignore"):
-        size = float(np.sqrt(np.mean(np.square(finite, dtype="float64"))))
         deviation = float(np.max(np.std(output, axis=0, dtype="float64"), initial=0.0))
     return HeadSignals(
         name=name,
@@ -246,7 +240,7 @@ def targets_of(
         shape=tuple(y.shape[1:]),
         low=low,
         high=high,
-        rms=float(np.sqrt(np.mean(np.square(values, dtype="float64")))),
+        rms=rms(values),
         std=float(np.std(values, dtype="float64")),
         whole=bool(y.dtype.kind in "iub" or np.all(values == np.round(values))),
         sums_to_one=y.ndim > 1 and y.shape[-1] > 1 and not bad and _sums_to_one(y),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from typing import TypeAlias
 
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import Remedy
@@ -11,6 +13,7 @@ from kerasinit.signals._rules_of_constants import (
     constant_input,
     constant_layer,
     constant_output,
+    lone_softmax,
     single_sample,
 )
 from kerasinit.signals._rules_of_gradients import (
@@ -48,146 +51,100 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
         ```
     """
     broken = non_finite(signals)
-    if broken:
-        return (*_roots_of_non_finite(signals, broken), *broken)
-    found = [verdict for rule in RULES if (verdict := rule(signals)) is not None]
-    if not any(verdict.cause in MAKE_CONSTANT for verdict in found):
-        found += [verdict for verdict in [constant_output(signals)] if verdict is not None]
+    if broken is not None:
+        return (*_roots_of(broken, signals), broken)
+    found = _found(RULES, signals)
+    if not MAKE_CONSTANT & {verdict.cause for verdict in found}:
+        found += _found((constant_output,), signals)
     return _scaled_together(roots_first(found))
+
+
+Rule: TypeAlias = Callable[[Signals], Verdict | None]
+
+RULES: tuple[Rule, ...] = (
+    not_trainable, bad_targets, bad_loss, constant_input, single_sample, lone_softmax,
+    constant_layer, zero_gradient, symmetric, vanishing, exploding, dead_units, saturated,
+    bad_scale, too_narrow, unexpected_loss, unscaled_input, large_updates, small_updates,
+)  # fmt: skip
+
+
+def _found(rules: Sequence[Rule], signals: Signals) -> list[Verdict]:
+    return [verdict for rule in rules if (verdict := rule(signals)) is not None]
+
+
+def _roots_of(broken: Verdict, signals: Signals) -> list[Verdict]:
+    """What led to values that are no numbers: outputs that the loss does not take, or growth."""
+    if broken.where == "input" or any(row.non_finite_weights for row in signals.layers):
+        return []
+    if not any(row.non_finite_outputs for row in signals.layers):
+        if broken.where == "targets":
+            return []
+        heads = _found((bad_targets, bad_loss), signals)
+        if heads:
+            return heads
+    finite = takewhile(
+        lambda row: not row.non_finite_outputs and math.isfinite(row.preactivation_mean_square),
+        signals.layers,
+    )
+    growth = forward_growth(signals, list(finite))
+    return [] if growth is None else [growth]
 
 
 def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
     """Inputs and targets that are both far off: to mend one of them does not help."""
-    kinds = [verdict.remedy.kind for verdict in verdicts if verdict.remedy is not None]
-    if not {"scale_inputs", "scale_targets"} <= set(kinds):
+    kinds = {"scale_inputs", "scale_targets"}
+    scaling = {v.remedy.kind for v in verdicts if v.remedy is not None} & kinds
+    if scaling != kinds:
         return verdicts
     both = Remedy("scale_data")
     return tuple(
         Verdict.cured(one.cause, one.where, one.evidence, both, "both of them, or none helps")
-        if one.remedy is not None and one.remedy.kind in ("scale_inputs", "scale_targets")
+        if one.remedy is not None and one.remedy.kind in kinds
         else one
         for one in verdicts
     )
 
 
-def _roots_of_non_finite(signals: Signals, broken: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
-    """What led to values that are no numbers: outputs that the loss does not take, or growth."""
-    if any(row.non_finite_outputs for row in signals.layers):
-        return _exploding_before(signals)
-    if broken[0].where in ("input", "targets"):
-        return ()
-    heads = [found for rule in (bad_targets, bad_loss) if (found := rule(signals)) is not None]
-    return (*heads,) or _exploding_before(signals)
-
-
-def _exploding_before(signals: Signals) -> tuple[Verdict, ...]:
-    """The growth that led to an overflow, if there was one."""
-    if signals.input_non_finite or any(row.non_finite_weights for row in signals.layers):
-        return ()
-    rows = []
-    for row in signals.layers:
-        if row.non_finite_outputs or not math.isfinite(row.preactivation_mean_square):
-            break
-        rows.append(row)
-    found = forward_growth(signals, rows)
-    return () if found is None else (found,)
-
-
-RULES: tuple[Callable[[Signals], Verdict | None], ...] = (
-    not_trainable,
-    bad_targets,
-    bad_loss,
-    constant_input,
-    single_sample,
-    constant_layer,
-    zero_gradient,
-    symmetric,
-    vanishing,
-    exploding,
-    dead_units,
-    saturated,
-    bad_scale,
-    too_narrow,
-    unexpected_loss,
-    unscaled_input,
-    large_updates,
-    small_updates,
-)
-
 # What makes the outputs of all inputs alike, and says more than that they are.
-MAKE_CONSTANT = (
-    "bad_scale",
-    "constant_output",
-    "dead_units",
-    "exploding",
-    "saturated",
-    "single_sample",
-    "symmetric",
-    "unscaled_input",
-    "vanishing",
+MAKE_CONSTANT = set(
+    "bad_scale constant_output dead_units exploding saturated single_sample symmetric "
+    "unscaled_input vanishing".split()
 )
 
 # What hides behind what: the cause explains these others, and goes before them.
 EXPLAINS = {
-    "bad_targets": ("bad_loss", "zero_gradient", "unexpected_loss", "exploding", "large_updates"),
-    "bad_loss": ("zero_gradient", "unexpected_loss", "exploding", "large_updates"),
-    "constant_output": ("bad_loss", "zero_gradient", "vanishing", "bad_scale"),
+    "bad_targets": "bad_loss zero_gradient unexpected_loss exploding large_updates",
+    "bad_loss": "zero_gradient unexpected_loss exploding large_updates",
+    "constant_output": "bad_loss zero_gradient vanishing bad_scale",
     # Logits so large that a softmax is sure of one class for every input.
-    "unexpected_loss": ("constant_output", "zero_gradient"),
-    "symmetric": (
-        "constant_output",
-        "zero_gradient",
-        "vanishing",
-        "exploding",
-        "dead_units",
-        "bad_scale",
-    ),
-    "dead_units": ("constant_output", "zero_gradient", "vanishing"),
-    "saturated": ("constant_output", "zero_gradient", "vanishing", "exploding", "bad_scale"),
-    "unscaled_input": (
-        "zero_gradient",
-        "vanishing",
-        "dead_units",
-        "saturated",
-        "bad_scale",
-        "unexpected_loss",
-        "large_updates",
-        "small_updates",
-    ),
-    "exploding": (
-        "zero_gradient",
-        "vanishing",
-        "bad_scale",
-        "unexpected_loss",
-        "too_narrow",
-        "large_updates",
-    ),
-    "bad_scale": (
-        "constant_output",
-        "zero_gradient",
-        "unexpected_loss",
-        "large_updates",
-        "small_updates",
-    ),
-    "not_trainable": ("zero_gradient", "small_updates"),
-    "single_sample": ("constant_output", "zero_gradient"),
-    "vanishing": ("constant_output", "bad_scale", "too_narrow", "small_updates"),
+    "unexpected_loss": "constant_output zero_gradient",
+    "symmetric": "constant_output zero_gradient vanishing exploding dead_units bad_scale",
+    "dead_units": "constant_output zero_gradient vanishing",
+    "saturated": "constant_output zero_gradient vanishing exploding bad_scale",
+    "unscaled_input": "zero_gradient vanishing dead_units saturated bad_scale unexpected_loss "
+    "large_updates small_updates",
+    "exploding": "zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",
+    "bad_scale": "constant_output zero_gradient unexpected_loss large_updates small_updates",
+    "not_trainable": "zero_gradient small_updates",
+    "single_sample": "constant_output zero_gradient",
+    "vanishing": "constant_output bad_scale too_narrow small_updates",
+}
+
+# What says no more than any one of these others.
+RESTATES = {
+    "bad_scale": "vanishing exploding symmetric unscaled_input",
+    "too_narrow": "vanishing exploding symmetric",
+    "vanishing": "symmetric constant_output zero_gradient dead_units",
+    "zero_gradient": "symmetric dead_units saturated constant_output",
+    "small_updates": "vanishing symmetric dead_units zero_gradient unscaled_input",
+    "large_updates": "exploding bad_targets unscaled_input",
+    "unexpected_loss": "bad_targets bad_loss",
 }
 
 
 def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
     """Sorted by cause, each after all that explain it; drops restatements of the same fault."""
     causes = {verdict.cause for verdict in found}
-    depth = {cause: sum(cause in EXPLAINS.get(root, ()) for root in causes) for cause in causes}
-    restated = {
-        "bad_scale": causes & {"vanishing", "exploding", "symmetric", "unscaled_input"},
-        "too_narrow": causes & {"vanishing", "exploding", "symmetric"},
-        "vanishing": causes & {"symmetric", "constant_output", "zero_gradient", "dead_units"},
-        "zero_gradient": causes & {"symmetric", "dead_units", "saturated", "constant_output"},
-        "small_updates": causes
-        & {"vanishing", "symmetric", "dead_units", "zero_gradient", "unscaled_input"},
-        "large_updates": causes & {"exploding", "bad_targets", "unscaled_input"},
-        "unexpected_loss": causes & {"bad_targets", "bad_loss"},
-    }
-    kept = [verdict for verdict in found if not restated.get(verdict.cause)]
-    return tuple(sorted(kept, key=lambda v: (depth[v.cause], CAUSES.index(v.cause))))
+    explained = [cause for root in causes for cause in EXPLAINS.get(root, "").split()]
+    kept = [one for one in found if not causes & set(RESTATES.get(one.cause, "").split())]
+    return tuple(sorted(kept, key=lambda v: (explained.count(v.cause), CAUSES.index(v.cause))))

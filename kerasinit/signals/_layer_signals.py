@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from kerasinit.signals import _units
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._histograms import magnitude_histogram
+from kerasinit.signals._remedy import CLIP, INITIALIZE, Remedy
 from kerasinit.signals._sizes import mean, norm, rms, spread, variance_over_inputs
+
+SYMMETRIC_SHARE = 0.5  # of the units of a layer that are copies of others
+NORMALIZED_SHARE = 0.25  # of the layers: then normalization sets the scale, not the weights
+LEARNED_SHARE = 0.7  # of the loss of chance: below it the model has plainly learned
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,12 @@ class LayerSignals:
         gradient_norm: Euclidean norm of the same gradient. Independent of the layer's size in a
             healthy network, so layers of different sizes are compared by it.
         weight_norm, weight_gradient_norm: Euclidean norms over all own weights of the layer.
+        non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
+        activation_histogram, gradient_histogram: Counts of magnitudes between `HISTOGRAM_EDGES`.
         dead_share: Share of units that are off for every sample.
         saturated_share: Share of units with |derivative| < 0.01 for more than 95 % of samples; of
             a recurrent layer, share of the values of its gates.
         duplicate_share: Share of units whose weights and weight gradients equal another unit's.
-        non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
-        activation_histogram, gradient_histogram: Counts of magnitudes between `HISTOGRAM_EDGES`.
         normalized: Whether a normalization layer follows before the next weighted layer.
         is_output: Whether the layer's output is an output of the model.
         trainable: Whether training changes the layer's kernel.
@@ -81,13 +85,13 @@ class LayerSignals:
     gradient_norm: float
     weight_norm: float
     weight_gradient_norm: float | None
-    dead_share: float | None
-    saturated_share: float | None
-    duplicate_share: float | None
     non_finite_weights: int
     non_finite_outputs: int
     activation_histogram: tuple[int, ...]
     gradient_histogram: tuple[int, ...]
+    dead_share: float | None = None
+    saturated_share: float | None = None
+    duplicate_share: float | None = None
     normalized: bool = False
     is_output: bool = False
     trainable: bool = True
@@ -105,9 +109,27 @@ class LayerSignals:
         return self.name.partition(" (call ")[0]
 
     @property
+    def preactivation_rms(self) -> float:
+        """RMS of the values before the activation."""
+        return float(self.preactivation_mean_square**0.5)
+
+    @property
     def has_kernel(self) -> bool:
         """Whether its weights are one kernel, of that name."""
         return self.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D", "EinsumDense")
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether most units are copies of others."""
+        return (self.duplicate_share or 0.0) >= SYMMETRIC_SHARE
+
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether it is zero on purpose: it gets a gradient itself, so it leaves zero at once."""
+        is_zero = not self.has_gain and self.preactivation_mean_square == 0
+        learns = (self.weight_gradient_norm or 0.0) > 0
+        tells_units_apart = self.is_output or not self.is_symmetric
+        return (self.weight_norm == 0 or is_zero) and learns and tells_units_apart
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""
@@ -125,12 +147,12 @@ class Signals:
             indices (an `Embedding`) or if there is no weighted layer.
         input_non_finite: Number of NaN and infinite values in the model's inputs: all of them,
             not those of the batch alone.
-        input_count: Number of arrays that the model takes.
         loss: Loss of the batch; None without targets.
         chance_loss: Loss of a model that knows nothing: the logarithm of the number of classes,
             for cross-entropy losses; None for others.
         sum_loss: Whether doubling the batch doubles the loss; None without targets.
         input_first_non_finite: Number of the first sample with such a value.
+        input_count: Number of arrays that the model takes.
         penalty: Part of the loss that the targets have no part in: of regularizers and `add_loss`.
         heads: The outputs, with losses and targets; empty without targets.
         loss_error: Why the loss could not be computed, in the words of the backend.
@@ -183,73 +205,72 @@ class Signals:
         """The loss without its penalties."""
         return None if self.loss is None else self.loss - (self.penalty or 0.0)
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether the loss is well below chance, so that the weights are not at their start."""
+        if self.data_loss is None or self.chance_loss is None or self.sum_loss:
+            return False
+        return self.data_loss < LEARNED_SHARE * self.chance_loss
+
+    @property
+    def hidden(self) -> list[LayerSignals]:
+        """The layers whose output is none of the model."""
+        return [row for row in self.layers if not row.is_output]
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether normalization layers set the scale of the signal, not the weights."""
+        hidden = self.hidden
+        return sum(row.normalized for row in hidden) > NORMALIZED_SHARE * len(hidden)
+
+    @property
+    def lone_softmax(self) -> HeadSignals | None:
+        """An output that is 1 for every input: a softmax over one unit, or what acts as one."""
+        is_stuck = not any(row.weight_gradient_norm for row in self.layers)
+        found = (h for h in self.heads if h.is_lone_softmax or (h.is_always_one and is_stuck))
+        return next(found, None)
+
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""
         return asdict(self)
 
 
+def redraw(signals: Signals, reason: str) -> tuple[Remedy, str]:
+    """New weights and the reason; where they are new already, smaller steps."""
+    if signals.is_initialized:
+        return CLIP, "the weights are well drawn already; or add normalization layers"
+    return INITIALIZE, reason
+
+
 def layer_signals(
     *,
-    name: str,
     output: np.ndarray,
     preactivation: np.ndarray,
     gradient: np.ndarray,
     weights: Mapping[Any, np.ndarray],
     weight_gradients: Mapping[Any, np.ndarray] | None = None,
-    kernel: np.ndarray | None = None,
-    kernel_gradient: np.ndarray | None = None,
-    largest_gradient: float = 0.0,
-    derivative: np.ndarray | None = None,
-    activation_input: np.ndarray | None = None,
-    shape: _units.ActivationShape | None = None,
     layer_input: np.ndarray | None = None,
-    saturated_share: float | None = None,
-    **flags: Any,
+    **known: Any,
 ) -> LayerSignals:
     """The record of one layer from the arrays of one batch.
 
     Args:
-        name: Path of the layer.
         output: Activations, shape `(batch, ..., units)`.
-        preactivation: Values before the activation, shape `(batch, ..., units)`.
+        preactivation: Values before the activation, same shape.
         gradient: Gradient of the loss by `preactivation`, same shape.
         weights: The layer's own weights by name.
         weight_gradients: Their gradients by name; None if the layer is frozen.
-        kernel: The main weight with (bias and) all inputs in the rows, shape `(inputs, units)`;
-            None if no units can be told apart.
-        kernel_gradient: Gradient by `kernel`, same shape.
-        largest_gradient: Largest RMS of a weight gradient in the model.
-        derivative: Derivative of the activation at `activation_input`; None if unknown.
-        activation_input: What the activation received; None if that is `preactivation` (a
-            normalization may lie between them).
-        shape: What the activation does far from zero; None if unknown.
         layer_input: What the layer received; None if indices.
-        saturated_share: That of a layer without an `activation` of its own, such as an LSTM.
-        **flags: The fields of `LayerSignals` that are not computed here: `kind`, `activation`,
-            `normalized`, `is_output`, `trainable`, `has_gain`, `usual_gain`, `is_gate`,
-            `predicted_rms`, `predicted_spread`, `update_ratio`, `first_non_finite`.
+        **known: The fields of `LayerSignals` that are not computed here.
 
     >>> import numpy as np
-    >>> from kerasinit.signals import ActivationShape
     >>> x = np.array([[1.0, -1.0], [2.0, -2.0]])
     >>> row = layer_signals(name="dense", kind="Dense", activation="relu", output=np.maximum(x, 0),
-    ...     preactivation=x, gradient=np.ones_like(x), weights={"kernel": np.eye(2)},
-    ...     derivative=1.0 * (x > 0), shape=ActivationShape(has_off_state=True, bounded=False))
-    >>> row.dead_share, row.gradient_rms, round(row.activation_rms, 4)
-    (0.5, 1.0, 1.118)
+    ...     preactivation=x, gradient=np.ones_like(x), weights={"kernel": np.eye(2)})
+    >>> row.gradient_rms, round(row.activation_rms, 4)
+    (1.0, 1.118)
     """
-    finite = np.isfinite(output)
-    dead, saturated = None, saturated_share
-    if derivative is not None and shape is not None:
-        before = preactivation if activation_input is None else activation_input
-        shares = _units.unit_shares(before[None], derivative[None], shape)
-        dead, saturated = (float(share[0]) for share in shares)
-    duplicates = None
-    if kernel is not None and kernel_gradient is not None:
-        replicas = kernel[None], kernel_gradient[None]
-        duplicates = float(_units.duplicate_share(*replicas, largest_gradient)[0])
     return LayerSignals(
-        name=name,
         units=int(output.shape[-1]),
         samples=int(np.prod(output.shape[:-1])),
         activation_rms=rms(output),
@@ -262,12 +283,9 @@ def layer_signals(
         gradient_norm=norm(gradient),
         weight_norm=norm(*weights.values()),
         weight_gradient_norm=None if weight_gradients is None else norm(*weight_gradients.values()),
-        dead_share=dead,
-        saturated_share=saturated,
-        duplicate_share=duplicates,
         non_finite_weights=sum(int(np.sum(~np.isfinite(w))) for w in weights.values()),
-        non_finite_outputs=int(finite.size - np.sum(finite)),
+        non_finite_outputs=int(np.sum(~np.isfinite(output))),
         activation_histogram=magnitude_histogram(output),
         gradient_histogram=magnitude_histogram(gradient),
-        **flags,
+        **known,
     )

@@ -1,8 +1,10 @@
-"""The scalar that the probe differentiates."""
+"""The loss that the probe differentiates, and what is known of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,11 +13,87 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.signals._batch import to_numpy
+from kerasinit.signals._batch import DataBatch, to_numpy
 from kerasinit.signals._heads import loss_name
 
-Loss = Callable[[Any, Any], Tensor]
-"""Takes targets and predictions, gives a scalar."""
+
+@dataclass(frozen=True)
+class ProbeLoss:
+    """A scalar of a model's outputs.
+
+    Args:
+        function: Takes the outputs.
+        given: As `compile` takes it; None if it was guessed.
+        chance: Its value for equal probabilities of all classes; None if it is no cross-entropy.
+        is_known: Whether it is a loss, as against a stand-in for want of targets.
+        is_compiled: Whether it is the model's own.
+        has_penalty: Whether penalties may be a part of it, beside a loss of the targets.
+        refused: Why it must not even be tried.
+        of_targets: Takes targets and outputs, without the penalties; None if it is not at hand.
+    """
+
+    function: Callable[[Any], Tensor]
+    given: Any = None
+    chance: float | None = None
+    is_known: bool = True
+    is_compiled: bool = False
+    has_penalty: bool = False
+    refused: str | None = None
+    of_targets: Callable[[Any, Any], Tensor] | None = None
+
+    def is_sum(self, y: Any, y_pred: Any) -> bool | None:
+        """Whether it is a sum over samples: the same batch twice doubles it; None if not known."""
+        if not self.is_compiled:  # Keras' own means
+            return False if self.is_known else None
+        if self.of_targets is None:
+            return None
+        once = float(to_numpy(self.of_targets(y, y_pred)))
+        doubled = [
+            keras.tree.map_structure(lambda t: ops.concatenate([t, t]), tree)
+            for tree in (y, y_pred)
+        ]
+        ratio = float(to_numpy(self.of_targets(*doubled))) / once if once else 1.0
+        return abs(ratio - 2.0) < 0.01
+
+    def is_blind(self, y: Any, y_pred: Any, value: float) -> bool:
+        """Whether it gives `value` for numbers that bear no trace of where they come from."""
+        if self.of_targets is None:
+            return False
+        plain = keras.tree.map_structure(
+            lambda t: ops.convert_to_tensor(np.array(to_numpy(t))), y_pred
+        )
+        return abs(float(to_numpy(self.of_targets(y, plain))) - value) < 1e-3 * abs(value)
+
+
+@contextlib.contextmanager
+def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> Iterator[ProbeLoss]:
+    """The compiled loss, lent so that nothing counts; a guess, or a stand-in for want of one.
+
+    Args:
+        model: The model.
+        batch: Inputs, and targets in the structure of the outputs.
+        outputs: What the model gives, or its shapes where it is compiled.
+        has_losses: Whether the model adds losses of its own.
+    """
+    x, y, compiled = batch.x, batch.y, getattr(model, "compiled", False)
+    usual = sums_losses(model)
+    without = compiled and model.loss is None and usual
+    if not compiled and y is not None:
+        guess = guessed_loss(*(keras.tree.map_structure(to_numpy, tree) for tree in (y, outputs)))
+        yield ProbeLoss(lambda y_pred: guess(y, y_pred), chance=chance_loss(guess, outputs))
+    elif not compiled or (y is None and not without) or (without and not has_losses):
+        yield STAND_IN
+    else:
+        with _backend.spare_compiled_loss(model, y, outputs) as spare:
+            yield ProbeLoss(
+                lambda y_pred: model.compute_loss(x=x, y=y, y_pred=y_pred, training=False),
+                model.loss,
+                chance_loss(model.loss, outputs),
+                is_compiled=True,
+                has_penalty=usual and not without,
+                refused=labels_out_of_range(model.loss, batch.all_y, outputs),
+                of_targets=spare,
+            )
 
 
 def projection(outputs: Any) -> Tensor:
@@ -32,6 +110,9 @@ def projection(outputs: Any) -> Tensor:
         batch = max(output.shape[0] if len(output.shape) else 1, 1)
         total = total + ops.sum(output * ops.convert_to_tensor(direction, "float32")) / batch
     return ops.convert_to_tensor(total)
+
+
+STAND_IN = ProbeLoss(projection, is_known=False)
 
 
 def guessed_loss(y: Any, y_pred: Any) -> keras.losses.Loss:
@@ -61,15 +142,13 @@ def guessed_loss(y: Any, y_pred: Any) -> keras.losses.Loss:
     targets, outputs = np.asarray(y), np.asarray(y_pred)
     units = outputs.shape[-1] if outputs.ndim > 1 else 1
     logits = bool(outputs.min() < 0 or outputs.max() > 1) if outputs.size else False
+    shares = logits or not np.allclose(outputs.sum(axis=-1), 1.0, atol=1e-2)
     whole = bool(np.all(targets == np.round(targets)))
     sparse_shapes = (outputs.shape[:-1], (*outputs.shape[:-1], 1))
     if units > 1 and whole and targets.shape in sparse_shapes:
-        sums = outputs.sum(axis=-1)
-        logits = logits or not np.allclose(sums, 1.0, atol=1e-2)
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=shares)
     if units > 1 and np.all(targets >= 0) and np.allclose(targets.sum(axis=-1), 1.0, atol=1e-3):
-        logits = logits or not np.allclose(outputs.sum(axis=-1), 1.0, atol=1e-2)
-        return keras.losses.CategoricalCrossentropy(from_logits=logits)
+        return keras.losses.CategoricalCrossentropy(from_logits=shares)
     if np.isin(targets, (0, 1)).all():
         return keras.losses.BinaryCrossentropy(from_logits=logits)
     return keras.losses.MeanSquaredError()
@@ -82,15 +161,13 @@ def chance_loss(loss: Any, y_pred: Any) -> float | None:
     >>> chance_loss("sparse_categorical_crossentropy", np.zeros((4, 10)))
     2.302...
     """
-    if not hasattr(y_pred, "shape"):
-        return None
     name = loss_name(loss)
-    units = int(y_pred.shape[-1]) if len(y_pred.shape) > 1 else 1
-    if "binary" in name and "crossentropy" in name:
+    if not hasattr(y_pred, "shape") or "crossentropy" not in name:
+        return None
+    if "binary" in name:
         return float(np.log(2.0))
-    if "categorical" in name and "crossentropy" in name and units > 1:
-        return float(np.log(units))
-    return None
+    units = int(y_pred.shape[-1]) if len(y_pred.shape) > 1 else 1
+    return float(np.log(units)) if "categorical" in name and units > 1 else None
 
 
 def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:
@@ -105,30 +182,13 @@ def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:
         return None
     ignored = getattr(loss, "ignore_class", None)
     labels = y if ignored is None else y[y != ignored]
-    if not labels.size:
+    classes = outputs.shape[-1]
+    if not labels.size or (labels.min() >= 0 and labels.max() < classes):
         return None
-    low, high, classes = labels.min(), labels.max(), outputs.shape[-1]
-    if low >= 0 and high < classes:
-        return None
+    low, high = labels.min(), labels.max()
     return f"labels run from {low:g} to {high:g}, and there are {classes} classes"
-
-
-def gives(loss: Loss, y: Any, y_pred: Any, value: float) -> bool:
-    """Whether `loss` gives `value` for numbers that bear no trace of where they come from."""
-    plain = keras.tree.map_structure(lambda t: ops.convert_to_tensor(np.array(to_numpy(t))), y_pred)
-    return abs(float(to_numpy(loss(y, plain))) - value) < 1e-3 * abs(value)
 
 
 def sums_losses(model: Any) -> bool:
     """Whether the loss of a model is Keras' own sum of a compiled loss and penalties."""
     return _backend.is_of_keras(type(model).compute_loss)
-
-
-def doubles_with_batch(loss: Loss, y: Any, y_pred: Any) -> bool:
-    """Whether `loss` is a sum over samples: the same batch twice doubles it."""
-    once = float(to_numpy(loss(y, y_pred)))
-    doubled = [
-        keras.tree.map_structure(lambda t: ops.concatenate([t, t]), tree) for tree in (y, y_pred)
-    ]
-    ratio = float(to_numpy(loss(*doubled))) / once if once else 1.0
-    return abs(ratio - 2.0) < 0.01

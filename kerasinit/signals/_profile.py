@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from kerasinit.signals._layer_signals import LayerSignals
 
 TREND_LAYERS = 4  # fewer points make no trend
 ENDS = 3  # layers looked at on each end of a deep model
@@ -62,3 +65,26 @@ class Profile:
         # Each end is a few layers, and the verdict must hold for all of them.
         size = min(ENDS, max(1, len(self.values) // 3))
         return self.values[:size], self.values[-size:]
+
+
+def gradient_profile(rows: Sequence[LayerSignals]) -> Profile:
+    """Gradient from the last layer down, as far as it is meant to go."""
+    rows = [row for row in rows if not row.is_gate]  # a closed gate passes little, on purpose
+    wanted = [row.trainable or row.gradient_norm > 0 for row in rows]
+    first = wanted.index(True) if any(wanted) else 0  # below it, frozen and cut off
+    return Profile(tuple(row.gradient_norm for row in reversed(rows[first:])))
+
+
+def difference_profile(rows: Sequence[LayerSignals]) -> Profile | None:
+    """Difference between inputs, from the first hidden layer up."""
+    hidden = [row for row in rows if not (row.is_output or row.is_gate)]
+    values = tuple(math.sqrt(row.preactivation_variance) for row in hidden)
+    return Profile(values) if len(values) > 1 and values[0] > 0 else None
+
+
+def length_variance(rows: Sequence[LayerSignals]) -> float:
+    """Variance of the log of the squared length after random Gaussian ReLU layers.
+
+    Source: Hanin & Nica, 2019, https://arxiv.org/abs/1812.05994
+    """
+    return 5.0 * sum(1.0 / row.units for row in rows if not row.is_output)

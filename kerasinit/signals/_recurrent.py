@@ -43,7 +43,6 @@ def flat_gates(layer: Any, inputs: np.ndarray, outputs: np.ndarray) -> float | N
         function = cell.activation if k == candidate else cell.recurrent_activation
         if is_linear(function):
             return None
-        at = [ops.convert_to_tensor(gate.astype("float32"))]
-        (slopes,) = elementwise_derivatives(function, at)
+        slopes = elementwise_derivatives(function, ops.convert_to_tensor(gate.astype("float32")))
         flat.append(np.mean(np.abs(to_numpy(slopes)) < FLAT_DERIVATIVE))
     return float(np.mean(flat))

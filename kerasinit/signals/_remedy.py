@@ -6,25 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 RemedyKind: TypeAlias = Literal[
-    "initialize",
-    "learning_rate",
-    "constant_rate",
-    "clip_norm",
-    "loss",
-    "output_activation",
-    "regression",
-    "scale_inputs",
-    "scale_targets",
-    "scale_data",
-    "map_targets",
-    "fill_inputs",
-    "fill_targets",
-    "unfreeze",
-    "batch_size",
-    "scale_rate",
-    "code",
-]
+    "initialize", "learning_rate", "constant_rate", "clip_norm", "loss", "output_activation",
+    "regression", "scale_inputs", "scale_targets", "scale_data", "map_targets", "fill_inputs",
+    "fill_targets", "unfreeze", "batch_size", "scale_rate", "code",
+]  # fmt: skip
 
+USUAL_BATCH = 32  # samples, as `fit` takes by default
 STANDARDIZE = "({0} - {0}.mean(axis=0)) / ({0}.std(axis=0) + 1e-7)"
 
 FILLED = "lambda a: np.nan_to_num(a, posinf=0, neginf=0)"
@@ -115,13 +102,22 @@ def of_schedule(remedy: Remedy) -> Remedy:
 FIRST_RATE = Remedy("code", SCHEDULED.format(rate=FIRST))
 """The rate at which a schedule began, for good."""
 
-NO_PENALTY = Remedy(
-    "code",
-    "[setattr(o, n, None) for o in (*model.trainable_variables, *model.layers) for n in "
-    "('regularizer', 'activity_regularizer') if hasattr(o, n)]; "
-    "model.compile(model.optimizer, model.loss)",
+NO_PENALTY = (
+    Remedy(
+        "code",
+        "[setattr(o, n, None) for o in (*model.trainable_variables, *model.layers) for n in "
+        "('regularizer', 'activity_regularizer') if hasattr(o, n)]; "
+        "model.compile(model.optimizer, model.loss)",
+    ),
+    "or a smaller factor: 1e-4 is usual",
 )
+LARGER_BATCH = (
+    Remedy("batch_size", USUAL_BATCH), "or LayerNormalization instead, which needs no batch"
+)  # fmt: skip
+"""What helps, and the reason."""
+
 LOWER = Remedy("scale_rate", "/ 10")
+CLIP = Remedy("clip_norm", 1.0)
 INITIALIZE = Remedy("initialize")
 KEEPS_THE_SIGNAL = "gives every layer the scale that keeps the signal"
 """Why `INITIALIZE` helps against most faults of untrained weights."""

@@ -16,13 +16,12 @@ SPIKE = 100.0  # times the median of the window
 
 def all_overflow(steps: Sequence[TrainingStep]) -> Verdict:
     """Loss scaling has dropped every recorded step."""
-    return Verdict(
-        "non_finite",
-        "model",
+    evidence = (
         f"at step {steps[-1].step}, loss scaling has skipped all of the last {len(steps)} "
-        "recorded steps",
-        'keras.mixed_precision.set_global_policy("mixed_bfloat16")  # or look for an overflow',
+        "recorded steps"
     )
+    fix = 'keras.mixed_precision.set_global_policy("mixed_bfloat16")  # or look for an overflow'
+    return Verdict("non_finite", "model", evidence, fix)
 
 
 def non_finite(window: Window) -> Verdict | None:
@@ -44,37 +43,25 @@ def non_finite(window: Window) -> Verdict | None:
         what = f"{count or 'some'} entries of its gradient or weights are NaN or infinite"
     else:
         return None
-    return Verdict("non_finite", where, f"{window.now}, {what}{_history(window)}", _cure(window))
-
-
-def _history(window: Window) -> str:
-    """What the steps before were like."""
     before = [step.loss for step in window.steps[:-1] if step.loss is not None]
-    if not before:
-        return ", and it is the first record: the data or the weights hold it"
-    return f"; the loss before was {before[-1]:.4g}"
-
-
-def _cure(window: Window) -> str:
+    history = ", and it is the first record: the data or the weights hold it"
+    if before:
+        history = f"; the loss before was {before[-1]:.4g}"
+    fix = f"{BAD_SAMPLES}  # their numbers; then the same of y"
     if len(window.steps) == 1:
-        return f"{DIAGNOSE}  # names the first NaN: in x, in y, in a weight, or of a logarithm"
-    return f"{BAD_SAMPLES}  # their numbers; then the same of y"
+        fix = f"{DIAGNOSE}  # names the first NaN: in x, in y, in a weight, or of a logarithm"
+    return Verdict("non_finite", where, f"{window.now}, {what}{history}", fix)
 
 
-def spike(window: Window) -> list[Verdict]:
+def spike(window: Window) -> Verdict | None:
     """The last gradient is far above the median of those before."""
     *before, now = window.steps
     if len(before) < WARM_UP or window.has_started:
-        return []  # near the floor of the loss, one hard sample is many times the rest
+        return None  # near the floor of the loss, one hard sample is many times the rest
     usual = median(step.gradient_size for step in before)
     if not 0 < usual * SPIKE < now.gradient_size:
-        return []
+        return None
     worst = max(now.layers, key=lambda layer: layer.gradient_rms)
-    return [
-        Verdict(
-            "spike",
-            worst.name,
-            f"{window.now}, the gradient is {now.gradient_size / usual:.3g} times its usual size",
-            f"{DIAGNOSE}  # says what is wrong now; one batch that is far off: `clipnorm = 1.0`",
-        )
-    ]
+    evidence = f"{window.now}, the gradient is {now.gradient_size / usual:.3g} times its usual size"
+    fix = f"{DIAGNOSE}  # says what is wrong now; one batch that is far off: `clipnorm = 1.0`"
+    return Verdict("spike", worst.name, evidence, fix)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from kerasinit.signals._layer_signals import LayerSignals, Signals
-from kerasinit.signals._profile import Profile
-from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy, layer_line
-from kerasinit.signals._traits import (
-    backward,
-    has_learned,
-    is_normalized,
+from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
+from kerasinit.signals._profile import (
+    Profile,
+    difference_profile,
+    gradient_profile,
     length_variance,
-    redraw,
-    spread_forward,
-    starts_at_zero,
 )
+from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy, layer_line
 from kerasinit.signals._verdict import Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
@@ -45,120 +42,109 @@ def zero_gradient(signals: Signals) -> Verdict | None:
     rows = signals.layers
     if signals.loss is not None and abs(signals.loss) < 1e-6:
         return None  # nothing left to learn from this batch
-    trained = [i for i, row in enumerate(rows) if row.trainable]
-    zeros = []
-    for i in trained:
-        if rows[i].gradient_norm != 0 or (rows[i].weight_gradient_norm or 0.0) > 0:
-            break
-        zeros.append(i)
-    if not zeros:
-        return None
-    last = zeros[-1]
-    above = rows[last + 1 :]
-    if any(row.dead_share == 1.0 for row in rows[last:]) or starts_at_zero(rows[last:]):
+    last = None
+    for i, row in enumerate(rows):
+        if row.trainable:
+            if row.gradient_norm != 0 or (row.weight_gradient_norm or 0.0) > 0:
+                break
+            last = i
+    if last is None:
         return None
     row = rows[last]
-    living = [other.gradient_norm for other in above if other.gradient_norm > 0]
+    if any(one.dead_share == 1.0 or one.starts_at_zero for one in rows[last:]):
+        return None
+    living = [above.gradient_norm for above in rows[last + 1 :] if above.gradient_norm > 0]
     if living and min(living) < UNDERFLOW * living[-1]:
         return None  # it faded away: that is for `vanishing`
     if row.preactivation_mean_square < UNDERFLOW**2 * rows[0].preactivation_mean_square:
         return None  # so did the signal
+    why = "nothing above it passes a gradient"
+    reason = "look for stop_gradient, rounding, argmax or an unused output above this layer"
     if row.is_output:
-        why, fix = (
-            "the loss does not depend on this output",
-            "# check that the loss, the activation of the output and the targets fit together",
-        )
-    else:
-        why, fix = (
-            "nothing above it passes a gradient",
-            "# look for stop_gradient, rounding, argmax or an unused output above this layer",
-        )
-    return Verdict(
-        "zero_gradient", row.name, f"the gradient is exactly 0 for every sample: {why}", fix
-    )
+        why = "the loss does not depend on this output"
+        reason = "check that the loss, the activation of the output and the targets fit together"
+    evidence = f"the gradient is exactly 0 for every sample: {why}"
+    return Verdict.cured("zero_gradient", row.name, evidence, None, reason)
 
 
 def vanishing(signals: Signals) -> Verdict | None:
     """Hardly anything of the gradient arrives at the first layer, or of the inputs at the last."""
     rows = signals.layers
-    if len(rows) < 2 or has_learned(signals) or starts_at_zero(rows):
+    if len(rows) < 2 or signals.has_learned or any(row.starts_at_zero for row in rows):
         return None
-    back = backward(rows)
-    spread = spread_forward(signals)
-    arrives = back.shrinks_to
-    fades = spread.shrinks_to if spread is not None else 1.0
+    back, spread = gradient_profile(rows), difference_profile(rows)
+    arrives, fades = back.shrinks_to, 1.0 if spread is None else spread.shrinks_to
     faint = arrives * fades < BOTH_VANISHED and max(arrives, fades) < FADED and len(rows) > DEEP
     alike = max(arrives, fades) < 2 * FADED and _alike(signals) < ALIKE
     if back.values[0] == 0 or not (arrives < VANISHED or faint or alike):
         return None
-    evidence = (
-        f"{arrives:.1e} of the gradient at {rows[-1].name} arrives here "
-        f"(times {back.per_layer:.2f} per layer)"
-        if arrives > 0
-        else f"nothing of the gradient at {rows[-1].name} arrives here"
-    )
+    evidence = f"nothing of the gradient at {rows[-1].name} arrives here"
+    if arrives > 0:
+        evidence = (
+            f"{arrives:.1e} of the gradient at {rows[-1].name} arrives here "
+            f"(times {back.per_layer:.2f} per layer)"
+        )
     if fades < 2 * FADED:
         evidence += f"; on the way up, the difference between inputs shrinks to {fades:.1e}"
-    mixed = [row.path for row in rows if row.activation == "softmax" and _is_hidden(row)]
+    cure = redraw(signals, KEEPS_THE_SIGNAL)
+    mixed = [row.path for row in signals.hidden if row.activation == "softmax" and not row.is_gate]
     if mixed:
         evidence += f"; {mixed[0]} has a softmax, whose outputs are all near 1 over their number"
-        relu = "{}.activation = keras.activations.relu"
-        line = "; ".join(relu.format(layer_line(name)) for name in mixed)
-        reason = "which is usual in hidden layers"
-        return Verdict.cured("vanishing", rows[0].name, evidence, Remedy("code", line), reason)
-    return Verdict.cured("vanishing", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
-
-
-def _is_hidden(row: LayerSignals) -> bool:
-    return not (row.is_output or row.is_gate)
+        line = "; ".join(f"{layer_line(p)}.activation = keras.activations.relu" for p in mixed)
+        cure = Remedy("code", line), "which is usual in hidden layers"
+    return Verdict.cured("vanishing", rows[0].name, evidence, *cure)
 
 
 def _alike(signals: Signals) -> float:
     """How much inputs still differ before the last hidden layer, over what they share."""
-    hidden = [row for row in signals.layers if not row.is_output and row.has_gain]
-    if not hidden or not hidden[-1].preactivation_mean_square > 0:
+    last = next((row for row in reversed(signals.hidden) if row.has_gain), None)
+    if last is None or not last.preactivation_mean_square > 0:
         return 1.0
-    return math.sqrt(hidden[-1].preactivation_variance / hidden[-1].preactivation_mean_square)
+    return math.sqrt(last.preactivation_variance / last.preactivation_mean_square)
 
 
 def exploding(signals: Signals) -> Verdict | None:
     """Signal or gradient grows over the depth by more than chance explains."""
-    rows = signals.layers
-    for row in () if has_learned(signals) else rows:
+    if signals.has_learned:
+        return None
+    memory = _growing_memory(signals)
+    if memory is not None or len(signals.layers) < 3:
+        return memory
+    return forward_growth(signals, signals.hidden) or _backward_growth(signals)
+
+
+def _growing_memory(signals: Signals) -> Verdict | None:
+    for row in signals.layers:
         is_memory = not row.has_gain and row.kind != "Embedding"
         if is_memory and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
             evidence = f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}"
-            reason = "orthogonal recurrent weights keep the state, tanh bounds it"
-            if row.kind not in ("LSTM", "GRU", "SimpleRNN"):
-                return Verdict("exploding", row.name, evidence, f"# {reason}")
             line = (
                 f"c = {layer_line(row.path)}.cell; c.activation = keras.activations.tanh; "
                 "c.recurrent_kernel.assign("
                 "keras.initializers.Orthogonal()(c.recurrent_kernel.shape))"
             )
-            return Verdict.cured("exploding", row.name, evidence, Remedy("code", line), reason)
-    if len(rows) < 3 or has_learned(signals):
-        return None
-    forward = forward_growth(signals, [row for row in rows if not row.is_output])
-    if forward is not None:
-        return forward
-    back = backward(rows)
-    limit, normalized = EXPLODED, is_normalized(signals)
+            cure = Remedy("code", line) if row.kind in ("LSTM", "GRU", "SimpleRNN") else None
+            reason = "orthogonal recurrent weights keep the state, tanh bounds it"
+            return Verdict.cured("exploding", row.name, evidence, cure, reason)
+    return None
+
+
+def _backward_growth(signals: Signals) -> Verdict | None:
+    rows = signals.layers
+    back, limit = gradient_profile(rows), EXPLODED
     inner = Profile(back.values[1:])  # a large last layer is no growth over the depth
-    if not normalized and inner.per_layer > RAMPANT_GROWTH:
+    if not signals.is_normalized and inner.per_layer > RAMPANT_GROWTH:
         chance = RAMPANT_SIGMAS * 0.5 * math.sqrt(length_variance(rows))
         limit = max(RAMPANT, math.exp(chance))
     if back.values[0] == 0 or back.grows_to <= limit:
         return None
-    if normalized and _harmless(signals):
+    if signals.is_normalized and _harmless(signals):
         return None  # a normalization of rows that are almost 0 does that: the optimizer decides
-    return Verdict.cured(
-        "exploding",
-        rows[0].name,
+    evidence = (
         f"the gradient grows {back.grows_to:.3g} times from {rows[-1].name} down to here "
-        f"(times {back.per_layer:.2f} per layer)",
-        *redraw(signals, KEEPS_THE_SIGNAL),
+        f"(times {back.per_layer:.2f} per layer)"
     )
+    return Verdict.cured("exploding", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
 
 
 def _harmless(signals: Signals) -> bool:
@@ -167,23 +153,19 @@ def _harmless(signals: Signals) -> bool:
     return bool(ratios) and max(ratios) < STEP_SIZED
 
 
-def forward_growth(signals: Signals, rows: list[LayerSignals]) -> Verdict | None:
+def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | None:
     """Whether the signal grows from the input up to the last of `rows`."""
     rows = [row for row in rows if row.has_gain]
-    values = [math.sqrt(row.preactivation_mean_square) for row in rows]
+    values = [row.preactivation_rms for row in rows]
     if rows and rows[0].input_rms:
         values.insert(0, rows[0].input_rms)
-    if len(values) < 4 or not values[0] > 0 or is_normalized(signals):
+    if len(values) < 4 or not values[0] > 0 or signals.is_normalized:
         return None
-    grown = Profile(tuple(values))
-    total = grown.grows_to
-    mean = (values[-1] / values[0]) ** (1 / (len(values) - 1))
-    if not (total > EXPLODED or (mean > GROWTH and values[-1] / values[0] > GROWTH_TOTAL)):
+    grown = values[-1] / values[0]
+    total, mean = Profile(tuple(values)).grows_to, grown ** (1 / (len(values) - 1))
+    if not (total > EXPLODED or (mean > GROWTH and grown > GROWTH_TOTAL)):
         return None
-    return Verdict.cured(
-        "exploding",
-        rows[-1].name,
-        f"the signal grows {max(total, values[-1] / values[0]):.3g} times up to here "
-        f"(times {mean:.2f} per layer)",
-        *redraw(signals, KEEPS_THE_SIGNAL),
+    evidence = (
+        f"the signal grows {max(total, grown):.3g} times up to here (times {mean:.2f} per layer)"
     )
+    return Verdict.cured("exploding", rows[-1].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))

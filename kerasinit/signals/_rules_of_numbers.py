@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import INITIALIZE, Remedy
+from kerasinit.signals._remedy import INITIALIZE, USUAL_BATCH, Remedy
 from kerasinit.signals._verdict import Verdict
-
-BATCH = 32  # samples in a batch of `fit`
 
 
 def in_sample(number: int | None) -> str:
@@ -19,77 +17,45 @@ def in_sample(number: int | None) -> str:
     """
     if number is None:
         return ""
-    batch = number // BATCH
-    return (
-        f", first in sample {number} (batch {batch} of {BATCH} samples, unshuffled, counted from 0)"
-    )
+    batch = f"batch {number // USUAL_BATCH} of {USUAL_BATCH} samples"
+    return f", first in sample {number} ({batch}, unshuffled, counted from 0)"
 
 
-def non_finite(signals: Signals) -> tuple[Verdict, ...]:
+def non_finite(signals: Signals) -> Verdict | None:
     """The first place where NaN or infinity arises: input, weights, outputs, gradient, loss."""
-    if signals.input_non_finite:
-        return (
-            Verdict.cured(
-                "non_finite",
-                "input",
-                f"{signals.input_non_finite} input values are NaN or infinite"
-                f"{in_sample(signals.input_first_non_finite)}",
-                Remedy("fill_inputs"),
-                "or leave these samples out",
-            ),
-        )
-    for head in signals.heads:
-        targets = head.targets
+
+    def say(where: str, evidence: str, remedy: Remedy | None, reason: str) -> Verdict:
+        return Verdict.cured("non_finite", where, evidence, remedy, reason)
+
+    leave_out = "or leave these samples out"
+    if count := signals.input_non_finite:
+        place = in_sample(signals.input_first_non_finite)
+        evidence = f"{count} input values are NaN or infinite{place}"
+        return say("input", evidence, Remedy("fill_inputs"), leave_out)
+    for targets in (head.targets for head in signals.heads):
         if targets is not None and targets.non_finite:
-            return (
-                Verdict.cured(
-                    "non_finite",
-                    "targets",
-                    f"{targets.non_finite} targets are NaN or infinite"
-                    f"{in_sample(targets.first_non_finite)}",
-                    Remedy("fill_targets"),
-                    "or leave these samples out",
-                ),
-            )
+            place = in_sample(targets.first_non_finite)
+            evidence = f"{targets.non_finite} targets are NaN or infinite{place}"
+            return say("targets", evidence, Remedy("fill_targets"), leave_out)
     for row in signals.layers:
-        if row.non_finite_weights:
-            return (
-                Verdict.cured(
-                    "non_finite",
-                    row.name,
-                    f"{row.non_finite_weights} weights are NaN or infinite",
-                    INITIALIZE,
-                    "draws all weights anew",
-                ),
-            )
+        if count := row.non_finite_weights:
+            evidence = f"{count} weights are NaN or infinite"
+            return say(row.name, evidence, INITIALIZE, "draws all weights anew")
     for row in signals.layers:
-        if row.non_finite_outputs:
-            return (
-                Verdict(
-                    "non_finite",
-                    row.name,
-                    f"{row.non_finite_outputs} outputs are NaN or infinite, though inputs and "
-                    f"weights are not{in_sample(row.first_non_finite)}",
-                    "# look for an overflow, a logarithm of 0 or a division by 0 in this layer",
-                ),
+        if count := row.non_finite_outputs:
+            evidence = (
+                f"{count} outputs are NaN or infinite, though inputs and weights are not"
+                f"{in_sample(row.first_non_finite)}"
             )
+            reason = "look for an overflow, a logarithm of 0 or a division by 0 in this layer"
+            return say(row.name, evidence, None, reason)
     for row in reversed(signals.layers):
         if not math.isfinite(row.gradient_norm):
-            return (
-                Verdict(
-                    "non_finite",
-                    row.name,
-                    "its gradient is NaN or infinite, though all outputs are not",
-                    "# look for a square root or a logarithm at 0 between this layer and the loss",
-                ),
-            )
+            evidence = "its gradient is NaN or infinite, though all outputs are not"
+            reason = "look for a square root or a logarithm at 0 between this layer and the loss"
+            return say(row.name, evidence, None, reason)
     if signals.loss is not None and not math.isfinite(signals.loss):
-        return (
-            Verdict(
-                "non_finite",
-                "loss",
-                f"the loss is {signals.loss}, though all outputs are finite",
-                "# give the loss logits (from_logits=True) or targets in its range",
-            ),
-        )
-    return ()
+        evidence = f"the loss is {signals.loss}, though all outputs are finite"
+        reason = "give the loss logits (from_logits=True) or targets in its range"
+        return say("loss", evidence, None, reason)
+    return None

@@ -13,6 +13,8 @@ from kerasinit.signals._remedy import (
     NO_PENALTY,
     Remedy,
 )
+from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
+from kerasinit.signals._rules_of_updates import USUAL_UPDATE
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
 from kerasinit.signals._verdict import Verdict
 
@@ -34,51 +36,45 @@ SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
 
-PENALTY_FACTOR, PENALTY_MARGIN = 4.0, 5.0  # of the loss of the data: more hides it
 PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
 TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
-USUAL_UPDATE = 1e-2  # of RMS change over RMS weight: what a changed rate aims at
 
 
-def large_updates(window: Window) -> list[Verdict]:
+def large_updates(window: Window) -> Verdict | None:
     """Steps so large that the loss does not fall: now, or when the training began."""
     if window.steps[-1].step < PERSISTS:
-        return []
+        return None
     threw = _thrown_away(window)
-    if threw:
+    if threw is not None:
         return threw
     if window.steps[-1].step < WARM_UP or window.improves or window.has_started:
-        return []
+        return None
     ratios = _ratios(window.steps, window.names)
-    name = max(ratios, key=lambda name: ratios[name], default=None)
+    name = max(ratios, key=ratios.__getitem__, default=None)
     if name is None or not ratios[name] > LARGE_UPDATE:
-        return []
+        return None
     before = _before(window, name)
     if before is not None and before > CHANGES * ratios[name]:
-        return []  # small weights on their way up
+        return None  # small weights on their way up
     evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
-    return [_too_fast(name, ratios[name], evidence, window)]
+    return _too_fast(name, ratios[name], evidence, window)
 
 
-def _thrown_away(window: Window) -> list[Verdict]:
+def _thrown_away(window: Window) -> Verdict | None:
     """The first step made something else of the weights, and the loss is the worse for it."""
-    ratios = [
-        (layer.update_ratio, step.step, layer.name)
-        for step in window.opening[:1]
-        for layer in step.layers
-        if layer.update_ratio is not None
-    ]
-    start, now, then = window.first_loss, window.loss, losses_of(window.opening[1 : 1 + PERSISTS])
+    first, then = window.opening[:1], losses_of(window.opening[1 : 1 + PERSISTS])
+    start, now = window.first_loss, window.loss
+    ratios = {one.name: one.update_ratio or 0.0 for step in first for one in step.layers}
     if not ratios or start is None or now is None or not then:
-        return []
-    ratio, step, name = max(ratios)
+        return None
+    name = max(ratios, key=ratios.__getitem__)
     rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
     stuck = now > start - GAINED * abs(start) and _is_off(window)
-    if ratio <= RUINOUS or not (rose or stuck):
-        return []
-    evidence = f"step {step} changed its weights by {_percent(ratio)}"
-    return [_too_fast(name, ratio, evidence, window, max(then) if rose else None)]
+    if ratios[name] <= RUINOUS or not (rose or stuck):
+        return None
+    evidence = f"step {first[0].step} changed its weights by {_percent(ratios[name])}"
+    return _too_fast(name, ratios[name], evidence, window, max(then) if rose else None)
 
 
 def _is_off(window: Window) -> bool:
@@ -123,41 +119,33 @@ def _rate(ratio: float) -> Remedy:
     return Remedy("scale_rate", change)
 
 
-def small_updates(window: Window) -> list[Verdict]:
+def small_updates(window: Window) -> Verdict | None:
     """No step changes anything to speak of, so the loss falls far too slowly or not at all."""
     step = window.steps[-1].step
-    if step < WARM_UP or window.goes_on:
-        return []  # fine-tuning takes small steps, on purpose
     ratios = _ratios(window.steps, window.names)
-    if not ratios:
-        return []
+    if step < WARM_UP or window.goes_on or not ratios:
+        return None  # fine-tuning takes small steps, on purpose
     stopped = _stopped(window, ratios)
     if stopped is not None:
-        return [stopped]
-    largest = max(ratios, key=lambda name: ratios[name])
-    before = _before(window, largest)
-    if before is not None and ratios[largest] > CHANGES * before:
-        return []
-    still = not (window.improves or window.has_started)
-    if still and 0 < ratios[largest] < SMALL_UPDATE and _is_faint(window):
-        return [_faint(window)]
-    if 0 < ratios[largest] < SMALL_UPDATE and still:
+        return stopped
+    name = max(ratios, key=ratios.__getitem__)
+    ratio, before = ratios[name], _before(window, name)
+    if ratio == 0 or (before is not None and ratio > CHANGES * before):
+        return None
+    if ratio < SMALL_UPDATE and not (window.improves or window.has_started):
+        if _is_faint(window):
+            return _faint(window)
         how = "and the loss does not fall"
-    elif 0 < ratios[largest] < TIMID and step >= TIMID_STEPS and _falls_steadily(window):
+    elif ratio < TIMID and step >= TIMID_STEPS and _falls_steadily(window):
         start, now = window.first_loss, window.loss
         how = f"and the loss falls steadily, but only from {start:.4g} to {now:.4g}"
     else:
-        return []
-    return [
-        Verdict.cured(
-            "small_updates",
-            largest,
-            f"{window.now}, no layer changes by more than {ratios[largest]:.1e} of its weights "
-            f"in a step, {how}",
-            _rate(ratios[largest]),
-            "0.1 to 1 % of the weights in a step is usual",
-        )
-    ]
+        return None
+    evidence = (
+        f"{window.now}, no layer changes by more than {ratio:.1e} of its weights in a step, {how}"
+    )
+    reason = "0.1 to 1 % of the weights in a step is usual"
+    return Verdict.cured("small_updates", name, evidence, _rate(ratio), reason)
 
 
 def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
@@ -171,15 +159,13 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
         return None
     if max([*ratios.values(), *halfway.values()]) > STOPPED:
         return None
-    return Verdict.cured(
-        "small_updates",
-        max(earlier, key=lambda name: earlier[name]),
+    evidence = (
         f"{window.now}, no layer changes by more than {max(ratios.values()):.1e} of its weights in "
         f"a step, at the start one changed by {max(earlier.values()):.1e}, and the loss fell only "
-        f"from {start:.4g} to {now:.4g}: the learning rate has run out",
-        FIRST_RATE,
-        "or a schedule that falls more slowly",
+        f"from {start:.4g} to {now:.4g}: the learning rate has run out"
     )
+    where, reason = max(earlier, key=earlier.__getitem__), "or a schedule that falls more slowly"
+    return Verdict.cured("small_updates", where, evidence, FIRST_RATE, reason)
 
 
 def _is_faint(window: Window) -> bool:
@@ -191,14 +177,12 @@ def _is_faint(window: Window) -> bool:
 
 
 def _faint(window: Window) -> Verdict:
-    return Verdict.cured(
-        "vanishing",
-        window.names[0],
+    evidence = (
         f"{window.now}, next to nothing of the signal arrives at {window.names[-1]}: its bias "
-        f"gets a gradient, its kernel less than {FAINT:g} of that, and no layer moves",
-        INITIALIZE,
-        KEEPS_THE_SIGNAL,
+        f"gets a gradient, its kernel less than {FAINT:g} of that, and no layer moves"
     )
+    cure = INITIALIZE, KEEPS_THE_SIGNAL
+    return Verdict.cured("vanishing", window.names[0], evidence, *cure)
 
 
 def _falls_steadily(window: Window) -> bool:
@@ -210,54 +194,45 @@ def _falls_steadily(window: Window) -> bool:
     return window.fall[1] > noise and STEADY * noise < fall < TIMID_FALL * start
 
 
-def slow(window: Window) -> list[Verdict]:
+def slow(window: Window) -> Verdict | None:
     """The loss has hardly moved since the training began."""
     opening = losses_of(window.opening or window.steps)
     losses = losses_of(window.steps)
     if window.steps[-1].step < SLOW_STEPS or window.improves or window.goes_on or not losses:
-        return []
+        return None
     start, now = fmean(opening), fmean(losses)
     lowest = min(now, now if window.best_loss is None else window.best_loss)
     # What the noise of small batches may hide is not called slow.
     noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
     if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
-        return []
+        return None
     first = window.first_loss
     if first is not None and first > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
-        return []  # at its floor after the first steps
-    return [
-        Verdict.cured(
-            "slow",
-            "loss",
-            f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
-            f"below {lowest:.4g}",
-            Remedy("scale_rate", "* 10"),
-            "and see what `kerasinit.diagnose(model, x, y)` says",
-        )
-    ]
+        return None  # at its floor after the first steps
+    evidence = (
+        f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
+        f"below {lowest:.4g}"
+    )
+    cure = Remedy("scale_rate", "* 10"), "and see what `kerasinit.diagnose(model, x, y)` says"
+    return Verdict.cured("slow", "loss", evidence, *cure)
 
 
-def penalized(window: Window) -> list[Verdict]:
+def penalized(window: Window) -> Verdict | None:
     """Penalties so large that the model obeys them and not the data."""
     if window.steps[-1].step < PENALTY_STEPS or window.improves or window.has_started:
-        return []
+        return None
     penalties = [step.penalty for step in (window.opening or window.steps)[:PERSISTS]]
     start, now = window.first_loss, window.loss
     if start is None or now is None or not penalties:
-        return []
+        return None
     first = median(penalties)
-    if first <= max(PENALTY_FACTOR * abs(start), abs(start) + PENALTY_MARGIN):
-        return []
-    return [
-        Verdict.cured(
-            "unexpected_loss",
-            "loss",
-            f"{window.now}, penalties of weights or activations, {first:.3g} of the loss at the "
-            f"start, rule the training: the loss of the data went from {start:.4g} to {now:.4g}",
-            NO_PENALTY,
-            "or a smaller factor: 1e-4 is usual",
-        )
-    ]
+    if first <= max(LOSS_FACTOR * abs(start), abs(start) + LOSS_MARGIN):
+        return None
+    evidence = (
+        f"{window.now}, penalties of weights or activations, {first:.3g} of the loss at the "
+        f"start, rule the training: the loss of the data went from {start:.4g} to {now:.4g}"
+    )
+    return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
 
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from kerasinit.signals._layer_signals import LayerSignals, Signals
+from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
+from kerasinit.signals._profile import length_variance
 from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, NO_PENALTY, STANDARDIZE, Remedy, layer_line
-from kerasinit.signals._traits import has_learned, is_normalized, length_variance, redraw
 from kerasinit.signals._verdict import Verdict
 
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
@@ -29,21 +29,20 @@ RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu")
 
 def bad_scale(signals: Signals) -> Verdict | None:
     """One layer scales its input unlike the others, or all of them scale it."""
-    if has_learned(signals) or is_normalized(signals):
+    if signals.has_learned or signals.is_normalized:
         return None
-    gains = [
-        (row, math.sqrt(row.preactivation_mean_square) / row.input_rms / min(row.usual_gain, 1.0))
-        for row in signals.layers
-        if row.input_rms and not row.is_output and row.weight_norm > 0 and row.has_gain
-    ]
     restored = _restored(signals.layers)
-    gains = [(row, gain) for row, gain in gains if gain > 0 and row.name not in restored]
+    gains = [
+        (row, row.preactivation_rms / row.input_rms / min(row.usual_gain, 1.0))
+        for row in signals.hidden
+        if row.input_rms and row.weight_norm > 0 and row.has_gain and row.name not in restored
+    ]
+    gains = [(row, gain) for row, gain in gains if gain > 0]
     if not gains:
         return None
-    mean = math.exp(sum(math.log(gain) for _, gain in gains) / len(gains))
+    mean = _geometric_mean([gain for _, gain in gains])
     odd, gain = max(gains, key=lambda pair: abs(math.log(pair[1])))
-    others = [math.log(other) for row, other in gains if row is not odd]
-    usual = math.exp(sum(others) / len(others)) if others else 1.0
+    usual = _geometric_mean([other for row, other in gains if row is not odd])
     if not _within(gain / usual, LAYER_GAIN_BAND):
         where, evidence = odd.name, f"this layer scales its input by {gain:.3g}; about 1 keeps it"
     elif len(gains) >= 2 and not _within(mean, GAIN_BAND if len(gains) > 2 else FEW_LAYERS_BAND):
@@ -68,6 +67,10 @@ def _restored(rows: tuple[LayerSignals, ...]) -> set[str]:
     }
 
 
+def _geometric_mean(values: list[float]) -> float:
+    return math.exp(sum(map(math.log, values)) / max(len(values), 1))
+
+
 def _within(value: float, band: tuple[float, float]) -> bool:
     return band[0] <= value <= band[1]
 
@@ -77,25 +80,25 @@ def too_narrow(signals: Signals) -> Verdict | None:
 
     What the weights make of it on average is no chance, and left out.
     """
-    rows = [row for row in signals.layers if not row.is_output]
-    if has_learned(signals) or is_normalized(signals) or len(rows) < 2:
+    rows = signals.hidden
+    if signals.has_learned or signals.is_normalized or len(rows) < 2:
         return None
-    rectified = [row for row in rows if row.kind == "Dense" and row.activation in RECTIFIERS]
-    variance = length_variance(tuple(rectified))
+    if not all(row.kind == "Dense" and row.activation in RECTIFIERS for row in rows):
+        return None
+    variance = length_variance(rows)
     first, last = rows[0].preactivation_mean_square, rows[-1].preactivation_mean_square
-    if len(rectified) < len(rows) or variance <= NARROW or not (first > 0 and last > 0):
+    if variance <= NARROW or not (first > 0 and last > 0):
         return None
-    change = math.log(last / first) - _mean_change(rectified) - _change_between(rectified)
+    change = math.log(last / first) - _mean_change(rows) - _change_between(rows)
     if abs(change) < NARROW_CHANGE:
         return None
-    return Verdict.cured(
-        "too_narrow",
-        rows[-1].name,
+    evidence = (
         f"{len(rows)} layers of about {rows[-1].units} units let the squared signal drift by a "
         f"random factor of exp(+-{math.sqrt(variance):.1f}); here it is {math.exp(change):.2g} "
-        "beyond what their scale makes of it",
-        *redraw(signals, "orthogonal weights do not drift; wider or fewer layers drift less"),
+        "beyond what their scale makes of it"
     )
+    cure = redraw(signals, "orthogonal weights do not drift; wider or fewer layers drift less")
+    return Verdict.cured("too_narrow", rows[-1].name, evidence, *cure)
 
 
 def _mean_change(rows: list[LayerSignals]) -> float:
@@ -114,40 +117,39 @@ def _change_between(rows: list[LayerSignals]) -> float:
 
 def unexpected_loss(signals: Signals) -> Verdict | None:
     """The loss is a sum over samples, or far above that of a model that knows nothing."""
+
+    def say(evidence: str, remedy: Remedy | None, reason: str) -> Verdict:
+        return Verdict.cured("unexpected_loss", "loss", evidence, remedy, reason)
+
     if signals.loss is None:
         return None
     if signals.sum_loss:
-        return Verdict(
-            "unexpected_loss",
-            "loss",
+        evidence = (
             f"the loss of {signals.samples} samples is {signals.loss:.3g} and doubles with the "
-            "batch: it is a sum, so gradients grow with the batch size",
-            "# use the loss' default, reduction='sum_over_batch_size'",
+            "batch: it is a sum, so gradients grow with the batch size"
         )
+        return say(evidence, None, "use the loss' default, reduction='sum_over_batch_size'")
     if _is_all_penalty(signals):
-        return Verdict.cured(
-            "unexpected_loss",
-            "loss",
+        evidence = (
             f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties of weights or "
-            "activations, and their gradient hides that of the data",
-            NO_PENALTY,
-            "or a smaller factor: 1e-4 is usual",
+            "activations, and their gradient hides that of the data"
         )
-    if any(head.is_lone_softmax for head in signals.heads):  # whose loss means nothing
-        return None
+        return say(evidence, *NO_PENALTY)
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
-    if chance is None or loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
+    if signals.lone_softmax is not None or chance is None:  # a loss that means nothing
+        return None
+    if loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
         return None
     evidence = f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}"
     last = signals.layers[-1] if signals.layers else None
-    logits = 0.0 if last is None else math.sqrt(last.preactivation_mean_square)
+    logits = 0.0 if last is None else last.preactivation_rms
     if last is None or not (last.is_output and last.has_kernel and logits > LARGE_LOGITS):
-        fix = "# check targets and from_logits; give the output layer smaller weights"
-        return Verdict("unexpected_loss", "loss", evidence, fix)
+        reason = "check targets and from_logits; give the output layer smaller weights"
+        return say(evidence, None, reason)
     factor = 10 ** math.ceil(math.log10(logits))
     line = f"k = {layer_line(last.path)}.kernel; k.assign(k / {factor})"
     reason = "or check targets and from_logits: the output is far from all of them"
-    return Verdict.cured("unexpected_loss", "loss", evidence, Remedy("code", line), reason)
+    return say(evidence, Remedy("code", line), reason)
 
 
 def _is_all_penalty(signals: Signals) -> bool:
@@ -184,15 +186,9 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         f"the values that enter {where} have an RMS of {size:.3g}; about 1 is what initial weights "
         "are made for"
     )
+    remedy, place = Remedy("scale_inputs", STANDARDIZE.format("x")), ""
     if signals.input_count > 1:
         each = f"lambda a: {STANDARDIZE.format('a')} if a.dtype.kind == 'f' else a"
-        line = f"x = keras.tree.map_structure({each}, x)"
-        reason = f"or put keras.layers.Normalization or Rescaling in front of {where}"
-        return Verdict.cured("unscaled_input", "input", evidence, Remedy("code", line), reason)
-    return Verdict.cured(
-        "unscaled_input",
-        "input",
-        evidence,
-        Remedy("scale_inputs", STANDARDIZE.format("x")),
-        "or put keras.layers.Normalization or Rescaling in front",
-    )
+        remedy, place = Remedy("code", f"x = keras.tree.map_structure({each}, x)"), f" of {where}"
+    reason = f"or put keras.layers.Normalization or Rescaling in front{place}"
+    return Verdict.cured("unscaled_input", "input", evidence, remedy, reason)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from itertools import zip_longest
 
-from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._layer_signals import Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
-from kerasinit.signals._traits import SYMMETRIC_SHARE, redraw
 from kerasinit.signals._verdict import Verdict
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
@@ -18,13 +17,10 @@ DEAD_SIGMAS = 2.0
 
 def symmetric(signals: Signals) -> Verdict | None:
     """The first layer most of whose units are copies: they get equal updates for ever."""
-    hidden = [row for row in signals.layers if not row.is_output and row.units > 1]
-    copies = [row for row in hidden if (row.duplicate_share or 0.0) >= SYMMETRIC_SHARE]
+    copies = [row for row in signals.hidden if row.units > 1 and row.is_symmetric]
     if not copies:
         return None
     row = copies[0]
-    share = row.duplicate_share or 0.0
-    others = f" (and {len(copies) - 1} more layers)" if len(copies) > 1 else ""
     kind = "zero" if row.weight_norm == 0 else "the same"
     if row.kind == "Embedding":  # whose scale is left to its author
         evidence = f"{row.units} units of its embeddings are {kind} and stay one unit for ever"
@@ -32,16 +28,15 @@ def symmetric(signals: Signals) -> Verdict | None:
             f"e = {layer_line(row.path)}.embeddings; "
             "e.assign(keras.initializers.RandomUniform()(e.shape))"
         )
-        reason = "draws them as Keras does"
-        return Verdict.cured("symmetric", row.name, evidence, Remedy("code", line), reason)
-    return Verdict.cured(
-        "symmetric",
-        row.name,
-        f"{round(share * row.units)} of {row.units} units have equal weights and equal gradients"
-        f"{others}; the weights are {kind}, so these units stay one unit for ever",
-        INITIALIZE,
-        "draws random weights",
+        cure = Remedy("code", line), "draws them as Keras does"
+        return Verdict.cured("symmetric", row.name, evidence, *cure)
+    others = f" (and {len(copies) - 1} more layers)" if len(copies) > 1 else ""
+    evidence = (
+        f"{round((row.duplicate_share or 0.0) * row.units)} of {row.units} units have equal "
+        f"weights and equal gradients{others}; the weights are {kind}, so these units stay one "
+        "unit for ever"
     )
+    return Verdict.cured("symmetric", row.name, evidence, INITIALIZE, "draws random weights")
 
 
 def dead_units(signals: Signals) -> Verdict | None:
@@ -51,40 +46,33 @@ def dead_units(signals: Signals) -> Verdict | None:
             continue  # a gate that its own bias opens half
         limit = min(HALF_OF_UNITS + DEAD_SIGMAS / math.sqrt(row.units), 0.99)
         if row.dead_share is not None and row.dead_share > limit and signals.samples > 1:
-            return Verdict.cured(
-                "dead_units",
-                row.name,
+            evidence = (
                 f"{round(row.dead_share * row.units)} of {row.units} units are off for all "
-                f"{row.samples} samples and pass no gradient",
-                INITIALIZE,
-                "draws the layer anew; lower the learning rate if training led here",
+                f"{row.samples} samples and pass no gradient"
             )
+            reason = "draws the layer anew; lower the learning rate if training led here"
+            return Verdict.cured("dead_units", row.name, evidence, INITIALIZE, reason)
     return None
 
 
 def saturated(signals: Signals) -> Verdict | None:
     """The first hidden layer most of whose units sit in the flat part of the activation."""
-    for row in signals.layers:
+    for row in signals.hidden:
         share = row.saturated_share
-        if share is None or share <= HALF_OF_UNITS or row.is_output or row.is_gate:
+        if share is None or share <= HALF_OF_UNITS or row.is_gate:
             continue
-        size = math.sqrt(row.preactivation_mean_square)
-        if size < FLAT_FROM and row.activation is not None:
-            continue  # a step function is flat everywhere
         if row.activation is None:  # of a recurrent layer
-            return Verdict.cured(
-                "saturated",
-                row.name,
+            evidence = (
                 f"{100 * share:.0f} % of the values of its gates and states lie where they pass no "
-                "gradient",
-                *redraw(signals, "gives smaller weights and biases"),
+                "gradient"
             )
-        if row.units > 1:
-            return Verdict.cured(
-                "saturated",
-                row.name,
+        elif row.preactivation_rms < FLAT_FROM or row.units == 1:
+            continue  # a step function is flat everywhere
+        else:
+            evidence = (
                 f"{round(share * row.units)} of {row.units} units of {row.activation} sit in its "
-                f"flat part for almost all inputs (pre-activation RMS {size:.3g})",
-                *redraw(signals, "gives smaller weights and biases"),
+                f"flat part for almost all inputs (pre-activation RMS {row.preactivation_rms:.3g})"
             )
+        cure = redraw(signals, "gives smaller weights and biases")
+        return Verdict.cured("saturated", row.name, evidence, *cure)
     return None

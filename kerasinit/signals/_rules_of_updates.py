@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 from statistics import median
 
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import Remedy, RemedyKind
-from kerasinit.signals._rules_of_heads import is_far, unscaled_targets
-from kerasinit.signals._traits import has_learned
+from kerasinit.signals._rules_of_heads import far_targets
 from kerasinit.signals._verdict import Verdict
 
 # RMS of the change over RMS of the weights, in one step. TheDeepChecker keeps it in 1e-4..1e-1
@@ -21,6 +21,7 @@ SMALL_GRADIENT_STEP = 1e-6
 SMALL_DROP, FEW_CHANGES = 1e-4, 5e-4
 FAINT = 0.1  # RMS of what enters the last layer
 USUAL_UPDATE = 1e-2  # what the suggested rate aims at
+USUAL = "changes the weights by about 1 % in a step"
 # Share of the drop of the loss that its gradient promises. A step of rate r along a gradient with
 # curvature c keeps 1 - r c / 2 of it, and gradient descent diverges where the largest curvature,
 # a few times c, is above 2 / r.
@@ -34,13 +35,9 @@ def not_trainable(signals: Signals) -> Verdict | None:
     """Nothing that training changes."""
     if not signals.is_frozen or signals.loss is None:
         return None
-    return Verdict.cured(
-        "not_trainable",
-        "model",
-        "no weight is trainable, so training changes nothing",
-        Remedy("unfreeze"),
-        "or only the layers that are to learn",
-    )
+    evidence = "no weight is trainable, so training changes nothing"
+    reason = "or only the layers that are to learn"
+    return Verdict.cured("not_trainable", "model", evidence, Remedy("unfreeze"), reason)
 
 
 def large_updates(signals: Signals) -> Verdict | None:
@@ -51,58 +48,54 @@ def large_updates(signals: Signals) -> Verdict | None:
     """
     loss, after = signals.loss, signals.updated_loss
     ratios = _ratios(signals)
-    if loss is None or after is None or not ratios or has_learned(signals):
+    if loss is None or after is None or not ratios or signals.has_learned:
         return None
-    name, largest = max(ratios, key=lambda pair: pair[1])
-    ratio = median(ratio for _, ratio in ratios)
-    promised = signals.promised_drop or 0.0
-    is_plain = signals.optimizer == "SGD" and ratio > BEYOND_UPDATE
-    beyond = is_plain and promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
+    largest, name = max(ratios, key=itemgetter(0))
+    ratio = median(ratio for ratio, _ in ratios)
+    promised, is_plain = signals.promised_drop or 0.0, signals.optimizer == "SGD"
+    beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
+    beyond = beyond and is_plain and ratio > BEYOND_UPDATE
     is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
     if not (ratio > LARGE_UPDATE or is_worse or beyond):
         return None
-    far = [head for head in signals.heads if is_far(head)]
-    if far and signals.optimizer == "SGD" and len(signals.heads) == 1:
-        return unscaled_targets(far[0], "squares and steps as large come of it")
-    return Verdict.cured(
-        "large_updates",
-        name,
-        f"the first step of {signals.optimizer} at {signals.learning_rate:.3g} changes its weights "
-        f"by {_percent(largest)}, and the loss of this batch goes from {loss:.3g} to {after:.3g}",
-        _rate(signals, max(ratio, 10 * USUAL_UPDATE)),
-        "changes the weights by about 1 % in a step",
+    far = far_targets(signals, "squares and steps as large come of it") if is_plain else None
+    if far is not None:
+        return far
+    evidence = (
+        f"{_step(signals)} changes its weights by {_percent(largest)}, and the loss of this batch "
+        f"goes from {loss:.3g} to {after:.3g}"
     )
+    cure = _rate(signals, max(ratio, 10 * USUAL_UPDATE))
+    return Verdict.cured("large_updates", name, evidence, cure, USUAL)
 
 
 def small_updates(signals: Signals) -> Verdict | None:
     """The first step changes nothing to speak of."""
     ratios = _ratios(signals)
-    if not ratios or has_learned(signals) or not signals.loss:
+    if not ratios or signals.has_learned or not signals.loss:
         return None
-    name, ratio = max(ratios, key=lambda pair: pair[1])
-    limit = SMALL_GRADIENT_STEP if signals.optimizer == "SGD" else SMALL_UPDATE
-    drop = (signals.promised_drop or 0.0) * signals.momentum_gain
-    if (
-        drop < SMALL_DROP * abs(signals.loss)
-        and len(signals.heads) == 1
-        and is_far(signals.heads[0])
-    ):
+    ratio, name = max(ratios, key=itemgetter(0))
+    is_plain = signals.optimizer == "SGD"
+    share = (signals.promised_drop or 0.0) * signals.momentum_gain / abs(signals.loss)
+    if share < SMALL_DROP:
         steps = f"{signals.optimizer} at {signals.learning_rate:.3g} would take thousands of steps"
-        return unscaled_targets(signals.heads[0], f"{steps} to get there")
-    promises_little = ratio < FEW_CHANGES and drop < SMALL_DROP * abs(signals.loss)
-    if signals.optimizer == "SGD":
-        promises_little = promises_little and not _is_faint(signals)
-    if not (0 < ratio < limit or (ratio > 0 and promises_little)):
+        far = far_targets(signals, f"{steps} to get there")
+        if far is not None:
+            return far
+    promises_little = ratio < FEW_CHANGES and share < SMALL_DROP
+    promises_little = promises_little and not (is_plain and _is_faint(signals))
+    limit = SMALL_GRADIENT_STEP if is_plain else SMALL_UPDATE
+    if ratio == 0 or not (ratio < limit or promises_little):
         return None
-    return Verdict.cured(
-        "small_updates",
-        name,
-        f"the first step of {signals.optimizer} at {signals.learning_rate:.3g} changes no layer by "
-        f"more than {ratio:.1e} of its weights, and promises {_percent(drop / abs(signals.loss))} "
-        "of the loss",
-        _rate(signals, ratio),
-        "changes the weights by about 1 % in a step",
+    evidence = (
+        f"{_step(signals)} changes no layer by more than {ratio:.1e} of its weights, and promises "
+        f"{_percent(share)} of the loss"
     )
+    return Verdict.cured("small_updates", name, evidence, _rate(signals, ratio), USUAL)
+
+
+def _step(signals: Signals) -> str:
+    return f"the first step of {signals.optimizer} at {signals.learning_rate:.3g}"
 
 
 def _is_faint(signals: Signals) -> bool:
@@ -111,10 +104,10 @@ def _is_faint(signals: Signals) -> bool:
     return size is not None and size < FAINT
 
 
-def _ratios(signals: Signals) -> list[tuple[str, float]]:
-    """The same for all layers but embeddings, whose rows are read one by one."""
+def _ratios(signals: Signals) -> list[tuple[float, str]]:
+    """Relative updates of all layers but embeddings, whose rows are read one by one."""
     return [
-        (row.name, row.update_ratio)
+        (row.update_ratio, row.name)
         for row in signals.layers
         if row.update_ratio is not None and row.kind not in ("Embedding", "ReversibleEmbedding")
     ]
@@ -128,4 +121,4 @@ def _rate(signals: Signals, ratio: float) -> Remedy:
 
 
 def _percent(ratio: float) -> str:
-    return f"{100 * ratio:.2g} %" if ratio < 1 else f"{100 * ratio:.3g} %"
+    return f"{100 * ratio:.{2 if ratio < 1 else 3}g} %"

@@ -6,8 +6,8 @@ import math
 from itertools import pairwise
 from statistics import geometric_mean, median
 
-from kerasinit.signals._remedy import INITIALIZE, LOWER, Remedy
-from kerasinit.signals._rules_at_once import SPIKE
+from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER
+from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
 from kerasinit.signals._rules_of_progress import PERSISTS
 from kerasinit.signals._training_steps import WARM_UP, Window
 from kerasinit.signals._verdict import Verdict
@@ -23,36 +23,26 @@ ARRIVED = 1e-2  # of the first loss
 NOTHING = 1e-30  # share of the gradient: float32 has lost it
 
 
-def symmetric(window: Window) -> list[Verdict]:
+def symmetric(window: Window) -> Verdict | None:
     """Layers whose weights are all 0 and stay so: their units are one unit."""
-    if not window.steps[-1].loss:
-        return []
     stuck = [
         name
         for name in window.names
         if _stays_zero(window, name, "weight_rms") and _stays_zero(window, name, "gradient_rms")
     ]
-    if not stuck:
-        return []
-    more = f" (and those of {len(stuck) - 1} more layers)" if len(stuck) > 1 else ""
-    return [
-        Verdict.cured(
-            "symmetric",
-            stuck[0],
-            f"{window.now}, all its weights are 0{more}, and no gradient arrives to change them: "
-            "only biases learn",
-            INITIALIZE,
-            "random weights",
-        )
-    ]
+    if not window.steps[-1].loss or not stuck:
+        return None
+    evidence = (
+        f"{window.now}, all its weights are 0{_more(stuck)}, and no gradient arrives to change "
+        "them: only biases learn"
+    )
+    return Verdict.cured("symmetric", stuck[0], evidence, INITIALIZE, "random weights")
 
 
-def zero_gradient(window: Window) -> list[Verdict]:
+def zero_gradient(window: Window) -> Verdict | None:
     """The highest layer whose gradient stays exactly 0, unless its units are dead."""
-    if window.steps[-1].loss == 0 or _has_arrived(window):
-        return []
-    if _dead_layers(window):
-        return []
+    if window.steps[-1].loss == 0 or _has_arrived(window) or _dead_layers(window):
+        return None
     zeros = [name for name in window.names if _stays_zero(window, name, "gradient_rms")]
     for name in reversed(zeros):
         if window.series(name, "dead_share", 1) == [1.0]:
@@ -61,31 +51,18 @@ def zero_gradient(window: Window) -> list[Verdict]:
         if window.improves and not set(below) <= set(zeros):
             continue  # it blocks nothing, as one head of several whose gradients cancel
         if all(step.norm_samples == 1 for step in window.steps[-PERSISTS:]):
-            return [_single_sample(window, name)]
-        return [
-            Verdict(
-                "zero_gradient",
-                name,
-                f"{window.now}, nothing has arrived at its weights for {PERSISTS} records: their "
-                "gradient is exactly 0",
-                "kerasinit.diagnose(model, x, y)  # says why; check that the loss depends on it",
+            evidence = (
+                f"{window.now}, no gradient arrives here, and batches hold one sample: a "
+                "BatchNormalization makes the same of every input then"
             )
-        ]
-    return []
-
-
-def _single_sample(window: Window, name: str) -> Verdict:
-    evidence = (
-        f"{window.now}, no gradient arrives here, and batches hold one sample: a "
-        "BatchNormalization makes the same of every input then"
-    )
-    return Verdict.cured(
-        "single_sample",
-        name,
-        evidence,
-        Remedy("batch_size", 32),
-        "or LayerNormalization instead, which needs no batch",
-    )
+            return Verdict.cured("single_sample", name, evidence, *LARGER_BATCH)
+        evidence = (
+            f"{window.now}, nothing has arrived at its weights for {PERSISTS} records: their "
+            "gradient is exactly 0"
+        )
+        fix = f"{DIAGNOSE}  # says why; check that the loss depends on it"
+        return Verdict("zero_gradient", name, evidence, fix)
+    return None
 
 
 def _stays_zero(window: Window, name: str, field: str) -> bool:
@@ -120,44 +97,38 @@ def _dead_layers(window: Window) -> list[str]:
     return dead
 
 
-def vanishing(window: Window) -> list[Verdict]:
+def vanishing(window: Window) -> Verdict | None:
     """The first third of the layers gets hardly any gradient and does not move."""
     layers = window.names
     if len(layers) < 3 or window.improves or window.has_started:
-        return []
+        return None
     signals = [window.series(name, "signal_gradient_rms", PERSISTS) for name in layers]
     if not all(signals):
         signals = [window.series(name, "gradient_rms", PERSISTS) for name in layers]
     if not all(signals):
-        return []
+        return None
     sizes = [median(values) for values in signals]
     changes = [window.series(name, "update_ratio", PERSISTS) for name in layers]
     ratios = [median(values) if values else 0.0 for values in changes]
     third = len(layers) // 3
     if not all(sizes[-third:]) or max(ratios[:third]) >= STANDSTILL:
-        return []
+        return None
     share = 0.0
     if all(sizes[:third]):
         share = geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
     if share >= VANISHED:
-        return []
+        return None
     arrives = "nothing" if share < NOTHING else f"{share:.1e}"
-    return [
-        Verdict.cured(
-            "vanishing",
-            layers[0],
-            f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "
-            f"arrives at the first {third}, which do not move, and the loss does not fall",
-            INITIALIZE,
-            "and start again",
-        )
-    ]
+    evidence = (
+        f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "
+        f"arrives at the first {third}, which do not move, and the loss does not fall"
+    )
+    return Verdict.cured("vanishing", layers[0], evidence, INITIALIZE, "and start again")
 
 
-def exploding_rule(window: Window) -> list[Verdict]:
+def exploding_loss(window: Window) -> Verdict | None:
     """Growth of the gradient while the loss does not fall."""
-    found = exploding(window)
-    return [] if found is None or window.improves else [found]
+    return None if window.improves else exploding(window)
 
 
 def exploding(window: Window) -> Verdict | None:
@@ -174,73 +145,66 @@ def exploding(window: Window) -> Verdict | None:
         return None
     worst = max(steps[-1].layers, key=lambda layer: layer.gradient_rms)
     how = f"doubled in each of {PERSISTS} records" if grows else f"stays {SPIKE:g} times its size"
-    return Verdict.cured(
-        "exploding",
-        worst.name,
-        f"at step {steps[-1].step}, the gradient (RMS {worst.gradient_rms:.3g}) {how}",
-        LOWER,
-        "or set `clipnorm`; a better start: `kerasinit.initialize(model)`",
-    )
+    evidence = f"{window.now}, the gradient (RMS {worst.gradient_rms:.3g}) {how}"
+    reason = "or set `clipnorm`; a better start: `kerasinit.initialize(model)`"
+    return Verdict.cured("exploding", worst.name, evidence, LOWER, reason)
 
 
-def dead_units(window: Window) -> list[Verdict]:
+def dead_units(window: Window) -> Verdict | None:
     """Layers with too many units that are off for whole batches."""
-    probed = _shares(
-        window,
-        window.names,
-        ("dead_units", "dead_share", DEAD),
-        "units are off for whole batches",
-        "and draw the layer again: `kerasinit.initialize(model)`",
-    )
+    probed = _over(window, window.names, "dead_share", DEAD)
+    if probed:
+        share = window.series(probed[0], "dead_share", PROBES)[-1]
+        evidence = (
+            f"{window.now}, {100 * share:.0f} % of its units are off for whole "
+            f"batches{_more(probed)}"
+        )
+        reason = "and draw the layer again: `kerasinit.initialize(model)`"
+        return Verdict.cured("dead_units", probed[0], evidence, LOWER, reason)
     dead = _dead_layers(window)
-    if dead and not probed:
+    if dead:
         evidence = (
             f"{window.now}, its units have been off for all samples of {PERSISTS} records: none "
             "gets a gradient, and the layer above receives only zeros"
         )
-        return [Verdict.cured("dead_units", dead[0], evidence, INITIALIZE, "biases start at 0")]
-    if probed or window.improves or window.has_started:
-        return probed
+        return Verdict.cured("dead_units", dead[0], evidence, INITIALIZE, "biases start at 0")
+    if window.improves or window.has_started:
+        return None
     for name in window.names[:-1]:
         shares = window.series(name, "idle_share", PERSISTS)
-        if _is_cut(window, name):
-            continue
-        if (
-            shares
-            and min(shares) > IDLE
-            and not _stays_zero(window, window.names[-1], "gradient_rms")
-        ):
+        is_idle = bool(shares) and min(shares) > IDLE and not _is_cut(window, name)
+        if is_idle and not _stays_zero(window, window.names[-1], "gradient_rms"):
             evidence = (
                 f"{window.now}, {100 * min(shares):.0f} % of its units or more got no gradient "
                 f"from any sample in {PERSISTS} records, and the loss does not fall"
             )
             reason = "and a lower learning rate: these units are off"
-            return [Verdict.cured("dead_units", name, evidence, INITIALIZE, reason)]
-    return []
+            return Verdict.cured("dead_units", name, evidence, INITIALIZE, reason)
+    return None
 
 
-def saturated(window: Window) -> list[Verdict]:
+def saturated(window: Window) -> Verdict | None:
     """Hidden layers with too many units in the flat part of their activation."""
     # The last layer of a classifier that is sure of itself is saturated, and healthy.
-    return _shares(
-        window,
-        window.names[:-1],
-        ("saturated", "saturated_share", SATURATED),
-        "units sit in the flat part of the activation",
-        "a better start: `kerasinit.initialize(model)`",
+    probed = _over(window, window.names[:-1], "saturated_share", SATURATED)
+    if not probed:
+        return None
+    share = window.series(probed[0], "saturated_share", PROBES)[-1]
+    evidence = (
+        f"{window.now}, {100 * share:.0f} % of its units sit in the flat part of the "
+        f"activation{_more(probed)}"
     )
+    reason = "a better start: `kerasinit.initialize(model)`"
+    return Verdict.cured("saturated", probed[0], evidence, LOWER, reason)
 
 
-def _shares(
-    window: Window, names: list[str], rule: tuple[str, str, float], what: str, reason: str
-) -> list[Verdict]:
+def _over(window: Window, names: list[str], field: str, limit: float) -> list[str]:
+    """Layers of which the last probes all lie above a limit."""
     if not any(step.is_probed for step in window.steps):
         return []
-    cause, field, limit = rule
-    found = []
-    for name in names:
-        shares = window.series(name, field, PROBES)
-        if shares and min(shares) > limit:
-            evidence = f"{window.now}, {100 * shares[-1]:.0f} % of its {what}"
-            found.append(Verdict.cured(cause, name, evidence, LOWER, reason))
-    return found
+    shares = {name: window.series(name, field, PROBES) for name in names}
+    return [name for name, values in shares.items() if values and min(values) > limit]
+
+
+def _more(names: list[str]) -> str:
+    return f" (and those of {len(names) - 1} more layers)" if len(names) > 1 else ""

@@ -8,14 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 STATISTICS: tuple[str, ...] = (
-    "count",
-    "total",
-    "norm",
-    "minimum",
-    "maximum",
-    "zeros",
-    "non_finite",
-)
+    "count", "total", "norm", "minimum", "maximum", "zeros", "non_finite",
+)  # fmt: skip
 """Columns of `part_statistics`.
 
 Number of entries, their sum, root of the sum of squares (L2 norm), smallest and largest entry,

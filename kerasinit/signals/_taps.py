@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
@@ -15,7 +16,9 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.layers import is_gating, is_linear, kind_of
-from kerasinit.signals._watched_layers import WatchedLayer, WatchTask
+from kerasinit.signals._watched_layers import WatchedLayer
+
+Call: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class WatchedCall:
 class ForwardPass:
     """Collects the calls of one forward pass and adds the taps to the pre-activations.
 
+    The methods that are named like a task run what was called, note it, and give its result.
+
     Args:
         taps: One zero tensor for each tapping point in execution order; None to add nothing.
         keeps_steps: Whether `steps` are noted.
@@ -96,9 +101,10 @@ class ForwardPass:
         self.shapes: list[tuple[tuple[int, ...], str]] = []
         self.lone_norm: str | None = None  # a batch normalization of a single value
         self.steps: list[Step] = []
-        self._numbers: dict[int, tuple[int, Tensor]] = {}  # by id, kept alive
+        self.made: list[int] = []  # numbers of the outputs of `calls`, once these are forgotten
         self._taps = taps
         self._keeps_steps = keeps_steps
+        self._numbers: dict[int, tuple[int, Tensor]] = {}  # by id, kept alive
         self._sources: dict[int, tuple[Tensor, WatchedCall]] = {}  # by id, kept alive
         self._inside: list[WatchedLayer] = []
         self._pending: list[list[tuple[int, Callable[..., Tensor], Tensor]]] = []
@@ -111,15 +117,17 @@ class ForwardPass:
             return value
         return value + ops.cast(self._taps[position], value.dtype)
 
-    def muted(self) -> bool:
-        """Whether the pass is inside of a layer that nothing can be read from."""
-        return any(one.opaque for one in self._inside)
+    def called(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
+        """Runs a watched layer as its task says, and notes the step."""
+        known = len(self.calls)
+        result = getattr(self, watched.task)(watched, call, args, kwargs)
+        if self._keeps_steps and not self._is_muted():
+            self._note(watched.layer, (args, kwargs), result, len(self.calls) > known)
+        return result
 
-    def weighted(
-        self, watched: WatchedLayer, call: Callable[..., Any], args: Any, kwargs: Any
-    ) -> Any:
-        """Runs a weighted layer and records it."""
-        if self.muted():
+    def weighted(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
+        """Records the call of a layer with weights."""
+        if self._is_muted():
             return call(*args, **kwargs)
         self._inside.append(watched)
         self._pending.append([])
@@ -129,14 +137,14 @@ class ForwardPass:
             self._inside.pop()
             activations = self._pending.pop()
         flat = keras.tree.flatten(result)
-        layer_input = (
-            None if kind_of(watched.layer).family == "embedding" else _first_float((args, kwargs))
-        )
+        given = None
+        if kind_of(watched.layer).family != "embedding":
+            given = next(filter(ops.is_tensor, keras.tree.flatten((args, kwargs))), None)
+            given = given if _is_float(given) else None
         if len(activations) == 1:
             tap, activation, value = activations[0]
-            self.calls.append(
-                WatchedCall(watched, tap, value, flat[0], layer_input, activation, value)
-            )
+            record = WatchedCall(watched, tap, value, flat[0], given, activation, value)
+            self.calls.append(record)
             return result
         floats = [k for k, one in enumerate(flat) if _is_float(one)]
         if not floats:
@@ -146,56 +154,64 @@ class ForwardPass:
             flat[k] = self.tap(flat[k])
         output = flat[floats[0]]
         self.calls.append(
-            WatchedCall(watched, first, output, output, layer_input, state_taps=tuple(states))
+            WatchedCall(watched, first, output, output, given, state_taps=tuple(states))
         )
         return keras.tree.pack_sequence_as(result, flat)
 
     def own_activation(self, activation: Callable[..., Tensor], value: Tensor) -> Tensor:
         """Runs the `activation` of a weighted layer that is being called."""
-        if self.muted() or not self._pending:
+        if self._is_muted() or not self._pending:
             return activation(value)
         position = len(self.shapes)
         value = self.tap(value)
         self._pending[-1].append((position, activation, value))
         return activation(value)
 
-    def activation(self, function: Callable[..., Tensor], args: Any, kwargs: Any) -> Tensor:
-        """Runs an activation layer, which completes the call before it."""
-        output = function(*args, **kwargs)
+    def activation(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
+        """An activation layer completes the call before it."""
+        output = call(*args, **kwargs)
         last = self.calls[-1] if self.calls and not self._inside else None
         if last is not None and is_linear(last.activation) and args:
             if last.value.shape[-1] == output.shape[-1]:
-                last.activation, last.activation_input, last.output = function, args[0], output
+                last.activation, last.activation_input, last.output = call, args[0], output
         return output
 
-    def noted(self, layer: Any, given: Any, result: Any, known: int) -> None:
-        """Notes a step, which is the last recorded call if there are more of these than `known`."""
-        if self.muted() or not self._keeps_steps:
-            return
-        read = [one for one in keras.tree.flatten(given) if _is_float(one)]
-        made = next((one for one in keras.tree.flatten(result) if _is_float(one)), None)
-        if made is None:
-            return
-        self.steps.append(
-            Step(
-                layer,
-                tuple(map(self.number, read)),
-                self.number(made),
-                tuple(tuple(one.shape) for one in read),
-                tuple(made.shape),
-                len(self.calls) - 1 if len(self.calls) > known else None,
-            )
-        )
+    def normalization(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
+        """A normalization acts on the last recorded call."""
+        if self.calls and not self._inside:
+            self.calls[-1].normalized = True
+        return call(*args, **kwargs)
 
-    def number(self, tensor: Tensor) -> int:
-        """Number of a value of the graph."""
-        return self._numbers.setdefault(id(tensor), (len(self._numbers), tensor))[0]
+    def batch_normalization(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
+        """A normalization over the batch needs more than one value."""
+        layer, value = watched.layer, args[0] if args else kwargs["inputs"]
+        axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+        channels = math.prod(value.shape[axis] for axis in axes)
+        if None not in value.shape and math.prod(value.shape) == channels:
+            self.lone_norm = self.lone_norm or layer.name
+        return self.normalization(watched, call, args, kwargs)
 
-    def forget(self) -> None:
-        """Lets go of all tensors."""
-        self.calls.clear()
-        self._sources.clear()
-        self._numbers.clear()
+    def moved(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
+        """What a layer moves without changing it is followed."""
+        result = call(*args, **kwargs)
+        source = self._source(args[0] if args else None)
+        if source is not None and ops.is_tensor(result):
+            self._sources[id(result)] = result, source
+        return result
+
+    def product(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
+        """A factor that a bounded activation made is a gate."""
+        factors = [one for one in keras.tree.flatten((args, kwargs)) if ops.is_tensor(one)]
+        sources = [self._source(one) for one in factors] if len(factors) == 2 else []
+        for source in sources:
+            # `x * sigmoid(x)` is an activation, made by hand.
+            if source is not None and all(source.value is not one for one in factors):
+                source.is_gate = is_gating(source.activation)
+        return call(*args, **kwargs)
+
+    def plain(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
+        """Nothing to note but the step."""
+        return call(*args, **kwargs)
 
     def mark_outputs(self, outputs: Any) -> None:
         """Notes which calls produced the model's `outputs`."""
@@ -204,43 +220,42 @@ class ForwardPass:
             call.head = heads.get(id(call.output))
             call.is_output = call.head is not None
 
-    def batch_normalization(self, layer: Any, value: Tensor) -> None:
-        """Notes a normalization over the batch, which needs more than one value."""
-        axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
-        channels = math.prod(value.shape[axis] for axis in axes)
-        if None not in value.shape and math.prod(value.shape) == channels:
-            self.lone_norm = self.lone_norm or layer.name
-        self.normalization()
+    def forget(self) -> None:
+        """Lets go of all tensors; `steps` and `made` stay."""
+        self.made = [self._number(call.output) for call in self.calls]
+        self.calls.clear()
+        self._sources.clear()
+        self._numbers.clear()
 
-    def moved(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Runs a layer that moves values without changing them, and follows what it moves."""
-        result = function(*args, **kwargs)
-        call = self._source(args[0] if args else None)
-        if call is not None and ops.is_tensor(result):
-            self._sources[id(result)] = result, call
-        return result
+    def _is_muted(self) -> bool:
+        """Whether the pass is inside of a layer that nothing can be read from."""
+        return any(one.opaque for one in self._inside)
 
-    def product(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Runs a product, whose factor from a bounded activation is a gate."""
-        factors = [one for one in keras.tree.flatten((args, kwargs)) if ops.is_tensor(one)]
-        calls = [self._source(one) for one in factors]
-        for call in calls:
-            # `x * sigmoid(x)` is an activation, made by hand.
-            by_hand = call is not None and any(call.value is one for one in factors)
-            if len(factors) == 2 and call is not None and not by_hand:
-                call.is_gate = is_gating(call.activation)
-        return function(*args, **kwargs)
+    def _note(self, layer: Any, given: Any, result: Any, is_call: bool) -> None:
+        read = [one for one in keras.tree.flatten(given) if _is_float(one)]
+        made = next(filter(_is_float, keras.tree.flatten(result)), None)
+        if made is None:
+            return
+        self.steps.append(
+            Step(
+                layer,
+                tuple(map(self._number, read)),
+                self._number(made),
+                tuple(tuple(one.shape) for one in read),
+                tuple(made.shape),
+                len(self.calls) - 1 if is_call else None,
+            )
+        )
+
+    def _number(self, tensor: Tensor) -> int:
+        return self._numbers.setdefault(id(tensor), (len(self._numbers), tensor))[0]
 
     def _source(self, tensor: Any) -> WatchedCall | None:
+        """The call that made a value, which may have been moved since."""
         found = self._sources.get(id(tensor))
         if found is not None:
             return found[1]
         return next((call for call in reversed(self.calls) if call.output is tensor), None)
-
-    def normalization(self) -> None:
-        """Notes that a normalization acts on the last recorded call."""
-        if self.calls and not self._inside:
-            self.calls[-1].normalized = True
 
 
 def layer_name(model: Any, layer: Any) -> str:
@@ -261,75 +276,39 @@ def call_names(model: Any, calls: Sequence[WatchedCall]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def watching(
-    watched: list[WatchedLayer], *, batch_statistics: bool
-) -> Iterator[Callable[[ForwardPass], None]]:
-    """Lets the layers report to a `ForwardPass` until the block ends; yields a setter for it.
+    watched: list[WatchedLayer], watch: ForwardPass, *, batch_statistics: bool
+) -> Iterator[None]:
+    """Lets the layers report to a `ForwardPass` until the block ends.
 
     The hooks lie on the layer instances, where they shadow the methods of the class, and are
     taken out again whatever happens.
 
     Args:
         watched: The layers to hook.
+        watch: What they report to.
         batch_statistics: Whether `BatchNormalization` uses the statistics of the batch, as in
             training: at the start its moving statistics would make it do nothing.
     """
-    current: list[ForwardPass] = [ForwardPass()]
     with contextlib.ExitStack() as hooks:
         for one in watched:
-            hooked: dict[str, Any] = {"call": _call_hook(one, current, batch_statistics)}
+            is_training = batch_statistics and one.task == "batch_normalization"
+            hooked: dict[str, Any] = {"call": _call_hook(one, watch, is_training)}
             activation = getattr(one.layer, "activation", None)
-            if one.task is WatchTask.WEIGHTED and not one.opaque and callable(activation):
-                hooked["activation"] = _activation_hook(activation, current)
+            if one.is_weighted and not one.opaque and callable(activation):
+                hooked["activation"] = functools.partial(watch.own_activation, activation)
             hooks.enter_context(_backend.replaced(one.layer, **hooked))
-        yield lambda watch: current.__setitem__(0, watch)
+        yield
 
 
-def _call_hook(
-    watched: WatchedLayer, current: list[ForwardPass], batch_statistics: bool
-) -> Callable[..., Any]:
+def _call_hook(watched: WatchedLayer, watch: ForwardPass, is_training: bool) -> Call:
     call = watched.layer.call
 
     def hooked(*args: Any, **kwargs: Any) -> Any:
-        watch = current[0]
-        known = len(watch.calls)
-        result = watched_by(watch, args, kwargs)
-        watch.noted(watched.layer, (args, kwargs), result, known)
-        return result
-
-    def watched_by(watch: ForwardPass, args: Any, kwargs: Any) -> Any:
-        if watched.task is WatchTask.WEIGHTED:
-            return watch.weighted(watched, call, args, kwargs)
-        if watched.task is WatchTask.ACTIVATION:
-            return watch.activation(call, args, kwargs)
-        if watched.task is WatchTask.MOVE:
-            return watch.moved(call, args, kwargs)
-        if watched.task is WatchTask.PRODUCT:
-            return watch.product(call, args, kwargs)
-        if watched.task is WatchTask.BATCH_NORMALIZATION:
-            if batch_statistics:
-                kwargs["training"] = True
-            watch.batch_normalization(watched.layer, args[0] if args else kwargs["inputs"])
-        elif watched.task is WatchTask.NORMALIZATION:
-            watch.normalization()
-        return call(*args, **kwargs)
+        if is_training:
+            kwargs["training"] = True
+        return watch.called(watched, call, args, kwargs)
 
     return hooked
-
-
-def _activation_hook(
-    activation: Callable[..., Tensor], current: list[ForwardPass]
-) -> Callable[..., Tensor]:
-    def hooked(value: Tensor) -> Tensor:
-        return current[0].own_activation(activation, value)
-
-    return hooked
-
-
-def _first_float(structure: Any) -> Tensor | None:
-    for tensor in keras.tree.flatten(structure):
-        if ops.is_tensor(tensor):
-            return tensor if _is_float(tensor) else None
-    return None
 
 
 def _is_float(tensor: Any) -> bool:

@@ -96,10 +96,8 @@ class TrainingStep:
     @cached_property
     def is_probed(self) -> bool:
         """Whether the activations of a layer were probed in this step."""
-        return any(
-            layer.dead_share is not None or layer.saturated_share is not None
-            for layer in self.layers
-        )
+        probed = ((layer.dead_share, layer.saturated_share) for layer in self.layers)
+        return any(shares != (None, None) for shares in probed)
 
 
 @dataclass(frozen=True)
@@ -145,12 +143,6 @@ class Window:
         return fmean(losses) if losses else None
 
     @property
-    def lowest_loss(self) -> float | None:
-        """Lowest mean loss so far."""
-        known = [loss for loss in (self.loss, self.best_loss) if loss is not None]
-        return min(known, default=None)
-
-    @property
     def goes_on(self) -> bool:
         """Whether the weights were trained before this training."""
         return next(iter(self.opening or self.steps)).goes_on
@@ -158,9 +150,10 @@ class Window:
     @property
     def has_started(self) -> bool:
         """Whether the loss is well below that of the start, or was and is below it still."""
-        start, now, lowest = self.first_loss, self.loss, self.lowest_loss
-        if start is None or now is None or lowest is None:
+        start, now = self.first_loss, self.loss
+        if start is None or now is None:
             return False
+        lowest = now if self.best_loss is None else min(now, self.best_loss)
         return now < start and start - lowest > STARTED * abs(start)
 
     def series(self, name: str, field: str, count: int) -> list[float]:

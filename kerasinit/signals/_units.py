@@ -150,10 +150,12 @@ def duplicate_share(
     gaps = [np.abs(np.diff(np.take_along_axis(key, order, axis=1))) for key in keys]
     near = 2 * SAME * np.sqrt(rows)  # twice the difference that copies can make
     same = (gaps[0] < near) & (gaps[1] < near) & known[:, None]
-    for replica in np.flatnonzero(same.any(axis=1)):
+    for replica, near_pairs in enumerate(same):
+        first = np.flatnonzero(near_pairs)
+        left, right = order[replica][first], order[replica][first + 1]
         for c, s in zip(columns, scales, strict=True):
-            steps = np.diff(c[replica][:, order[replica]].astype("float64"), axis=1)
-            same[replica] &= np.sqrt(np.mean(np.square(steps), axis=0)) < SAME * s[replica]
+            steps = c[replica][:, right].astype("float64") - c[replica][:, left]
+            same[replica, first] &= np.sqrt(np.mean(np.square(steps), axis=0)) < SAME * s[replica]
     copies = np.zeros((replicas, units), bool)
     copies[:, 1:] |= same
     copies[:, :-1] |= same

@@ -8,25 +8,10 @@ from typing import Any
 from kerasinit._safe_text import safe
 from kerasinit.signals._remedy import Remedy
 
-CAUSES: tuple[str, ...] = (
-    "non_finite",
-    "not_trainable",
-    "bad_targets",
-    "bad_loss",
-    "single_sample",
-    "constant_output",
-    "zero_gradient",
-    "symmetric",
-    "vanishing",
-    "exploding",
-    "dead_units",
-    "saturated",
-    "bad_scale",
-    "too_narrow",
-    "unexpected_loss",
-    "unscaled_input",
-    "large_updates",
-    "small_updates",
+CAUSES: tuple[str, ...] = tuple(
+    "non_finite not_trainable bad_targets bad_loss single_sample constant_output zero_gradient "
+    "symmetric vanishing exploding dead_units saturated bad_scale too_narrow unexpected_loss "
+    "unscaled_input large_updates small_updates".split()
 )
 """Causes that one batch shows at the current weights; the first ones hide the later ones."""
 
@@ -66,9 +51,15 @@ class Verdict:
             )
 
     @classmethod
-    def cured(cls, cause: str, where: str, evidence: str, remedy: Remedy, reason: str) -> Verdict:
-        """A verdict whose fix is the line of a remedy, with the reason as a comment."""
-        return cls(cause, where, evidence, f"{remedy.line}  # {reason}", remedy)
+    def cured(
+        cls, cause: str, where: str, evidence: str, remedy: Remedy | None, reason: str
+    ) -> Verdict:
+        """A verdict whose fix is the line of a remedy, with the reason as a comment.
+
+        The comment alone where there is no remedy.
+        """
+        line = "" if remedy is None else f"{remedy.line}  "
+        return cls(cause, where, evidence, f"{line}# {reason}", remedy)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""

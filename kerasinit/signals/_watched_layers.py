@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import keras
 
@@ -19,19 +18,16 @@ from kerasinit.layers import (
     role_of,
 )
 
-JOINS = ("Average", "Concatenate")
-
-
-class WatchTask(Enum):
-    """What is done when a watched layer is called."""
-
-    WEIGHTED = "record the output, tap the pre-activation"
-    ACTIVATION = "complete the record of the weighted layer before it"
-    NORMALIZATION = "mark the weighted layer before it"
-    MOVE = "follow the values that it moves"
-    PRODUCT = "mark the weighted layer whose output is a factor"
-    BATCH_NORMALIZATION = "the same, and use the batch's own statistics as training does"
-    NOTHING = "note what it makes of what"
+Task: TypeAlias = Literal[
+    "weighted",  # record the output, tap the pre-activation
+    "activation",  # complete the record of the weighted layer before it
+    "normalization",  # mark the weighted layer before it
+    "batch_normalization",  # the same, and use the batch's own statistics as training does
+    "moved",  # follow the values that it moves
+    "product",  # mark the weighted layer whose output is a factor
+    "plain",  # note what it makes of what
+]
+"""What is done when a watched layer is called: the method of `ForwardPass` of that name."""
 
 
 @dataclass(frozen=True)
@@ -48,51 +44,56 @@ class WatchedLayer:
     """
 
     layer: Any
-    task: WatchTask
+    task: Task
     opaque: bool = False
     weights: tuple[Any, ...] = ()
     kernel: int | None = None
     axes: KernelAxes | None = None
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether it has a record of its own."""
+        return self.task == "weighted"
+
+    @property
+    def main(self) -> Any | None:
+        """The weight with a column for each unit."""
+        return None if self.kernel is None else self.weights[self.kernel]
 
 
 def watched_layers(model: Any) -> list[WatchedLayer]:
     """Everything in `model` that can be watched, in no particular order."""
     found, seen = [], set()
     for layer in _backend.flat_layers(model):
-        watched = _watched(layer)
-        if watched is not None:
-            found.append(watched)
+        found.append(_watched(layer))
         for node in getattr(layer, "operations", ()):
-            task = _task_of_operation(node)
-            is_layer = isinstance(node, keras.layers.Layer)
-            if not is_layer and id(node) not in seen and task is not None:
+            if not isinstance(node, keras.layers.Layer) and id(node) not in seen:
                 seen.add(id(node))
-                found.append(WatchedLayer(node, task))
-    return found
+                task = _task_without_weights(node)
+                found.append(None if task is None else WatchedLayer(node, task))
+    return [one for one in found if one is not None]
 
 
-def _task_of_operation(operation: Any) -> WatchTask | None:
-    """What is done at a layer or operation without weights."""
+def _task_without_weights(operation: Any) -> Task | None:
     kind = kind_of(operation)
     if kind.family == "activation":
-        return WatchTask.ACTIVATION
+        return "activation"
     if kind.name == "Multiply":
-        return WatchTask.PRODUCT
-    if kind.family == "shape" or kind.name == "GetItem":
-        return WatchTask.MOVE
-    is_plain = kind.family in ("add", "scale", "channelwise") or kind.name in JOINS
-    return WatchTask.NOTHING if is_plain else None
+        return "product"
+    if kind.family in ("shape", "part"):
+        return "moved"
+    return "plain" if kind.family in ("add", "scale", "channelwise", "join") else None
 
 
 def _watched(layer: Any) -> WatchedLayer | None:
     kind = kind_of(layer)
-    task = _task_of_operation(layer)
+    task = _task_without_weights(layer)
+    if kind.name == "BatchNormalization":
+        task = "batch_normalization"
+    elif is_norm(layer) or kind.family == "statistics":
+        task = "normalization"
     if task is not None:
         return WatchedLayer(layer, task)
-    if kind.name == "BatchNormalization":
-        return WatchedLayer(layer, WatchTask.BATCH_NORMALIZATION)
-    if is_norm(layer) or kind.family == "statistics":
-        return WatchedLayer(layer, WatchTask.NORMALIZATION)
     if kind.family == "wrapper" and not kind.is_loop:
         return None  # the layer inside is watched
     weights = tuple(layer.weights if kind.is_loop else _backend.own_variables(layer))
@@ -105,4 +106,4 @@ def _watched(layer: Any) -> WatchedLayer | None:
     if kernel is not None:
         main = weights[kernel]
         axes = kernel_axes(inner, role_of(inner, main), tuple(main.shape))
-    return WatchedLayer(layer, WatchTask.WEIGHTED, kind.is_loop, weights, kernel, axes)
+    return WatchedLayer(layer, "weighted", kind.is_loop, weights, kernel, axes)

@@ -16,7 +16,7 @@ from kerasinit.signals._rules_of_progress import (
 from kerasinit.signals._rules_over_time import (
     dead_units,
     exploding,
-    exploding_rule,
+    exploding_loss,
     saturated,
     symmetric,
     vanishing,
@@ -72,48 +72,32 @@ def judge_window(
         before = Window(kept[:-1], opening, best_loss, first_loss)
         root = runaway(before) or exploding(before)
         return (broken,) if root is None else (root, replace(broken, fix=root.fix))
-    return roots_first([verdict for rule in RULES for verdict in rule(window)])
+    found = (rule(window) for rule in RULES)
+    return roots_first([verdict for verdict in found if verdict is not None])
 
 
-RULES: tuple[Callable[[Window], list[Verdict]], ...] = (
-    symmetric,
-    large_updates,
-    penalized,
-    exploding_rule,
-    zero_gradient,
-    vanishing,
-    dead_units,
-    saturated,
-    spike,
-    small_updates,
-    slow,
-)
+RULES: tuple[Callable[[Window], Verdict | None], ...] = (
+    symmetric, large_updates, penalized, exploding_loss, zero_gradient, vanishing, dead_units,
+    saturated, spike, small_updates, slow,
+)  # fmt: skip
 """Roots before what follows from them."""
 
 # Which other causes say the same again, or follow.
 EXPLAINS = {
-    "symmetric": ("zero_gradient", "vanishing", "dead_units", "small_updates", "slow"),
-    "large_updates": ("exploding", "zero_gradient", "vanishing", "spike", "slow", "small_updates"),
-    "unexpected_loss": (
-        "zero_gradient",
-        "vanishing",
-        "dead_units",
-        "saturated",
-        "small_updates",
-        "slow",
-    ),
-    "exploding": ("spike",),
-    "zero_gradient": ("vanishing", "small_updates", "slow"),
-    "single_sample": ("vanishing", "dead_units", "small_updates", "slow"),
-    "vanishing": ("small_updates", "slow"),
-    "dead_units": ("zero_gradient", "vanishing", "small_updates", "slow"),
-    "saturated": ("slow",),
-    "small_updates": ("slow",),
+    "symmetric": "zero_gradient vanishing dead_units small_updates slow",
+    "large_updates": "exploding zero_gradient vanishing spike slow small_updates",
+    "unexpected_loss": "zero_gradient vanishing dead_units saturated small_updates slow",
+    "exploding": "spike",
+    "zero_gradient": "vanishing small_updates slow",
+    "single_sample": "vanishing dead_units small_updates slow",
+    "vanishing": "small_updates slow",
+    "dead_units": "zero_gradient vanishing small_updates slow",
+    "saturated": "slow",
+    "small_updates": "slow",
 }
 
 
 def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
     """Those that no other one explains, in the order of `RULES`."""
-    causes = {verdict.cause for verdict in found}
-    explained = {cause for root in causes for cause in EXPLAINS.get(root, ())}
+    explained = {cause for root in found for cause in EXPLAINS.get(root.cause, "").split()}
     return tuple(verdict for verdict in found if verdict.cause not in explained)

@@ -51,7 +51,8 @@ FAMILIES = {
     "add": [L.Add()],
     "channelwise": [L.Dropout(0.1), L.MaxPooling2D(), L.GlobalAveragePooling1D(), L.Identity()],
     "shape": [L.Flatten(), L.Reshape((4,)), L.Permute((2, 1))],
-    "other": [L.Concatenate(), L.AdditiveAttention(), L.Lambda(lambda x: x)],
+    "join": [L.Average(), L.Concatenate()],
+    "other": [L.AdditiveAttention(), L.Lambda(lambda x: x)],
 }
 # Layers without a row: they mix channels without weights, join values, or treat the data.
 WITHOUT_ROW = """

@@ -48,8 +48,8 @@ def replica(cell, initializer, seed, epochs=12, layers=None):
     """One made-up replica."""
     rng = np.random.default_rng([seed, cell["depth"], len(initializer)])
     forward, backward = PHYSICS.get(initializer, (1.0, 0.95))
-    depth = cell["depth"] + 1
-    layers = layers or [f"dense_{index}" for index in range(depth)]
+    layers = layers or [f"dense_{index}" for index in range(cell["depth"] + 1)]
+    depth = len(layers)
     rms = np.array([forward ** (index + 1) for index in range(depth)])
     gradient = np.array([0.3 * backward ** (depth - 1 - index) for index in range(depth)])
     rms, gradient = (v * np.exp(0.08 * rng.standard_normal(depth)) for v in (rms, gradient))
@@ -109,10 +109,16 @@ def replica(cell, initializer, seed, epochs=12, layers=None):
 def make_comparison(tmp_path_factory):
     """Makes the comparison of a made-up run: initializers x settings x seeds."""
 
-    def make(initializers=tuple(PHYSICS), settings=(("relu", 3), ("tanh", 3)), seeds=3, **options):
+    def make(
+        initializers=tuple(PHYSICS),
+        settings=(("relu", 3), ("tanh", 3)),
+        seeds=3,
+        model="mlp",
+        **options,
+    ):
         out = tmp_path_factory.mktemp("run")
         cells = [
-            {"model": "mlp", "data": "digits", "activation": activation, "depth": depth,
+            {"model": model, "data": "digits", "activation": activation, "depth": depth,
              "width": 64, "learning_rate": 0.05}
             for activation, depth in settings
         ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Charts: valid Plotly figures that say what the records say."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -90,6 +91,23 @@ def test_zeros_have_no_theory_line(data, charts):
     place = data["initializers"].index("zeros")
     assert trace(charts["signal"], "line", place)
     assert not trace(charts["signal"], "theory", place)
+
+
+def test_theory_follows_the_graph_of_a_residual_net(make_comparison, page_of):
+    layers = ["stem", "block_1a_conv", "block_1b_conv", "output"]
+    one = make_comparison(("he_normal",), (("relu", 1),), model="resnet", layers=layers)
+    charts = page_of(one).data["cells"][0]
+    stem, first, second = trace(charts["signal"], "theory", 0)["y"]
+    assert first == pytest.approx(0.5**0.5, rel=0.01)  # relu of a normalized signal
+    assert (stem, second) == (None, None)  # theory starts from these, as measured
+    assert not trace(charts["backward"], "theory", 0)
+
+
+@pytest.mark.parametrize("model", ["antigravity:mlp", "cnn"])
+def test_a_model_that_is_not_built_has_no_theory_line(make_comparison, page_of, model):
+    one = make_comparison(("he_normal",), (("relu", 1),), model=model)  # no layers of a `cnn`
+    assert not trace(page_of(one).data["cells"][0]["signal"], "theory", 0)
+    assert "antigravity" not in sys.modules
 
 
 def test_names_are_escaped_for_plotly(make_comparison, page_of):

@@ -181,14 +181,14 @@ def test_the_first_step_leaves_the_weights_alone(optimizer):
     gradients = [np.ones_like(weight) for weight in before]
     update = first_update(small, gradients)
     assert all(np.array_equal(a, b) for a, b in zip(before, small.get_weights(), strict=True))
-    assert all((a != b).any() for a, b in zip(update.before, update.after, strict=True))
+    assert all((a != b).any() for a, b in zip(before, update.after, strict=True))
 
 
 def test_blocks_of_weights_take_the_step_of_all(monkeypatch):
     small = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])
     small.compile("adam", "mse")
     gradients = [np.full_like(weight, k + 1) for k, weight in enumerate(small.get_weights())]
-    whole = first_update(small, gradients).after
+    whole = first_update(small, list(gradients)).after
     monkeypatch.setattr("kerasinit.signals._first_update.BLOCK", 5)
-    parts = first_update(small, gradients).after
+    parts = first_update(small, list(gradients)).after
     assert all(np.array_equal(a, b) for a, b in zip(whole, parts, strict=True))
