@@ -41,7 +41,13 @@ from kerasinit._backend._keras_training import (
     trained_variables,
     training_argument,
 )
-from kerasinit._backend._optimizers import accumulation_steps, loss_scaling, pure_optimizer
+from kerasinit._backend._optimizers import (
+    accumulation_steps,
+    count_of_steps,
+    loss_scaling,
+    pure_optimizer,
+    steps_taken,
+)
 from kerasinit._backend._protocol import Backend, Training
 from kerasinit._backend._raw_calls import RawCall
 from kerasinit._backend._replaced import replaced
@@ -117,6 +123,7 @@ __all__ = [
     "clipped_gradients",
     "compile_train_step",
     "compiled",
+    "count_of_steps",
     "declared_initializers",
     "deferred_variable",
     "dense_gradient",
@@ -164,6 +171,7 @@ __all__ = [
     "spare_compiled_loss",
     "split_step",
     "step_state",
+    "steps_taken",
     "sum_of_squares",
     "symbolic_calls",
     "symbolic_tensors",

@@ -73,6 +73,24 @@ def accumulation_steps(optimizer: Any) -> int:
     return int(inner_optimizer(optimizer).gradient_accumulation_steps or 1)
 
 
+def steps_taken(optimizer: Any) -> int:
+    """Number of gradients that `optimizer` was given, but for those that overflowed."""
+    return int(keras.ops.convert_to_numpy(count_of_steps(optimizer, ())))
+
+
+def count_of_steps(optimizer: Any, state: Sequence[tuple[Any, Any]]) -> Any:
+    """`steps_taken` as a tensor (reads `Optimizer._iterations`: `iterations` counts updates).
+
+    Args:
+        optimizer: A Keras optimizer.
+        state: Variables and their values, where it does not hold them itself.
+    """
+    inner = inner_optimizer(optimizer)
+    if not hasattr(inner, "_iterations"):
+        return inner.iterations * accumulation_steps(optimizer)
+    return _current(inner._iterations, {id(variable): value for variable, value in state})
+
+
 def accumulated_gradients(
     optimizer: Any, variables: Sequence[Any], gradients: Sequence[Any], state: dict[int, Any]
 ) -> list[Any]:

@@ -264,10 +264,11 @@ def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
     Values of the trainable and the other variables, the optimizer's, and those of the metrics,
     which a loss of several outputs keeps.
     """
-    trainable, others, _, metrics = arguments[0]
+    trainable, others, of_optimizer, metrics = arguments[0]
     return [
         *zip(model.trainable_variables, trainable, strict=True),
         *zip(model.non_trainable_variables, others, strict=True),
+        *zip(model.optimizer.variables, of_optimizer, strict=True),
         *zip(model.metrics_variables, metrics, strict=True),
     ]
 

@@ -85,13 +85,21 @@ def attach(session: Session) -> None:
     held = vars(session.model)
     if not isinstance(held["train_function"], WatchedStep):
         held["train_function"] = WatchedStep(session.model)
-    held["train_function"].sessions.append(session)
+    sessions = held["train_function"].sessions
+    if session in sessions:  # the step before was taken in some other way
+        session.miss_step()
+    else:
+        sessions.append(session)
 
 
 def detach(model: Any) -> None:
-    """Lets nothing see the next call: that of a training that was interrupted right before it."""
-    if isinstance(vars(model)["train_function"], WatchedStep):
-        vars(model)["train_function"].detach()
+    """Lets nothing see the next call, if none came where one was expected.
+
+    A training was interrupted right before it, or steps are taken in some other way.
+    """
+    held = vars(model)["train_function"]
+    if isinstance(held, WatchedStep):
+        held.detach()
 
 
 def run_step(

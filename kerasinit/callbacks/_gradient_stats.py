@@ -15,17 +15,22 @@ import keras
 
 from kerasinit import _backend
 from kerasinit._safe_text import kind_in_words
-from kerasinit.callbacks._asked_for import at_least_one, settings_of
+from kerasinit.callbacks._asked_for import (
+    Policy,
+    Settings,
+    at_least_one,
+    check_policy,
+    share_of_time,
+)
 from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
-from kerasinit.callbacks._reaction import Policy
 from kerasinit.callbacks._record import History
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._session import Session
 from kerasinit.callbacks._show import heat_map, to_dataframe
-from kerasinit.callbacks._sinks import Sink, check_path, file_sink
-from kerasinit.callbacks._tensorboard import require_tensorboard, tensorboard_sink
+from kerasinit.callbacks._sinks import check_path
+from kerasinit.callbacks._tensorboard import require_tensorboard
 from kerasinit.signals import Verdict
 
 
@@ -105,18 +110,20 @@ class GradientStats(keras.callbacks.Callback):
         history_size: int = 1000,
     ) -> None:
         super().__init__()
-        self._settings = settings_of(
-            every=every,
-            on_verdict=on_verdict,
-            activations_every=activations_every,
-            budget=budget,
+        self._settings = Settings(
+            every=at_least_one("every", every),
+            path=None if path is None else check_path(Path(path)),
+            log_dir=None if log_dir is None else Path(log_dir),
+            on_verdict=check_policy(on_verdict),
+            activations_every=activations_every
+            if activations_every is None
+            else at_least_one("activations_every", activations_every),
+            budget=share_of_time(budget),
             clipped=clipped,
             histogram=histogram,
             exact=exact,
         )
-        self._path = None if path is None else check_path(Path(path))
-        self._log_dir = None if log_dir is None else Path(log_dir)
-        if self._log_dir is not None:
+        if log_dir is not None:
             require_tensorboard()
         self.history = History(at_least_one("history_size", history_size))
         self.async_safe = True  # `on_train_batch_end` may run in a thread of Keras'
@@ -204,7 +211,7 @@ class GradientStats(keras.callbacks.Callback):
         session = self._current()
         if session is None:
             return
-        session.flush()
+        session.settle()
         session.react()
         if logs is not None:
             logs.update(session.summary())
@@ -244,7 +251,6 @@ class GradientStats(keras.callbacks.Callback):
                 "`model.compile(optimizer, loss)` first."
             )
         self.set_model(model)
-        model.make_train_function()
         session = self._begin(running_loss=False)
         plain = vars(model)["train_function"]
         calls = itertools.count()
@@ -303,12 +309,13 @@ class GradientStats(keras.callbacks.Callback):
                 if not (isinstance(held, LastCallback) and held.session is session)
             ]
         if session is not None:
+            detach(session.model)
             session.end()
         return session
 
     def _begin(self, *, running_loss: bool) -> Session:
         model = self._subject
-        settings = self._settings
+        model.make_train_function()  # there is one, but in loops of one's own
         detach(model)
         # One measurement serves all callbacks of a training that look at the same step.
         callbacks = running_list(self)
@@ -322,15 +329,11 @@ class GradientStats(keras.callbacks.Callback):
             self._measuring = MeasuringStep(model, **options)
             self._schedule = None
             self._findings.begin()
-        sinks: list[Sink] = [] if self._path is None else [file_sink(self._path)]
-        if self._log_dir is not None:
-            sinks.append(tensorboard_sink(self._log_dir))
         session = Session(
             model,
-            settings,
+            self._settings,
             history=self.history,
             findings=self._findings,
-            sinks=sinks,
             measuring=self._measuring,
             schedule=self._schedule,
             running_loss=running_loss,

@@ -12,30 +12,27 @@ class RecentLoss:
         running: False if the reported loss is that of one batch already (custom train steps).
 
     >>> loss = RecentLoss()
-    >>> loss.restart()
-    >>> loss.since(4.0, steps=1), loss.since(3.0, steps=2)
+    >>> loss.since(4.0, epoch=0, steps=1), loss.since(3.0, epoch=0, steps=2)
     (4.0, 2.0)
     """
 
     def __init__(self, running: bool = True) -> None:
         self._running = running
-        self._mean, self._steps = 0.0, 0
+        self._epoch, self._steps, self._mean = -1, 0, 0.0
 
-    def restart(self) -> None:
-        """Begins an epoch."""
-        self._mean, self._steps = 0.0, 0
-
-    def since(self, mean: float | None, *, steps: int) -> float | None:
+    def since(self, mean: float | None, *, epoch: int, steps: int) -> float | None:
         """Mean loss of the steps since the last call.
 
         Args:
             mean: Reported loss after `steps` steps of the epoch.
+            epoch: Number of the epoch: in each, the running mean begins anew.
             steps: Steps of the epoch so far. Batches count alike, even a shorter last one.
         """
+        if epoch != self._epoch:
+            self._epoch, self._steps, self._mean = epoch, 0, 0.0
         if mean is None or not self._running or steps <= self._steps:
             return mean
-        total = mean * steps - self._mean * self._steps
-        recent = total / (steps - self._steps)
+        recent = (mean * steps - self._mean * self._steps) / (steps - self._steps)
         if math.isfinite(mean):
             self._mean, self._steps = mean, steps
         return recent

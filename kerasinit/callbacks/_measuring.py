@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -12,15 +12,11 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.callbacks._penalty import (
-    has_penalties,
-    penalties_of_step,
-    penalties_of_weights,
-    total,
-)
+from kerasinit.callbacks._penalty import penalty_of_step
 from kerasinit.callbacks._probe import probe_step
 from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._step_vector import StepVector
+from kerasinit.callbacks._variable_names import VariableNames
 from kerasinit.layers import kind_of
 
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.
@@ -45,7 +41,8 @@ class MeasuringStep:
         self._clipped = clipped
         self._exact = exact
         self._plain = vars(model)["train_function"]
-        self._traced: list[tuple[StepVector, ...]] = []  # what each traced step reads
+        # What each traced step reads.
+        self._traced: list[tuple[VariableNames, tuple[StepVector, ...]]] = []
         self._probed: tuple[str, ...] = ()
         # One thread for each device of `tf.distribute` traces the step.
         self._trace = threading.local()
@@ -82,10 +79,9 @@ class MeasuringStep:
             result = self._functions[probing](*arguments)
         outputs, rest = _backend.split_step(result)
         reading = None
-        for number, vectors in outputs["vectors"].items():  # one, if any
-            parts = tuple(zip(self._traced[number], vectors, strict=True))
-            more = {key: outputs.get(key) for key in ("activations", "penalty", "norm_samples")}
-            reading = Reading(parts, self._probed, **more)
+        for number, vector in outputs["vectors"].items():  # one, if any
+            names, about = self._traced[number]
+            reading = Reading(names, about, vector, self._probed, outputs["more"])
         return _backend.join_step(outputs["logs"], rest), reading
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
@@ -96,25 +92,35 @@ class MeasuringStep:
 
     def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
         parts = self._trace.parts = []
-        outputs: dict[str, Any] = self._probe(inputs) if probing else {}
-        penalties = self._penalties(inputs)
+        more = self._probe(inputs) if probing else {}
+        penalty = None
+        with self._noting_failures():
+            state = _backend.step_state(self._model, inputs)
+            penalty = penalty_of_step(self._model, state)
+            more |= self._count(state)
         try:
             logs, rest = _backend.split_step(step(*inputs))
         finally:
             self._trace.parts = None
-        outputs.update(penalties())
-        outputs.update(self._norm_samples(inputs))
+        with self._noting_failures():
+            total = penalty and penalty()
+            more |= {} if total is None else {"penalty": total}
+        more |= self._norm_samples(inputs)
         read = [(about, vector) for about, vector in parts if _backend.is_reachable(vector)]
         if len(read) < len(parts):
             self.failure = RuntimeError("an optimizer is used in a branch or a loop of the step")
         vectors = {}
         if read:
             abouts, found = zip(*read, strict=True)
-            if abouts not in self._traced:
-                self._traced.append(abouts)
             # By number, so that it is known which of several traces gave it.
-            vectors[self._traced.index(abouts)] = list(found)
-        return _backend.join_step({**outputs, "logs": logs, "vectors": vectors}, rest)
+            vectors[self._number_of(abouts)] = ops.concatenate(found) if found[1:] else found[0]
+        return _backend.join_step({"logs": logs, "vectors": vectors, "more": more}, rest)
+
+    def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
+        traced = (VariableNames.of(abouts, self._model.name), abouts)
+        if traced not in self._traced:
+            self._traced.append(traced)
+        return self._traced.index(traced)
 
     def _observing(self, optimizer: Any) -> Callable[..., Callable[[Any], None]]:
         def clip(gradients: list[Tensor | None]) -> list[Tensor | None]:
@@ -155,24 +161,13 @@ class MeasuringStep:
             return {"activations": rows}
         return {}
 
-    def _penalties(self, inputs: tuple[Any, ...]) -> Callable[[], dict[str, Tensor]]:
-        """Reads the penalties before a step, and gives their sum when it is called after it."""
-        model = self._model
-        found: list[Tensor] | None = None
-        if has_penalties(model):
-            with self._noting_failures():
-                state = _backend.step_state(model, inputs)
-                found = penalties_of_weights(model, state)
-
-        def finish() -> dict[str, Tensor]:
-            if found is not None:
-                with self._noting_failures():
-                    penalties = [*found, *penalties_of_step(model, state)]
-                    if penalties and all(map(_backend.is_reachable, penalties)):
-                        return {"penalty": total(penalties)}
+    def _count(self, state: Sequence[tuple[Any, Any]]) -> dict[str, Tensor]:
+        """What the optimizer counts, where overflows put off the steps at which it updates."""
+        optimizer = self._model.optimizer
+        if not _backend.loss_scaling(optimizer) or _backend.accumulation_steps(optimizer) == 1:
             return {}
-
-        return finish
+        count = _backend.count_of_steps(optimizer, state)
+        return {"count": ops.cast(count, "int32") + 0}  # not the optimizer's own, which torch moves
 
     def _norm_samples(self, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
         """How many samples a normalization over the batch sees, where there is one."""

@@ -41,6 +41,8 @@ def probe_step(
     x, y = (keras.tree.map_structure(_first_samples, part) for part in (x, y))
     half = model.compute_dtype == "float16"
     calls: list[WatchedCall] = []
+    # In a stateless scope, regularizers see the weights that the scope holds, and no others.
+    state = state or [(v, v.value) for v in model.trainable_variables]
     watched = watched_layers(model)
 
     def forward(watch: ForwardPass) -> Tensor:

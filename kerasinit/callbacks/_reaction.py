@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import PolicyName
+from kerasinit.callbacks._asked_for import POLICIES, Policy, check_policy
 from kerasinit.callbacks._judgement import Found
 from kerasinit.signals import Verdict
-
-POLICIES: tuple[PolicyName, ...] = ("warn", "stop", "raise")
-Policy: TypeAlias = PolicyName | Callable[[Verdict], PolicyName | None]
 
 
 class GradientWarning(UserWarning):
@@ -51,20 +47,6 @@ class GradientError(RuntimeError):
         self.step = step
 
 
-def check_policy(policy: Policy) -> Policy:
-    """The policy itself.
-
-    Raises:
-        ValueError: If it is neither one of `POLICIES` nor callable.
-    """
-    if policy in POLICIES or callable(policy):
-        return policy
-    raise ValueError(
-        f"`on_verdict` must be one of {POLICIES} or a function of a verdict that returns one of "
-        f"them or None. Received: on_verdict={policy!r}."
-    )
-
-
 def action_for(found: Found, policy: Policy) -> PolicyName | None:
     """What the policy asks for: one of `POLICIES`, or None for nothing.
 
@@ -77,12 +59,6 @@ def action_for(found: Found, policy: Policy) -> PolicyName | None:
     return action
 
 
-@dataclass(frozen=True)
-class _Snapshot:
-    step: int
-    values: tuple[np.ndarray, ...]
-
-
 class Snapshots:
     """The last weights from before a blow-up: two copies in the computer's main memory.
 
@@ -92,24 +68,25 @@ class Snapshots:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._kept: deque[_Snapshot] = deque(maxlen=2)
+        self._kept: deque[tuple[int, list[np.ndarray]]] = deque(maxlen=2)  # with their step
 
     def take(self, step: int) -> None:
         """Copies the weights as they are before `step`, unless they are not finite."""
         _backend.synchronise(self._model)
-        values = tuple(np.array(ops.convert_to_numpy(v.value)) for v in self._model.variables)
+        values = [np.array(ops.convert_to_numpy(v.value)) for v in self._model.variables]
         if all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):
-            self._kept.append(_Snapshot(step, values))
+            self._kept.append((step, values))
 
     def restore(self, onset: int) -> int | None:
         """Puts back the newest weights from before step `onset`; returns the step they are from.
 
         None, and nothing is changed, if there are none.
         """
-        earlier = [snapshot for snapshot in self._kept if snapshot.step <= onset]
+        earlier = [kept for kept in self._kept if kept[0] <= onset]
         if not earlier:
             return None
+        step, values = earlier[-1]
         _backend.synchronise(self._model)
-        for variable, value in zip(self._model.variables, earlier[-1].values, strict=True):
+        for variable, value in zip(self._model.variables, values, strict=True):
             variable.assign(value)
-        return earlier[-1].step
+        return step

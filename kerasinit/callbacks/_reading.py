@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -22,74 +23,87 @@ PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradi
 class Reading:
     """What the train function read of one step, which may still be on the device.
 
-    Safe to ask from any thread: Keras may write logs in one of its own.
+    Any thread may ask it: Keras may write logs in one of its own.
 
     Args:
-        parts: What the vector of each optimizer is about, and the vector.
+        names: Names of the variables.
+        about: What the vector is about, one optimizer after another.
+        vector: The vector.
         probed: Names of the layers that were probed.
-        activations: A row of `PROBED` columns for each of them; None if none were.
-        penalty: Part of the loss that the targets have no part in; None if there is none.
-        norm_samples: Samples that a normalization over the batch sees; None if there is none.
+        more: What else was read: `activations`, a row of `PROBED` columns for each of them;
+            `penalty`, the part of the loss that the targets have no part in; `norm_samples`, how
+            many samples a normalization over the batch saw; `count`, how many gradients the
+            optimizer had been given, where it does not count all of them.
     """
 
     def __init__(
         self,
-        parts: Sequence[tuple[StepVector, Tensor]],
-        probed: tuple[str, ...] = (),
-        activations: Tensor | None = None,
-        penalty: Tensor | None = None,
-        norm_samples: Tensor | None = None,
+        names: VariableNames,
+        about: Sequence[StepVector],
+        vector: Tensor,
+        probed: tuple[str, ...],
+        more: Mapping[str, Tensor],
     ) -> None:
-        self.about = tuple(about for about, _ in parts)
-        self._vectors: tuple[Tensor, ...] = tuple(vector for _, vector in parts)
-        self._arrays: StepArrays | None = None
-        self._summary: dict[str, float] | None = None
-        self._lock = threading.Lock()
+        self.names = names
+        self._about = about
+        self._vector = vector
         self._probed = probed
-        self._activations = activations
-        self._penalty = penalty
-        self._norm_samples = norm_samples
+        self._more = dict(more)
+        self._arrays: Any = None
+
+    def wait(self) -> None:
+        """Brings the numbers from the device; two threads at once bring the same ones."""
+        vector = self._vector
+        if vector is not None:
+            rest, arrays = ops.convert_to_numpy(vector), []
+            for about in self._about:
+                part, rest = about.unpacked(rest)
+                arrays.append(part)
+            self._arrays = StepArrays.joined(arrays)
+            self._more = {key: ops.convert_to_numpy(one) for key, one in self._more.items()}
+            self._vector = None
 
     @property
     def arrays(self) -> StepArrays:
-        """The statistics, waiting for the device."""
-        with self._lock:
-            if self._arrays is None:
-                pairs = zip(self.about, self._vectors, strict=True)
-                self._arrays = StepArrays.joined(
-                    [about.unpacked(ops.convert_to_numpy(vector)) for about, vector in pairs]
-                )
-                self._vectors = ()
-            return self._arrays
+        """The statistics."""
+        self.wait()
+        return self._arrays
 
-    def summary(self, names: VariableNames) -> dict[str, float]:
+    @cached_property
+    def summary(self) -> dict[str, float]:
         """The numbers of `SUMMARY`: norm of the whole gradient, smallest and largest of a layer."""
-        if self._summary is None:
-            rows = self.arrays.rows
-            norms = merged_statistics(rows, [*names.receiving.values()])[:, NORM]
-            numbers = [
-                float(np.sqrt(np.square(norms).sum())),
-                *map(float, (min(norms), max(norms))),
-            ]
-            if not is_finite(rows):
-                numbers = [math.inf] * len(SUMMARY)
-            self._summary = dict(zip(SUMMARY, numbers, strict=True))
-        return self._summary
+        rows = self.arrays.rows
+        if not is_finite(rows):
+            return dict.fromkeys(SUMMARY, math.inf)
+        norms = merged_statistics(rows, [*self.names.receiving.values()])[:, NORM]
+        numbers = (np.sqrt(np.square(norms).sum()), norms.min(), norms.max())
+        return dict(zip(SUMMARY, map(float, numbers), strict=True))
 
+    @property
     def penalty(self) -> float:
-        """Part of the loss that the targets have no part in, waiting for the device."""
-        return 0.0 if self._penalty is None else float(ops.convert_to_numpy(self._penalty))
+        """Part of the loss that the targets have no part in, as far as it is known."""
+        self.wait()
+        return float(self._more.get("penalty", 0.0))
 
+    @property
+    def count(self) -> int | None:
+        """Gradients that the optimizer had been given, but for those that overflowed."""
+        self.wait()
+        return int(self._more["count"]) if "count" in self._more else None
+
+    @property
     def norm_samples(self) -> int | None:
         """Samples that a normalization over the batch saw; None if the model has none."""
-        found = self._norm_samples
-        return None if found is None else int(ops.convert_to_numpy(found))
+        self.wait()
+        return int(self._more["norm_samples"]) if "norm_samples" in self._more else None
 
-    def probe(self) -> dict[str, dict[str, float | None]] | None:
-        """What was found in each layer, waiting for the device; None if nothing was probed."""
-        if self._activations is None:
+    @property
+    def activations(self) -> dict[str, dict[str, float | None]] | None:
+        """What was found in each layer; None if nothing was probed."""
+        self.wait()
+        if "activations" not in self._more:
             return None
-        rows = np.asarray(ops.convert_to_numpy(self._activations), "float64").tolist()
+        rows = self._more["activations"].astype("float64").tolist()
         return {
             name: dict(zip(PROBED, map(plain, row), strict=True))
             for name, row in zip(self._probed, rows, strict=True)

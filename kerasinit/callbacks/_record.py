@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 
-from kerasinit.callbacks._reading import is_finite, plain
+from kerasinit.callbacks._asked_for import Settings
+from kerasinit.callbacks._reading import Reading, is_finite, plain
 from kerasinit.callbacks._schema import FORMAT, GradientRow, Row
-from kerasinit.callbacks._step_vector import COLUMNS, StepArrays
-from kerasinit.callbacks._variable_names import Groups, VariableNames
+from kerasinit.callbacks._step_vector import COLUMNS
+from kerasinit.callbacks._variable_names import Groups
 from kerasinit.signals import LayerStep, TrainingStep
 from kerasinit.signals._statistics import (
     COUNT,
@@ -32,52 +33,60 @@ class Record:
     """One recorded step.
 
     Args:
-        names: Names of the rows.
-        arrays: Their statistics.
+        reading: What was read of it.
+        settings: What the user asked for.
         run: Names the training.
         step: Number of steps before this one since the optimizer was made.
         epoch: Epoch, from 0.
+        steps_in_epoch: Steps of the epoch, this one included.
         loss: Mean training loss since the record before; None if unknown.
-        penalty: Part of the loss that the targets have no part in, as far as it is known.
-        norm_samples: Samples that a normalization over the batch saw; None if there is none.
+        probing: Whether its activations were asked for.
         goes_on: Whether the weights were trained before this training.
-        overflow: True if loss scaling skipped this step.
-        updated: False if the step only accumulated gradients.
-        activations: What was probed, by layer.
-        histogram: Whether `to_dict` shows it.
+        skips_overflow: Whether a step with gradients that are not finite is skipped: loss scaling.
+        accumulation: Steps whose gradients the optimizer adds up before an update.
+        accumulated: How many it had added up before this one.
     """
 
-    names: VariableNames
-    arrays: StepArrays
+    reading: Reading
+    settings: Settings
     run: str
     step: int
     epoch: int
-    loss: float | None = None
-    penalty: float = 0.0
-    norm_samples: int | None = None
-    goes_on: bool = False
-    overflow: bool = False
-    updated: bool = True
-    activations: Mapping[str, Mapping[str, float | None]] | None = None
-    histogram: bool = True
+    steps_in_epoch: int
+    loss: float | None
+    probing: bool
+    goes_on: bool
+    skips_overflow: bool
+    accumulation: int
+    accumulated: int
+
+    @property
+    def overflow(self) -> bool:
+        """True if loss scaling skipped this step."""
+        return self.skips_overflow and not is_finite(self.reading.arrays.rows)
+
+    @property
+    def updated(self) -> bool:
+        """False if the step only accumulated gradients."""
+        return self.accumulated + 1 == self.accumulation
+
+    @property
+    def activations(self) -> dict[str, dict[str, float | None]] | None:
+        """What was probed, by layer; another callback of the training may have asked for it."""
+        return self.reading.activations if self.probing else None
 
     @property
     def grad_norm(self) -> float:
         """Norm of the whole gradient; infinite if a gradient or a weight is not finite."""
-        rows = self.arrays.rows
+        rows = self.reading.arrays.rows
         if not (is_finite(rows) and np.isfinite(rows[:, WEIGHT]).all()):
             return math.inf
         return float(np.sqrt(np.square(rows[:, NORM]).sum()))
 
-    @property
-    def moved(self) -> bool:
-        """Whether the step changed the weights."""
-        return self.updated and not self.overflow
-
     @np.errstate(all="ignore")
     def to_dict(self) -> Row:
         """The record as plain values, ready for JSON; what is not a finite number is None."""
-        names = self.names
+        names = self.reading.names
         each = {name: np.array([row]) for row, name in enumerate(names.variables)}
         row: Row = {
             "format": FORMAT,
@@ -93,14 +102,15 @@ class Record:
         signals = self._rms(names.biases)
         for layer, part in row["layers"].items():
             part["signal_gradient_rms"] = plain(signals.get(layer))
-        if self.activations is not None:
-            row["activations"] = {key: dict(value) for key, value in self.activations.items()}
+        activations = self.activations
+        if activations is not None:
+            row["activations"] = activations
         return row
 
     @np.errstate(all="ignore")
     def training_step(self) -> TrainingStep:
         """The layers with a kernel, for `judge_window`."""
-        rows, names = self.arrays.rows, self.names
+        rows, names, penalty = self.reading.arrays.rows, self.reading.names, self.reading.penalty
         kernels = merged_statistics(rows, [*names.kernels.values()])
         whole = merged_statistics(rows, [*names.with_kernel.values()])
         roots = np.sqrt(np.maximum(kernels[:, COUNT], 1.0))
@@ -139,37 +149,37 @@ class Record:
         ]
         return TrainingStep(
             step=self.step,
-            loss=None if self.loss is None else self.loss - self.penalty,
+            loss=None if self.loss is None else self.loss - penalty,
             layers=tuple(layers),
             overflow=self.overflow,
-            penalty=self.penalty,
-            norm_samples=self.norm_samples,
+            penalty=penalty,
+            norm_samples=self.reading.norm_samples,
             goes_on=self.goes_on,
         )
 
     def _parts(self, groups: Groups, moving: Groups) -> dict[str, GradientRow]:
         """A dict for each group of rows; the update ratio is that of the rows in `moving`."""
-        arrays = self.arrays
+        arrays, connected = self.reading.arrays, self.reading.names.connected
         whole = merged_statistics(arrays.rows, [*groups.values()])
         ratios = self._ratios(merged_statistics(arrays.rows, [*moving.values()]))
         clipped = None
-        if arrays.clipped is not None:
+        if self.settings.clipped and arrays.clipped is not None:
             clipped = merged_statistics(arrays.clipped, [*groups.values()])
         parts: dict[str, GradientRow] = {}
         for number, (name, rows) in enumerate(groups.items()):
             part = parts[name] = _shown(whole[number])
-            part["connected"] = any(self.names.connected[row] for row in rows)
+            part["connected"] = any(connected[row] for row in rows)
             part["weight_norm"] = plain(whole[number, WEIGHT])
             part["update_ratio"] = plain(ratios[number])
             if clipped is not None:
                 part["clipped"] = {**_shown(clipped[number])}
-            if self.histogram:
+            if self.settings.histogram:
                 part["histogram"] = arrays.histogram[rows].sum(axis=0).tolist()
         return parts
 
     def _ratios(self, merged: np.ndarray) -> list[float | None]:
         """Update-to-weight ratio of each group; None where there is nothing to compare with."""
-        if not self.moved:
+        if self.overflow or not self.updated:
             return [None] * len(merged)
         pairs = zip(
             (merged[:, UPDATE] / merged[:, WEIGHT]).tolist(), merged[:, WEIGHT], strict=True
@@ -178,7 +188,7 @@ class Record:
 
     def _rms(self, groups: Groups) -> dict[str, float]:
         """RMS of the gradient of each group."""
-        merged = merged_statistics(self.arrays.rows, [*groups.values()])
+        merged = merged_statistics(self.reading.arrays.rows, [*groups.values()])
         return dict(
             zip(groups, (merged[:, NORM] / np.sqrt(merged[:, COUNT])).tolist(), strict=True)
         )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,12 +24,11 @@ from kerasinit.callbacks._reaction import (
     Snapshots,
     action_for,
 )
-from kerasinit.callbacks._reading import Reading, is_finite
+from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._sinks import Sink
-from kerasinit.callbacks._variable_names import VariableNames
+from kerasinit.callbacks._sinks import Sink, opened_sinks
 from kerasinit.layers import have_learned_biases
 from kerasinit.signals._first_update import is_scheduled
 from kerasinit.signals._window import WINDOW
@@ -58,29 +55,20 @@ class Wish:
     timed: bool
 
 
-@dataclass(frozen=True)
-class _Measured:
-    reading: Reading
-    names: VariableNames
-    loss: Any
-    step: int
-    epoch: int
-    steps_in_epoch: int
-    probing: bool
-
-
 class Session:
     """Measures and judges the steps of one training.
 
     Args:
         model: The compiled model.
-        settings: What to measure.
+        settings: What the user asked for.
         history: Where the last records are kept.
         findings: Where verdicts are collected.
-        sinks: Where all records are written; one that fails is dropped with a complaint.
         measuring: The train function that measures.
-        schedule: Which steps are measured; of an earlier training of the model, if there was one.
+        schedule: Which steps an earlier training of the model measured; None without one.
         running_loss: Whether the reported loss is a running mean over the epoch.
+
+    Raises:
+        OSError: If a file cannot be written.
     """
 
     def __init__(
@@ -90,10 +78,9 @@ class Session:
         *,
         history: History,
         findings: Findings,
-        sinks: Sequence[Sink],
         measuring: MeasuringStep,
-        schedule: Schedule | None = None,
-        running_loss: bool = True,
+        schedule: Schedule | None,
+        running_loss: bool,
     ) -> None:
         self.model = model
         self.has_begun = False
@@ -104,7 +91,7 @@ class Session:
         self._settings = settings
         self._history = history
         self._findings = findings
-        self._sinks = list(sinks)
+        self._sinks = opened_sinks(settings)
         self._measuring = measuring
         self._accumulation = _backend.accumulation_steps(model.optimizer)
         self._loss_scaling = _backend.loss_scaling(model.optimizer)
@@ -122,14 +109,13 @@ class Session:
         )
         self._goes_on = _was_trained(model)
         self._recent = RecentLoss(running_loss)
-        self._recent_epoch: int | None = None
-        self._names: dict[Any, VariableNames] = {}
-        self._pending: deque[_Measured] = deque()
-        self._shown: deque[_Measured] = deque(maxlen=SHOWN)
+        self._pending: deque[Record] = deque()  # with the loss as it was reported
+        self._shown: deque[Record] = deque(maxlen=SHOWN)
         self._found: deque[Found] = deque()
         self._complaints: list[str] = []
         self._complained = False
         self._measured = 0
+        self._overflowed = 0  # steps, under accumulation: the optimizer counts the others
         self._step: int | None = None  # the next
         self._wish: Wish | None = None  # what is wanted of it, once that is known
         self._batch = 0
@@ -143,7 +129,7 @@ class Session:
         self._batch = batch
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self._step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
+            self._step = _backend.steps_taken(self.model.optimizer)
         if self._snapshots is not None and self._measured % WINDOW == 0 and not self.stopped:
             self._measured += 1
             self._snapshots.take(self._step)
@@ -157,7 +143,8 @@ class Session:
         step = first + executed - 1
         probing = bool(self._probes and self._probes.due(first)) and not self._complained
         timed = self.schedule.measures(step)
-        measuring = self._measuring if self.schedule.due(first) or probing else None
+        is_due = self.schedule.due(first - self._overflowed)
+        measuring = self._measuring if is_due or probing else None
         self._wish = Wish(step, executed, measuring, probing, timed)
         return self._wish
 
@@ -177,20 +164,41 @@ class Session:
             self.schedule.observe(wish.measuring is not None, seconds)
         if wish.measuring is None:
             return
-        self._complain_once(reading)
+        failure = self._measuring.failure
+        if failure is not None:
+            cause = _backend.cause_of(failure).rstrip(".")
+            self._complain_once(f"{type(failure).__name__}: {cause}")
         if reading is None:
+            self._complain_once("no gradient entered an optimizer of the model")
             return
         self._measured += 1
-        names = self._names_of(reading)
-        steps = self._batch + wish.executed
-        loss = logs.get("loss") if isinstance(logs, dict) else None
-        measured = _Measured(reading, names, loss, wish.step, self.epoch, steps, wish.probing)
-        self._pending.append(measured)
-        self._shown.append(measured)
+        pending = Record(
+            reading,
+            self._settings,
+            run=self._run,
+            step=wish.step,
+            epoch=self.epoch,
+            steps_in_epoch=self._batch + wish.executed,
+            loss=logs.get("loss") if isinstance(logs, dict) else None,
+            probing=wish.probing,
+            goes_on=self._goes_on,
+            skips_overflow=self._loss_scaling,
+            accumulation=self._accumulation,
+            accumulated=(wish.step - self._overflowed) % self._accumulation,
+        )
+        self._pending.append(pending)
+        self._shown.append(pending)
         began = time.perf_counter()
         self.settle(ahead=self._ahead)
         if self._settings.on_verdict == "warn":
             self.schedule.observe_between(time.perf_counter() - began)
+
+    def miss_step(self) -> None:
+        """Complains of a step that was not taken by the model's train function."""
+        self._complain_once(
+            "they are not taken by `model.train_on_batch`, where gradients are seen on their way "
+            "into the optimizer"
+        )
 
     def summary(self, batch: int | None = None) -> dict[str, float]:
         """Norms of the last recorded gradient, for the logs of `fit`.
@@ -199,13 +207,13 @@ class Session:
             batch: Number of the last batch in the epoch to look at; None for the latest. With loss
                 scaling, steps that overflowed were skipped: the one before counts.
         """
-        for measured in reversed(list(self._shown)):
-            is_later = measured.epoch == self.epoch and measured.steps_in_epoch > (batch or 0) + 1
+        for shown in reversed(list(self._shown)):
+            is_later = shown.epoch == self.epoch and shown.steps_in_epoch > (batch or 0) + 1
             if batch is not None and is_later:
                 continue
             with contextlib.suppress(*FAILURES):
-                if not self._loss_scaling or is_finite(measured.reading.arrays.rows):
-                    return measured.reading.summary(measured.names)
+                if not shown.overflow:
+                    return shown.reading.summary
         return {}
 
     # --- records ----------------------------------------------------------------------------------
@@ -224,20 +232,15 @@ class Session:
                 continue
             self._history.add(record)
             if self._sinks:
-                self._each_sink(functools.partial(_write, row=record.to_dict()))
+                self._write(record.to_dict())
             self._judge(record)
-
-    def flush(self) -> None:
-        """Records what is left and hands the files to the operating system."""
-        self.settle()
-        self._each_sink(lambda sink: sink.flush())
 
     def end(self) -> None:
         """Records what is left and closes the files; the second time, nothing."""
         self.ended = True
         self.settle()
-        self._each_sink(lambda sink: sink.close())
-        self._sinks = []
+        while self._sinks:
+            _close(self._sinks.pop())
 
     def react(self) -> None:
         """Does what new verdicts ask for.
@@ -258,31 +261,18 @@ class Session:
                 stopping = self._stop(found) if action == "stop" else ""
                 _warn(f"Step {found.step}: {found.verdict}{stopping}")
 
-    def _record(self, measured: _Measured) -> Record:
-        arrays = measured.reading.arrays
-        if not self._settings.clipped:  # another callback of the training may have asked for it
-            arrays = replace(arrays, clipped=None)
-        loss = None if measured.loss is None else float(ops.convert_to_numpy(measured.loss))
-        if self._recent_epoch != measured.epoch:
-            self._recent_epoch = measured.epoch
-            self._recent.restart()
-        overflow = self._loss_scaling and not is_finite(arrays.rows)
-        self._findings.overflows += overflow
-        return Record(
-            names=measured.names,
-            arrays=arrays,
-            run=self._run,
-            step=measured.step,
-            epoch=measured.epoch,
-            loss=self._recent.since(loss, steps=measured.steps_in_epoch),
-            penalty=measured.reading.penalty(),
-            norm_samples=measured.reading.norm_samples(),
-            goes_on=self._goes_on,
-            overflow=overflow,
-            updated=(measured.step + 1) % self._accumulation == 0,
-            activations=measured.reading.probe() if measured.probing else None,
-            histogram=self._settings.histogram,
-        )
+    def _record(self, pending: Record) -> Record:
+        """The same with its own loss, once the device is done."""
+        pending.reading.wait()
+        self._findings.overflows += pending.overflow
+        reported = pending.loss
+        loss = None if reported is None else float(ops.convert_to_numpy(reported))
+        recent = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
+        count = pending.reading.count
+        if count is None:
+            return replace(pending, loss=recent)
+        self._overflowed = pending.step - count
+        return replace(pending, loss=recent, accumulated=count % self._accumulation)
 
     def _judge(self, record: Record) -> None:
         if self._judgement is None:
@@ -293,31 +283,23 @@ class Session:
             self._judgement = None
             self._complaints.append(f"Training is no longer judged: {error!r}.")
 
-    def _each_sink(self, action: Callable[[Sink], None]) -> None:
+    def _write(self, row: Row) -> None:
         for sink in list(self._sinks):
             try:
-                action(sink)
+                sink.write(row)
             except FAILURES as error:
                 self._sinks.remove(sink)
-                with contextlib.suppress(*FAILURES):
-                    sink.close()
+                _close(sink)
                 self._complaints.append(
                     f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
                 )
 
-    def _names_of(self, reading: Reading) -> VariableNames:
-        about = reading.about
-        if about not in self._names:
-            self._names[about] = VariableNames.of(about, self.model.name)
-        return self._names[about]
-
-    def _complain_once(self, reading: Reading | None) -> None:
-        failure = self._measuring.failure
-        if self._complained or (failure is None and reading is not None):
-            return
-        self._complained = True
-        reason = repr(failure) if failure else "no gradient entered an optimizer of the model"
-        self._complaints.append(f"Steps cannot be measured in full, training goes on: {reason}.")
+    def _complain_once(self, reason: str) -> None:
+        if not self._complained:
+            self._complained = True
+            self._complaints.append(
+                f"Steps cannot be measured in full, training goes on: {reason}."
+            )
 
     def _stop(self, found: Found) -> str:
         if self.stopped:
@@ -335,14 +317,16 @@ class Session:
 def _was_trained(model: Any) -> bool:
     """Whether a model was trained before, with an optimizer that has seen nothing of it."""
     try:
-        is_new = not int(ops.convert_to_numpy(model.optimizer.iterations))
-        return is_new and have_learned_biases(_backend.flat_layers(model))
+        return not _backend.steps_taken(model.optimizer) and have_learned_biases(
+            _backend.flat_layers(model)
+        )
     except FAILURES:  # custom layers and optimizers; it only spares a verdict
         return False
 
 
-def _write(sink: Sink, row: Row) -> None:
-    sink.write(row)
+def _close(sink: Sink) -> None:
+    with contextlib.suppress(*FAILURES):  # each record was handed over when it was written
+        sink.close()
 
 
 def _warn(message: str) -> None:

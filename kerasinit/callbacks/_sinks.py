@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from kerasinit._safe_text import csv_cell
+from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._schema import Row
+from kerasinit.callbacks._tensorboard import EventFile
 
 SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv")
 SHARED = ("run", "step", "epoch", "loss", "overflow")  # by the lines of one step
@@ -19,10 +21,7 @@ class Sink(Protocol):
     """Where records go."""
 
     def write(self, row: Row) -> None:
-        """Adds one recorded step."""
-
-    def flush(self) -> None:
-        """Hands what was written to the operating system."""
+        """Adds one recorded step and hands it to the operating system: nothing is lost later."""
 
     def close(self) -> None:
         """Ends writing."""
@@ -42,12 +41,9 @@ class JsonLines:
         self._file = _open(path)
 
     def write(self, row: Row) -> None:
-        """Adds one line and flushes it, so that an interrupted training loses nothing."""
+        """Adds one line."""
         self._file.write(json.dumps(row, separators=(",", ":")) + "\n")
         self._file.flush()
-
-    def flush(self) -> None:
-        """Does nothing: each line is flushed."""
 
     def close(self) -> None:
         """Closes the file."""
@@ -77,13 +73,10 @@ class Csv:
             self._writer.writeheader()
 
     def write(self, row: Row) -> None:
-        """Adds the lines of one recorded step and flushes them."""
+        """Adds the lines of one recorded step."""
         for line in flat_rows(row):
             self._writer.writerow({key: csv_cell(value) for key, value in line.items()})
         self._file.flush()
-
-    def flush(self) -> None:
-        """Does nothing: each record is flushed."""
 
     def close(self) -> None:
         """Closes the file."""
@@ -103,9 +96,15 @@ def check_path(path: Path) -> Path:
     )
 
 
-def file_sink(path: Path) -> Sink:
-    """The sink for a file name: JSON lines, or CSV for `.csv`."""
-    return Csv(path) if path.suffix == ".csv" else JsonLines(path)
+def opened_sinks(settings: Settings) -> list[Sink]:
+    """Where records go: a file of JSON lines, or of CSV for `.csv`, and TensorBoard's folder."""
+    path, log_dir = settings.path, settings.log_dir
+    sinks: list[Sink] = []
+    if path is not None:
+        sinks.append(Csv(path) if path.suffix == ".csv" else JsonLines(path))
+    if log_dir is not None:
+        sinks.append(EventFile(log_dir))
+    return sinks
 
 
 def flat_rows(row: Row) -> Iterator[dict[str, Any]]:

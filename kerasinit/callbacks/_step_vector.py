@@ -81,7 +81,7 @@ class StepVector:
         connected: Whether each has a gradient.
         sparse: Whether that gradient leaves out entries that are 0.
         clipped: Whether the gradients are read after clipping, too.
-        exact: Whether all entries of gradients are read, and of weights for their norm.
+        exact: Whether all entries are read.
     """
 
     paths: tuple[str, ...]
@@ -126,62 +126,56 @@ class StepVector:
             clipped=clip is not None,
             exact=exact,
         )
-        entries = None if exact else ENTRIES
+        entries, of_weights = (None, None) if exact else (ENTRIES, UPDATE_ENTRIES)
         parts: list[Any] = [scale if ops.is_tensor(scale) else [scale or 1.0]]
         parts += _read(dense, entries, sparse)
         if clip is not None:
             whole = [_divided(gradient, scale) for gradient in gradients]
             parts += _read(_dense(clip(whole), shapes)[0], entries, sparse)
-        parts += _read(values, UPDATE_ENTRIES, None, squares=exact)
+        parts += _read(values, of_weights)
         # Packed now: an update may write into the weights themselves.
         before = _backend.packed(parts)
 
         def finish(after: Sequence[Tensor]) -> Tensor:
-            return _backend.packed([before, *_read(after, UPDATE_ENTRIES, None, squares=False)])
+            return _backend.packed([before, *_read(after, of_weights)])
 
         return about, finish
 
-    def unpacked(self, vector: np.ndarray) -> StepArrays:
-        """The statistics behind the vector of one step.
+    def unpacked(self, vector: np.ndarray) -> tuple[StepArrays, np.ndarray]:
+        """The statistics behind the vector of one step, and what follows it.
 
         Args:
-            vector: What `begin` led to, in numpy.
+            vector: What `begin` led to, in numpy; behind it, that of the next optimizer.
         """
         scale, rest = float(vector[0]), vector[1:]
         gradients, rest = self._samples(rest, self.sparse)
         clipped, rest = self._samples(rest, self.sparse) if self.clipped else (None, rest)
-        none = (False,) * len(self.shapes)
-        before, rest = self._samples(rest, none, squares=self.exact)
-        after, _ = self._samples(rest, none, squares=False)
-        sampled = before.norms()
-        weights = sampled * np.sqrt(before.share)
-        if before.squares is not None:
-            weights = np.where(before.partial, np.sqrt(before.squares), weights)
+        before, rest = self._samples(rest)
+        after, rest = self._samples(rest)
         with np.errstate(all="ignore"):
-            changed = part_norms(after.entries - before.entries, before.held) / sampled * weights
-        changed = np.where(sampled == 0, 0.0, changed)
+            changes = after.entries - before.entries
+        norms = [part_norms(entries, before.held) for entries in (before.entries, changes)]
         rows = self._statistics(gradients, scale)
-        return StepArrays(
-            rows=np.column_stack([rows, weights, changed]),
+        arrays = StepArrays(
+            rows=np.column_stack([rows, *(norm * np.sqrt(before.share) for norm in norms)]),
             histogram=gradients.histogram(scale),
             clipped=None if clipped is None else self._statistics(clipped, 1.0),
         )
+        return arrays, rest
 
     def _samples(
-        self, vector: np.ndarray, sparse: Sequence[bool], *, squares: bool = True
+        self, vector: np.ndarray, sparse: Sequence[bool] | None = None
     ) -> tuple[_Samples, np.ndarray]:
         """What `_read` put at the beginning of the vector, and the rest."""
         count = len(self.shapes)
         held, sizes = vector[:count].astype("int64"), vector[count : 2 * count]
-        rest = vector[2 * count :]
-        partial = (held < sizes) | np.array(sparse, bool)
-        found = None
-        if squares:
-            found = np.zeros(count)
-            number = int(partial.sum())
-            found[partial], rest = rest[:number], rest[number:]
+        rest, partial, squares = vector[2 * count :], held < sizes, np.zeros(count)
+        if sparse is not None:
+            partial |= np.array(sparse, bool)
+            sums = int(partial.sum())
+            squares[partial], rest = rest[:sums], rest[sums:]
         end = int(held.sum())
-        return _Samples(held, sizes.astype("float64"), partial, found, rest[:end]), rest[end:]
+        return _Samples(held, sizes.astype("float64"), partial, squares, rest[:end]), rest[end:]
 
     @np.errstate(all="ignore")
     def _statistics(self, samples: _Samples, scale: float) -> np.ndarray:
@@ -191,14 +185,12 @@ class StepVector:
         share = samples.share
         rows[:, [TOTAL, ZEROS, NON_FINITE]] *= share[:, None]
         rows[:, NORM] *= np.sqrt(share)
-        squares = samples.squares
-        if squares is not None and samples.partial.any():
-            whole = np.isfinite(squares)
-            # Where squares underflow or overflow, the estimate is better than the sum.
-            known = samples.partial & whole & (squares > SMALLEST_MEAN_SQUARE * samples.sizes)
-            rows[known, NORM] = np.sqrt(squares[known]) / scale
-            unseen = samples.partial & ~whole
-            rows[unseen, NON_FINITE] = np.maximum(rows[unseen, NON_FINITE], 1.0)
+        squares, whole = samples.squares, np.isfinite(samples.squares)
+        # Where squares underflow or overflow, the estimate is better than the sum.
+        known = samples.partial & whole & (squares > SMALLEST_MEAN_SQUARE * samples.sizes)
+        rows[known, NORM] = np.sqrt(squares[known]) / scale
+        unseen = samples.partial & ~whole
+        rows[unseen, NON_FINITE] = np.maximum(rows[unseen, NON_FINITE], 1.0)
         rows[:, COUNT] = self._counts
         if any(self.sparse):
             sparse = np.array(self.sparse, bool)
@@ -222,24 +214,20 @@ class _Samples:
         held: Number of entries of each.
         sizes: Number of entries that each tensor has.
         partial: Which of them were not, or may not have been, read whole.
-        squares: Sum of squares of those; None if it was not taken.
+        squares: Sum of squares of those of gradients; 0 of all others.
         entries: The entries, one tensor after another.
     """
 
     held: np.ndarray
     sizes: np.ndarray
     partial: np.ndarray
-    squares: np.ndarray | None
+    squares: np.ndarray
     entries: np.ndarray
 
     @property
     def share(self) -> np.ndarray:
         """How many entries of its tensor each entry stands for."""
         return np.where(self.held > 0, self.sizes / np.maximum(self.held, 1), 1.0)
-
-    def norms(self) -> np.ndarray:
-        """Norm of the entries of each tensor."""
-        return part_norms(self.entries, self.held)
 
     def histogram(self, scale: float) -> np.ndarray:
         """Counts by magnitude of about `HISTOGRAM_ENTRIES` of each tensor."""
@@ -264,25 +252,21 @@ def _divided(gradient: Tensor | None, scale: Tensor | float | None) -> Tensor | 
 
 
 def _read(
-    tensors: Sequence[Tensor | None],
-    entries: int | None,
-    sparse: Sequence[bool] | None,
-    *,
-    squares: bool = True,
+    tensors: Sequence[Tensor | None], entries: int | None, sparse: Sequence[bool] | None = None
 ) -> list[Any]:
-    """Numbers of entries held and there, sums of squares of those not read whole, entries."""
-    present = [tensor for tensor in tensors if tensor is not None]
-    samples = [_backend.sampled(tensor, entries) for tensor in present]
-    numbers = iter(samples)
-    held_and_size = [(0, 0) if tensor is None else next(numbers)[1:] for tensor in tensors]
-    held, sizes = zip(*held_and_size, strict=True)
+    """Numbers of entries held and there, and the entries.
+
+    Of gradients, which say whether they are `sparse`, also sums of squares of those not read whole.
+    """
+    nothing = (None, 0, 0)
+    samples = [nothing if one is None else _backend.sampled(one, entries) for one in tensors]
+    read, held, sizes = zip(*samples, strict=True)
     sums = []
-    if squares:
-        flags = sparse or [False] * len(tensors)
-        for tensor, own, size, is_sparse in zip(tensors, held, sizes, flags, strict=True):
+    if sparse is not None:
+        for tensor, own, size, is_sparse in zip(tensors, held, sizes, sparse, strict=True):
             if tensor is not None and (is_sparse or own < size):
                 sums.append(_backend.sum_of_squares(tensor))
-    return [[*held, *sizes], *sums, *(entries for entries, _, _ in samples)]
+    return [[*held, *sizes], *sums, *(part for part in read if part is not None)]
 
 
 @functools.lru_cache(maxsize=16)

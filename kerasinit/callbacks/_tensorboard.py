@@ -11,19 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._sinks import Sink
 from kerasinit.signals import HISTOGRAM_EDGES
 
 SCALARS = ("norm", "weight_norm", "update_ratio", "zero_fraction", "signal_gradient_rms")
-
-
-def tensorboard_sink(folder: Path) -> Sink:
-    """A sink that writes scalars and histograms by layer for TensorBoard.
-
-    Raises:
-        OSError: If the folder cannot be written.
-    """
-    return EventFile(folder)
 
 
 def require_tensorboard() -> None:
@@ -75,9 +65,6 @@ class EventFile:
             for name, value in probed.items():
                 _scalar(summary, f"activation_{name}/{layer}", value)
         self._add(step=row["step"], summary=summary)
-
-    def flush(self) -> None:
-        """Hands what was written to the operating system."""
         self._file.flush()
 
     def close(self) -> None:

@@ -142,11 +142,19 @@ def is_own(name: Any) -> bool:
 def _with_taken_arguments(function: Builder) -> Builder:
     if not callable(function):
         raise TypeError(f"it is not a function. Received: {function!r}")
-    parameters = inspect.signature(function).parameters
+    signature = inspect.signature(function)
+    parameters = signature.parameters
     takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
     def build(input_shape: Shape, classes: int, **options: Any) -> Any:
         taken = {key: value for key, value in options.items() if takes_all or key in parameters}
+        try:
+            signature.bind(input_shape, classes, **taken)
+        except TypeError as error:
+            raise TypeError(
+                f"it is given the shape of an input and the number of outputs, then those of "
+                f"{sorted(options)} by name that it takes: {error}"
+            ) from None
         return function(input_shape, classes, **taken)
 
     return build

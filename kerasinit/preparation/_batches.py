@@ -16,6 +16,7 @@ from kerasinit.experiments._objective import batch_order
 from kerasinit.models._first_batch import is_batch
 
 MOST_LABELS = 512  # batches of a stream, beside those of the trial, whose labels are counted
+SHOWN = 4  # shapes in a message
 
 Item = tuple[Any, Any, Any]  # inputs, targets, sample weights; None where there are none
 
@@ -89,9 +90,10 @@ def _of_arrays(x: Any, y: Any, weight: Any, size: int, steps: int, seed: int) ->
     lengths = {len(array) if array.ndim else 0 for array in _leaves((x, y, weight))}
     if len(lengths) != 1 or lengths == {0}:
         shapes = [array.shape for array in _leaves((x, y, weight))]
+        more = f" and {len(shapes) - SHOWN} more" if len(shapes) > SHOWN else ""
         raise ValueError(
             "`x`, `y` and `sample_weight` must hold the same number of samples, at least one. "
-            f"Received: arrays of shapes {shapes}."
+            f"Received: arrays of shapes {shapes[:SHOWN]}{more}."
         )
     for name, values in (("x", x), ("y", y), ("sample_weight", weight)):
         _check_finite(name, values)

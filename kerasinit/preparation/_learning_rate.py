@@ -64,7 +64,8 @@ def learning_rate(
     True
     """
     task = task_of(model, loss, optimizer)
-    batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=MOST_STEPS)
+    size = task.batch_size(batch_size)
+    batches = batches_of(x, y, sample_weight, batch_size=size, steps=MOST_STEPS)
     y_pred, weights = outputs_of(model, batches.items[0][0]), Weights.of(model)
     trial = Trial(task, batches, y_pred)
     advice = advice_for(task, trial, weights, batches)

@@ -79,7 +79,8 @@ def prepare(
     'mean of the targets, 256 samples'
     """
     task = task_of(model, loss, optimizer)
-    batches = batches_of(x, y, sample_weight, batch_size=batch_size, steps=MOST_STEPS)
+    size = task.batch_size(batch_size)
+    batches = batches_of(x, y, sample_weight, batch_size=size, steps=MOST_STEPS)
     touched = list(model.variables)
     if loss is None:
         touched += task.optimizer.variables

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit.signals._probe_loss import sums_losses
 
 HALF_SCALE = 2.0**12  # loss scale of copies of a float16 model; its optimizer looks for its own
 
@@ -33,9 +34,21 @@ class Task:
         return self.model.loss if self.loss is None else self.loss
 
     @property
+    def compares(self) -> bool:
+        """Whether a training step of Keras' own gives targets to the loss."""
+        is_usual = _backend.has_keras_train_step(self.model) and sums_losses(self.model)
+        return is_usual and self.declared_loss is not None
+
+    @property
     def inner(self) -> Any:
         """The optimizer that updates, inside one that scales the loss."""
         return _backend.inner_optimizer(self.optimizer)
+
+    def batch_size(self, asked: int) -> int:
+        """Samples per step: what the model's inputs are fixed to, or what was asked for."""
+        inputs = getattr(self.model, "inputs", None) or ()
+        fixed = [tensor.shape[0] for tensor in inputs if tensor.shape and tensor.shape[0]]
+        return int(fixed[0]) if fixed else asked
 
     @property
     def optimizer_name(self) -> str:
@@ -94,7 +107,7 @@ def task_of(model: Any, loss: Any = None, optimizer: Any = None) -> Task:
         ValueError: If the model is not built, has nothing to train, is neither compiled nor given
             both, or trains with several optimizers.
     """
-    if not getattr(model, "built", False):
+    if not getattr(model, "built", False) or not model.weights:
         raise ValueError(
             f"The model has no weights yet. Received: an unbuilt model {model.name!r}. Call it "
             "once on data, or `model.build(input_shape)`, first."

@@ -60,9 +60,17 @@ class Trial:
         task: The model, its loss and its optimizer; all of it stays as it is.
         batches: One for each step.
         y_pred: Outputs of the model for the first of them, or their shapes.
+
+    Raises:
+        ValueError: If the model cannot be trained on them.
     """
 
     def __init__(self, task: Task, batches: Batches, y_pred: Any) -> None:
+        if batches.items[0][1] is None and task.compares:
+            raise ValueError(
+                f"The loss of {task.model.name!r} compares its outputs with targets. "
+                "Received: y=None."
+            )
         self._task = task
         self._batches = batches
         self._y_pred = y_pred
@@ -131,15 +139,24 @@ class Trial:
 
 
 def outputs_of(model: Any, x: Any) -> Any:
-    """Outputs of a model for one batch, or only their shapes where these are cheaper."""
+    """Outputs of a model for one batch, or only their shapes where these are cheaper.
+
+    Raises:
+        ValueError: If the model cannot be called on it.
+    """
     inputs = tensors(x)
 
     def outputs() -> Any:
         with keras.StatelessScope():
             return model(inputs, training=False)
 
-    with same_attributes(model):
-        return _backend.run_for_shapes(outputs)
+    try:
+        with same_attributes(model):
+            return _backend.run_for_shapes(outputs)
+    except _backend.errors() as error:
+        raise ValueError(
+            f"{model.name!r} cannot be called on this data: {_backend.cause_of(error)}"
+        ) from error
 
 
 def _copies_per_call(task: Task, batches: Batches) -> int:

@@ -133,7 +133,7 @@ def check_model(model: Any) -> None:
             f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
             "model first, then the data: `diagnose(model, x, y)`."
         )
-    if not model.built:
+    if not model.built or not model.weights:
         raise ValueError(
             "The model has no weights yet. Received: an unbuilt model "
             f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."

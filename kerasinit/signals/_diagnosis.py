@@ -119,9 +119,10 @@ def examine(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
     check_model(model)
     try:
         signals = measure(model, x, y)
-    except ValueError:
-        raise
     except _backend.errors() as error:
+        of_call = str(error).startswith("Exception encountered when calling")  # as Keras says it
+        if isinstance(error, ValueError) and not of_call:
+            raise
         raise ValueError(
             f"The model {model.name!r} cannot be called on `x`: {_backend.cause_of(error)}"
         ) from error

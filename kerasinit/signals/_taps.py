@@ -187,7 +187,7 @@ class ForwardPass:
         layer, value = watched.layer, args[0] if args else kwargs["inputs"]
         axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
         channels = math.prod(value.shape[axis] for axis in axes)
-        if math.prod(value.shape) == channels:
+        if None not in value.shape and math.prod(value.shape) == channels:
             self.lone_norm = self.lone_norm or layer.name
         return self.normalization(watched, call, args, kwargs)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from kerasinit.callbacks import GradientStats
+from kerasinit.callbacks import GradientStats, GradientWarning
 
 BACKEND = keras.config.backend()
 BATCH, FEATURES, CLASSES = 16, 6, 3
@@ -144,6 +144,54 @@ def test_accumulated_gradients_are_recorded_when_they_are_used(steps, probed):
     assert last["step"] == steps - 1
     assert_norms(last, moves, model)
     assert all("activations" in row for row in probes)
+
+
+def updates(stats):
+    """Step and update ratio of each row whose step did not overflow."""
+    return [
+        (row["step"], row["layers"]["last"]["update_ratio"])
+        for row in stats.history
+        if not row["overflow"]
+    ]
+
+
+def test_a_training_that_goes_on_is_recorded_at_its_updates():
+    model, stats = plain_model(), GradientStats()
+    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), "mse")
+    for _ in range(3):  # of three steps each: the second training begins with an update
+        model.fit(X[:24], Y[:24], batch_size=8, verbose=0, callbacks=[stats])
+    steps, ratios = zip(*updates(stats), strict=True)
+    assert steps == (1, 3, 5, 7)
+    assert min(ratios) > 0
+
+
+@pytest.mark.parametrize("exponent", [19, 20])
+def test_steps_that_overflow_put_off_the_update(exponent):
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model, stats = plain_model(), GradientStats(on_verdict=lambda verdict: None)
+    finally:
+        keras.config.set_dtype_policy(kept)
+    inner = keras.optimizers.SGD(0.01, gradient_accumulation_steps=2)
+    scale = 2.0**exponent  # halved by each overflow
+    model.compile(keras.optimizers.LossScaleOptimizer(inner, initial_scale=scale), "mse")
+    x, y = np.tile(X[:8], (24, 1)), np.tile(Y[:8], (24, 1))
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[stats])
+    updated = [ratio for _, ratio in updates(stats) if ratio is not None]
+    assert float(ops.convert_to_numpy(model.optimizer.dynamic_scale)) < scale
+    assert len(updated) >= 4
+    assert min(updated) > 0
+
+
+def test_regularized_and_normalized_layers_are_probed():
+    inner = layers.Dense(4, kernel_regularizer="l2", activity_regularizer="l1", name="only")
+    model = keras.Sequential([keras.Input((FEATURES,)), inner, layers.BatchNormalization(),
+                              layers.Dense(CLASSES)])  # fmt: skip
+    model.compile("sgd", "mse")
+    stats = GradientStats(activations_every=1)
+    model.fit(X, Y, batch_size=BATCH, verbose=0, callbacks=[stats])
+    assert all(row["activations"]["only"]["signal_gradient_rms"] > 0 for row in stats.history)
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
@@ -367,3 +415,42 @@ def test_batches_of_another_size_are_recorded_too():
     stats = GradientStats()
     model.fit(X, Y, batch_size=20, verbose=0, callbacks=[stats])
     assert [row["step"] for row in stats.history] == [0, 1]
+
+
+def test_steps_that_no_train_function_took_are_a_complaint():
+    model, stats = plain_model(), GradientStats()
+    model.compile("sgd", "mse")
+    stats.set_model(model)
+
+    def loop():
+        stats.on_train_begin()
+        for batch in range(3):
+            stats.on_train_batch_begin(batch)
+            stats.on_train_batch_end(batch, {})
+        stats.on_train_end()
+
+    with pytest.warns(GradientWarning, match="not taken by `model.train_on_batch`") as seen:
+        loop()
+    assert len([w for w in seen if w.category is GradientWarning]) == 1
+    assert not type(vars(model)["train_function"]).__module__.startswith("kerasinit")
+    assert len(stats.history) == 0
+
+
+@pytest.mark.parametrize("in_a_list", [True, False])
+def test_a_loop_of_ones_own_that_calls_the_hooks(in_a_list):
+    plain, model, stats = plain_model(), plain_model(), GradientStats(every=2)
+    plain.set_weights(model.get_weights())
+    for each in (plain, model):
+        each.compile("sgd", "mse")
+    hooks = keras.callbacks.CallbackList([stats], model=model) if in_a_list else stats
+    stats.set_model(model)
+    hooks.on_train_begin()
+    for batch in range(4):
+        hooks.on_train_batch_begin(batch)
+        model.train_on_batch(X, Y)
+        hooks.on_train_batch_end(batch, {})
+        plain.train_on_batch(X, Y)
+    hooks.on_train_end()
+    assert [row["step"] for row in stats.history] == [0, 2]
+    for left, right in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)

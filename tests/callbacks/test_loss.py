@@ -1,40 +1,79 @@
-"""The loss of recent steps is recovered from Keras' running mean."""
+"""The loss of recent steps is recovered from the running mean that Keras reports."""
 
-import math
-
+import keras
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kerasinit.callbacks._loss import RecentLoss
+from kerasinit.callbacks import GradientStats
 
-
-@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=30), st.integers(1, 5))
-def test_the_mean_of_the_steps_in_between_comes_back(losses, every):
-    recent = RecentLoss()
-    for end in range(every, len(losses) + 1, every):
-        found = recent.since(float(np.mean(losses[:end])), steps=end)
-        assert found == pytest.approx(np.mean(losses[end - every : end]), rel=1e-6, abs=1e-6)
+STEPS, BATCH = 7, 4
 
 
-def test_an_epoch_begins_anew():
-    recent = RecentLoss()
-    recent.since(8.0, steps=4)
-    recent.restart()
-    assert recent.since(2.0, steps=1) == 2.0
+class Losses(keras.callbacks.Callback):
+    """The running mean of the loss after each step, by epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.means = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.means.append([])
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.means[-1].append(float(logs["loss"]))
+
+    @property
+    def losses(self):
+        """The loss of each step."""
+        counts = np.arange(1, STEPS + 1)
+        return np.diff(np.multiply(self.means, counts), axis=1, prepend=0.0)
 
 
-def test_the_loss_of_one_batch_is_taken_as_it_is():
-    recent = RecentLoss(running=False)
-    assert [recent.since(value, steps=n) for n, value in enumerate((3.0, 1.0), 1)] == [3.0, 1.0]
+def trained(model, every):
+    x = np.random.default_rng(0).normal(size=(STEPS * BATCH, 6)).astype("float32")
+    losses, stats = Losses(), GradientStats(every=every, on_verdict=lambda verdict: None)
+    options = {"batch_size": BATCH, "epochs": 3, "shuffle": False, "verbose": 0}
+    model.fit(x, x[:, :3] * x[:, 3:], callbacks=[stats, losses], **options)
+    return losses, stats.history
 
 
-def test_no_loss_is_none():
-    assert RecentLoss().since(None, steps=1) is None
+@pytest.mark.parametrize("every", [1, 2, 3, 8])
+def test_a_row_has_the_mean_of_its_epochs_steps_since_the_row_before(make_model, every):
+    told, rows = trained(make_model(optimizer=keras.optimizers.SGD(0.1)), every)
+    before = -1
+    for row in rows:
+        epoch, last = divmod(row["step"], STEPS)
+        first = max(before + 1 - epoch * STEPS, 0)
+        expected = told.losses[epoch, first : last + 1].mean()
+        assert row["loss"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        before = row["step"]
 
 
-def test_a_loss_that_is_not_finite_shows():
-    recent = RecentLoss()
-    recent.since(1.0, steps=1)
-    assert math.isnan(recent.since(math.nan, steps=2))
+def test_the_loss_of_one_batch_is_taken_as_it_is(own_model):
+    keras.utils.set_random_seed(0)
+    model = own_model("loss")
+    model.compile("sgd", "mse")
+    told, rows = trained(model, 2)
+    means = np.ravel(told.means)
+    assert [row["loss"] for row in rows] == pytest.approx(means[::2].tolist(), rel=1e-6)
+
+
+def test_no_loss_is_none(own_model):
+    model = own_model("my_loss")
+    model.compile("sgd", "mse")
+    x = np.ones((BATCH, 6), "float32")
+    stats = GradientStats()
+    model.fit(x, x[:, :3], batch_size=BATCH, verbose=0, callbacks=[stats])
+    assert stats.history[0]["loss"] is None
+
+
+def test_a_loss_that_is_not_finite_shows(make_model):
+    model = make_model()
+    x = np.ones((3 * BATCH, 6), "float32")
+    x[BATCH : 2 * BATCH] = np.nan
+    stats = GradientStats(on_verdict=lambda verdict: None)
+    options = {"batch_size": BATCH, "shuffle": False, "verbose": 0}
+    model.fit(x, x[:, :3], callbacks=[stats], **options)
+    losses = [row["loss"] for row in stats.history]
+    assert losses[0] > 0
+    assert losses[1:] == [None, None]

@@ -283,7 +283,8 @@ class Several(keras.Model):
 
     def __init__(self):
         super().__init__()
-        self.blocks = [layers.Dense(5, "tanh", name=name) for name in "abc"]
+        sizes = {"a": 7, "b": 6, "c": 5}
+        self.blocks = [layers.Dense(units, "tanh", name=name) for name, units in sizes.items()]
         self.listed = [keras.optimizers.SGD(0.1)]
         self.named = {"last": keras.optimizers.SGD(0.1)}
 

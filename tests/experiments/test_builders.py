@@ -75,3 +75,12 @@ def test_a_function_of_the_users_own_gets_the_arguments_it_takes(kernels, monkey
 def assert_drawn(found, expected):
     """Raises unless these kernels were filled in this order, once or several times."""
     assert found == expected * max(1, len(found) // len(expected))
+
+
+def test_a_function_of_other_arguments_is_told_what_it_is_given(kernels, monkeypatch):
+    def build(activation, depth):
+        return keras.Sequential()
+
+    monkeypatch.setattr(keras, "strange_builder", build, raising=False)
+    with pytest.raises(ValueError, match=r"the shape of an input.*multiple values.*'activation'"):
+        kernels("keras:strange_builder", (6,))

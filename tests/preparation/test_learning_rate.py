@@ -178,6 +178,19 @@ def test_what_cannot_be_answered_is_refused(make, options, words):
         kerasinit.learning_rate(make(), X, CLASSES, **options)
 
 
+def test_a_model_of_one_batch_size_is_given_batches_of_that_size():
+    inputs = keras.Input((4,), batch_size=6)
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).standard_normal((20, 4)).astype("float32")
+    assert kerasinit.learning_rate(model, x, x[:, :1]).batch_size == 6
+
+
+def test_missing_targets_are_named():
+    with pytest.raises(ValueError, match=r"compares its outputs with targets\. Received: y=None"):
+        kerasinit.learning_rate(classifier(), X)
+
+
 def test_rates_lie_around_the_usual_one():
     rates = rates_around(0.01)
     assert len(rates) == 12

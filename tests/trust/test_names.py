@@ -14,7 +14,7 @@ import kerasinit
 from kerasinit import experiments, report
 from kerasinit._safe_text import csv_cell, safe
 from kerasinit.callbacks import GradientStats, GradientWarning
-from kerasinit.preparation._output_bias import BiasRow
+from kerasinit.preparation import BiasRow
 from kerasinit.signals import Verdict
 
 HOSTILE = "@SUM(1)\x1b]0;title\x07\x1b[2J\u202egnp exe\u2066\x9b31m"

@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kerasinit import initializers
-from kerasinit.experiments import Experiment
-from kerasinit.experiments._records import Replica
+from kerasinit.experiments import Experiment, Replica
 from proofs.small import SPEC, finished_run
 
 REFUSALS = (ValueError, TypeError)
