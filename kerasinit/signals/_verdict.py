@@ -25,8 +25,8 @@ class Verdict:
 
     Args:
         cause: One of `TRAINING_CAUSES`.
-        where: Name of the layer, or `"input"`, `"targets"` (of several outputs, `"targets of NAME"`),
-            `"loss"` or `"model"`.
+        where: Name of the layer, or `"input"`, `"targets"`, `"loss"` or `"model"`; with several
+            outputs, `"targets of NAME"`.
         evidence: The numbers that led here, in plain words.
         fix: A line of code, and what it is for; a comment alone where only the author of the model
             can say which line it is.
