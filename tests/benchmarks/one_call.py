@@ -10,6 +10,7 @@ best validation accuracy over the epochs, as in the published tables this is com
     python tests/benchmarks/one_call.py widths --out runs/widths   # layers of unequal widths
     python tests/benchmarks/one_call.py cnn --out runs/cnn         # plain CNNs
     python tests/benchmarks/one_call.py easy --out runs/easy       # where most starts do
+    python tests/benchmarks/one_call.py rates --out runs/rates     # optimizers as Keras makes them
 
 A run that was interrupted goes on; the table is printed from the records.
 (*) 1,000 layers (`--depths 1000`) rather on torch, which has nothing to trace: TensorFlow was
@@ -51,6 +52,7 @@ DELTA = {  # at the gain of the activation
     "config": {"gain": "auto"},
 }
 LEARNING_RATES = (0.1, 0.02, 0.004)
+KINDS = ("grid", "deep", "other", "widths", "cnn", "easy", "rates")
 
 Cell = tuple[Any, ...]
 
@@ -202,6 +204,25 @@ def easy(seeds: int) -> list[Experiment]:
     ]
 
 
+def rates(
+    activations: tuple[str, ...], depths: tuple[int, ...], seeds: int, rivals: bool
+) -> list[Experiment]:
+    """12 activations x 2 depths under four optimizers, at the rates that Keras gives them."""
+    sgd, momentum = ({"class_name": "SGD", "config": {"momentum": m}} for m in (0.0, 0.9))
+    return [
+        Experiment(
+            initializers=(*RIVALS, OURS) if rivals else (OURS,),
+            activations=activations,
+            depths=depths,
+            optimizer=optimizer,
+            learning_rates=(rate,),
+            epochs=20,
+            seeds=seeds,
+        )
+        for optimizer, rate in (("adam", 1e-3), ("rmsprop", 1e-3), (momentum, 1e-2), (sgd, 1e-2))
+    ]
+
+
 def best_accuracies(replicas: tuple[Replica, ...]) -> dict[Cell, dict[str, np.ndarray]]:
     """Per cell and start: the best accuracy of each seed, at the best learning rate."""
     by_rate: dict[tuple[Cell, str], dict[float, list[float]]] = defaultdict(
@@ -284,11 +305,11 @@ def summary(cells: dict[Cell, dict[str, np.ndarray]]) -> str:
 def main() -> None:
     """Runs what was asked for and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("grid", "deep", "other", "widths", "cnn", "easy"))
+    parser.add_argument("what", choices=KINDS)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--activations", nargs="*", help="of `grid` and `cnn`")
-    parser.add_argument("--depths", nargs="*", type=int, help="of `grid`, `deep` and `cnn`")
+    parser.add_argument("--activations", nargs="*", help="of `grid`, `cnn`, `rates`")
+    parser.add_argument("--depths", nargs="*", type=int, help="of those and `deep`")
     parser.add_argument("--ours-only", action="store_true", help="leave the other starts out")
     arguments = parser.parse_args()
     sys.setrecursionlimit(20_000)  # Keras builds a functional model of 1,000 layers by recursion
@@ -308,6 +329,12 @@ def main() -> None:
             tuple(arguments.depths or (20, 40, 100)),
         ),
         "easy": lambda: easy(arguments.seeds),
+        "rates": lambda: rates(
+            tuple(arguments.activations or ACTIVATIONS),
+            tuple(arguments.depths or (10, 50)),
+            arguments.seeds,
+            not arguments.ours_only,
+        ),
     }[arguments.what]()
 
     def tell(event: Event) -> None:
@@ -323,10 +350,12 @@ def main() -> None:
         found = compare(arguments.out / label, baseline=baseline).replicas
         replicas.extend(found)
         print(table(best_accuracies(found)), flush=True)
+        print(experiment.optimizer["class_name"], summary(best_accuracies(found)), flush=True)
     cells = best_accuracies(tuple(replicas))
     if arguments.what == "grid":
         print(by_depth(cells, ours), by_depth(cells, best_other), sep="\n\n")
-    print(summary(cells))
+    if arguments.what != "rates":  # whose cells differ in the optimizer alone
+        print(summary(cells))
     print(f"{len(replicas)} trainings, {time.perf_counter() - start:.0f} s in this call")
 
 
