@@ -26,6 +26,11 @@ def is_graph_model(layer: Any) -> bool:
     return isinstance(layer, (keras.Function, keras.Sequential))
 
 
+def is_whole(model: Any) -> bool:
+    """Whether a model has made its weights; one of a user's own may call itself built before."""
+    return bool(model.built and (model.weights or is_graph_model(model)))
+
+
 def functional_ends(model: Any) -> tuple[Any, Any] | None:
     """Input and output Keras tensors of a Functional or built Sequential model; None for others."""
     if not is_graph_model(model):

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit.signals._batch import check_model
 from kerasinit.signals._probe_loss import sums_losses
 
 HALF_SCALE = 2.0**12  # loss scale of copies of a float16 model; its optimizer looks for its own
@@ -104,14 +105,11 @@ def task_of(model: Any, loss: Any = None, optimizer: Any = None) -> Task:
     """The task of a compiled model, or of one that is given a loss and an optimizer.
 
     Raises:
+        TypeError: If it is no model.
         ValueError: If the model is not built, has nothing to train, is neither compiled nor given
             both, or trains with several optimizers.
     """
-    if not getattr(model, "built", False) or not model.weights:
-        raise ValueError(
-            f"The model has no weights yet. Received: an unbuilt model {model.name!r}. Call it "
-            "once on data, or `model.build(input_shape)`, first."
-        )
+    check_model(model)
     compiled = bool(getattr(model, "compiled", False))
     if compiled and (loss is not None or optimizer is not None):
         raise ValueError(

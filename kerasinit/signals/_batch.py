@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasinit import _backend
 from kerasinit._safe_text import kind_in_words
 
 MAX_SAMPLES = 256  # enough to tell a dead unit: one that is on for 2 % of samples is seen, p > 0.99
@@ -131,9 +132,9 @@ def check_model(model: Any) -> None:
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(
             f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
-            "model first, then the data: `diagnose(model, x, y)`."
+            "model first, then the data."
         )
-    if not model.built or not model.weights:
+    if not _backend.is_whole(model):
         raise ValueError(
             "The model has no weights yet. Received: an unbuilt model "
             f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."

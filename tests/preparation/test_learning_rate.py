@@ -283,3 +283,10 @@ def test_losses_are_lower_only_beyond_the_spread_of_the_batches():
     assert not is_lower(noise[::-1] - 0.1, noise)
     assert is_lower(noise, np.full(12, np.nan))
     assert not is_lower(np.full(12, np.nan), noise)
+
+
+@pytest.mark.parametrize("call", [kerasinit.prepare, kerasinit.learning_rate, kerasinit.diagnose])
+@pytest.mark.parametrize("model", ["a name", keras.Sequential], ids=["text", "class"])
+def test_what_is_no_model_is_told_so(call, model):
+    with pytest.raises(TypeError, match="`model` must be a built Keras model"):
+        call(model, X, CLASSES)
