@@ -13,10 +13,10 @@ from typing import Any
 
 import keras
 
-from kerasinit._backend._keras import in_stateless_scope, is_of_keras, missing
+from kerasinit._backend._keras import is_of_keras, missing
 from kerasinit._backend._keras_tensors import willing_tensors
 from kerasinit._backend._raw_calls import RawCall
-from kerasinit._backend._replaced import changed, replaced
+from kerasinit._backend._replaced import replaced
 
 _ONE_AT_A_TIME = threading.RLock()  # classes of Keras are changed meanwhile
 
@@ -60,24 +60,17 @@ def graph_calls(inputs: Any, outputs: Any) -> list[tuple[Any, Any, list[Any], li
         missing("the graph of a model", "models are read as if their `call` could not be traced")
         raise RuntimeError("The graph of a model cannot be read.") from None
     ends = symbolic_tensors(outputs)
-    starts = [*symbolic_tensors(inputs), *_constants(ends)]
     with contextlib.ExitStack() as stack:
         # Layers of one block may have equal names, which `map_graph` refuses.
         for number, operation in enumerate(_operations(ends)):
             stack.enter_context(replaced(operation, name=str(number)))
-        nodes = map_graph(starts, ends)[1]
+        nodes = map_graph(symbolic_tensors(inputs), ends)[1]
     return [
         (node.operation, node.arguments, node.arguments.keras_tensors, node.outputs)
         for depth in sorted(nodes, reverse=True)
         for node in nodes[depth]
         if node.operation is not None and not node.is_input
     ]
-
-
-def _constants(tensors: list[Any]) -> list[Any]:
-    """The Keras tensors in the place of constants that some others were made from."""
-    operations = _operations(tensors)
-    return [one.output for one in operations if getattr(one, "stands_for_constant", False)]
 
 
 def _operations(tensors: list[Any]) -> list[Any]:
@@ -120,47 +113,24 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
         stack.enter_context(_ONE_AT_A_TIME)  # first: another thread may trace the same layers
         for layer in layers:
             rule = functools.partial(_output_spec, layer)
-            stack.enter_context(replaced(layer, compute_output_spec=rule, add_loss=_add_no_loss))
+            stack.enter_context(replaced(layer, compute_output_spec=rule))
+            stack.enter_context(replaced(layer, add_loss=_adding_numbers(layer.add_loss)))
             for nodes in (getattr(layer, name) for name in names if hasattr(layer, name)):
                 stack.callback(_cut, nodes, len(nodes))
         stack.enter_context(_nodes_of_tensors())
-        stack.enter_context(willing_tensors())
-        stack.enter_context(changed(keras.layers.Layer, __call__=_calling(layers)))
+        kept = [v for one in layers for v in (*one.variables, *one.metrics_variables)]
+        stack.enter_context(willing_tensors(kept))
         yield
 
 
-def _calling(layers: list[Any]) -> Callable[..., Any]:
-    """`Layer.__call__`, which puts a Keras tensor in the place of a constant that kernels read.
+def _adding_numbers(own: Callable[..., Any]) -> Callable[..., Any]:
+    """`add_loss` of a layer, which leaves out what has no numbers yet."""
 
-    Such as the features of all nodes of a graph, which a model keeps: else its layers would
-    compute numbers that no graph leads to.
-    """
-    own, here = keras.layers.Layer.__call__, threading.get_ident()
-    known = {id(layer) for layer in layers if any(len(v.shape) > 1 for v in layer.weights)}
+    def add_loss(loss: Any) -> None:
+        if not symbolic_tensors(loss):
+            own(loss)
 
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        is_traced = threading.get_ident() == here and not in_stateless_scope()
-        if is_traced and id(self) in known and not symbolic_tensors((args, kwargs)):
-            args = keras.tree.map_structure(_in_place_of, args)
-        return own(self, *args, **kwargs)
-
-    return call
-
-
-def _in_place_of(value: Any) -> Any:
-    """A Keras tensor for a constant of real numbers and two or more axes; anything else itself."""
-    if not keras.ops.is_tensor(value) or len(value.shape) < 2:
-        return value
-    dtype = keras.backend.standardize_dtype(value.dtype)
-    if not keras.backend.is_float_dtype(dtype):
-        return value
-    tensor = keras.Input(batch_shape=tuple(value.shape), dtype=dtype)
-    tensor._keras_history.operation.stands_for_constant = True
-    return tensor
-
-
-def _add_no_loss(loss: Any) -> None:
-    """In the place of `add_loss`, which takes numbers only."""
+    return add_loss
 
 
 def _cut(nodes: list[Any], count: int) -> None:

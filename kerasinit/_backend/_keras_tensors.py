@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -23,16 +23,17 @@ OPERATORS = (
 
 
 @contextlib.contextmanager
-def willing_tensors() -> Iterator[None]:
+def willing_tensors(kept: Sequence[Any]) -> Iterator[None]:
     """Lets weights and arrays stand left of a Keras tensor; its rank and size are numbers.
 
-    What this thread assigns to variables meanwhile (a counter, an average) changes none of them.
+    Args:
+        kept: Variables that nothing this thread assigns meanwhile changes, as counters.
     """
     variable: Any = keras.Variable
     with contextlib.ExitStack() as stack:
         handed_over = {name: _handing_over(getattr(variable, name)) for name in OPERATORS}
         stack.enter_context(
-            changed(variable, assign=_not_assigning(variable.assign), **handed_over)
+            changed(variable, assign=_keeping(kept, variable.assign), **handed_over)
         )
         # Arrays of numpy and of JAX leave the operation to what they do not know.
         stack.enter_context(changed(keras.KerasTensor, __array_ufunc__=None, __jax_array__=ABSENT))
@@ -51,11 +52,15 @@ def _handing_over(own: Callable[..., Any]) -> Callable[..., Any]:
     return operator
 
 
-def _not_assigning(own: Callable[..., Any]) -> Callable[..., Any]:
-    here = threading.get_ident()
+def _keeping(kept: Sequence[Any], own: Callable[..., Any]) -> Callable[..., Any]:
+    here, known = threading.get_ident(), {id(variable) for variable in kept}
 
     def assign(self: Any, value: Any) -> Any:
-        return value if threading.get_ident() == here else own(self, value)
+        if threading.get_ident() == here and isinstance(value, keras.KerasTensor):
+            return value
+        if threading.get_ident() == here and id(self) in known:
+            return keras.ops.convert_to_tensor(value, self.dtype)
+        return own(self, value)
 
     return assign
 

@@ -153,10 +153,11 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     hidden = scene.hidden_layers(slot.layer)
     is_stack = id(slot.layer) in scene.roles and not scene.adds
-    is_shallow = hidden is not None and hidden < NEEDS_GAIN and not scene.adds
-    if gain > 1.0 and (is_shallow or scene.stream_is_normalized):
-        why = f"only {hidden} hidden, too shallow to need" if is_shallow else "norms instead of"
-        reason = f"{why} a gain for {name}; a small function generalizes better"
+    if hidden is not None and hidden < NEEDS_GAIN and not scene.adds and gain > 1.0:
+        reason = (
+            f"only {hidden} hidden, too shallow to need a gain for {name}; a small function "
+            "generalizes better"
+        )
         if is_stack:
             return Choice(slot, initializers.Orthogonal(), f"plain stack, {reason}")
         return Choice(slot, initializers.XavierNormal(), reason)
@@ -174,7 +175,7 @@ def _attention_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.XavierUniform(), "attention projection, fans per head")
     if scene.branches_beside(slot.layer):
         return _branch_end(slot, initializers.XavierUniform(), scene)
-    return Choice(slot, initializers.XavierUniform(), "attention output, fans per head")
+    return Choice(slot, initializers.XavierUniform(), "attention output, a norm follows")
 
 
 def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:

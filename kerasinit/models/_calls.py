@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -57,19 +56,6 @@ def is_add(call: GraphCall) -> bool:
     return isinstance(call.operation, keras.layers.Layer) or len(set(call.inputs)) > 1
 
 
-def weights_passed(call: GraphCall, passed: Mapping[int, int]) -> int:
-    """Weighted layers behind the results of a call: of what it adds or joins, the fewest count.
-
-    Args:
-        call: The call.
-        passed: Value -> weighted layers behind it.
-    """
-    kind = kind_of(call.operation)
-    joins = kind.family == "add" or kind.name == "Concatenate"
-    before = [passed[value] for value in call.inputs if value in passed]
-    return (min if joins else max)(before, default=0) + mixes(call.operation)
-
-
 def is_transparent(call: GraphCall, graph: Graph) -> bool:
     """Whether a call passes the signal on, so that what follows it follows the layer before it.
 
@@ -92,14 +78,6 @@ def is_transparent(call: GraphCall, graph: Graph) -> bool:
     return may_be_equal(graph.shape[call.inputs[0]][1:], call.shapes[0][1:])
 
 
-def source_of(value: int, graph: Graph) -> GraphCall | None:
-    """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
-    call = graph.maker.get(value)
-    while call is not None and is_transparent(call, graph):
-        call = graph.maker.get(call.inputs[0])
-    return call
-
-
 def carries(call: GraphCall, value: int, graph: Graph) -> bool:
     """Whether `value` goes on in what a call makes: as it is, in part, shifted, or gated.
 
@@ -120,8 +98,12 @@ def carries(call: GraphCall, value: int, graph: Graph) -> bool:
 
 def _is_share(value: int, graph: Graph) -> bool:
     """Whether a sigmoid or a softmax made a value."""
-    call = source_of(value, graph)
-    return call is not None and is_gating(activation_of(call) or own_activation(call.operation))
+    call = graph.maker.get(value)
+    while call is not None and is_transparent(call, graph):
+        call = graph.maker.get(call.inputs[0])
+    if call is None:
+        return False
+    return is_gating(activation_of(call) or own_activation(call.operation))
 
 
 def may_be_equal(first: tuple[int | None, ...], second: tuple[int | None, ...]) -> bool:

@@ -103,16 +103,6 @@ class Graph:
                 found.update(call.inputs)
         return frozenset(found)
 
-    def in_order(self, values: Iterable[int]) -> tuple[GraphCall, ...]:
-        """The calls that make some values, in an order in which they can run."""
-        found = {self._order[value] for value in values if value in self._order}
-        return tuple(self.calls[place] for place in sorted(found))
-
-    @cached_property
-    def _order(self) -> dict[int, int]:
-        """Value -> place of the call that makes it."""
-        return {value: at for at, call in enumerate(self.calls) for value in call.outputs}
-
     def ancestors(self, value: int) -> frozenset[int]:
         """`value` and every value that it was made from."""
         known = self._ancestors

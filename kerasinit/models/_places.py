@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kerasinit.layers import is_norm, is_table, kind_of, mixes, own_activation
@@ -33,52 +33,67 @@ class Place:
     output: bool = False
 
 
+@dataclass
+class _Findings:
+    activations: list[Any] = field(default_factory=list)
+    norms: list[Any] = field(default_factory=list)
+    adds: list[GraphCall] = field(default_factory=list)
+    before_adds: list[Any | None] = field(default_factory=list)
+
+
 def place_of(layer: Any, graph: Graph | None) -> Place:
     """The place of `layer` in `graph`; only its own activation where there is no graph."""
     own = own_activation(layer)
     calls = graph.calls_of(layer) if graph is not None else ()
     if graph is None or not calls:
         return Place(activation=own)
-    met: dict[str, list[Any]] = {"activation": [], "norm": [], "add": [], "before add": []}
+    found = _Findings()
     seen: set[int] = set()
-    for value in (value for call in calls for value in call.outputs):
-        for what, one in _met(value, graph, seen, passed=own):
-            met[what].append(one)
-    first = {what: next(iter(found), None) for what, found in met.items()}
+    for call in calls:
+        for value in call.outputs:
+            _follow(value, graph, found, seen, passed=own)
+    activation = own or next(iter(found.activations), None)
     return Place(
         calls,
-        own or first["activation"],
-        first["norm"],
-        tuple(met["add"]),
-        first["before add"],
+        activation,
+        next(iter(found.norms), None),
+        tuple(found.adds),
+        next(iter(found.before_adds), None),
         any(is_last((call,), graph) for call in calls),
     )
 
 
-def _met(
-    value: int, graph: Graph, seen: set[int], *, passed: Any | None, after_norm: bool = False
-) -> Iterator[tuple[str, Any]]:
-    """What the signal meets on its ways, each with its kind, up to the next weighted layers."""
+def _follow(
+    value: int,
+    graph: Graph,
+    found: _Findings,
+    seen: set[int],
+    *,
+    passed: Any | None = None,
+    after_norm: bool = False,
+) -> None:
     if value in seen:
         return
     seen.add(value)
     for call in graph.readers.get(value, ()):
         acts, normalizes = _calls.activation_of(call), is_norm(call.operation)
         if acts is not None:
-            yield "activation", acts
+            found.activations.append(acts)
         elif normalizes:
-            yield "norm", call.operation
+            found.norms.append(call.operation)
             if passed is not None:
                 continue
         elif _calls.is_add(call):
             if not after_norm:
-                yield from (("add", call), ("before add", passed))
+                found.adds.append(call)
+                found.before_adds.append(passed)
         elif not _calls.carries(call, value, graph):
             continue
         for made in call.outputs:
-            yield from _met(
+            _follow(
                 made,
                 graph,
+                found,
                 seen,
                 passed=acts if passed is None else passed,
                 after_norm=after_norm or normalizes,
@@ -90,15 +105,21 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
 
     The branch must end in weights: a mask or a position bias that is added to scores ends in none.
     """
-    adds = [call for call in graph.calls if _calls.is_add(call)]
-    blends = {id(found) for add in adds for found in _blend(add, graph)}
-    return tuple(add for add in adds if id(add) not in blends and _is_residual(add, graph))
+    blends = [found for call in graph.calls for found in _blend(call, graph)]
+    known = {id(call) for call in blends}
+    return tuple(
+        call
+        for call in graph.calls
+        if _calls.is_add(call) and id(call) not in known and _is_residual(call, graph)
+    )
 
 
 def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
     """The add and the difference of a blend, `x + share * (y - x)`, which is bounded as it is."""
+    if not _calls.is_add(add):
+        return ()
     for value in add.inputs:
-        call = _calls.source_of(value, graph)
+        call = source_of(value, graph)
         if call is None:
             continue
         is_scaled = kind_of(call.operation).name == "Multiply"
@@ -120,32 +141,36 @@ def _is_residual(add: GraphCall, graph: Graph) -> bool:
 
 def nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
     """Identity of a residual add -> the adds in whose branches, from their skips on, it lies."""
-    branches = [(add, made_in_branches(add, graph), start_of(add, graph)) for add in adds]
+    branches = []
+    for add in adds:
+        skip = skip_of(add, graph)
+        if skip is not None:
+            inside = [graph.ancestors(end) for end in add.inputs if end != skip]
+            branches.append((add, _carried(skip, graph), inside, graph.ancestors(skip)))
 
     def around(add: GraphCall) -> Iterator[int]:
         (value,) = add.outputs
-        for other, inside, start in branches:
-            if other is not add and value in inside and start in graph.ancestors(value):
+        above = graph.ancestors(value)
+        for other, start, inside, before in branches:
+            in_branch = any(value in one for one in inside) and value not in before
+            if other is not add and in_branch and start in above:
                 yield id(other)
 
     return {id(add): frozenset(around(add)) for add in adds}
 
 
-def start_of(add: GraphCall, graph: Graph) -> int | None:
-    """The value that skip and branch of an add are made from, before it is scaled or projected."""
-    value = skip_of(add, graph)
-    branch = frozenset().union(*(graph.ancestors(one) for one in add.inputs if one != value))
-    while value is not None and value not in branch:
-        call = graph.maker.get(value)
-        if call is None or not (_calls.is_transparent(call, graph) or mixes(call.operation)):
-            break
-        value = call.inputs[0]
+def _carried(value: int, graph: Graph) -> int:
+    """The value that a scaled, dropped or reshaped one was made from."""
+    maker = graph.maker.get(value)
+    while maker is not None and _calls.is_transparent(maker, graph):
+        value = maker.inputs[0]
+        maker = graph.maker.get(value)
     return value
 
 
 def _is_gated(value: int, graph: Graph) -> bool:
     """Whether a signal scales a value, as `(1 - t) * x` in a highway, which bounds the stream."""
-    call = _calls.source_of(value, graph)
+    call = source_of(value, graph)
     if call is None or kind_of(call.operation).name != "Multiply":
         return False
     return len(set(call.inputs)) > 1
@@ -176,48 +201,47 @@ def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
 
 
 def skip_of(add: GraphCall, graph: Graph) -> int | None:
-    """Which input of an add is the skip: what the others, its branches, go around.
-
-    All of them are made of one value. The skip is that value, perhaps scaled, or its projection by
-    one layer, and each branch has more weighted layers. A skip has the shape of the sum: what is
-    spread over it (a time, a query among keys) carries no stream.
-    """
+    """Which input of an add is the skip: the one that the longer branch was made from."""
     values = list(dict.fromkeys(add.inputs))
-    common = frozenset.intersection(*map(graph.ancestors, values))
-    if len(values) < 2 or not common:
+    if len(values) != 2:
         return None
-    passed = _passed(values, common, graph)
-    skip, *branches = sorted(values, key=lambda value: passed[value])
-    if passed[skip] > 1 or passed[skip] == passed[branches[0]]:
+    first, second = (graph.ancestors(value) for value in values)
+    if not first & second:
         return None
-    return skip if _calls.may_be_equal(graph.shape[skip], add.shapes[0]) else None
+    # The skip is the input itself, perhaps scaled, or (a projection) the side with fewer weighted
+    # layers, or else with fewer calls.
+    sides = [_length(own, graph) for own in (first - second, second - first)]
+    if sides[0] == sides[1]:
+        return None
+    skip = values[0] if sides[0] < sides[1] else values[1]
+    # What is spread over the sum (a time, a query among keys) carries no stream, and is no
+    # branch of what has as many weights.
+    alike = values if sides[0][0] == sides[1][0] else [skip]
+    same = all(_calls.may_be_equal(graph.shape[value], add.shapes[0]) for value in alike)
+    return skip if same else None
 
 
-def _passed(values: list[int], starts: frozenset[int], graph: Graph) -> dict[int, int]:
-    """Value -> weighted layers on its shortest way from some earlier values."""
-    passed = dict.fromkeys(starts, 0)
-    between = frozenset().union(*map(graph.ancestors, values)) - starts
-    for call in graph.in_order(between):
-        if not passed.keys().isdisjoint(call.inputs):
-            passed.update(dict.fromkeys(call.outputs, _calls.weights_passed(call, passed)))
-    return passed
+def _length(values: frozenset[int], graph: Graph) -> tuple[int, int]:
+    """Weighted layers, and calls, that make some values."""
+    calls = {id(call): call for value in values if (call := graph.maker.get(value)) is not None}
+    return sum(mixes(call.operation) for call in calls.values()), len(calls)
 
 
-def branches_into(add: GraphCall, graph: Graph) -> int:
-    """How many branches an add joins: also those whose sum it adds."""
-    count = 0
-    for value in set(add.inputs) - {skip_of(add, graph)}:
-        end = _calls.source_of(value, graph)
-        if end is not None and _calls.is_add(end) and skip_of(end, graph) is None:
-            count += branches_into(end, graph)
-        else:
-            count += 1
-    return count
+def source_of(value: int, graph: Graph) -> GraphCall | None:
+    """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
+    call = graph.maker.get(value)
+    while call is not None and _calls.is_transparent(call, graph):
+        call = graph.maker.get(call.inputs[0])
+    return call
 
 
-def made_in_branches(add: GraphCall, graph: Graph) -> frozenset[int]:
-    """The values that the branches of an add make, from the input on."""
-    skip = skip_of(add, graph)
+def branch_calls(call: GraphCall, graph: Graph) -> Iterator[GraphCall]:
+    """The calls of the branch that ends in the add `call`, from the input on."""
+    skip = skip_of(call, graph)
     if skip is None:
-        return frozenset()
-    return frozenset().union(*map(graph.ancestors, add.inputs)) - graph.ancestors(skip)
+        return
+    (end,) = (value for value in dict.fromkeys(call.inputs) if value != skip)
+    inside = graph.ancestors(end) - graph.ancestors(skip)
+    for candidate in graph.calls:
+        if set(candidate.outputs) & inside:
+            yield candidate

@@ -15,7 +15,7 @@ from kerasinit.models._best_practice import choice_of, kernel_choice
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._kept import own_choice
-from kerasinit.models._places import made_in_branches
+from kerasinit.models._places import branch_calls
 from kerasinit.models._scene import Scene
 from kerasinit.models._slots import Slot
 
@@ -76,6 +76,11 @@ class Branches:
             return len(branches)
         return math.ceil(attention / 2) if decoder else attention  # self- and cross-attention
 
+    @property
+    def has_decoder(self) -> bool:
+        """Whether the model is an encoder-decoder."""
+        return any(branch.decoder for branch in self.all)
+
 
 def preset_choices(name: str, scene: Scene) -> list[Choice]:
     """One choice per variable after a published scheme.
@@ -128,7 +133,7 @@ def find_branches(scene: Scene, name: str) -> Branches:
 def _branch(
     number: int, add: GraphCall, scene: Scene, graph: Graph, decoder: bool
 ) -> Branch | None:
-    calls = graph.in_order(made_in_branches(add, graph))
+    calls = tuple(branch_calls(add, graph))
     order = {id(call.operation): position for position, call in enumerate(calls)}
     inside = [
         (order[id(scene.owner(slot.layer))], slot)
@@ -217,7 +222,7 @@ def _deepnorm(slot: Slot, branches: Branches) -> Choice:
         return Choice(slot, initializers.XavierNormal(), "deepnorm: gain 1 here")
     alpha, beta = deepnorm_factors(
         branches.blocks(decoder=False),
-        branches.blocks(decoder=True),
+        branches.blocks(decoder=True) if branches.has_decoder else 0,
         in_decoder=branch.decoder,
     )
     reason = f"deepnorm: beta = {beta:.4g}; the model must scale this skip by alpha = {alpha:.4g}"

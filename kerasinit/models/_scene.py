@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,12 +18,11 @@ from kerasinit.models._kept import kept_choices
 from kerasinit.models._odd_part_rule import odd_part_choices
 from kerasinit.models._places import (
     Place,
-    branches_into,
     nesting,
     place_of,
     residual_adds,
     skip_of,
-    start_of,
+    source_of,
 )
 from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
@@ -164,9 +164,7 @@ class Scene:
             skip = skip_of(add, self.graph)
             if id(add) in self._nesting and skip is not None:
                 if not values & self.graph.ancestors(skip):
-                    around = self._nesting[id(add)]
-                    beside = [one for one in self.adds if self._nesting[id(one)] == around]
-                    return sum(branches_into(one, self.graph) for one in beside)
+                    return Counter(self._nesting.values())[self._nesting[id(add)]]
         return 0
 
     def is_gate(self, layer: Any) -> bool:
@@ -193,14 +191,14 @@ class Scene:
 
     @cached_property
     def stream_is_normalized(self) -> bool:
-        """Whether what most skips carry or project comes out of a norm (post-norm Transformers).
+        """Whether what most skips carry comes out of a norm (post-norm Transformers).
 
         The first skip does not count: a norm may stand in front of a pre-norm stack.
         """
         if self.graph is None:
             return False
-        starts = [start_of(add, self.graph) for add in self.adds[1:] or self.adds]
-        makers = [_calls.source_of(start, self.graph) for start in starts if start is not None]
+        skips = [skip_of(add, self.graph) for add in self.adds[1:] or self.adds]
+        makers = [source_of(skip, self.graph) for skip in skips if skip is not None]
         norms = sum(maker is not None and is_norm(maker.operation) for maker in makers)
         return 2 * norms > len(makers)
 

@@ -10,7 +10,7 @@ from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph
 from kerasinit.models._kept import own_choice
-from kerasinit.models._places import place_of
+from kerasinit.models._places import place_of, source_of
 from kerasinit.models._slots import Slot
 
 # What Yeom et al., 2025, https://arxiv.org/abs/2410.04779, multiply all weights but the last
@@ -79,7 +79,7 @@ def _before(layer: Any, graph: Graph, after: dict[int, Any | None]) -> Any | Non
     """The periodic activation that the inputs of a layer come through."""
     for call in graph.calls_of(layer):
         for value in call.inputs:
-            source = _calls.source_of(value, graph)
+            source = source_of(value, graph)
             if source is None:
                 continue
             known = after.get(id(source.operation))

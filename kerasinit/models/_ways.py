@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from kerasinit.layers import is_norm
-from kerasinit.models._calls import weights_passed
-from kerasinit.models._graph import Graph
+from kerasinit.layers import is_norm, kind_of, mixes
+from kerasinit.models._graph import Graph, GraphCall
 
 
 def hidden_layers(graph: Graph) -> dict[int, int]:
@@ -19,8 +18,7 @@ def hidden_layers(graph: Graph) -> dict[int, int]:
     """
     passed = dict.fromkeys(graph.inputs, 0)
     for call in graph.calls:
-        count = 0 if is_norm(call.operation) else weights_passed(call, passed)
-        passed.update(dict.fromkeys(call.outputs, count))
+        passed.update(dict.fromkeys(call.outputs, _passed(call, passed)))
     deepest = {value: passed.get(value, 0) for value in graph.outputs}
     found: dict[int, int] = {}
     for call in reversed(graph.calls):
@@ -31,3 +29,13 @@ def hidden_layers(graph: Graph) -> dict[int, int]:
             key = id(call.operation)
             found[key] = max(most - 1, found.get(key, 0))
     return found
+
+
+def _passed(call: GraphCall, passed: dict[int, int]) -> int:
+    """Weighted layers behind the results of a call, on their shortest way."""
+    if is_norm(call.operation):
+        return 0
+    joins = kind_of(call.operation).family == "add" or kind_of(call.operation).name == "Concatenate"
+    before = [passed[value] for value in call.inputs if value in passed]
+    shortest = (min if joins else max)(before, default=0)
+    return shortest + mixes(call.operation)
