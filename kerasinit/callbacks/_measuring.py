@@ -97,7 +97,8 @@ class MeasuringStep:
         with self._noting_failures():
             state = _backend.step_state(self._model, inputs)
             penalty = penalty_of_step(self._model, state)
-            more |= self._count(state)
+        with self._noting_failures():
+            more |= self._count(_backend.step_state(self._model, inputs))
         try:
             logs, rest = _backend.split_step(step(*inputs))
         finally:
@@ -110,10 +111,12 @@ class MeasuringStep:
         if len(read) < len(parts):
             self.failure = RuntimeError("an optimizer is used in a branch or a loop of the step")
         vectors = {}
-        if read:
-            abouts, found = zip(*read, strict=True)
-            # By number, so that it is known which of several traces gave it.
-            vectors[self._number_of(abouts)] = ops.concatenate(found) if found[1:] else found[0]
+        with self._noting_failures():
+            if read:
+                abouts, found = zip(*read, strict=True)
+                # By number, so that it is known which of several traces gave it.
+                number = self._number_of(abouts)
+                vectors[number] = ops.concatenate(found) if found[1:] else found[0]
         return _backend.join_step({"logs": logs, "vectors": vectors, "more": more}, rest)
 
     def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
@@ -130,6 +133,8 @@ class MeasuringStep:
             variables: Any, gradients: Any, values: Any, scale: Any
         ) -> Callable[[Any], None]:
             about: StepVector | None = None
+            if not variables:  # all is frozen
+                return lambda after: None
             with self._noting_failures():
                 about, pack = StepVector.begin(
                     variables,

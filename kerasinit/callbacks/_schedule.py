@@ -54,9 +54,14 @@ class Schedule:
         is_turn = len(self._recorded) < PAIRS or self._records % TIMED == 0
         return is_turn and step >= self._next - 1
 
-    def due(self, step: int) -> bool:
-        """Whether `step` is to be recorded; asked once for each step, in order."""
-        if step < self._next or (step + 1) % self._accumulation:
+    def due(self, step: int, skipped: int = 0) -> bool:
+        """Whether `step` is to be recorded; asked once for each step, in order.
+
+        Args:
+            step: Number of the step.
+            skipped: How many steps overflowed, and put off the updates of accumulated gradients.
+        """
+        if step < self._next or (step - skipped + 1) % self._accumulation:
             return False
         self._next = step + self.every
         self._records += 1

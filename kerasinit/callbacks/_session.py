@@ -113,7 +113,8 @@ class Session:
         self._shown: deque[Record] = deque(maxlen=SHOWN)
         self._found: deque[Found] = deque()
         self._complaints: list[str] = []
-        self._complained = False
+        self._complained = self._failed = False
+        self._seen = self._missed = False  # steps by the model's train function, and others
         self._measured = 0
         self._overflowed = 0  # steps, under accumulation: the optimizer counts the others
         self._step: int | None = None  # the next
@@ -141,9 +142,9 @@ class Session:
         first = self._step or 0
         executed = self.model.steps_per_execution or 1
         step = first + executed - 1
-        probing = bool(self._probes and self._probes.due(first)) and not self._complained
+        probing = bool(self._probes and self._probes.due(first)) and not self._failed
         timed = self.schedule.measures(step)
-        is_due = self.schedule.due(first - self._overflowed)
+        is_due = self.schedule.due(step, skipped=self._overflowed)
         measuring = self._measuring if is_due or probing else None
         self._wish = Wish(step, executed, measuring, probing, timed)
         return self._wish
@@ -158,6 +159,7 @@ class Session:
             seconds: How long it took, if that was wished for.
         """
         self.logs = logs
+        self._seen = True
         self._step = wish.step + 1
         self._wish = None
         if wish.timed and not wish.probing:
@@ -166,6 +168,7 @@ class Session:
             return
         failure = self._measuring.failure
         if failure is not None:
+            self._failed = True
             cause = _backend.cause_of(failure).rstrip(".")
             self._complain_once(f"{type(failure).__name__}: {cause}")
         if reading is None:
@@ -194,11 +197,8 @@ class Session:
             self.schedule.observe_between(time.perf_counter() - began)
 
     def miss_step(self) -> None:
-        """Complains of a step that was not taken by the model's train function."""
-        self._complain_once(
-            "they are not taken by `model.train_on_batch`, where gradients are seen on their way "
-            "into the optimizer"
-        )
+        """Notes a step that was not taken by the model's train function, if it was one."""
+        self._missed = True
 
     def summary(self, batch: int | None = None) -> dict[str, float]:
         """Norms of the last recorded gradient, for the logs of `fit`.
@@ -230,10 +230,17 @@ class Session:
             except FAILURES as error:
                 self._complaints.append(f"One training step could not be recorded: {error!r}.")
                 continue
+            if not (record.updated or record.overflow or record.probing):
+                continue  # an overflow, which was not recorded, has put off the update
             self._history.add(record)
             if self._sinks:
                 self._write(record.to_dict())
             self._judge(record)
+        if self._missed and not self._seen:
+            self._complain_once(
+                "they are not taken by `model.train_on_batch`, where gradients are seen on their "
+                "way into the optimizer"
+            )
 
     def end(self) -> None:
         """Records what is left and closes the files; the second time, nothing."""

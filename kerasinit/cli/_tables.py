@@ -58,10 +58,10 @@ def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int
         parts: Name and rows, best first, of each setting.
         width: Columns of the terminal; from `ROOMY` on the intervals have decimals.
     """
-    score = parts[0][1][0].score
     roomy = width >= ROOMY
+    tables: list[tuple[Table, int]] = []
     for layout in (_one_line_each, _two_lines_each, _below_each_other):
-        tables = [layout(title, ranked(rows), roomy, score) for title, rows in parts]
+        tables = [layout(title, ranked(rows), roomy, rows[0].score) for title, rows in parts]
         if all(needed <= width for _, needed in tables):
             return [made for made, _ in tables]
     for made, needed in tables:

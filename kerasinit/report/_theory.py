@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasinit import models, theory
+from kerasinit import _backend, models, theory
 from kerasinit.experiments import Comparison
 from kerasinit.experiments._builders import BUILDERS
 from kerasinit.experiments._checks import rules_of
@@ -128,7 +128,7 @@ def _through_graph(series: Series, rule: Any) -> Prediction | None:
     return Prediction(hidden, [])
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=2)  # series of one model follow each other
 def _graph_of(
     name: str, data: str, depth: int, width: int, activation: str
 ) -> tuple[Any, ForwardPass, list[WatchedCall]] | None:
@@ -141,7 +141,11 @@ def _graph_of(
             dataset.input_shape, dataset.outputs, depth=depth, width=width, activation=activation
         )
         first = ForwardPass(keeps_steps=True)
-        with watching(watched_layers(model), first, batch_statistics=True):
+        with (
+            _backend.same_random_state(),
+            keras.StatelessScope(),
+            watching(watched_layers(model), first, batch_statistics=True),
+        ):
             model(dataset.x[:SAMPLES], training=False)
     except Exception:  # noqa: BLE001 - data that do not fit, a library that is not there
         return None

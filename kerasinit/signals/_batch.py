@@ -72,7 +72,7 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         )
     _check_shape(model, x)
     values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
-    fixed = [tensor.shape[0] for tensor in getattr(model, "inputs", None) or () if tensor.shape]
+    fixed = [tensor.shape[0] for tensor in declared_inputs(model) if tensor.shape]
     size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)), *filter(None, fixed))
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
@@ -120,6 +120,12 @@ def to_numpy(tensor: Any) -> np.ndarray:
     if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
         tensor = ops.cast(tensor, "float32")
     return np.asarray(ops.convert_to_numpy(tensor))
+
+
+def declared_inputs(model: Any) -> list[Any]:
+    """The Keras tensors that a Functional or Sequential model takes; none of others."""
+    ends = _backend.functional_ends(model)
+    return [] if ends is None else list(ends[0])
 
 
 def check_model(model: Any) -> None:
@@ -172,7 +178,7 @@ def _shapes(structure: Any) -> str:
 
 
 def _check_shape(model: Any, x: Any) -> None:
-    expected = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    expected = [tuple(tensor.shape) for tensor in declared_inputs(model)]
     received = [tuple(array.shape) for array in flat_arrays(x)]
     if not expected:
         return

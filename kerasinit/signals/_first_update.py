@@ -94,8 +94,9 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
 
 def _acts_on_each_value(optimizer: Any) -> bool:
     """Whether one step of a vector of all weights does the same, many times faster."""
-    is_known = _backend.is_of_keras(optimizer)
-    return is_known and type(optimizer).__name__ in ELEMENTWISE and not optimizer.clipnorm
+    if not _backend.is_of_keras(optimizer) or type(optimizer).__name__ not in ELEMENTWISE:
+        return False
+    return not (optimizer.clipnorm or optimizer.global_clipnorm)
 
 
 def _blocks(variables: list[Any]) -> list[int]:

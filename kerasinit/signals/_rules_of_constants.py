@@ -51,7 +51,7 @@ def lone_softmax(signals: Signals) -> Verdict | None:
 
 def constant_layer(signals: Signals) -> Verdict | None:
     """A layer that makes nothing of weights and inputs that are something."""
-    if not signals.inputs_differ or signals.has_learned:
+    if not signals.inputs_differ or signals.has_learned or lone_softmax(signals) is not None:
         return None
     for row in signals.layers:
         expected = row.weight_norm * (row.input_rms or 0.0)

@@ -33,6 +33,14 @@ REGRESSIONS = (
 Finding: TypeAlias = tuple[str, Remedy | None, str]
 """What is seen, what helps (None if no line of code can say it), and why it does."""
 
+# Of several losses and targets a line of code would change all: what is to be changed of one.
+OF_ONE_OUTPUT = {
+    "loss": "loss {}",
+    "regression": "a linear activation and the loss 'mse'",
+    "scale_targets": "y = {}",
+    "map_targets": "y = {}",
+}
+
 REGRESSION = "a regression has a linear output and a squared error"
 FROM_ZERO = "counts the classes from 0"
 TWO_CLASSES = "two classes in one unit take the binary cross-entropy"
@@ -61,13 +69,13 @@ def _first(
         found = rule(head)
         if found is not None:
             evidence, remedy, reason = found
-            where = "targets" if cause == "bad_targets" else head.name
-            if len(signals.heads) > 1:
-                where = f"targets of {head.name}" if where == "targets" else where
-                # Of several losses and targets, the line of code would change all.
-                if remedy is not None and remedy.kind != "output_activation":
-                    reason = f"of {head.name} alone: {remedy.line}; {reason}"
-                    remedy = None
+            alone = len(signals.heads) == 1
+            if not alone and remedy is not None and remedy.kind in OF_ONE_OUTPUT:
+                change = OF_ONE_OUTPUT[remedy.kind].format(remedy.value)
+                remedy, reason = None, f"of {head.name}: {change}; {reason}"
+            where = head.name
+            if cause == "bad_targets":
+                where = "targets" if alone else f"targets of {head.name}"
             return Verdict.cured(cause, where, evidence, remedy, reason)
     return None
 

@@ -199,11 +199,17 @@ def saturated(window: Window) -> Verdict | None:
 
 
 def _over(window: Window, names: list[str], field: str, limit: float) -> list[str]:
-    """Layers of which the last probes all lie above a limit."""
+    """Layers of which the last probes all lie above a limit, those that have just come first."""
     if not any(step.is_probed for step in window.steps):
         return []
     shares = {name: window.series(name, field, PROBES) for name in names}
-    return [name for name, values in shares.items() if values and min(values) > limit]
+    found = [name for name, values in shares.items() if values and min(values) > limit]
+
+    def was_over(name: str) -> bool:
+        earlier = window.series(name, field, PROBES + 1)[:-1]
+        return bool(earlier) and min(earlier) > limit
+
+    return sorted(found, key=was_over)
 
 
 def _more(names: list[str]) -> str:

@@ -295,9 +295,17 @@ def watching(
             hooked: dict[str, Any] = {"call": _call_hook(one, watch, is_training)}
             activation = getattr(one.layer, "activation", None)
             if one.is_weighted and not one.opaque and callable(activation):
-                hooked["activation"] = functools.partial(watch.own_activation, activation)
+                hooked["activation"] = _activation_hook(activation, watch)
             hooks.enter_context(_backend.replaced(one.layer, **hooked))
         yield
+
+
+def _activation_hook(activation: Call, watch: ForwardPass) -> Call:
+    @functools.wraps(activation, updated=())
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        return watch.own_activation(activation, *args, **kwargs)
+
+    return hooked
 
 
 def _call_hook(watched: WatchedLayer, watch: ForwardPass, is_training: bool) -> Call:

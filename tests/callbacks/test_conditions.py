@@ -184,6 +184,33 @@ def test_steps_that_overflow_put_off_the_update(exponent):
     assert min(updated) > 0
 
 
+@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("exponent", [20, 24])
+def test_all_updates_after_an_overflow_are_recorded_and_nothing_else(exponent, count):
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model, stats = plain_model(), GradientStats(on_verdict=lambda verdict: None)
+    finally:
+        keras.config.set_dtype_policy(kept)
+    inner = keras.optimizers.SGD(0.01, gradient_accumulation_steps=count)
+    scaled = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**exponent)
+    model.compile(scaled, "mse", jit_compile=False)
+    moved, weights = [], [model.get_weights()]
+
+    def note(batch, logs):
+        weights.append(model.get_weights())
+        if any((a != b).any() for a, b in zip(*weights[-2:], strict=True)):
+            moved.append(batch)
+
+    x, y = np.tile(X[:8], (40, 1)), np.tile(Y[:8], (40, 1))
+    noting = keras.callbacks.LambdaCallback(on_train_batch_end=note)
+    model.fit(x, y, batch_size=8, verbose=0, shuffle=False, callbacks=[stats, noting])
+    recorded = [row["step"] for row in stats.history if not row["overflow"]]
+    assert recorded == [step for step in moved if step >= recorded[0]]
+    assert len(recorded) >= len(moved) - 2  # of the first ones, overflows are not known yet
+
+
 def test_regularized_and_normalized_layers_are_probed():
     inner = layers.Dense(4, kernel_regularizer="l2", activity_regularizer="l1", name="only")
     model = keras.Sequential([keras.Input((FEATURES,)), inner, layers.BatchNormalization(),

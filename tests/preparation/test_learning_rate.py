@@ -290,3 +290,25 @@ def test_losses_are_lower_only_beyond_the_spread_of_the_batches():
 def test_what_is_no_model_is_told_so(call, model):
     with pytest.raises(TypeError, match="`model` must be a built Keras model"):
         call(model, X, CLASSES)
+
+
+class OwnNames(keras.Model):
+    """Calls a layer `inputs`, and reads the name of an activation."""
+
+    def __init__(self):
+        super().__init__()
+        self.inputs = keras.layers.Dense(8, "relu")
+        self.head = keras.layers.Dense(3, "softmax")
+
+    def call(self, x):
+        x = self.inputs(x)
+        assert self.inputs.activation.__name__ == "relu"
+        return self.head(x)
+
+
+@pytest.mark.parametrize("call", [kerasinit.prepare, kerasinit.learning_rate, kerasinit.diagnose])
+def test_names_that_a_model_uses_for_itself_are_not_taken_for_keras(call):
+    model = OwnNames()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model(X[:2])
+    assert call(model, X, CLASSES) is not None

@@ -115,3 +115,11 @@ def test_all_settings_of_a_run_have_one_layout_at_every_width(comparison, width)
     wide = dataclasses.replace(first, val_accuracy=Estimate(0.5, 0.0, 1.0))  # "too few seeds"
     parts[0] = (parts[0][0], [wide, *others])
     assert len({len(table.columns) for table in rankings(parts, width=width)}) == 1
+
+
+def test_each_table_is_headed_by_its_own_score(comparison):
+    parts = [(str(cell), comparison.rows_of(cell)) for cell in comparison.cells[:2]]
+    parts[1] = (parts[1][0], [dataclasses.replace(row, score="R2") for row in parts[1][1]])
+    first, second = rankings(parts, width=160)
+    assert "accuracy %" in first.columns[3].header
+    assert "R2 %" in second.columns[3].header

@@ -230,4 +230,4 @@ def test_each_output_has_its_own_loss_and_targets(form, wrong):
     assert bool(verdicts) == bool(wrong)
     for verdict in verdicts:
         assert wrong in verdict.where
-        assert f"of {wrong} alone: " in verdict.fix or ".activation = " in verdict.fix
+        assert f"# of {wrong}: " in verdict.fix or ".activation = " in verdict.fix

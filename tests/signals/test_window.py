@@ -292,3 +292,14 @@ def test_small_steps_are_no_fault_of_weights_that_were_trained_before(goes_on, f
     first = dataclasses.replace(steps(1, start=0)[0], goes_on=goes_on)
     small = {"update_ratio": 1e-6, "gradient_rms": 1e-5, "signal_gradient_rms": 1e-5}
     assert causes(steps(**small), opening=[first]) == found
+
+
+def test_a_layer_that_dies_later_is_named_though_others_are_dead():
+    def share(since):
+        return lambda i, k: 0.9 if i >= since.get(k, 99) else 0.1
+
+    first = judge_window(steps(dead_share=share({0: 5})))
+    later = judge_window(steps(dead_share=share({0: 5, 1: 18, 2: 18})))
+    assert [(one.cause, one.where) for one in first] == [("dead_units", "a")]
+    assert [(one.cause, one.where) for one in later] == [("dead_units", "b")]
+    assert "those of 2 more layers" in later[0].evidence
