@@ -186,9 +186,8 @@ def read_array(path: str | Path) -> np.ndarray:
 
 
 def _mistake(error: Exception) -> str:
-    if isinstance(error, ValueError) and "pickle" in str(
-        error
-    ):  # numpy takes any other file for one, and advises to run its code
+    # Numpy takes any other file for one of objects, and advises to run its code.
+    if isinstance(error, ValueError) and "pickle" in str(error):
         return "it holds Python objects, or is a file of another kind"
     return f"{error} ({type(error).__name__})"
 
