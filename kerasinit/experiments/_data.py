@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from kerasinit._numbers import LARGEST
+from kerasinit.experiments._generated import GENERATORS
 
 VALIDATION_SHARE = 0.22  # 397 of the 1,797 digits, the usual split of the literature
-PLAYGROUND_POINTS = 600
-PLAYGROUND_NOISE = 0.1  # of the sets' size; the Playground's slider at 10
-PLAYGROUND_RADIUS = 5.0
 
 WHOLE_FLOATS = (
     " Whole floats could be either: `y.astype(int)` makes labels of them, `y / y.std()` the "
@@ -82,8 +79,8 @@ def load(name: str) -> Dataset:
         return _from_keras(name)
     if name.endswith(".npz"):
         return _from_file(name)
-    if name in _GENERATORS:
-        x, y = _GENERATORS[name](np.random.default_rng(0))
+    if name in GENERATORS:
+        x, y = GENERATORS[name](np.random.default_rng(0))
         return _split(name, x, y)
     if name in ("digits", "breast_cancer"):
         x, y = _from_sklearn(name)
@@ -302,50 +299,3 @@ def _standardised(
 def _standardising(x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     mean, scale = float(np.mean(x, dtype="float64")), float(np.std(x, dtype="float64")) or 1.0
     return lambda values: np.asarray((values - mean) / scale, "float32")
-
-
-# The four classification sets of https://playground.tensorflow.org (dataset.ts), -6 .. 6.
-
-
-def _circle(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    half = PLAYGROUND_POINTS // 2
-    inner = rng.uniform(0, 0.5, half) * PLAYGROUND_RADIUS
-    outer = rng.uniform(0.7, 1, half) * PLAYGROUND_RADIUS
-    radius = np.concatenate([inner, outer])
-    angle = rng.uniform(0, 2 * math.pi, 2 * half)
-    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
-    noisy = x + rng.uniform(-1, 1, x.shape) * PLAYGROUND_RADIUS * PLAYGROUND_NOISE
-    return x, (np.hypot(*noisy.T) < PLAYGROUND_RADIUS * 0.5).astype("int32")
-
-
-def _xor(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    x = rng.uniform(-PLAYGROUND_RADIUS, PLAYGROUND_RADIUS, (PLAYGROUND_POINTS, 2))
-    x += 0.3 * np.sign(x)  # a gap between the quadrants
-    noisy = x + rng.uniform(-1, 1, x.shape) * PLAYGROUND_RADIUS * PLAYGROUND_NOISE
-    return x, (noisy[:, 0] * noisy[:, 1] >= 0).astype("int32")
-
-
-def _gauss(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    half = PLAYGROUND_POINTS // 2
-    scale = 0.5 + 7 * PLAYGROUND_NOISE
-    x = np.concatenate([rng.normal(2, scale, (half, 2)), rng.normal(-2, scale, (half, 2))])
-    return x, np.repeat(np.array([1, 0], "int32"), half)
-
-
-def _spiral(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    half = PLAYGROUND_POINTS // 2
-    part = np.arange(half) / half
-    arms = []
-    for start in (0.0, math.pi):
-        angle = 1.75 * part * 2 * math.pi + start
-        arm = part[:, None] * PLAYGROUND_RADIUS * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        arms.append(arm + rng.uniform(-1, 1, arm.shape) * PLAYGROUND_NOISE)
-    return np.concatenate(arms), np.repeat(np.array([1, 0], "int32"), half)
-
-
-_GENERATORS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
-    "circle": _circle,
-    "xor": _xor,
-    "gauss": _gauss,
-    "spiral": _spiral,
-}
