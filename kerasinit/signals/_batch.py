@@ -138,7 +138,7 @@ def check_model(model: Any) -> None:
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(
             f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
-            "model first, then the data."
+            "model first, then the data, as in `diagnose(model, x, y)`."
         )
     if not _backend.is_whole(model):
         raise ValueError(
