@@ -165,14 +165,19 @@ def test_a_training_that_goes_on_is_recorded_at_its_updates():
     assert min(ratios) > 0
 
 
-@pytest.mark.parametrize("exponent", [19, 20])
-def test_steps_that_overflow_put_off_the_update(exponent):
+def half_model():
+    """The plain model in mixed precision."""
     kept = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model, stats = plain_model(), GradientStats(on_verdict=lambda verdict: None)
+        return plain_model()
     finally:
         keras.config.set_dtype_policy(kept)
+
+
+@pytest.mark.parametrize("exponent", [19, 20])
+def test_steps_that_overflow_put_off_the_update(exponent):
+    model, stats = half_model(), GradientStats(on_verdict=lambda verdict: None)
     inner = keras.optimizers.SGD(0.01, gradient_accumulation_steps=2)
     scale = 2.0**exponent  # halved by each overflow
     model.compile(keras.optimizers.LossScaleOptimizer(inner, initial_scale=scale), "mse")
@@ -186,12 +191,7 @@ def test_steps_that_overflow_put_off_the_update(exponent):
 
 @pytest.mark.parametrize(("exponent", "count"), [(20, 2), (24, 8)])
 def test_all_updates_after_an_overflow_are_recorded_and_nothing_else(exponent, count):
-    kept = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        model, stats = plain_model(), GradientStats(on_verdict=lambda verdict: None)
-    finally:
-        keras.config.set_dtype_policy(kept)
+    model, stats = half_model(), GradientStats(on_verdict=lambda verdict: None)
     inner = keras.optimizers.SGD(0.01, gradient_accumulation_steps=count)
     scaled = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**exponent)
     model.compile(scaled, "mse", jit_compile=False)
