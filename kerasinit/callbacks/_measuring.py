@@ -93,12 +93,13 @@ class MeasuringStep:
     def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
         parts = self._trace.parts = []
         more = self._probe(inputs) if probing else {}
-        penalty = None
+        penalty, state = None, []
         with self._noting_failures():
             state = _backend.step_state(self._model, inputs)
+        with self._noting_failures():
             penalty = penalty_of_step(self._model, state)
         with self._noting_failures():
-            more |= self._count(_backend.step_state(self._model, inputs))
+            more |= self._count(state)
         try:
             logs, rest = _backend.split_step(step(*inputs))
         finally:
