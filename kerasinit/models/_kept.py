@@ -29,7 +29,7 @@ def left_alone(slot: Slot) -> Choice | None:
     if slot.kind in ("seed", "state"):
         return Choice(slot, None, slot.note)
     if not layer.trainable:
-        return Choice(slot, None, f"frozen: {layer.name!r} has trainable=False")
+        return Choice(slot, None, "frozen: its layer has trainable=False")
     if not slot.is_float:
         return Choice(slot, None, slot.note)
     if not variable.trainable and not is_running(layer, variable):

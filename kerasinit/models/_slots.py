@@ -16,6 +16,7 @@ from kerasinit._safe_text import kind_in_words
 from kerasinit._typing import Shape, Tensor
 from kerasinit.layers import initializer_of, kernel_axes, kind_of, weight_kind
 
+SHOWN = 4  # names in a message
 _RANDOM_STATE = "state of a random generator, not a weight"
 
 
@@ -109,15 +110,20 @@ def require_built(model: Any) -> None:
         raise TypeError(
             f"`model` must be a Keras model or layer. Received: {kind_in_words(model)}.{cure}"
         )
-    inside = _backend.flat_layers(model)[1:]
+    unbuilt = [layer.name for layer in _backend.flat_layers(model)[1:] if not layer.built]
     # A container of built models, with a `train_step` of its own, may never be built itself.
-    parts_built = bool(model.variables) and all(layer.built for layer in inside)
-    empty = model.built and not model.variables and all(layer.built for layer in inside)
-    if not (parts_built or empty or (model.built and model.variables)):
+    if (model.built and model.variables) or (not unbuilt and (model.built or model.variables)):
+        return
+    if model.variables:
         raise ValueError(
-            f"The model {model.name!r} has no weights yet. Build it first: call it on a batch, "
-            f"`model.build(input_shape)`, or start it with `keras.Input`. Received: {model}."
+            f"A part of the model {model.name!r} has no weights yet: "
+            f"{', '.join(unbuilt[:SHOWN])}{', ...' if unbuilt[SHOWN:] else ''}. Call it, or the "
+            "model, on a batch first; or pass, one by one, the parts that are built."
         )
+    raise ValueError(
+        f"The model {model.name!r} has no weights yet. Build it first: call it on a batch, "
+        f"`model.build(input_shape)`, or start it with `keras.Input`. Received: {model}."
+    )
 
 
 def warn_of_unbuilt(model: Any) -> None:
@@ -157,8 +163,8 @@ def _slots_of(layer: Any) -> Iterator[Slot]:
             initializer = declared[position] if declared else None
         if initializer is None:
             note = (
-                f"{type(layer).__name__} kept no initializer for {role!r} and cannot be "
-                "rebuilt from its config"
+                f"{type(layer).__name__} kept no initializer for it and cannot be rebuilt from "
+                "its config"
             )
         yield Slot(variable, layer, role, kind, initializer, note)
     for variable in _backend.seed_states(layer):

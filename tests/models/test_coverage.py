@@ -97,10 +97,7 @@ def test_what_cannot_be_rebuilt_is_named_and_left_alone():
     model = keras.Sequential([keras.Input((3,)), Opaque(lambda shape, dtype: np.ones(shape))])
     (row,) = kerasinit.reset(model)
     assert not row.changed
-    assert (
-        row.reason
-        == "Opaque kept no initializer for 'factor' and cannot be rebuilt from its config"
-    )
+    assert row.reason == "Opaque kept no initializer for it and cannot be rebuilt from its config"
 
 
 def test_statistics_of_adapted_data_stay():

@@ -138,7 +138,7 @@ def test_a_frozen_layer_is_left_alone_and_named(model):
     before = model.get_layer("hidden").get_weights()
     plan = kerasinit.initialize(model, "he_normal", seed=3)
     assert_same(before, model.get_layer("hidden").get_weights())
-    assert plan["hidden/kernel"].reason == "frozen: 'hidden' has trainable=False"
+    assert plan["hidden/kernel"].reason == "frozen: its layer has trainable=False"
     assert plan["head/kernel"].changed
 
 

@@ -58,5 +58,6 @@ def test_parts_of_one_structure_with_weights_of_their_own_differ():
 
 
 def test_a_model_with_an_unbuilt_part_is_refused():
-    with pytest.raises(ValueError, match="has no weights yet"):
-        kerasinit.initialize(Container(first=network(4, 2), second=layers.Dense(3)))
+    container = Container(first=network(4, 2), second=layers.Dense(3, name="late"))
+    with pytest.raises(ValueError, match=r"A part of the model .* has no weights yet: late\. Call"):
+        kerasinit.initialize(container)

@@ -65,3 +65,9 @@ def test_a_kernel_of_zeros_and_a_bias_left_alone_are_listed():
     assert "head/kernel" in str(kerasinit.reset(model, dry_run=True))
     hidden.trainable = False
     assert "hidden/bias" in str(kerasinit.initialize(model, dry_run=True))
+
+
+def test_frozen_layers_have_one_reason_however_many_they_are():
+    hidden = [keras.layers.Dense(4, trainable=False) for _ in range(12)]
+    model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(2)])
+    assert str(kerasinit.initialize(model, seed=1)).count("trainable=False") == 1

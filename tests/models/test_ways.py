@@ -60,6 +60,28 @@ def test_layers_after_a_norm_begin_a_new_way():
     assert gains[-3:] == [1.0] * 3
 
 
+@pytest.mark.parametrize(("hidden", "gain"), [(5, 1.0), (6, 2**0.5)])
+def test_layers_before_a_norm_are_as_deep_as_their_own_way(hidden, gain):
+    """An embedding of unit length, as in metric learning, ends in a norm."""
+    inputs = keras.Input((4, 4, 8))
+    x = layers.GlobalAveragePooling2D()(convolutions(inputs, hidden))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.UnitNormalization()(layers.Dense(2)(x))))
+    kernels = [row for row in plan if row.kind == "kernel"]
+    assert [row.gain for row in kernels] == pytest.approx([gain] * hidden + [1.0])
+    if hidden == 5:
+        assert kernels[0].reason.startswith("only 5 hidden on the shortest way")
+
+
+def test_what_a_norm_reads_is_hidden_where_layers_follow():
+    inputs = keras.Input((4, 4, 8))
+    x = layers.LayerNormalization()(convolutions(inputs, 3))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Conv2D(2, 1)(x)), dry_run=True)
+    first, second, last, _ = (row.reason for row in plan if row.kind == "kernel")
+    assert first.startswith("only 3 hidden")
+    assert second.startswith("only 3 hidden")
+    assert last.startswith("a LayerNormalization follows")
+
+
 def test_a_shallow_function_keeps_a_tenth_of_its_signal():
     x = inputs = keras.Input((4, 4, 8))
     model = keras.Model(inputs, layers.Conv2D(8, 1)(convolutions(x, 5)))
