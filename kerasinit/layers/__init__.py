@@ -58,6 +58,7 @@ from kerasinit.layers._weights import (
     mixes,
     role_of,
     variable_of,
+    waits_for_weights,
     weight_kind,
 )
 
@@ -109,5 +110,6 @@ __all__ = [
     "role_of",
     "units_last",
     "variable_of",
+    "waits_for_weights",
     "weight_kind",
 ]

@@ -23,6 +23,27 @@ RUNNING = ("moving_", "running_")  # how names of such statistics begin
 KERNEL_NAME = re.compile(r"(^|_)(kernel|weight|weights|w)$")
 
 
+# What its base class builds, which has no weights of its own.
+BUILDS_NOTHING = (keras.layers.Layer.build, keras.Model.build, keras.Sequential.build)
+
+
+def waits_for_weights(layer: Any) -> bool:
+    """Whether a layer is not built, and may make weights when it is: at its first call.
+
+    Args:
+        layer: A Keras layer.
+
+    >>> waits_for_weights(keras.layers.Dense(3)), waits_for_weights(keras.layers.Concatenate())
+    (True, False)
+    """
+    kind = kind_of(layer)
+    if layer.built or kind.family in ("add", "join", "scale"):
+        return False
+    if kind.family == "other" and _backend.is_of_keras(type(layer)):
+        return False
+    return type(layer).build not in BUILDS_NOTHING
+
+
 def find_owner(layer: Any, variable: Any) -> Any | None:
     """The layer at or below `layer` that created `variable`, or None.
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import mixes
+from kerasinit.layers import mixes, waits_for_weights
 from kerasinit.models._opened import SIZES, corrected_shapes, in_short, like, open_call
 
 
@@ -146,7 +147,11 @@ def read_graph(model: Any) -> Graph:
         UnreadableError: If its `call` cannot be traced.
     """
     reader = _Reader()
-    with _backend.symbolic_calls(_backend.flat_layers(model)), _backend.raw_calls():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_backend.symbolic_calls(_backend.flat_layers(model)))
+        stack.enter_context(_backend.raw_calls())
+        for layer in filter(waits_for_weights, _backend.flat_layers(model)):
+            stack.enter_context(_backend.replaced(layer, build=partial(_refused, layer)))
         try:
             inputs, outputs = _backend.functional_ends(model) or _traced(model)
             numbers = tuple(reader.number(tensor) for tensor in keras.tree.flatten(inputs))
@@ -156,6 +161,11 @@ def read_graph(model: Any) -> Graph:
             raise UnreadableError(in_short(error)) from error
         made = tuple(reader.number(tensor) for tensor in _backend.symbolic_tensors(outputs))
     return Graph(numbers, made, calls, shapes, reader.unread, frozenset(reader.matrices))
+
+
+def _refused(layer: Any, *shapes: Any, **named: Any) -> None:
+    """In place of a `build`: looking at a model makes no weights."""
+    raise ValueError(f"{layer.name!r} is not built yet: call the model on a batch first")
 
 
 class _Reader:

@@ -14,7 +14,13 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._safe_text import kind_in_words
 from kerasinit._typing import Shape, Tensor
-from kerasinit.layers import initializer_of, kernel_axes, kind_of, weight_kind
+from kerasinit.layers import (
+    initializer_of,
+    kernel_axes,
+    kind_of,
+    waits_for_weights,
+    weight_kind,
+)
 
 SHOWN = 4  # names in a message
 _RANDOM_STATE = "state of a random generator, not a weight"
@@ -116,9 +122,8 @@ def require_built(model: Any) -> None:
         return
     if model.variables:
         raise ValueError(
-            f"A part of the model {model.name!r} has no weights yet: "
-            f"{', '.join(unbuilt[:SHOWN])}{', ...' if unbuilt[SHOWN:] else ''}. Call it, or the "
-            "model, on a batch first; or pass, one by one, the parts that are built."
+            f"A part of the model {model.name!r} has no weights yet: {_some(unbuilt)}. Call it, "
+            "or the model, on a batch first; or pass, one by one, the parts that are built."
         )
     raise ValueError(
         f"The model {model.name!r} has no weights yet. Build it first: call it on a batch, "
@@ -127,19 +132,22 @@ def require_built(model: Any) -> None:
 
 
 def warn_of_unbuilt(model: Any) -> None:
-    """Warns of layers of a Sequential that have no weights yet, where Keras could not go on.
+    """Warns of layers that have no weights yet, which their first call will make.
 
     Args:
         model: A model that `require_built` lets pass.
     """
-    inside = [one for one in _backend.flat_layers(model) if isinstance(one, keras.Sequential)]
-    names = [layer.name for one in inside for layer in one.layers if not layer.built]
+    names = [layer.name for layer in _backend.flat_layers(model) if waits_for_weights(layer)]
     if names:
         warnings.warn(
-            f"Layers of {model.name!r} are not built and have no weights yet: {', '.join(names)}. "
-            "They were left out. Call the model on a batch first.",
+            f"Layers of {model.name!r} are not built and have no weights yet: {_some(names)}. "
+            "They were left out. If the model uses them, call it on a batch first.",
             stacklevel=3,
         )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if names[SHOWN:] else "")
 
 
 def _slots_of(layer: Any) -> Iterator[Slot]:

@@ -720,6 +720,40 @@ def test_layers_that_are_not_built_are_named(verb):
         verb(model, seed=0)
 
 
+@keras.saving.register_keras_serializable()
+class BuiltByItsCall(layers.Layer):
+    """Tells its shape by a rule of its own, so that Keras need not call it to make a graph."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.inner = layers.Dense(4, name="inner")
+        self.unused = layers.Dense(4, name="unused")
+        self.add = layers.Add()
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(4,), initializer="ones", name="scale")
+
+    def call(self, x):
+        return self.add([x, self.scale * self.inner(x)])
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_looking_at_a_model_builds_nothing_and_names_what_is_not_built():
+    model = keras.Sequential([keras.Input((4,)), BuiltByItsCall(name="block"), layers.Dense(2)])
+    assert len(model.variables) == 3
+    for verb in (kerasinit.initialize, kerasinit.reset):
+        with pytest.warns(UserWarning, match="have no weights yet: unused, inner"):
+            verb(model, seed=0, dry_run=True)
+    assert len(model.variables) == 3
+    assert not model.get_layer("block").inner.built
+    model(np.ones((2, 4), "float32"))
+    with pytest.warns(UserWarning, match="have no weights yet: unused"):  # nobody calls it
+        plan = kerasinit.initialize(model, seed=0)
+    assert "residual branches" in plan["inner/kernel"].reason
+
+
 def test_a_layer_that_returns_a_number_beside_its_tensor_hides_nothing():
     class Doubled(keras.layers.Layer):
         def call(self, x):
@@ -802,8 +836,10 @@ class BuildsLate(keras.Model):
 def test_what_a_layer_assigns_as_it_is_built_stays_and_counters_do_not_move(dry_run):
     model = BuildsLate()
     model.build((None, WIDTH))
-    kerasinit.initialize(model, seed=0, dry_run=dry_run)
+    with pytest.warns(UserWarning, match="have no weights yet: fixed"):
+        kerasinit.initialize(model, seed=0, dry_run=dry_run)
     assert float(ops.convert_to_numpy(model.steps)) == 0
+    assert not model.fixed.built
     model(np.ones((2, WIDTH), "float32"))
     np.testing.assert_array_equal(ops.convert_to_numpy(model.fixed.w), 3.0)
     assert float(ops.convert_to_numpy(model.steps)) == 1
