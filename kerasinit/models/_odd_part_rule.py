@@ -110,10 +110,21 @@ def _kernel(role: StackRole) -> tuple[Any, float]:
 
 
 def _reason(role: StackRole) -> str:
-    activation = role.after or role.before
-    name = activation.name if activation is not None else "linear"
-    how = "mirrored pairs cancel" if _is_mirrored(role) else "the bias cancels"
-    text = f"plain stack, {role.depth} hidden layers, {role.name}: {how} the even part of {name}"
+    hidden = f"{role.depth} hidden layer{'s' * (role.depth > 1)}"
+    text = f"plain stack, {hidden}, {role.name}: {_cancelled(role)}"
     if role.pixels > 1:
         text += f"; pairs kept through the flattening of {role.pixels} pixels"
     return text
+
+
+def _cancelled(role: StackRole) -> str:
+    """What becomes of the even parts of the activations around a layer."""
+    around = [one for one in (role.after, role.before) if one is not None]
+    points = [theory.odd_part(one, role.depth) for one in around]
+    for activation, point in zip(around, points, strict=True):
+        if point.kind == "mirror":
+            return f"mirrored pairs cancel the even part of {activation.name}"
+    for activation, point in zip(around, points, strict=True):
+        if point.offset:
+            return f"the bias cancels the even part of {activation.name}"
+    return f"{around[0].name} has no even part to cancel"

@@ -288,3 +288,24 @@ def test_a_zero_gamma_of_its_author_stays_and_is_told_as_such():
     assert plan["end/gamma"].initializer == "Zeros()"
     assert plan["end/gamma"].reason.startswith("zero on purpose")
     assert plan["end/beta"].reason == "a norm starts as the identity"
+
+
+@pytest.mark.parametrize(
+    ("activations", "reasons"),
+    [
+        (["relu"] * 4, ["mirrored pairs cancel the even part of relu"] * 5),
+        (["tanh"] * 4, ["tanh has no even part to cancel"] * 5),
+        (["sigmoid"] * 4, ["the bias cancels the even part of sigmoid"] * 5),
+        (
+            ["relu", "relu", "relu", "linear"],
+            ["mirrored pairs cancel the even part of relu"] * 4
+            + ["linear has no even part to cancel"],
+        ),
+    ],
+    ids=["relu", "tanh", "sigmoid", "a linear layer between"],
+)
+def test_a_reason_names_the_activation_whose_even_part_is_cancelled(activations, reasons):
+    hidden = [layers.Dense(16, activation) for activation in activations]
+    model = keras.Sequential([keras.Input((16,)), *hidden, layers.Dense(2)])
+    rows = kernels(kerasinit.initialize(model, dry_run=True))
+    assert [row.reason.partition(": ")[2] for row in rows] == reasons
