@@ -1,5 +1,7 @@
 """Learned weights are not drawn anew without a word, and nothing else is called learned."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from keras import layers
 import kerasinit
 
 LEARNED = "holds learned weights"
+TRUNCATED_STD = 0.8796256610342398  # std of N(0, 1) cut at +-2 (scipy.stats.truncnorm.std(-2, 2))
 
 
 def network(**options):
@@ -117,3 +120,28 @@ def test_fresh_models_and_what_we_drew_are_not_learned(architecture):
 def test_a_fresh_kernel_of_any_initializer_is_not_learned(initializer, dtype):
     layer = layers.Conv2D(16, 3, dtype=dtype, kernel_initializer=initializer, use_bias=False)
     kerasinit.initialize(keras.Sequential([keras.Input((8, 8, 16)), layer]), seed=1)
+
+
+@pytest.mark.parametrize("beyond", [4, 400])
+def test_a_few_entries_of_a_truncated_normal_may_lie_beyond_its_cut(beyond):
+    """As torch draws them: of 65,536 fresh entries one lies beyond, one time in four."""
+    model = keras.Sequential(
+        [keras.Input((64,)), layers.Dense(64, kernel_initializer="he_normal", use_bias=False)]
+    )
+    (values,) = model.get_weights()
+    std = (2 / 64) ** 0.5
+    values.reshape(-1)[:beyond] = 2.5 * std / TRUNCATED_STD
+    model.set_weights([values])
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        kerasinit.initialize(model, seed=0)
+    assert any(LEARNED in str(one.message) for one in found) == (beyond == 400)
+
+
+def test_fresh_truncated_normals_are_not_called_learned():
+    for seed in range(10):
+        keras.utils.set_random_seed(seed)
+        model = keras.Sequential(
+            [keras.Input((512,)), layers.Dense(512, kernel_initializer="he_normal")]
+        )
+        kerasinit.initialize(model, seed=0)
