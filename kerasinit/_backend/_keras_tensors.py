@@ -26,6 +26,8 @@ OPERATORS = (
 def willing_tensors(kept: Sequence[Any]) -> Iterator[None]:
     """Lets weights and arrays stand left of a Keras tensor; its rank and size are numbers.
 
+    It takes `x[None]` and `x[1:]`, as numbers do, not only `x[None,]`.
+
     Args:
         kept: Variables that nothing this thread assigns meanwhile changes, as counters.
     """
@@ -37,6 +39,8 @@ def willing_tensors(kept: Sequence[Any]) -> Iterator[None]:
         )
         # Arrays of numpy and of JAX leave the operation to what they do not know.
         stack.enter_context(changed(keras.KerasTensor, __array_ufunc__=None, __jax_array__=ABSENT))
+        by_key = _by_key(keras.KerasTensor.__getitem__)
+        stack.enter_context(changed(keras.KerasTensor, __getitem__=by_key))
         with contextlib.suppress(ImportError, AttributeError):
             from keras.src.ops.numpy import Ndim, Size
 
@@ -63,6 +67,14 @@ def _keeping(kept: Sequence[Any], own: Callable[..., Any]) -> Callable[..., Any]
         return own(self, value)
 
     return assign
+
+
+def _by_key(own: Callable[..., Any]) -> Callable[..., Any]:
+    def getitem(self: Any, key: Any) -> Any:
+        is_bare = key is None or key is Ellipsis or isinstance(key, slice)
+        return own(self, (key,) if is_bare else key)
+
+    return getitem
 
 
 def _rank(self: Any, x: Any) -> int:

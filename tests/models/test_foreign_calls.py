@@ -720,6 +720,29 @@ def test_layers_that_are_not_built_are_named(verb):
         verb(model, seed=0)
 
 
+@pytest.mark.parametrize("key", [None, slice(0, None), Ellipsis], ids=["None", "0:", "..."])
+def test_a_key_alone_hides_nothing(key):
+    class Keyed(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.hidden, self.out = layers.Dense(8, "relu", name="hidden"), layers.Dense(4)
+
+        def call(self, x):
+            branch = self.out(self.hidden(x))[key]
+            return x + (branch[0] if key is None else branch)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    inputs = keras.Input((4,))
+    block = Keyed()
+    block.hidden.build((None, 4))
+    block.out.build((None, 8))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(block(inputs))), seed=0)
+    reasons = [row.reason for row in plan if row.kind == "kernel"]
+    assert [reason.split(" ")[0] for reason in reasons] == ["relu", "ends", "the"]
+
+
 @keras.saving.register_keras_serializable()
 class BuiltByItsCall(layers.Layer):
     """Tells its shape by a rule of its own, so that Keras need not call it to make a graph."""
