@@ -145,7 +145,8 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         is_head = place.output and place.before_add is None  # what follows acts on the sum
         return _branch_end(slot, initializers.HeNormal(gain=1.0 if is_head else gain), scene)
     if place.output:
-        reason = "the model's output: unit variance at any width"
+        whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
+        reason = f"{whose}: unit variance at any width"
         return Choice(slot, initializers.LecunNormal(), reason)
     if place.norm is not None:
         kind = type(place.norm).__name__

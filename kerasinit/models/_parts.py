@@ -41,7 +41,8 @@ def uncalled_parts(scene: Scene) -> Iterator[Scene]:
 def _scenes(parts: list[Any], scene: Scene) -> Iterator[Scene]:
     for part in parts:
         inside = {id(variable) for variable in part.variables}
-        yield Scene(part, tuple(s for s in scene.slots if id(s.variable) in inside))
+        own = tuple(slot for slot in scene.slots if id(slot.variable) in inside)
+        yield Scene(part, own, is_part=True)
 
 
 def with_twins(scene: Scene, choices: list[Choice]) -> list[Choice]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -46,10 +45,12 @@ class Scene:
     Args:
         model: The built model.
         slots: Its variables.
+        is_part: Whether it is a part of a model that is not read as a whole.
     """
 
     model: Any
     slots: tuple[Slot, ...]
+    is_part: bool = False
 
     @cached_property
     def graph(self) -> Graph | None:
@@ -164,8 +165,17 @@ class Scene:
             skip = skip_of(add, self.graph)
             if id(add) in self._nesting and skip is not None:
                 if not values & self.graph.ancestors(skip):
-                    return Counter(self._nesting.values())[self._nesting[id(add)]]
+                    return self._along(add, self.graph)
         return 0
+
+    def _along(self, add: GraphCall, graph: Graph) -> int:
+        """Residual adds of the same branches on one way with `add`: not those of another tower."""
+        (value,) = add.outputs
+        alike = [one for one in self.adds if self._nesting[id(one)] == self._nesting[id(add)]]
+        return sum(
+            one.outputs[0] in graph.ancestors(value) or value in graph.ancestors(one.outputs[0])
+            for one in alike
+        )
 
     def is_gate(self, layer: Any) -> bool:
         """Whether the sigmoid (or softmax) of `layer` scales another signal, as in a GLU."""

@@ -34,6 +34,12 @@ def test_each_part_has_a_graph_of_its_own(gan):
     assert all(reason.startswith("plain stack, 8 hidden layers") for reason in reasons)
 
 
+def test_the_output_of_a_part_is_called_so():
+    shallow = [keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(2, name="end")]
+    plan = kerasinit.initialize(Container(encoder=keras.Sequential(shallow, name="encoder")))
+    assert plan["end/kernel"].reason == "the output of 'encoder': unit variance at any width"
+
+
 def test_every_weight_of_a_container_is_drawn(gan):
     for call in (kerasinit.initialize, kerasinit.reset):
         plan = call(gan, seed=1)

@@ -90,6 +90,26 @@ def test_each_end_of_a_branch_is_counted_and_nothing_else(block, branches):
     assert len(rows) == (BLOCKS if block in (projected, experts) else branches)
 
 
+def tower():
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(BLOCKS):
+        x = x + layers.Dense(WIDTH)(layers.Dense(WIDTH, "relu")(x))
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_tower_does_not_count_the_branches_of_another_one(shared):
+    """As in a siamese network, or a model of pictures and words."""
+    first, second = keras.Input((WIDTH,)), keras.Input((WIDTH,))
+    left = tower()
+    right = left if shared else tower()
+    both = layers.Concatenate()([left(first), right(second)])
+    plan = kerasinit.initialize(keras.Model([first, second], layers.Dense(2)(both)), seed=0)
+    ends = [row.reason for row in plan if "branches" in row.reason]
+    assert len(ends) == (BLOCKS if shared else 2 * BLOCKS)
+    assert all(reason.startswith(f"ends one of {BLOCKS} ") for reason in ends)
+
+
 def conditioned(x, condition, number):
     """A block of a denoiser: the condition is added to the hidden layer of the branch."""
     hidden = layers.Dense(WIDTH)(x) + layers.Dense(WIDTH)(condition)
