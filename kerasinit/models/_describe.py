@@ -49,7 +49,8 @@ def _short(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        return str(value.get("class_name", "..."))
+        name = str(value.get("class_name", "..."))
+        return "..." if name.startswith("__") else name  # an array
     return repr(getattr(value, "name", None) or getattr(value, "__name__", None) or value)
 
 

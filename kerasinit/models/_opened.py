@@ -61,7 +61,8 @@ def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any
     # Of any other name, such as those of experts, and told by their use.
     matrices = [one for one in variables if weight_kind(operation, one) == "other"]
     is_leaf = len(_backend.flat_layers(operation)) == 1
-    if is_leaf and (len(kernels) != 1 or not is_unknown(operation)):
+    joins = not variables and len(sources) > 1  # a skip and its branch, as for stochastic depth
+    if is_leaf and not (is_unknown(operation) and (joins or len(kernels) == 1)):
         return None
     for sizes in SIZES:
         fresh = [like(corrected.get(id(tensor), tensor), *sizes) for tensor in sources]
@@ -76,7 +77,7 @@ def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any
             products = [call for call in calls if multiplies_by_constant(*call[:2])]
             uses = [call for call in calls if _holds(call, kernels)]
             uses += [call for call in products if _holds(call, matrices)]
-            if is_leaf and len(uses) != 1:
+            if is_leaf and not joins and len(uses) != 1:
                 return None
             is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)
             if any(not any(_holds(call, [kernel]) for call in uses) for kernel in kernels):

@@ -743,6 +743,29 @@ def test_a_key_alone_hides_nothing(key):
     assert [reason.split(" ")[0] for reason in reasons] == ["relu", "ends", "the"]
 
 
+class Joined(layers.Layer):
+    """Adds a skip and its branch: scaled (Inception-ResNet), or dropped with a probability."""
+
+    def call(self, inputs, training=False):
+        skip, branch = inputs
+        if training:
+            return skip + branch * ops.cast(keras.random.uniform(()) < 0.5, branch.dtype)
+        return skip + 0.5 * branch
+
+    def compute_output_shape(self, shapes):
+        return shapes[0]
+
+
+def test_a_layer_without_weights_that_adds_a_branch_hides_nothing():
+    x = inputs = keras.Input((4,))
+    for number in range(3):
+        hidden = layers.Dense(8, "relu")(x)
+        x = Joined()([x, layers.Dense(4, name=f"end{number}")(hidden)])
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
+    ends = [row for row in plan if row.reason.startswith("ends one of 3")]
+    assert [row.path for row in ends] == [f"end{number}/kernel" for number in range(3)]
+
+
 @keras.saving.register_keras_serializable()
 class BuiltByItsCall(layers.Layer):
     """Tells its shape by a rule of its own, so that Keras need not call it to make a graph."""
