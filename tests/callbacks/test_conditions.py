@@ -1,5 +1,7 @@
 """The recorded gradient is the real one under everything that `fit` can do."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import pytest
@@ -391,6 +393,32 @@ class Subclassed(keras.Model):
 
 def test_subclassed_models():
     model = Subclassed()
+    model(X[:1])
+    moves, stats = step_and_rows(model)
+    assert_norms(stats.history[0], moves, model)
+
+
+class Pair(NamedTuple):
+    low: float
+    high: float
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        (1, "two"),
+        (layers.Flatten(),),
+        Pair(0.0, layers.Flatten()),
+        [Pair(0.0, 1.0)],
+        {"of": {"any": [1]}},
+        {1, 2},
+        "word",
+    ],
+    ids=["tuple", "layers", "named", "list", "dict", "set", "word"],
+)
+def test_models_may_keep_what_they_like(kept):
+    model = Subclassed()
+    model.kept = kept
     model(X[:1])
     moves, stats = step_and_rows(model)
     assert_norms(stats.history[0], moves, model)
