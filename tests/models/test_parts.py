@@ -67,3 +67,16 @@ def test_a_model_with_an_unbuilt_part_is_refused():
     container = Container(first=network(4, 2), second=layers.Dense(3, name="late"))
     with pytest.raises(ValueError, match=r"A part of the model .* has no weights yet: late\. Call"):
         kerasinit.initialize(container)
+
+
+def test_a_container_need_not_be_compiled():
+    """As in a diffusion model of keras.io: `compile` makes what its `metrics` names."""
+
+    class Tracked(Container):
+        @property
+        def metrics(self):
+            return [self.loss_tracker]
+
+    model = Tracked(network=network(4, 2))
+    for call in (kerasinit.initialize, kerasinit.reset):
+        assert len(call(model, seed=1).changed) == len(model.weights)
