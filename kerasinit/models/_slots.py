@@ -116,7 +116,7 @@ def require_built(model: Any) -> None:
         raise TypeError(
             f"`model` must be a Keras model or layer. Received: {kind_in_words(model)}.{cure}"
         )
-    unbuilt = [layer.name for layer in _backend.flat_layers(model)[1:] if not layer.built]
+    unbuilt = _unbuilt(_backend.flat_layers(model)[1:])
     # A container of built models, with a `train_step` of its own, may never be built itself.
     if (model.built and model.variables) or (not unbuilt and (model.built or model.variables)):
         return
@@ -137,13 +137,17 @@ def warn_of_unbuilt(model: Any) -> None:
     Args:
         model: A model that `require_built` lets pass.
     """
-    names = [layer.name for layer in _backend.flat_layers(model) if waits_for_weights(layer)]
+    names = _unbuilt(_backend.flat_layers(model))
     if names:
         warnings.warn(
             f"Layers of {model.name!r} are not built and have no weights yet: {_some(names)}. "
             "They were left out. If the model uses them, call it on a batch first.",
             stacklevel=3,
         )
+
+
+def _unbuilt(layers: list[Any]) -> list[str]:
+    return [layer.name for layer in layers if waits_for_weights(layer)]
 
 
 def _some(names: list[str]) -> str:

@@ -69,6 +69,11 @@ def test_a_model_with_an_unbuilt_part_is_refused():
         kerasinit.initialize(container)
 
 
+def test_an_unbuilt_part_that_never_has_weights_hinders_nothing():
+    augmented = Container(augment=keras.Sequential([layers.RandomFlip()]), first=network(4, 2))
+    assert len(kerasinit.initialize(augmented, seed=1).changed) == len(augmented.weights)
+
+
 def test_a_container_need_not_be_compiled():
     """As in a diffusion model of keras.io: `compile` makes what its `metrics` names."""
 
