@@ -11,6 +11,7 @@ from statistics import fmean, median
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
 from kerasinit.signals._remedy import of_schedule
+from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._training_steps import losses_of
 from kerasinit.signals._window import WINDOW
 
@@ -78,11 +79,14 @@ class Judgement:
     Args:
         findings: What is known already, and where new verdicts go.
         is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
+        is_constrained: Whether weights are constrained, so that new ones may not stay.
     """
 
-    def __init__(self, findings: Findings, *, is_scheduled: bool = False) -> None:
+    def __init__(
+        self, findings: Findings, *, is_scheduled: bool = False, is_constrained: bool = False
+    ) -> None:
         self._findings = findings
-        self._is_scheduled = is_scheduled
+        self._is_scheduled, self._is_constrained = is_scheduled, is_constrained
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._unjudged = 0
@@ -101,11 +105,16 @@ class Judgement:
             return []
         self._unjudged = 0
         verdicts = judge_window(
-            tuple(self._steps), opening=findings.opening, best_loss=findings.best_loss
+            tuple(self._steps),
+            opening=findings.opening,
+            best_loss=findings.best_loss,
+            is_scheduled=self._is_scheduled,
         )
         self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
         if self._is_scheduled:
             verdicts = tuple(map(_of_schedule, verdicts))
+        if self._is_constrained:
+            verdicts = tuple(map(_of_constraint, verdicts))
         new = [verdict for verdict in verdicts if findings.add(verdict)]
         return [Found(verdict, record.step, self._onset()) for verdict in new]
 
@@ -127,6 +136,13 @@ class Judgement:
             if not step.overflow and not norm <= JUMP * usual:
                 return step.step
         return None
+
+
+def _of_constraint(verdict: Verdict) -> Verdict:
+    """The same where a constraint may be what keeps weights at 0, which one batch tells."""
+    if verdict.cause != "symmetric":
+        return verdict
+    return replace(verdict, fix=f"{DIAGNOSE}  # says if a constraint does that", remedy=None)
 
 
 def _of_schedule(verdict: Verdict) -> Verdict:

@@ -109,12 +109,14 @@ class Window:
         opening: The first records of the training, oldest first.
         best_loss: Lowest mean loss of as many records as a window holds; None if unknown.
         first_loss: Loss of the very first record; None if unknown.
+        is_scheduled: Whether a schedule sets the learning rate.
     """
 
     steps: Sequence[TrainingStep]
     opening: Sequence[TrainingStep] = ()
     best_loss: float | None = None
     first_loss: float | None = None
+    is_scheduled: bool = False
 
     @property
     def now(self) -> str:

@@ -63,6 +63,16 @@ def test_the_first_update_of_gradient_descent_has_its_closed_form():
     )
 
 
+@pytest.mark.parametrize(("by_name", "expected"), [(False, (5e-4, 0)), (True, (0, 0))])
+def test_the_first_update_decays_what_the_optimizer_decays(by_name, expected):
+    made = model(keras.optimizers.AdamW(1e-3, weight_decay=0.5))
+    kept = {"var_names": ["kernel"]} if by_name else {"var_list": made.layers[-1].variables}
+    made.optimizer.exclude_from_weight_decay(**kept)
+    gradients = [np.zeros(variable.shape, "float32") for variable in made.trainable_variables]
+    ratios = first_update(made, gradients).ratios
+    assert (ratios[0], ratios[4]) == pytest.approx(expected, rel=1e-3)
+
+
 def test_a_frozen_model_is_not_trainable():
     made = model("adam")
     made.trainable = False
