@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +64,19 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     try:
         rate = _highest_rate(own)
         config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
-        alike = {(v.dtype, _backend.decays(own, v)) for v in variables}
-        is_joint = _acts_on_each_value(own) and len(alike) == 1
+        spared = {id(v) for v in variables if not _backend.decays(own, v)}
+        is_joint = _acts_on_each_value(own) and len({v.dtype for v in variables}) == 1
+        is_joint = is_joint and not spared
         for size in _blocks(variables) if is_joint else [len(variables)]:
             named, variables = variables[:size], variables[size:]
             old = [to_numpy(variable.value) for variable in named]
             steps = [np.asarray(g, o.dtype) for g, o in zip(gradients[:size], old, strict=True)]
             del gradients[:size]
-            new = (_joint_step if is_joint else _step)(own, config, old, steps, named)
+            fresh = type(own).from_config(config)
+            if is_joint:
+                new = _joint_step(fresh, old, steps, named)
+            else:
+                new = _step(fresh, old, steps, named, spared)
             with np.errstate(over="ignore", invalid="ignore"):
                 for before, now, gradient in zip(old, new, steps, strict=True):
                     change, length = before - now, norm(before)
@@ -111,35 +117,31 @@ def _blocks(variables: list[Any]) -> list[int]:
 
 
 def _joint_step(
-    own: Any,
-    config: dict[str, Any],
-    before: list[np.ndarray],
-    gradients: list[np.ndarray],
-    named: list[Any],
+    optimizer: Any, before: list[np.ndarray], gradients: list[np.ndarray], named: list[Any]
 ) -> list[np.ndarray]:
     """The arrays after a step of the vector of all their values."""
     old, given = (np.concatenate([a.ravel() for a in arrays]) for arrays in (before, gradients))
-    (flat,) = _step(own, config, [old], [given], named[:1])
+    (flat,) = _step(optimizer, [old], [given], named[:1])
     parts = np.split(flat, np.cumsum([one.size for one in before])[:-1])
     return [part.reshape(one.shape) for part, one in zip(parts, before, strict=True)]
 
 
 def _step(
-    own: Any,
-    config: dict[str, Any],
+    optimizer: Any,
     before: list[np.ndarray],
     gradients: list[np.ndarray],
     named: list[Any],
+    spared: Collection[int] = (),
 ) -> list[np.ndarray]:
-    """The arrays after a step of an optimizer like `own` that has seen nothing."""
+    """The arrays after a step of an optimizer that has seen nothing; `spared`: by decay, by id."""
     copies = [  # torch shares the memory of an array
         keras.Variable(np.array(old), dtype=variable.dtype, name=variable.name)
         for old, variable in zip(before, named, strict=True)
     ]
-    optimizer = type(own).from_config(config)
-    kept = [c for c, v in zip(copies, named, strict=True) if not _backend.decays(own, v)]
-    if kept:
-        optimizer.exclude_from_weight_decay(kept)
+    if spared:
+        optimizer.exclude_from_weight_decay(
+            [copy for copy, one in zip(copies, named, strict=True) if id(one) in spared]
+        )
     optimizer.build(copies)
     optimizer.apply(
         [ops.convert_to_tensor(g, v.dtype) for g, v in zip(gradients, copies, strict=True)], copies

@@ -10,6 +10,7 @@ from kerasinit.signals._remedy import (
     FIRST_RATE,
     INITIALIZE,
     KEEPS_THE_SIGNAL,
+    NO_LINE,
     NO_PENALTY,
     Remedy,
 )
@@ -178,7 +179,7 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     if _has_faded(window, where):
         return _faded(where, evidence)
     evidence += ": the learning rate has run out"
-    remedy = FIRST_RATE if window.is_scheduled else None
+    remedy = FIRST_RATE if window.is_scheduled else NO_LINE
     reason = "the first rate again, or one that falls more slowly"
     return Verdict.cured("small_updates", where, evidence, remedy, reason)
 

@@ -30,7 +30,6 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
         dead_share: Share of units that were active for no sample, in 0..1; None if not probed.
         saturated_share: Share of units with a vanished derivative, in 0..1; None if not probed.
         idle_share: Share of units whose bias got a gradient of exactly 0; None without a bias.
-        zero_share: Share of the entries of the kernel's gradient that are exactly 0.
 
     Example:
         >>> LayerStep("dense", gradient_rms=0.01, weight_rms=0.1).non_finite
@@ -46,7 +45,6 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
     dead_share: float | None = None
     saturated_share: float | None = None
     idle_share: float | None = None
-    zero_share: float = 0.0
 
 
 @dataclass(frozen=True)
