@@ -109,15 +109,15 @@ def _too_fast(
     window: Window,
     worst: float | None = None,
 ) -> Verdict:
-    """Steps that are too large: the rate is mended for the median of the layers."""
+    """Steps that are too large: the rate is mended for the median of those layers."""
     start, now = window.first_loss, window.loss if worst is None else worst
     if start is not None and now is not None:
         evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     else:
         evidence += ", and the loss does not fall"
     again = "and start again: these weights are spoilt"
-    usual = max(median(ratios), 10 * USUAL_UPDATE)
-    return Verdict.cured("large_updates", name, evidence, _rate(usual), again)
+    ratio = median(ratio for ratio in ratios if ratio > LARGE_UPDATE)
+    return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
 
 def _rate(ratio: float) -> Remedy:

@@ -40,7 +40,7 @@ def bad_scale(signals: Signals) -> Verdict | None:
         return None
     restored = _restored(signals.layers)
     gains = [
-        (row, row.preactivation_rms / row.input_rms / min(row.usual_gain, 1.0))
+        (row, _beside_usual(row.preactivation_rms / row.input_rms, row.usual_gain))
         for row in signals.hidden
         if row.input_rms and row.weight_norm > 0 and row.has_gain and row.name not in restored
     ]
@@ -58,6 +58,15 @@ def bad_scale(signals: Signals) -> Verdict | None:
     else:
         return None
     return Verdict.cured("bad_scale", where, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+
+
+def _beside_usual(gain: float, usual: float) -> float:
+    """A gain; 1 from what keeps the gradient (`usual`, of more outputs than inputs) to 1.
+
+    >>> [_beside_usual(gain, 0.25) for gain in (0.025, 0.25, 1.0, 1.5)]
+    [0.1, 1.0, 1.0, 1.5]
+    """
+    return gain if gain > 1 else min(gain / min(usual, 1.0), 1.0)
 
 
 def _restored(rows: tuple[LayerSignals, ...]) -> set[str]:
