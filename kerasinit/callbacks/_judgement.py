@@ -16,6 +16,7 @@ from kerasinit.signals._training_steps import losses_of
 from kerasinit.signals._window import WINDOW
 
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
+OF_MODEL = ("exploding", "small_updates")  # said once: the layer is where it shows most
 JUMP = 10.0  # times the window's median gradient norm
 
 
@@ -43,17 +44,20 @@ class Findings:
         overflows: Recorded steps that loss scaling skipped.
         opening: The first recorded steps of the model.
         best_loss: Lowest mean loss of `WINDOW` records in a row; None if unknown.
+        of_model: The causes of `OF_MODEL` that were found.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
     overflows: int = 0
     opening: list[TrainingStep] = field(default_factory=list)
     best_loss: float | None = None
+    of_model: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
         """Forgets the course of the training: another model, or the same compiled anew."""
         self.opening = []
         self.best_loss = None
+        self.of_model = set()
 
     def follow(self, steps: Sequence[TrainingStep]) -> None:
         """Notes what the newest of the last steps says of the course of the training."""
@@ -67,10 +71,12 @@ class Findings:
     def add(self, verdict: Verdict) -> bool:
         """Adds a verdict, unless it is there: whether it was new."""
         known = {(found.cause, found.where) for found in self.verdicts}
-        is_new = (verdict.cause, verdict.where) not in known
-        if is_new:
-            self.verdicts.append(verdict)
-        return is_new
+        if (verdict.cause, verdict.where) in known or verdict.cause in self.of_model:
+            return False
+        if verdict.cause in OF_MODEL:
+            self.of_model.add(verdict.cause)
+        self.verdicts.append(verdict)
+        return True
 
 
 class Judgement:

@@ -142,7 +142,7 @@ def small_updates(window: Window) -> Verdict | None:
     if ratio == 0 or (before is not None and ratio > CHANGES * before):
         return None
     if ratio < SMALL_UPDATE and not (window.improves or window.has_started):
-        if _is_faint(window):
+        if is_faint(window, window.names[-1]):
             return _faint(window)
         how = "and the loss does not fall"
     elif ratio < TIMID and step >= TIMID_STEPS and _falls_steadily(window):
@@ -184,11 +184,10 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     return Verdict.cured("small_updates", where, evidence, remedy, reason)
 
 
-def _is_faint(window: Window) -> bool:
-    """Whether next to nothing enters the last layer: its bias gets a gradient, its kernel none."""
-    last = window.names[-1]
-    kernel = window.series(last, "gradient_rms", PERSISTS)
-    bias = window.series(last, "signal_gradient_rms", PERSISTS)
+def is_faint(window: Window, name: str) -> bool:
+    """Whether next to nothing enters a layer: its bias gets a gradient, its kernel none."""
+    kernel = window.series(name, "gradient_rms", PERSISTS)
+    bias = window.series(name, "signal_gradient_rms", PERSISTS)
     return len(window.names) > 2 and bool(bias) and median(kernel) < FAINT * median(bias)
 
 

@@ -6,9 +6,9 @@ import math
 from itertools import pairwise, takewhile
 from statistics import geometric_mean, median
 
-from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER
+from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
-from kerasinit.signals._rules_of_progress import PERSISTS
+from kerasinit.signals._rules_of_progress import FAINT, PERSISTS, is_faint
 from kerasinit.signals._training_steps import WARM_UP, Window
 from kerasinit.signals._verdict import Verdict
 
@@ -125,6 +125,13 @@ def vanishing(window: Window) -> Verdict | None:
         share = geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
     if share >= VANISHED:
         return None
+    if is_faint(window, layers[0]):
+        evidence = (
+            f"{window.now}, the values that enter {layers[0]} are next to 0: its bias gets a "
+            f"gradient, its kernel less than {FAINT:g} of that, and the loss does not fall"
+        )
+        remedy = Remedy("scale_inputs", STANDARDIZE.format("x"))
+        return Verdict.cured("unscaled_input", "input", evidence, remedy, "and start again")
     arrives = "nothing" if share < NOTHING else f"{share:.1e}"
     evidence = (
         f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "

@@ -90,6 +90,7 @@ EXPLAINS = {
     "symmetric": "zero_gradient vanishing dead_units small_updates slow",
     "large_updates": "exploding zero_gradient vanishing spike slow small_updates",
     "unexpected_loss": "zero_gradient vanishing dead_units saturated small_updates slow",
+    "unscaled_input": "vanishing dead_units small_updates slow",
     "exploding": "spike",
     "zero_gradient": "vanishing small_updates slow",
     "single_sample": "zero_gradient vanishing dead_units small_updates slow",

@@ -321,6 +321,20 @@ def test_no_rate_is_advised_where_the_gradient_itself_has_shrunk():
     assert "kerasinit.diagnose" in found[1e-2].fix
 
 
+def test_inputs_next_to_zero_are_named_and_not_the_layers_that_get_no_gradient():
+    window = steps(
+        gradient_rms=lambda i, k: 1e-8 if k == 0 else 1e-3,
+        signal_gradient_rms=lambda i, k: 1e-5 if k < 2 else 1.0,
+        update_ratio=1e-7,
+    )
+    (found,) = judge_window(window)
+    assert (found.cause, found.where, found.remedy.kind) == (
+        "unscaled_input",
+        "input",
+        "scale_inputs",
+    )
+
+
 def test_small_steps_behind_a_signal_that_fades_are_no_matter_of_the_rate():
     faint = {"gradient_rms": 1e-6, "update_ratio": 1e-6, "signal_gradient_rms": 1e-2}
     assert causes(steps(**faint)) == ["vanishing"]
