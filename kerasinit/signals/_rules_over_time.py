@@ -99,7 +99,7 @@ def _dead_layers(window: Window) -> list[str]:
     for name, above in pairwise(window.names):
         own, its = (window.series(layer, "idle_share", PERSISTS) for layer in (name, above))
         is_off = bool(own) and min(own) == 1.0 and not _stays_zero(window, name, "weight_rms")
-        if is_off and its and max(its) < 1.0 and _stays_zero(window, above, "gradient_rms"):
+        if is_off and its and min(its) < 1.0 and _stays_zero(window, above, "gradient_rms"):
             dead.append(name)
     return dead
 

@@ -37,6 +37,7 @@ RATES = {
     "adam_too_high": (Adam(1.0), ["large_updates"]),
     "adam_too_low": (Adam(1e-6), ["small_updates"]),
     "sgd_too_low": (SGD(1e-7), ["small_updates"]),
+    "rmsprop_too_low": (keras.optimizers.RMSprop(1e-6), ["small_updates"]),
 }  # fmt: skip
 
 
@@ -47,6 +48,17 @@ def test_a_rate_that_is_far_off_is_named_before_training(name):
     found = kerasinit.diagnose(made, *data()).verdicts
     assert [verdict.cause for verdict in found] == expected
     assert all(1e-4 <= verdict.remedy.value <= 1 for verdict in found)
+
+
+def test_rates_follow_the_steps_that_will_be_taken():
+    """The first step of RMSprop is larger than later ones; one layer can make all diverge."""
+    x, y = data()
+    slow = model(keras.optimizers.RMSprop(1e-6))
+    assert kerasinit.diagnose(slow, x, y).verdicts[0].remedy.value == 1e-3
+    fast = model(SGD(10.0))
+    found = kerasinit.diagnose(fast, x, y)
+    exec(found.verdicts[0].fix, {"model": fast})
+    assert kerasinit.diagnose(fast, x, y).healthy
 
 
 def test_the_first_update_of_gradient_descent_has_its_closed_form():

@@ -281,6 +281,11 @@ def test_a_cut_gradient_under_batches_of_one_is_their_fault():
     assert found == {None: ["zero_gradient"], 1: ["single_sample"], 32: ["zero_gradient"]}
 
 
+def test_units_that_are_off_are_named_though_a_balanced_batch_moved_no_bias():
+    off = {"gradient_rms": 0.0, "idle_share": lambda i, k: float(k < 5 or i == 16)}
+    assert causes(steps(**off)) == ["dead_units"]
+
+
 def test_units_that_are_off_under_batches_of_one_are_their_fault():
     window = [dataclasses.replace(step, norm_samples=1) for step in steps(**ALL_OFF)]
     assert causes(window) == ["single_sample"]
