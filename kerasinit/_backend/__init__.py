@@ -43,6 +43,7 @@ from kerasinit._backend._keras_training import (
     spare_compiled_loss,
     trained_variables,
     training_argument,
+    without_rematerialization,
 )
 from kerasinit._backend._optimizers import (
     accumulation_steps,
@@ -189,4 +190,5 @@ __all__ = [
     "wait_for",
     "waits_for_steps",
     "without_gradients",
+    "without_rematerialization",
 ]
