@@ -50,6 +50,15 @@ def test_a_rate_that_is_far_off_is_named_before_training(name):
     assert all(1e-4 <= verdict.remedy.value <= 1 for verdict in found)
 
 
+@pytest.mark.parametrize(("offset", "line"), [(0.0, "x = (x - "), (22.0, "y = (y - ")])
+def test_targets_are_scaled_with_the_inputs_if_they_are_far_from_outputs_of_size_one(offset, line):
+    x, y = data()
+    (found,) = kerasinit.diagnose(model(Adam(1e-3)), 200 * x, y + offset).verdicts
+    assert found.cause == "unscaled_input"
+    assert line in found.fix
+    assert ("y = " in found.fix) == bool(offset)
+
+
 def test_rates_follow_the_steps_that_will_be_taken():
     """The first step of RMSprop is larger than later ones; one layer can make all diverge."""
     x, y = data()
