@@ -136,6 +136,17 @@ def clipped_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
     return [None if gradient is None else next(present) for gradient in gradients]
 
 
+def is_of_call(error: Exception) -> bool:
+    """Whether an error was raised in the call of a layer (Keras says so in its message)."""
+    return str(error).startswith("Exception encountered when calling")
+
+
+def decays(optimizer: Any, variable: Any) -> bool:
+    """Whether `optimizer` applies its weight decay to `variable` (`_use_weight_decay`)."""
+    asked = getattr(optimizer, "_use_weight_decay", None)
+    return asked is None or bool(asked(variable))
+
+
 def cause_of(error: Exception) -> str:
     """One line on what went wrong: where Keras reports on a layer's call, with the cause it names.
 

@@ -11,10 +11,12 @@ from statistics import fmean, median
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
 from kerasinit.signals._remedy import of_schedule
+from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._training_steps import losses_of
 from kerasinit.signals._window import WINDOW
 
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
+OF_MODEL = ("exploding", "small_updates")  # said once: the layer is where it shows most
 JUMP = 10.0  # times the window's median gradient norm
 
 
@@ -42,17 +44,20 @@ class Findings:
         overflows: Recorded steps that loss scaling skipped.
         opening: The first recorded steps of the model.
         best_loss: Lowest mean loss of `WINDOW` records in a row; None if unknown.
+        of_model: The causes of `OF_MODEL` that were found.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
     overflows: int = 0
     opening: list[TrainingStep] = field(default_factory=list)
     best_loss: float | None = None
+    of_model: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
         """Forgets the course of the training: another model, or the same compiled anew."""
         self.opening = []
         self.best_loss = None
+        self.of_model = set()
 
     def follow(self, steps: Sequence[TrainingStep]) -> None:
         """Notes what the newest of the last steps says of the course of the training."""
@@ -66,10 +71,12 @@ class Findings:
     def add(self, verdict: Verdict) -> bool:
         """Adds a verdict, unless it is there: whether it was new."""
         known = {(found.cause, found.where) for found in self.verdicts}
-        is_new = (verdict.cause, verdict.where) not in known
-        if is_new:
-            self.verdicts.append(verdict)
-        return is_new
+        if (verdict.cause, verdict.where) in known or verdict.cause in self.of_model:
+            return False
+        if verdict.cause in OF_MODEL:
+            self.of_model.add(verdict.cause)
+        self.verdicts.append(verdict)
+        return True
 
 
 class Judgement:
@@ -78,11 +85,14 @@ class Judgement:
     Args:
         findings: What is known already, and where new verdicts go.
         is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
+        is_constrained: Whether weights are constrained, so that new ones may not stay.
     """
 
-    def __init__(self, findings: Findings, *, is_scheduled: bool = False) -> None:
+    def __init__(
+        self, findings: Findings, *, is_scheduled: bool = False, is_constrained: bool = False
+    ) -> None:
         self._findings = findings
-        self._is_scheduled = is_scheduled
+        self._is_scheduled, self._is_constrained = is_scheduled, is_constrained
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._unjudged = 0
@@ -101,11 +111,16 @@ class Judgement:
             return []
         self._unjudged = 0
         verdicts = judge_window(
-            tuple(self._steps), opening=findings.opening, best_loss=findings.best_loss
+            tuple(self._steps),
+            opening=findings.opening,
+            best_loss=findings.best_loss,
+            is_scheduled=self._is_scheduled,
         )
         self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
         if self._is_scheduled:
             verdicts = tuple(map(_of_schedule, verdicts))
+        if self._is_constrained:
+            verdicts = tuple(map(_of_constraint, verdicts))
         new = [verdict for verdict in verdicts if findings.add(verdict)]
         return [Found(verdict, record.step, self._onset()) for verdict in new]
 
@@ -127,6 +142,13 @@ class Judgement:
             if not step.overflow and not norm <= JUMP * usual:
                 return step.step
         return None
+
+
+def _of_constraint(verdict: Verdict) -> Verdict:
+    """The same where a constraint may be what keeps weights at 0, which one batch tells."""
+    if verdict.cause != "symmetric":
+        return verdict
+    return replace(verdict, fix=f"{DIAGNOSE}  # says if a constraint does that", remedy=None)
 
 
 def _of_schedule(verdict: Verdict) -> Verdict:

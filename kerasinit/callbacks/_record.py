@@ -135,15 +135,13 @@ class Record:
                 dead_share=probed.get(name, {}).get("dead_share"),
                 saturated_share=probed.get(name, {}).get("saturated_share"),
                 idle_share=idle.get(name),
-                zero_share=zeros,
             )
-            for name, gradient, weight, ratio, bad, zeros in zip(
+            for name, gradient, weight, ratio, bad in zip(
                 names.kernels,
                 (kernels[:, NORM] / roots).tolist(),
                 (kernels[:, WEIGHT] / roots).tolist(),
                 self._ratios(kernels),
                 broken.tolist(),
-                (kernels[:, ZEROS] / np.maximum(kernels[:, COUNT], 1.0)).tolist(),
                 strict=True,
             )
         ]

@@ -105,7 +105,11 @@ class Session:
         self._ahead = 0 if waits else 1
         self._run = uuid.uuid4().hex[:12]
         self._judgement: Judgement | None = Judgement(
-            findings, is_scheduled=is_scheduled(model.optimizer)
+            findings,
+            is_scheduled=is_scheduled(model.optimizer),
+            is_constrained=any(
+                getattr(variable, "constraint", None) for variable in model.trainable_variables
+            ),
         )
         self._goes_on = _was_trained(model)
         self._recent = RecentLoss(running_loss)

@@ -120,8 +120,7 @@ def examine(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
     try:
         signals = measure(model, x, y)
     except _backend.errors() as error:
-        of_call = str(error).startswith("Exception encountered when calling")  # as Keras says it
-        if isinstance(error, ValueError) and not of_call:
+        if isinstance(error, ValueError) and not _backend.is_of_call(error):
             raise
         raise ValueError(
             f"The model {model.name!r} cannot be called on `x`: {_backend.cause_of(error)}"

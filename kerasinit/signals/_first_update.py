@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,15 +64,19 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     try:
         rate = _highest_rate(own)
         config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
+        spared = {id(v) for v in variables if not _backend.decays(own, v)}
         is_joint = _acts_on_each_value(own) and len({v.dtype for v in variables}) == 1
+        is_joint = is_joint and not spared
         for size in _blocks(variables) if is_joint else [len(variables)]:
             named, variables = variables[:size], variables[size:]
             old = [to_numpy(variable.value) for variable in named]
             steps = [np.asarray(g, o.dtype) for g, o in zip(gradients[:size], old, strict=True)]
             del gradients[:size]
-            new = (_joint_step if is_joint else _step)(
-                type(own).from_config(config), old, steps, named
-            )
+            fresh = type(own).from_config(config)
+            if is_joint:
+                new = _joint_step(fresh, old, steps, named)
+            else:
+                new = _step(fresh, old, steps, named, spared)
             with np.errstate(over="ignore", invalid="ignore"):
                 for before, now, gradient in zip(old, new, steps, strict=True):
                     change, length = before - now, norm(before)
@@ -122,13 +127,21 @@ def _joint_step(
 
 
 def _step(
-    optimizer: Any, before: list[np.ndarray], gradients: list[np.ndarray], named: list[Any]
+    optimizer: Any,
+    before: list[np.ndarray],
+    gradients: list[np.ndarray],
+    named: list[Any],
+    spared: Collection[int] = (),
 ) -> list[np.ndarray]:
-    """The arrays after a step of an optimizer that has seen nothing."""
+    """The arrays after a step of an optimizer that has seen nothing; `spared`: by decay, by id."""
     copies = [  # torch shares the memory of an array
         keras.Variable(np.array(old), dtype=variable.dtype, name=variable.name)
         for old, variable in zip(before, named, strict=True)
     ]
+    if spared:
+        optimizer.exclude_from_weight_decay(
+            [copy for copy, one in zip(copies, named, strict=True) if id(one) in spared]
+        )
     optimizer.build(copies)
     optimizer.apply(
         [ops.convert_to_tensor(g, v.dtype) for g, v in zip(gradients, copies, strict=True)], copies

@@ -74,8 +74,10 @@ def _found(rules: Sequence[Rule], signals: Signals) -> list[Verdict]:
 
 def _roots_of(broken: Verdict, signals: Signals) -> list[Verdict]:
     """What led to values that are no numbers: outputs that the loss does not take, or growth."""
-    if broken.where == "input" or any(row.non_finite_weights for row in signals.layers):
+    if broken.where == "input":
         return []
+    if any(row.non_finite_weights for row in signals.layers):
+        return _found((bad_targets,), signals)
     if not any(row.non_finite_outputs for row in signals.layers):
         if broken.where == "targets":
             return []

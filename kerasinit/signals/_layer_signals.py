@@ -40,6 +40,7 @@ class LayerSignals:
         gradient_norm: Euclidean norm of the same gradient. Independent of the layer's size in a
             healthy network, so layers of different sizes are compared by it.
         weight_norm, weight_gradient_norm: Euclidean norms over all own weights of the layer.
+        constraint: Class of the kernel's constraint, where that makes 0 of usual weights, too.
         non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
         activation_histogram, gradient_histogram: Counts of magnitudes between `HISTOGRAM_EDGES`.
         dead_share: Share of units that are off for every sample.
@@ -102,6 +103,7 @@ class LayerSignals:
     predicted_spread: float | None = None
     first_non_finite: int | None = None
     update_ratio: float | None = None
+    constraint: str | None = None
 
     @property
     def path(self) -> str:
@@ -244,24 +246,28 @@ def redraw(signals: Signals, reason: str) -> tuple[Remedy, str]:
 
 def layer_signals(
     *,
+    name: str,
+    kind: str,
+    activation: str | None,
     output: np.ndarray,
     preactivation: np.ndarray,
     gradient: np.ndarray,
     weights: Mapping[Any, np.ndarray],
     weight_gradients: Mapping[Any, np.ndarray] | None = None,
     layer_input: np.ndarray | None = None,
-    **known: Any,
 ) -> LayerSignals:
     """The record of one layer from the arrays of one batch.
 
     Args:
+        name: Path of the layer.
+        kind: Its class.
+        activation: Name of the activation that follows the weights, or None.
         output: Activations, shape `(batch, ..., units)`.
         preactivation: Values before the activation, same shape.
         gradient: Gradient of the loss by `preactivation`, same shape.
         weights: The layer's own weights by name.
         weight_gradients: Their gradients by name; None if the layer is frozen.
         layer_input: What the layer received; None if indices.
-        **known: The fields of `LayerSignals` that are not computed here.
 
     >>> import numpy as np
     >>> x = np.array([[1.0, -1.0], [2.0, -2.0]])
@@ -271,6 +277,9 @@ def layer_signals(
     (1.0, 1.118)
     """
     return LayerSignals(
+        name=name,
+        kind=kind,
+        activation=activation,
         units=int(output.shape[-1]),
         samples=int(np.prod(output.shape[:-1])),
         activation_rms=rms(output),
@@ -287,5 +296,4 @@ def layer_signals(
         non_finite_outputs=int(np.sum(~np.isfinite(output))),
         activation_histogram=magnitude_histogram(output),
         gradient_histogram=magnitude_histogram(gradient),
-        **known,
     )

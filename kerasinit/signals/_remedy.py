@@ -111,6 +111,11 @@ NO_PENALTY = (
     ),
     "or a smaller factor: 1e-4 is usual",
 )
+UNCONSTRAINED = Remedy(
+    "code",
+    "[setattr(v, 'constraint', None) for v in model.trainable_variables]; "
+    "model.compile(model.optimizer, model.loss); kerasinit.initialize(model)",
+)
 LARGER_BATCH = (
     Remedy("batch_size", USUAL_BATCH), "or LayerNormalization instead, which needs no batch"
 )  # fmt: skip
@@ -121,3 +126,6 @@ CLIP = Remedy("clip_norm", 1.0)
 INITIALIZE = Remedy("initialize")
 KEEPS_THE_SIGNAL = "gives every layer the scale that keeps the signal"
 """Why `INITIALIZE` helps against most faults of untrained weights."""
+
+NO_LINE = None
+"""In place of a remedy, where no line of code is known to help: the reason says what to look at."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -54,73 +55,89 @@ def rows_of(
     rows = []
     for name, call, size in zip(call_names(model, calls), calls, expected, strict=True):
         taps = [tap_gradients[tap] for tap in (call.tap, *call.state_taps)]
+        watched, given = call.watched, call.layer_input
+        weights = {
+            i: to_numpy(ops.convert_to_tensor(weight)) for i, weight in enumerate(watched.weights)
+        }
+        gradients = {
+            i: weight_gradients[id(weight)]
+            for i, weight in enumerate(watched.weights)
+            if id(weight) in weight_gradients
+        }
+        row = layer_signals(
+            name=name,
+            kind=type(watched.layer).__name__,
+            activation=None if is_linear(call.activation) else activation_name(call.activation),
+            output=_units_last(call, call.output),
+            preactivation=_units_last(call, call.value),
+            # Of an encoder, perhaps the states alone are used.
+            gradient=_units_last(call, next((one for one in taps if np.any(one)), taps[0])),
+            weights=weights,
+            weight_gradients=gradients or None,
+            layer_input=None if given is None else to_numpy(given),
+        )
         rows.append(
-            layer_signals(
-                name=name,
-                # Of an encoder, perhaps the states alone are used.
-                gradient=_units_last(call, next((one for one in taps if np.any(one)), taps[0])),
+            replace(
+                row,
+                normalized=call.normalized,
+                has_gain=_has_gain(call),
+                usual_gain=_usual_gain(watched),
+                is_gate=call.is_gate,
                 is_output=call.is_output or call is last,
                 first_non_finite=_first_non_finite(to_numpy(call.output), numbers),
                 predicted_rms=None if size is None else size.square**0.5,
                 predicted_spread=None if size is None else size.std,
-                **_of_signal(call),
                 **_of_activation(call),
-                **_of_weights(call.watched, weight_gradients, largest),
+                **_of_weights(watched, weights, gradients, largest),
             )
         )
     return rows
 
 
-def _of_signal(call: WatchedCall) -> dict[str, Any]:
-    """The arguments of `layer_signals` that tell what went in and out."""
-    layer, given = call.watched.layer, call.layer_input
-    return {
-        "kind": type(layer).__name__,
-        "output": _units_last(call, call.output),
-        "preactivation": _units_last(call, call.value),
-        "layer_input": None if given is None else to_numpy(given),
-        "normalized": call.normalized,
-        "has_gain": _has_gain(call),
-        "usual_gain": _usual_gain(call.watched),
-        "is_gate": call.is_gate,
-    }
-
-
 def _of_activation(call: WatchedCall) -> dict[str, Any]:
-    """Those that tell of its activation, or of the gates of a loop."""
+    """The fields that tell of its activation, or of the gates of a loop."""
     layer, function, before = call.watched.layer, call.activation, call.activation_input
-    named: dict[str, Any] = {
-        "activation": None if is_linear(function) else activation_name(function)
-    }
+    found: dict[str, Any] = {}
     if kind_of(layer).is_loop and call.layer_input is not None:
         share = flat_gates(layer, to_numpy(call.layer_input), to_numpy(call.output))
-        named["saturated_share"] = share
+        found["saturated_share"] = share
     shape = elementwise_shape(function)
     if function is None or before is None or shape is None:
-        return named
+        return found
     slopes = elementwise_derivatives(function, before)
     dead, saturated = unit_shares(
         _units_last(call, before)[None], _units_last(call, slopes)[None], shape
     )
-    return {**named, "dead_share": float(dead[0]), "saturated_share": float(saturated[0])}
+    return {"dead_share": float(dead[0]), "saturated_share": float(saturated[0])}
 
 
 def _of_weights(
-    watched: WatchedLayer, gradients: dict[int, np.ndarray], largest: float
+    watched: WatchedLayer,
+    weights: dict[int, np.ndarray],
+    gradients: dict[int, np.ndarray],
+    largest: float,
 ) -> dict[str, Any]:
-    """Those that tell of its weights."""
-    weights, main = watched.weights, watched.kernel
-    arrays = {i: to_numpy(ops.convert_to_tensor(weight)) for i, weight in enumerate(weights)}
-    found = {
-        i: gradients[id(weight)] for i, weight in enumerate(weights) if id(weight) in gradients
-    }
-    given: dict[str, Any] = {"weights": arrays, "weight_gradients": found or None}
-    given["trainable"] = bool(found) if main is None else main in found
-    if main is not None and main in found and watched.axes is not None:
-        replicas = ({i: array[None] for i, array in group.items()} for group in (arrays, found))
+    """Those that tell of its weights, by number."""
+    main = watched.kernel
+    if main is None:
+        return {"trainable": bool(gradients)}
+    found: dict[str, Any] = {"trainable": main in gradients}
+    if not weights[main].any():
+        found["constraint"] = _that_makes_zeros(watched.weights[main])
+    if main in gradients and watched.axes is not None:
+        replicas = ({i: a[None] for i, a in group.items()} for group in (weights, gradients))
         columns = unit_columns(watched.axes, main, *replicas)
-        given["duplicate_share"] = float(duplicate_share(*columns, largest)[0])
-    return given
+        found["duplicate_share"] = float(duplicate_share(*columns, largest)[0])
+    return found
+
+
+def _that_makes_zeros(kernel: Any) -> str | None:
+    """Class of the constraint of a kernel, if that makes 0 of what Keras would draw."""
+    constraint = getattr(kernel, "constraint", None)
+    if constraint is None:
+        return None
+    drawn = keras.initializers.GlorotUniform(seed=0)(kernel.shape)
+    return None if np.any(to_numpy(constraint(drawn))) else type(constraint).__name__
 
 
 def _has_gain(call: WatchedCall) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import fmean, median, pstdev
 
 from kerasinit.signals._remedy import (
     FIRST_RATE,
     INITIALIZE,
     KEEPS_THE_SIGNAL,
+    NO_LINE,
     NO_PENALTY,
     Remedy,
 )
+from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
 from kerasinit.signals._rules_of_updates import USUAL_UPDATE
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
@@ -29,6 +31,7 @@ HALFWAY = 0.5  # of the loss at the start
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.3  # of the loss at the start: having come so far, the rate is fine
 FAINT = 3e-3  # gradient of the last kernel over that of its bias: the size of what enters it
+FADED = 0.1  # of the gradient at the start
 STEADY = 4.0  # times its noise that the loss must have fallen
 CHANGES = 1.2  # times the updates half a window ago: the rate or the weights are still growing
 SLOW_STEPS = 500  # training steps after which something should have happened
@@ -43,7 +46,7 @@ TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 
 def large_updates(window: Window) -> Verdict | None:
     """Steps so large that the loss does not fall: now, or when the training began."""
-    if window.steps[-1].step < PERSISTS:
+    if window.steps[-1].step < PERSISTS - 1 or _penalty_rules(window):
         return None
     threw = _thrown_away(window)
     if threw is not None:
@@ -58,7 +61,7 @@ def large_updates(window: Window) -> Verdict | None:
     if before is not None and before > CHANGES * ratios[name]:
         return None  # small weights on their way up
     evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
-    return _too_fast(name, ratios[name], evidence, window)
+    return _too_fast(name, ratios.values(), evidence, window)
 
 
 def _thrown_away(window: Window) -> Verdict | None:
@@ -74,7 +77,7 @@ def _thrown_away(window: Window) -> Verdict | None:
     if ratios[name] <= RUINOUS or not (rose or stuck):
         return None
     evidence = f"step {first[0].step} changed its weights by {_percent(ratios[name])}"
-    return _too_fast(name, ratios[name], evidence, window, max(then) if rose else None)
+    return _too_fast(name, ratios.values(), evidence, window, max(then) if rose else None)
 
 
 def _is_off(window: Window) -> bool:
@@ -95,19 +98,25 @@ def runaway(window: Window) -> Verdict | None:
             evidence = f"{window.now}, a step changed its weights by {_percent(max(known))}"
             # The first of them tells how far off the rate is: later ones are of spoilt weights.
             large = next(ratio for ratio in known if ratio > LARGE_UPDATE)
-            return _too_fast(layer.name, large, evidence, window)
+            return _too_fast(layer.name, [large], evidence, window)
     return None
 
 
 def _too_fast(
-    name: str, ratio: float, evidence: str, window: Window, worst: float | None = None
+    name: str,
+    ratios: Collection[float],
+    evidence: str,
+    window: Window,
+    worst: float | None = None,
 ) -> Verdict:
+    """Steps that are too large: the rate is mended for the median of those layers."""
     start, now = window.first_loss, window.loss if worst is None else worst
     if start is not None and now is not None:
         evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     else:
         evidence += ", and the loss does not fall"
     again = "and start again: these weights are spoilt"
+    ratio = median(ratio for ratio in ratios if ratio > LARGE_UPDATE)
     return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
 
@@ -133,7 +142,7 @@ def small_updates(window: Window) -> Verdict | None:
     if ratio == 0 or (before is not None and ratio > CHANGES * before):
         return None
     if ratio < SMALL_UPDATE and not (window.improves or window.has_started):
-        if _is_faint(window):
+        if is_faint(window, window.names[-1]):
             return _faint(window)
         how = "and the loss does not fall"
     elif ratio < TIMID and step >= TIMID_STEPS and _falls_steadily(window):
@@ -144,6 +153,8 @@ def small_updates(window: Window) -> Verdict | None:
     evidence = (
         f"{window.now}, no layer changes by more than {ratio:.1e} of its weights in a step, {how}"
     )
+    if _has_faded(window, name):
+        return _faded(name, evidence)
     reason = "0.1 to 1 % of the weights in a step is usual"
     return Verdict.cured("small_updates", name, evidence, _rate(ratio), reason)
 
@@ -162,17 +173,21 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     evidence = (
         f"{window.now}, no layer changes by more than {max(ratios.values()):.1e} of its weights in "
         f"a step, at the start one changed by {max(earlier.values()):.1e}, and the loss fell only "
-        f"from {start:.4g} to {now:.4g}: the learning rate has run out"
+        f"from {start:.4g} to {now:.4g}"
     )
-    where, reason = max(earlier, key=earlier.__getitem__), "or a schedule that falls more slowly"
-    return Verdict.cured("small_updates", where, evidence, FIRST_RATE, reason)
+    where = max(earlier, key=earlier.__getitem__)
+    if _has_faded(window, where):
+        return _faded(where, evidence)
+    evidence += ": the learning rate has run out"
+    remedy = FIRST_RATE if window.is_scheduled else NO_LINE
+    reason = "the first rate again, or one that falls more slowly"
+    return Verdict.cured("small_updates", where, evidence, remedy, reason)
 
 
-def _is_faint(window: Window) -> bool:
-    """Whether next to nothing enters the last layer: its bias gets a gradient, its kernel none."""
-    last = window.names[-1]
-    kernel = window.series(last, "gradient_rms", PERSISTS)
-    bias = window.series(last, "signal_gradient_rms", PERSISTS)
+def is_faint(window: Window, name: str) -> bool:
+    """Whether next to nothing enters a layer: its bias gets a gradient, its kernel none."""
+    kernel = window.series(name, "gradient_rms", PERSISTS)
+    bias = window.series(name, "signal_gradient_rms", PERSISTS)
     return len(window.names) > 2 and bool(bias) and median(kernel) < FAINT * median(bias)
 
 
@@ -183,6 +198,18 @@ def _faint(window: Window) -> Verdict:
     )
     cure = INITIALIZE, KEEPS_THE_SIGNAL
     return Verdict.cured("vanishing", window.names[0], evidence, *cure)
+
+
+def _has_faded(window: Window, name: str) -> bool:
+    """Whether the gradient of a layer has shrunk since the start: no rate brings that back."""
+    first = series(window.opening[:PERSISTS], name, "gradient_rms", PERSISTS)
+    now = window.series(name, "gradient_rms", PERSISTS)
+    return bool(first and now) and median(now) < FADED * median(first)
+
+
+def _faded(name: str, evidence: str) -> Verdict:
+    evidence += f": the gradient of {name} is less than {FADED:g} of what it was at the start"
+    return Verdict("small_updates", name, evidence, f"{DIAGNOSE}  # says where it is lost")
 
 
 def _falls_steadily(window: Window) -> bool:
@@ -219,20 +246,27 @@ def slow(window: Window) -> Verdict | None:
 
 def penalized(window: Window) -> Verdict | None:
     """Penalties so large that the model obeys them and not the data."""
+    start, now = window.first_loss, window.loss
     if window.steps[-1].step < PENALTY_STEPS or window.improves or window.has_started:
         return None
-    penalties = [step.penalty for step in (window.opening or window.steps)[:PERSISTS]]
-    start, now = window.first_loss, window.loss
-    if start is None or now is None or not penalties:
-        return None
-    first = median(penalties)
-    if first <= max(LOSS_FACTOR * abs(start), abs(start) + LOSS_MARGIN):
+    if start is None or now is None or not _penalty_rules(window):
         return None
     evidence = (
-        f"{window.now}, penalties of weights or activations, {first:.3g} of the loss at the "
-        f"start, rule the training: the loss of the data went from {start:.4g} to {now:.4g}"
+        f"{window.now}, penalties of weights or activations, {_first_penalty(window):.3g} of the "
+        "loss at the start, rule the training: the loss of the data went from "
+        f"{start:.4g} to {now:.4g}"
     )
     return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
+
+
+def _first_penalty(window: Window) -> float:
+    return median(step.penalty for step in (window.opening or window.steps)[:PERSISTS])
+
+
+def _penalty_rules(window: Window) -> bool:
+    """Whether penalties are so large at the start that what happens to the weights is theirs."""
+    start = abs(window.first_loss or 0.0)
+    return _first_penalty(window) > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
 
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:

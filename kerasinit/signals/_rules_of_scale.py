@@ -7,7 +7,15 @@ from itertools import pairwise
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._profile import length_variance
-from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, NO_PENALTY, STANDARDIZE, Remedy, layer_line
+from kerasinit.signals._remedy import (
+    KEEPS_THE_SIGNAL,
+    NO_LINE,
+    NO_PENALTY,
+    STANDARDIZE,
+    Remedy,
+    layer_line,
+)
+from kerasinit.signals._rules_of_heads import FAR_TARGETS
 from kerasinit.signals._verdict import Verdict
 
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
@@ -33,7 +41,7 @@ def bad_scale(signals: Signals) -> Verdict | None:
         return None
     restored = _restored(signals.layers)
     gains = [
-        (row, row.preactivation_rms / row.input_rms / min(row.usual_gain, 1.0))
+        (row, _beside_usual(row.preactivation_rms / row.input_rms, row.usual_gain))
         for row in signals.hidden
         if row.input_rms and row.weight_norm > 0 and row.has_gain and row.name not in restored
     ]
@@ -51,6 +59,15 @@ def bad_scale(signals: Signals) -> Verdict | None:
     else:
         return None
     return Verdict.cured("bad_scale", where, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+
+
+def _beside_usual(gain: float, usual: float) -> float:
+    """A gain; 1 from what keeps the gradient (`usual`, of more outputs than inputs) to 1.
+
+    >>> [_beside_usual(gain, 0.25) for gain in (0.025, 0.25, 1.0, 1.5)]
+    [0.1, 1.0, 1.0, 1.5]
+    """
+    return gain if gain > 1 else min(gain / min(usual, 1.0), 1.0)
 
 
 def _restored(rows: tuple[LayerSignals, ...]) -> set[str]:
@@ -128,7 +145,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             f"the loss of {signals.samples} samples is {signals.loss:.3g} and doubles with the "
             "batch: it is a sum, so gradients grow with the batch size"
         )
-        return say(evidence, None, "use the loss' default, reduction='sum_over_batch_size'")
+        return say(evidence, NO_LINE, "use the loss' default, reduction='sum_over_batch_size'")
     if _is_all_penalty(signals):
         evidence = (
             f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties of weights or "
@@ -145,7 +162,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     logits = 0.0 if last is None else last.preactivation_rms
     if last is None or not (last.is_output and last.has_kernel and logits > LARGE_LOGITS):
         reason = "check targets and from_logits; give the output layer smaller weights"
-        return say(evidence, None, reason)
+        return say(evidence, NO_LINE, reason)
     factor = 10 ** math.ceil(math.log10(logits))
     line = f"k = {layer_line(last.path)}.kernel; k.assign(k / {factor})"
     reason = "or check targets and from_logits: the output is far from all of them"
@@ -191,4 +208,9 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         each = f"lambda a: {STANDARDIZE.format('a')} if a.dtype.kind == 'f' else a"
         remedy, place = Remedy("code", f"x = keras.tree.map_structure({each}, x)"), f" of {where}"
     reason = f"or put keras.layers.Normalization or Rescaling in front{place}"
+    squared = [h.targets for h in signals.heads if h.loss == "meansquarederror"]
+    if any(targets is not None and targets.rms > FAR_TARGETS for targets in squared):
+        reason = "outputs are of size 1 then, and targets have to be, too; undo it on predictions"
+        if signals.input_count == len(signals.heads) == 1:
+            remedy = Remedy("scale_data")
     return Verdict.cured("unscaled_input", "input", evidence, remedy, reason)

@@ -6,7 +6,7 @@ import math
 from itertools import zip_longest
 
 from kerasinit.signals._layer_signals import Signals, redraw
-from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
+from kerasinit.signals._remedy import INITIALIZE, UNCONSTRAINED, Remedy, layer_line
 from kerasinit.signals._verdict import Verdict
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
@@ -36,6 +36,9 @@ def symmetric(signals: Signals) -> Verdict | None:
         f"weights and equal gradients{others}; the weights are {kind}, so these units stay one "
         "unit for ever"
     )
+    if row.constraint is not None:
+        evidence += f"; their constraint {row.constraint} makes 0 of any usual weight"
+        return Verdict.cured("symmetric", row.name, evidence, UNCONSTRAINED, "then random weights")
     return Verdict.cured("symmetric", row.name, evidence, INITIALIZE, "draws random weights")
 
 

@@ -22,6 +22,8 @@ SMALL_DROP, FEW_CHANGES = 1e-4, 5e-4
 FAINT = 0.1  # RMS of what enters the last layer
 USUAL_UPDATE = 1e-2  # what the suggested rate aims at
 USUAL = "changes the weights by about 1 % in a step"
+# The mean of squares starts at 1 - rho of the first one (0.1 by default): later steps are smaller.
+FIRST_OF_RMSPROP = 10**0.5
 # Share of the drop of the loss that its gradient promises. A step of rate r along a gradient with
 # curvature c keeps 1 - r c / 2 of it, and gradient descent diverges where the largest curvature,
 # a few times c, is above 2 / r.
@@ -65,7 +67,8 @@ def large_updates(signals: Signals) -> Verdict | None:
         f"{_step(signals)} changes its weights by {_percent(largest)}, and the loss of this batch "
         f"goes from {loss:.3g} to {after:.3g}"
     )
-    cure = _rate(signals, max(ratio, 10 * USUAL_UPDATE))
+    # Of plain gradient descent, the layer that changes most decides where it diverges.
+    cure = _rate(signals, max(largest if is_plain else ratio, 10 * USUAL_UPDATE))
     return Verdict.cured("large_updates", name, evidence, cure, USUAL)
 
 
@@ -115,6 +118,8 @@ def _ratios(signals: Signals) -> list[tuple[float, str]]:
 
 def _rate(signals: Signals, ratio: float) -> Remedy:
     """A round rate whose first step would be of the usual size."""
+    if signals.optimizer == "RMSprop":
+        ratio /= FIRST_OF_RMSPROP
     wanted = (signals.learning_rate or 0.0) * USUAL_UPDATE / ratio
     kind: RemedyKind = "constant_rate" if signals.is_scheduled else "learning_rate"
     return Remedy(kind, 10.0 ** round(math.log10(max(wanted, 1e-8))))

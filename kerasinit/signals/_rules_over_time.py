@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from statistics import geometric_mean, median
 
-from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER
+from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
-from kerasinit.signals._rules_of_progress import PERSISTS
+from kerasinit.signals._rules_of_progress import FAINT, PERSISTS, is_faint
 from kerasinit.signals._training_steps import WARM_UP, Window
 from kerasinit.signals._verdict import Verdict
 
@@ -39,6 +39,19 @@ def symmetric(window: Window) -> Verdict | None:
     return Verdict.cured("symmetric", stuck[0], evidence, INITIALIZE, "random weights")
 
 
+def single_sample(window: Window) -> Verdict | None:
+    """No gradient arrives at the lower layers where a normalization sees batches of one sample."""
+    stuck = list(takewhile(lambda name: _stays_zero(window, name, "gradient_rms"), window.names))
+    is_alone = all(step.norm_samples == 1 for step in window.steps[-PERSISTS:])
+    if not (stuck and is_alone) or _has_arrived(window):
+        return None
+    evidence = (
+        f"{window.now}, no gradient arrives here, and batches hold one sample: a "
+        "BatchNormalization makes the same of every input then"
+    )
+    return Verdict.cured("single_sample", stuck[-1], evidence, *LARGER_BATCH)
+
+
 def zero_gradient(window: Window) -> Verdict | None:
     """The highest layer whose gradient stays exactly 0, unless its units are dead."""
     if window.steps[-1].loss == 0 or _has_arrived(window) or _dead_layers(window):
@@ -50,12 +63,6 @@ def zero_gradient(window: Window) -> Verdict | None:
         below = window.names[: window.names.index(name)]
         if window.improves and not set(below) <= set(zeros):
             continue  # it blocks nothing, as one head of several whose gradients cancel
-        if all(step.norm_samples == 1 for step in window.steps[-PERSISTS:]):
-            evidence = (
-                f"{window.now}, no gradient arrives here, and batches hold one sample: a "
-                "BatchNormalization makes the same of every input then"
-            )
-            return Verdict.cured("single_sample", name, evidence, *LARGER_BATCH)
         evidence = (
             f"{window.now}, nothing has arrived at its weights for {PERSISTS} records: their "
             "gradient is exactly 0"
@@ -92,7 +99,7 @@ def _dead_layers(window: Window) -> list[str]:
     for name, above in pairwise(window.names):
         own, its = (window.series(layer, "idle_share", PERSISTS) for layer in (name, above))
         is_off = bool(own) and min(own) == 1.0 and not _stays_zero(window, name, "weight_rms")
-        if is_off and its and max(its) < 1.0 and _stays_zero(window, above, "gradient_rms"):
+        if is_off and its and min(its) < 1.0 and _stays_zero(window, above, "gradient_rms"):
             dead.append(name)
     return dead
 
@@ -118,6 +125,13 @@ def vanishing(window: Window) -> Verdict | None:
         share = geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
     if share >= VANISHED:
         return None
+    if is_faint(window, layers[0]):
+        evidence = (
+            f"{window.now}, the values that enter {layers[0]} are next to 0: its bias gets a "
+            f"gradient, its kernel less than {FAINT:g} of that, and the loss does not fall"
+        )
+        remedy = Remedy("scale_inputs", STANDARDIZE.format("x"))
+        return Verdict.cured("unscaled_input", "input", evidence, remedy, "and start again")
     arrives = "nothing" if share < NOTHING else f"{share:.1e}"
     evidence = (
         f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "
@@ -152,15 +166,10 @@ def exploding(window: Window) -> Verdict | None:
 
 def dead_units(window: Window) -> Verdict | None:
     """Layers with too many units that are off for whole batches."""
-    probed = _over(window, window.names, "dead_share", DEAD)
-    if probed:
-        share = window.series(probed[0], "dead_share", PROBES)[-1]
-        evidence = (
-            f"{window.now}, {100 * share:.0f} % of its units are off for whole "
-            f"batches{_more(probed)}"
-        )
+    over = _over(window, window.names, "dead_share", DEAD, "are off for whole batches")
+    if over is not None:
         reason = "and draw the layer again: `kerasinit.initialize(model)`"
-        return Verdict.cured("dead_units", probed[0], evidence, LOWER, reason)
+        return Verdict.cured("dead_units", *over, LOWER, reason)
     dead = _dead_layers(window)
     if dead:
         evidence = (
@@ -186,22 +195,20 @@ def dead_units(window: Window) -> Verdict | None:
 def saturated(window: Window) -> Verdict | None:
     """Hidden layers with too many units in the flat part of their activation."""
     # The last layer of a classifier that is sure of itself is saturated, and healthy.
-    probed = _over(window, window.names[:-1], "saturated_share", SATURATED)
-    if not probed:
+    what = "sit in the flat part of the activation"
+    over = _over(window, window.names[:-1], "saturated_share", SATURATED, what)
+    if over is None:
         return None
-    share = window.series(probed[0], "saturated_share", PROBES)[-1]
-    evidence = (
-        f"{window.now}, {100 * share:.0f} % of its units sit in the flat part of the "
-        f"activation{_more(probed)}"
-    )
     reason = "a better start: `kerasinit.initialize(model)`"
-    return Verdict.cured("saturated", probed[0], evidence, LOWER, reason)
+    return Verdict.cured("saturated", *over, LOWER, reason)
 
 
-def _over(window: Window, names: list[str], field: str, limit: float) -> list[str]:
-    """Layers of which the last probes all lie above a limit, those that have just come first."""
+def _over(
+    window: Window, names: list[str], field: str, limit: float, what: str
+) -> tuple[str, str] | None:
+    """A layer whose last probes all lie above a limit, one that has just come, and evidence."""
     if not any(step.is_probed for step in window.steps):
-        return []
+        return None
     shares = {name: window.series(name, field, PROBES) for name in names}
     found = [name for name, values in shares.items() if values and min(values) > limit]
 
@@ -209,7 +216,11 @@ def _over(window: Window, names: list[str], field: str, limit: float) -> list[st
         earlier = window.series(name, field, PROBES + 1)[:-1]
         return bool(earlier) and min(earlier) > limit
 
-    return sorted(found, key=was_over)
+    name = min(found, key=was_over, default=None)
+    if name is None:
+        return None
+    share = 100 * shares[name][-1]
+    return name, f"{window.now}, {share:.0f} % of its units {what}{_more(found)}"
 
 
 def _more(names: list[str]) -> str:

@@ -30,7 +30,6 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
         dead_share: Share of units that were active for no sample, in 0..1; None if not probed.
         saturated_share: Share of units with a vanished derivative, in 0..1; None if not probed.
         idle_share: Share of units whose bias got a gradient of exactly 0; None without a bias.
-        zero_share: Share of the entries of the kernel's gradient that are exactly 0.
 
     Example:
         >>> LayerStep("dense", gradient_rms=0.01, weight_rms=0.1).non_finite
@@ -46,7 +45,6 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
     dead_share: float | None = None
     saturated_share: float | None = None
     idle_share: float | None = None
-    zero_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,12 +107,14 @@ class Window:
         opening: The first records of the training, oldest first.
         best_loss: Lowest mean loss of as many records as a window holds; None if unknown.
         first_loss: Loss of the very first record; None if unknown.
+        is_scheduled: Whether a schedule sets the learning rate.
     """
 
     steps: Sequence[TrainingStep]
     opening: Sequence[TrainingStep] = ()
     best_loss: float | None = None
     first_loss: float | None = None
+    is_scheduled: bool = False
 
     @property
     def now(self) -> str:

@@ -18,6 +18,7 @@ from kerasinit.signals._rules_over_time import (
     exploding,
     exploding_loss,
     saturated,
+    single_sample,
     symmetric,
     vanishing,
     zero_gradient,
@@ -34,6 +35,7 @@ def judge_window(
     opening: Sequence[TrainingStep] = (),
     best_loss: float | None = None,
     first_loss: float | None = None,
+    is_scheduled: bool = False,
 ) -> tuple[Verdict, ...]:
     """What is wrong with the last training steps, root cause first; empty if healthy.
 
@@ -48,6 +50,7 @@ def judge_window(
         best_loss: Lowest mean loss so far of `WINDOW` records in a row.
         first_loss: Loss at the start of the training; that of the oldest of `opening`, or of
             `steps`, if None.
+        is_scheduled: Whether a schedule sets the learning rate.
 
     Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
@@ -66,7 +69,7 @@ def judge_window(
     if first_loss is None:
         losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
         first_loss = next(losses, None)
-    window = Window(kept, opening, best_loss, first_loss)
+    window = Window(kept, opening, best_loss, first_loss, is_scheduled)
     broken = non_finite(window)
     if broken is not None:
         before = Window(kept[:-1], opening, best_loss, first_loss)
@@ -77,8 +80,8 @@ def judge_window(
 
 
 RULES: tuple[Callable[[Window], Verdict | None], ...] = (
-    symmetric, large_updates, penalized, exploding_loss, zero_gradient, vanishing, dead_units,
-    saturated, spike, small_updates, slow,
+    symmetric, single_sample, large_updates, penalized, exploding_loss, zero_gradient, vanishing,
+    dead_units, saturated, spike, small_updates, slow,
 )  # fmt: skip
 """Roots before what follows from them."""
 
@@ -87,9 +90,10 @@ EXPLAINS = {
     "symmetric": "zero_gradient vanishing dead_units small_updates slow",
     "large_updates": "exploding zero_gradient vanishing spike slow small_updates",
     "unexpected_loss": "zero_gradient vanishing dead_units saturated small_updates slow",
+    "unscaled_input": "vanishing dead_units small_updates slow",
     "exploding": "spike",
     "zero_gradient": "vanishing small_updates slow",
-    "single_sample": "vanishing dead_units small_updates slow",
+    "single_sample": "zero_gradient vanishing dead_units small_updates slow",
     "vanishing": "small_updates slow",
     "dead_units": "zero_gradient vanishing small_updates slow",
     "saturated": "slow",

@@ -57,6 +57,19 @@ def test_what_is_not_finite_is_judged_at_once(broken):
     assert (counted > 0) == (broken == "gradient")
 
 
+@pytest.mark.parametrize("constraint", [None, "non_neg"])
+def test_new_weights_are_advised_unless_a_constraint_may_undo_them(constraint):
+    zeros = {"kernel_initializer": "zeros", "kernel_constraint": constraint}
+    stack = [keras.layers.Dense(4, "relu", **zeros) for _ in range(2)]
+    model = keras.Sequential([keras.Input((3,)), *stack, keras.layers.Dense(1, **zeros)])
+    model.compile("sgd", "mse")
+    stats = GradientStats(on_verdict=ignored)
+    model.fit(np.ones((8, 3)), np.ones((8, 1)), epochs=8, verbose=0, callbacks=[stats])
+    first = stats.verdicts[0]
+    assert first.cause == "symmetric"
+    assert first.fix.startswith("kerasinit.diagnose" if constraint else "kerasinit.initialize")
+
+
 @pytest.mark.parametrize("size", [2e-38, 3e38])
 def test_numbers_at_the_ends_of_float32_are_judged(train_by, size):
     stats = GradientStats(on_verdict=ignored)

@@ -136,3 +136,29 @@ def test_a_compiled_model_keeps_its_weights_and_its_optimizer(zoo, optimizer):
     for variable, value in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
     assert not model.optimizer.built
+
+
+def test_inputs_by_name_come_in_any_order():
+    wide, narrow = keras.Input((8,), name="b"), keras.Input((2,), name="a")
+    inner = layers.Concatenate()([layers.Dense(4)(wide), narrow])
+    model = keras.Model([wide, narrow], layers.Dense(1)(inner))
+    x = {"b": np.eye(8, dtype="float32"), "a": np.eye(8, 2, dtype="float32")}
+    assert diagnose(model, x).healthy
+    with pytest.raises(ValueError, match="must have the shape"):
+        diagnose(model, {"a": x["b"], "b": x["a"]})
+
+
+def test_an_output_that_is_always_one_is_no_matter_of_the_weights():
+    class Endpoint(layers.Layer):
+        """Adds the loss of its inputs, and gives their shares: of one unit, 1."""
+
+        def call(self, inputs, targets):
+            self.add_loss(keras.ops.mean((inputs - targets) ** 2))
+            return inputs / inputs
+
+    x, y = keras.Input((4,)), keras.Input((1,))
+    model = keras.Model([x, y], Endpoint()(layers.Dense(1)(x), y))
+    model.compile("adam")
+    (found,) = diagnose(model, [np.eye(4, dtype="float32"), np.ones((4, 1), "float32")]).verdicts
+    assert (found.cause, found.remedy) == ("constant_output", None)
+    assert "softmax over one unit" in found.fix

@@ -37,6 +37,7 @@ RATES = {
     "adam_too_high": (Adam(1.0), ["large_updates"]),
     "adam_too_low": (Adam(1e-6), ["small_updates"]),
     "sgd_too_low": (SGD(1e-7), ["small_updates"]),
+    "rmsprop_too_low": (keras.optimizers.RMSprop(1e-6), ["small_updates"]),
 }  # fmt: skip
 
 
@@ -47,6 +48,26 @@ def test_a_rate_that_is_far_off_is_named_before_training(name):
     found = kerasinit.diagnose(made, *data()).verdicts
     assert [verdict.cause for verdict in found] == expected
     assert all(1e-4 <= verdict.remedy.value <= 1 for verdict in found)
+
+
+@pytest.mark.parametrize(("offset", "line"), [(0.0, "x = (x - "), (22.0, "y = (y - ")])
+def test_targets_are_scaled_with_the_inputs_if_they_are_far_from_outputs_of_size_one(offset, line):
+    x, y = data()
+    (found,) = kerasinit.diagnose(model(Adam(1e-3)), 200 * x, y + offset).verdicts
+    assert found.cause == "unscaled_input"
+    assert line in found.fix
+    assert ("y = " in found.fix) == bool(offset)
+
+
+def test_rates_follow_the_steps_that_will_be_taken():
+    """The first step of RMSprop is larger than later ones; one layer can make all diverge."""
+    x, y = data()
+    slow = model(keras.optimizers.RMSprop(1e-6))
+    assert kerasinit.diagnose(slow, x, y).verdicts[0].remedy.value == 1e-3
+    fast = model(SGD(10.0))
+    found = kerasinit.diagnose(fast, x, y)
+    exec(found.verdicts[0].fix, {"model": fast})
+    assert kerasinit.diagnose(fast, x, y).healthy
 
 
 def test_the_first_update_of_gradient_descent_has_its_closed_form():
@@ -61,6 +82,16 @@ def test_the_first_update_of_gradient_descent_has_its_closed_form():
     assert signals.updated_loss == pytest.approx(
         made.evaluate(x, y, batch_size=64, verbose=0), rel=1e-4
     )
+
+
+@pytest.mark.parametrize(("by_name", "expected"), [(False, (5e-4, 0)), (True, (0, 0))])
+def test_the_first_update_decays_what_the_optimizer_decays(by_name, expected):
+    made = model(keras.optimizers.AdamW(1e-3, weight_decay=0.5))
+    kept = {"var_names": ["kernel"]} if by_name else {"var_list": made.layers[-1].variables}
+    made.optimizer.exclude_from_weight_decay(**kept)
+    gradients = [np.zeros(variable.shape, "float32") for variable in made.trainable_variables]
+    ratios = first_update(made, gradients).ratios
+    assert (ratios[0], ratios[4]) == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_frozen_model_is_not_trainable():

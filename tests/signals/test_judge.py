@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import kerasinit
 from kerasinit.signals import CAUSES, judge, measure
 
 # name of the builder in `models.py`, its arguments, the data
@@ -52,6 +53,34 @@ FAULTY = {
     "large_relu_overflow": (("relu", 60, ("normal", 1.0)), "exploding"),
     "large_tanh": (("tanh", 10, ("normal", 1.0)), "exploding"),
 }
+
+
+def test_targets_that_led_to_weights_of_nan_are_the_root():
+    made = keras.Sequential([keras.Input((4,)), layers.Dense(3, "softmax", name="head")])
+    made.compile("sgd", "sparse_categorical_crossentropy")
+    made.layers[-1].kernel.assign(np.full((4, 3), np.nan))
+    x, y = np.ones((8, 4), "float32"), np.arange(8) % 4 + 1
+    found = judge(measure(made, x, y))
+    assert [verdict.cause for verdict in found] == ["bad_targets", "non_finite"]
+    assert [verdict.cause for verdict in judge(measure(made, x, y % 3))] == ["non_finite"]
+
+
+class Rounded(keras.constraints.Constraint):
+    def __call__(self, w):
+        return keras.ops.round(w)
+
+
+def test_weights_that_a_constraint_keeps_at_zero_are_freed():
+    zeros = {"kernel_initializer": "zeros", "kernel_constraint": Rounded()}
+    stack = [layers.Dense(16, "relu", **zeros) for _ in range(2)]
+    made = keras.Sequential([keras.Input((16,)), *stack, layers.Dense(1)])
+    made.compile("adam", "mse")
+    x = np.random.default_rng(0).standard_normal((32, 16)).astype("float32")
+    (found,) = kerasinit.diagnose(made, x, x[:, :1]).verdicts
+    assert (found.cause, "Rounded" in found.evidence) == ("symmetric", True)
+    exec(found.fix, {"model": made, "kerasinit": kerasinit})
+    made.fit(x, x[:, :1], verbose=0)
+    assert kerasinit.diagnose(made, x, x[:, :1]).healthy
 
 
 def kernel(zoo, spec):

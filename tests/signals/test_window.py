@@ -281,6 +281,65 @@ def test_a_cut_gradient_under_batches_of_one_is_their_fault():
     assert found == {None: ["zero_gradient"], 1: ["single_sample"], 32: ["zero_gradient"]}
 
 
+def test_units_that_are_off_are_named_though_a_balanced_batch_moved_no_bias():
+    off = {"gradient_rms": 0.0, "idle_share": lambda i, k: float(k < 5 or i == 16)}
+    assert causes(steps(**off)) == ["dead_units"]
+
+
+def test_units_that_are_off_under_batches_of_one_are_their_fault():
+    window = [dataclasses.replace(step, norm_samples=1) for step in steps(**ALL_OFF)]
+    assert causes(window) == ["single_sample"]
+
+
+def test_a_first_step_that_ruined_the_weights_is_named_before_what_it_led_to():
+    ruined = steps(
+        5,
+        start=0,
+        gradient_rms=lambda i, k: 0.0 if i and k < 5 else 1e-3,
+        signal_gradient_rms=lambda i, k: 0.0 if i and k < 5 else 1e-3,
+        idle_share=lambda i, k: float(i > 0 and k < 5),
+        update_ratio=lambda i, k: (300.0 if k == 0 else 20.0) if i == 0 else 0.0,
+    )
+    (found,) = judge_window(ruined, opening=ruined)
+    assert (found.cause, found.where) == ("large_updates", "a")
+    assert found.remedy.value == "/ 1000"  # of the usual layer: 20 times instead of a hundredth
+
+
+def test_large_updates_of_weights_that_a_penalty_shrinks_are_no_matter_of_the_rate():
+    large = {"update_ratio": 0.2}
+    window = [dataclasses.replace(step, penalty=40.0) for step in steps(start=20, **large)]
+    assert causes(steps(start=20, **large)) == ["large_updates"]
+    assert causes(window, opening=window) == []
+
+
+def test_no_rate_is_advised_where_the_gradient_itself_has_shrunk():
+    small = {"update_ratio": 1e-5, "signal_gradient_rms": 1e-5}
+    found = {
+        size: judge_window(
+            steps(**small, gradient_rms=1e-5), opening=steps(start=0, gradient_rms=size)
+        )[0]
+        for size in (1e-5, 1e-2)
+    }
+    assert [one.cause for one in found.values()] == ["small_updates"] * 2
+    assert found[1e-5].remedy.value == "* 1000"
+    assert found[1e-2].remedy is None
+    assert "kerasinit.diagnose" in found[1e-2].fix
+
+
+def test_inputs_next_to_zero_are_named_and_not_the_layers_that_get_no_gradient():
+    window = steps(
+        gradient_rms=lambda i, k: 1e-8 if k == 0 else 1e-3,
+        signal_gradient_rms=lambda i, k: 1e-5 if k < 2 else 1.0,
+        update_ratio=1e-7,
+    )
+    (found,) = judge_window(window)
+    assert (found.cause, found.where, found.remedy.kind) == (
+        "unscaled_input",
+        "input",
+        "scale_inputs",
+    )
+
+
 def test_small_steps_behind_a_signal_that_fades_are_no_matter_of_the_rate():
     faint = {"gradient_rms": 1e-6, "update_ratio": 1e-6, "signal_gradient_rms": 1e-2}
     assert causes(steps(**faint)) == ["vanishing"]
