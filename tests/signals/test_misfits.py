@@ -26,8 +26,10 @@ def targets(**fields):
 
 
 def head(loss, units=1, *, y=None, **fields):
-    usual = {"is_layer": True, "switch": "out", "low": 0.0, "high": 1.0, "targets": y}
-    return HeadSignals("out", (units,), loss=loss, **usual | fields)
+    usual = {
+        "shape": (units,), "is_layer": True, "switch": "out", "low": 0.0, "high": 1.0, "targets": y
+    }  # fmt: skip
+    return HeadSignals("out", loss=loss, **usual | fields)
 
 
 def verdict(*heads, **model):
@@ -141,7 +143,7 @@ def test_a_loss_that_cannot_be_computed_is_said_in_its_own_words():
 
 OF_LABELS = {
     "fit": (targets(high=4.0), 5, None),
-    "one too high": (targets(high=5.0), 5, "give out 6 units, one for each class"),
+    "one too high": (targets(high=5.0), 5, "# give out 6 units, one for each class"),
     "shifted": (targets(low=1.0, high=5.0), 5, "y = y - 1"),
     "shifted by 3": (targets(low=3.0, high=7.0), 5, "y = y - 3"),
     "below": (targets(low=-1.0, high=3.0), 5, "y = y + 1"),
@@ -154,6 +156,9 @@ OF_LABELS = {
     "all one": (targets(low=1.0), 1, "y = y - 1"),
     "one-hot": (
         targets(shape=(5,), sums_to_one=True), 5, "loss=keras.losses.CategoricalCrossentropy())",
+    ),
+    "two one-hot": (
+        targets(shape=(2,), sums_to_one=True), 2, "loss=keras.losses.CategoricalCrossentropy())",
     ),
     "one-hot of others": (targets(shape=(4,), sums_to_one=True), 5, None),
     "fractions": (targets(high=3.5, whole=False), 5, "# a regression has a linear output"),
@@ -178,6 +183,15 @@ def test_labels_are_whole_numbers_from_zero_to_the_number_of_units(name):
         assert (found.cause, found.where) == ("bad_targets", "targets")
         assert line in found.fix
         assert f"numbers of classes from 0 to {units - 1}, and the targets" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("units", "switch", "kind"), [(1, "out", "regression"), (1, None, None), (3, "out", None)]
+)
+def test_a_regression_is_one_unit_whose_activation_can_be_changed(units, switch, kind):
+    y = targets(high=3.5, whole=False)
+    found = verdict(head(SPARSE, units, y=y, activation="own", switch=switch))
+    assert (found.remedy and found.remedy.kind) == kind
 
 
 @pytest.mark.parametrize(("activation", "code"), [("sigmoid", ""), ("tanh", "from_logits=True")])
@@ -223,6 +237,21 @@ def test_shares_lie_between_zero_and_one(name):
         assert line in found.fix
 
 
+@pytest.mark.parametrize(("low", "high"), [(-1e-3, 1.0), (0.0, 1.001), (-1e-3, 1.001)])
+def test_half_precision_may_miss_zero_and_one_by_a_thousandth(low, high):
+    y = targets(shape=(3,), low=low, high=high, whole=False)
+    assert verdict(head(SHARES, 3, y=y, low=low, high=high, **PROBABILITIES)) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "named"), [((7,), True), ((7, 1), True), ((7, 2), False), ((), False), ((1,), False)]
+)
+def test_numbers_of_classes_have_the_positions_of_the_output(shape, named):
+    y = targets(shape=shape, high=4.0)
+    one = HeadSignals("out", (7, 5), loss=SHARES, high=1.0, targets=y, **PROBABILITIES)
+    assert ("SparseCategorical" in str(verdict(one))) is named
+
+
 def test_logits_stay_logits_where_the_loss_changes():
     labels = targets(shape=(), high=4.0)
     found = verdict(head(SHARES, 5, y=labels, from_logits=True))
@@ -248,6 +277,10 @@ OF_VALUES = {
     "not so large": (targets(rms=0.9e5), {}, None),
     "large, logarithmic": (targets(rms=1.1e5), {"loss": MSLE}, None),
     "zeros": (targets(zero_share=0.01), {"loss": MAPE}, "loss='mae'"),
+    "a quarter of zeros": (targets(zero_share=0.25), {"loss": MAPE}, "loss='mae'"),
+    "exactly large": (targets(rms=1e5), {}, None),
+    "positions": (targets(shape=(7, 1)), {"shape": (7,)}, None),
+    "other positions": (targets(shape=(6, 1)), {"shape": (7,)}, "# give targets and output one"),
     "no zeros": (targets(zero_share=0.0), {"loss": MAPE}, None),
     "zeros, squares": (targets(zero_share=0.5), {}, None),
     "-1": (targets(low=-1.0), {"loss": MSLE}, "loss='mse'"),
@@ -269,9 +302,26 @@ def test_a_regression_takes_values_that_the_output_can_reach(name):
         assert line in found.fix
 
 
+def test_zeros_are_told_in_percent():
+    found = verdict(head(MAPE, y=targets(zero_share=0.25)))
+    assert "25 % of them are 0" in found.evidence
+
+
+def test_one_unit_of_a_softmax_is_constant_and_its_targets_are_not_to_blame():
+    found = judge(
+        Signals((), 60, 1.0, 0, loss=1.0, heads=(head(MSE, y=targets(), **PROBABILITIES),))
+    )
+    assert [one.cause for one in found] == ["constant_output"]
+
+
 @pytest.mark.parametrize(
     ("units", "sums", "activation", "named"),
-    [(3, False, "softmax", True), (3, True, "softmax", False), (3, False, "sigmoid", False)],
+    [
+        (2, False, "softmax", True),
+        (3, False, "softmax", True),
+        (3, True, "softmax", False),
+        (3, False, "sigmoid", False),
+    ],
 )
 def test_targets_of_a_softmax_sum_to_one(units, sums, activation, named):
     y = targets(shape=(units,), sums_to_one=sums)
@@ -298,7 +348,8 @@ def test_numbers_of_classes_meet_a_softmax(shape, whole, line):
 @pytest.mark.parametrize(
     ("rms", "low", "high", "named"),
     [
-        (9.9, 0.0, 0.5, False), (10.1, 0.0, 0.5, True), (29.0, -3.0, 0.5, False),
+        (9.9, 0.0, 0.5, False), (10.0, 0.0, 0.5, False),
+        (10.1, 0.0, 0.5, True), (29.0, -3.0, 0.5, False),
         (31.0, -3.0, 0.5, True), (31.0, 0.0, 3.0, True), (29.0, 0.0, 3.0, False),
     ],
 )  # fmt: skip
