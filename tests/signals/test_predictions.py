@@ -67,6 +67,12 @@ BRANCHES = {
         lambda a, b: norm_of(3.0, 0.5, center=False)(b),
         lambda a, b: 9 * b.square / (b.square + 0.25),
     ),
+    "half known": (lambda a, b: layers.Concatenate()([a, ops.sort(b)]), None),
+    "rescaling by unit": (lambda a, b: layers.Rescaling([2.0] * UNITS, 3.0)(a), None),
+    "means": (
+        lambda a, b: layers.Subtract()([b, layers.Rescaling(1.0, 3.0)(a)]),
+        lambda a, b: b.square + a.square + 9.0 - 2 * 3.0 * b.mean,
+    ),
     "softmax": (lambda a, b: layers.Softmax()(a), None),
     "sorted": (lambda a, b: ops.sort(a), None),
     "maximum": (lambda a, b: layers.Maximum()([a, b]), None),
@@ -139,6 +145,7 @@ POOLS = {  # layer, whether the highest is taken, positions
     "long": (lambda: layers.AveragePooling2D((1, 4)), False, 4),
     "of all": (lambda: layers.GlobalAveragePooling2D(), False, 16),
     "highest of all": (lambda: layers.GlobalMaxPooling2D(), True, 16),
+    "of one": (lambda: layers.AveragePooling2D(1), False, 1),
     "enlarged": (lambda: layers.UpSampling2D(2), None, 1),
 }
 
@@ -190,6 +197,13 @@ def test_a_table_of_words_has_the_size_of_its_numbers_and_the_next_layer_follows
     assert first.predicted_spread == 0.0
     expected = first.predicted_rms**2 * square_of_weights(end)
     assert last.predicted_rms**2 == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_biases_the_square_is_multiplied_alone():
+    plain = layers.Dense(7, use_bias=False, name="plain")
+    (row,) = measure(keras.Sequential([keras.Input((10,)), plain]), X).layers
+    square = np.mean(np.square(X)) * square_of_weights(plain)
+    assert row.predicted_rms**2 == pytest.approx(square, rel=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "log_softmax"])

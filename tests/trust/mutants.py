@@ -101,7 +101,8 @@ class Change(ast.NodeTransformer):
         statement = self.statements[-1]
         if not self.functions:
             targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-            found = [ast.unparse(one) for one in targets if one is not None]
+            parts = [part for one in targets if one is not None for part in ast.walk(one)]
+            found = [part.id for part in parts if isinstance(part, ast.Name)]
             return range(0), tuple(found + self.owners[-1:])
         function = self.functions[-1]
         if statement is function:
