@@ -563,11 +563,11 @@ def test_a_rate_that_has_run_out_is_told_with_both_sizes():
     )
 
 
-def creeping(fall=0.1, noise=0.0, ratio=3e-4, step=300, start=LOSS):
+def creeping(fall=0.1, noise=0.0, ratio=3e-4, step=300, start=LOSS, slope=0.004):
     """Steps of 0.03 %, and a loss that falls slowly and steadily, but for noise."""
     level = start * (1 - fall)
     late = records(last=step, update_ratio=ratio,
-                   loss=lambda i: level + 0.004 * (10 - i) + noise * (-1) ** i)  # fmt: skip
+                   loss=lambda i: level + slope * (10 - i) + noise * (-1) ** i)  # fmt: skip
     found = judge_window(late, opening=records(20, last=19, update_ratio=ratio), first_loss=start,
                          best_loss=level)  # fmt: skip
     return "small_updates" in [one.cause for one in found]
@@ -653,3 +653,126 @@ def test_what_follows_from_a_root_is_not_told():
     steps = records(last=1000, update_ratio=0.3)
     assert found(steps) == [("large_updates", "a")]
     assert found(records(last=1000, update_ratio=1e-6)) == [("small_updates", "a")]
+
+
+# --- on the number itself -------------------------------------------------------------------------
+
+
+def thrown(ratio=3.0, then=2.0, now=2.0, share=0.8, layer="b", at="abcdef", rest=1e-3):
+    """A first step of this ratio, the loss then and now (2 at first), idle units of a layer."""
+    opening = [
+        record(k, 2.0 if k == 0 else then, at={name: {"update_ratio": ratio if k == 0 else rest}
+                                               for name in at}) for k in range(20)
+    ]  # fmt: skip
+    late = records(loss=now, at={layer: {"idle_share": share}})
+    found = judge_window(late, opening=opening, first_loss=2.0)
+    return next((one for one in found if one.cause == "large_updates"), None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({}, True), ({"share": 0.75}, False), ({"share": 0.75, "then": 4.0}, False),
+        ({"share": 0.75, "then": 4.01}, True), ({"ratio": 0.5}, False), ({"ratio": 0.51}, True),
+        ({"now": 1.9}, False), ({"now": 1.91}, True), ({"layer": "e"}, True),
+        ({"layer": "f"}, False),
+        ({"layer": "a"}, True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_first_step_is_ruinous_above_its_numbers_and_not_on_them(fields, named):
+    assert (thrown(**fields) is not None) is named
+
+
+def test_the_layer_that_changed_most_in_the_first_step_is_named():
+    found = thrown(at="c")
+    assert found.where == "c"
+    assert "step 0 changed its weights by 300 %" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("ratios", "named"),
+    [([0.1, 0.1, 0.1, 0.1, 0.6], False), ([0.2, 0.2, 0.2, 0.2, 0.5], False)],
+    ids=str,
+)
+def test_steps_before_a_nan_are_large_above_their_numbers(ratios, named):
+    steps = [*records(5, last=118, update_ratio=lambda i: ratios[i]), record(119, math.nan)]
+    assert ("large_updates" in [cause for cause, _ in found(steps)]) is named
+
+
+def test_the_first_large_step_is_above_its_number():
+    ratios = [0.1, 0.1, 20.0, 20.0, 40.0]
+    steps = [*records(5, last=118, update_ratio=lambda i: ratios[i]), record(119, math.nan)]
+    assert "learning_rate / 1000 " in verdict(steps).fix  # of 20, not of 0.1
+
+
+def test_a_hundred_times_the_weights_is_told_in_times():
+    assert "1e+02 times their size" in verdict(records(update_ratio=100.0)).evidence
+
+
+@pytest.mark.parametrize("known", [{"first_loss": None, "loss": None}, {"loss": None}], ids=str)
+def test_where_no_loss_is_known_none_is_told(known):
+    steps = records(update_ratio=0.3, loss=None)
+    found = judge_window(steps, first_loss=known.get("first_loss", LOSS))
+    assert found[0].evidence.endswith("30 %, and the loss does not fall")
+
+
+def test_the_layer_that_moved_most_at_the_start_is_named_where_the_rate_has_run_out():
+    opening = records(20, last=19, at={"d": {"update_ratio": 2e-3}})
+    steps = records(last=300, update_ratio=1e-8)
+    found = judge_window(steps, opening=opening, first_loss=LOSS)
+    assert (found[0].cause, found[0].where) == ("small_updates", "d")
+
+
+@pytest.mark.parametrize(("late", "named"), [(1e-6, True), (1.01e-6, False)])
+def test_a_millionth_of_the_weights_is_standing_still(late, named):
+    said = [one.evidence for one in run_out(late=late, halfway=1e-8)]
+    assert any("has run out" in one for one in said) is named
+
+
+@pytest.mark.parametrize(("noise", "named"), [(0.0, True), (0.19, True), (0.21, False)])
+def test_a_steady_fall_is_four_times_its_noise(noise, named):
+    fall = 0.23 + 0.14 + noise / 5  # since the start, to the mean of the last five records
+    error = math.sqrt(noise**2 + 0.02**2 * (20**2 - 1) / 12) / math.sqrt(5)
+    assert (4 * error < fall) is named
+    assert creeping(noise=noise, slope=0.02) is named
+
+
+@pytest.mark.parametrize(("noise", "named"), [(0.05, True), (0.125, True), (0.135, False)])
+def test_what_twice_the_noise_may_hide_is_not_slow(noise, named):
+    """5 % of 2.3 is 0.115; the mean of 20 records has an error of noise / sqrt(20)."""
+    fall = 0.115 - 2.0 * 0.13 / math.sqrt(20)
+    assert (slow(now=LOSS - fall, noise=noise) is not None) is named
+
+
+@pytest.mark.parametrize(("first", "named"), [(2.7, True), (3.1, False)])
+def test_a_first_loss_far_above_the_noise_of_the_opening_had_reached_its_floor(first, named):
+    losses = [first] + [2.4, 2.2] * 9 + [2.4]
+    opening = [record(k, loss) for k, loss in enumerate(losses)]
+    mean = sum(losses) / 20  # 2.4 and 2.2 deviate by 0.1: 5 % of the mean and 0.3 are allowed
+    assert (first > 1.05 * mean + 0.3) is not named
+    late = records(last=600, loss=mean)
+    causes = [one.cause for one in judge_window(late, opening=opening, first_loss=first)]
+    assert ("slow" in causes) is named
+
+
+@pytest.mark.parametrize(
+    ("field", "number", "cause"),
+    [
+        ("dead_share", 0.75, "dead_units"), ("idle_share", 0.9, "dead_units"),
+        ("saturated_share", 0.5, "saturated"),
+    ],
+)  # fmt: skip
+def test_shares_of_units_are_wrong_above_their_numbers(field, number, cause):
+    assert found(records(at={"b": {field: number}})) == []
+    assert found(records(at={"b": {field: number + 1e-6}})) == [(cause, "b")]
+
+
+def test_gradients_explode_above_their_numbers():
+    assert found(records(6, gradient_rms=lambda i: 2.0**i)) == []
+    assert found(records(16, names="a", gradient_rms=lambda i: 1.0 if i < 11 else 100.0)) == []
+
+
+def test_the_rate_is_large_or_small_beyond_its_numbers():
+    assert found(records(update_ratio=0.1)) == []
+    assert found(records(update_ratio=1e-4)) == []
