@@ -380,6 +380,37 @@ def test_a_layer_whose_gain_says_nothing_is_left_out(fields):
     assert "bad_scale" not in causes
 
 
+def test_a_gain_is_the_size_after_over_the_size_before():
+    assert found(input_rms=0.1, preactivation_mean_square=0.01) == []
+    assert found(input_rms=9.0, preactivation_mean_square=81.0) == []
+    restored = {"activation": None, "input_rms": 4.0, "activation_rms": 0.04,
+                "preactivation_mean_square": 0.0016}  # fmt: skip
+    assert found(at={3: restored, 4: {"input_rms": 4.0, "preactivation_mean_square": 16.0}}) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [({}, True), ({"of": {"loss": 0.1}}, False), ({"normalized": True}, False)],
+    ids=["plain", "learned", "normalized"],
+)
+def test_scale_is_no_fault_where_training_or_normalization_set_it(fields, named):
+    causes = [cause for cause, _ in found(preactivation_mean_square=0.01, **fields)]
+    assert ("bad_scale" in causes) is named
+
+
+def test_one_of_two_layers_is_compared_with_the_other():
+    gains = {"preactivation_mean_square": lambda k: (0.25 * 31**k) ** 2 if k < 2 else 1.0}
+    assert found(2, **gains) == [("bad_scale", "h1")]
+    assert "this layer scales its input by 7.75" in evidence(2, **gains)
+
+
+@pytest.mark.parametrize("nothing", [0, 11])
+def test_a_narrow_stack_in_which_a_layer_gives_nothing_has_no_drift(nothing):
+    rows = {"units": 8, "weight_norm": 4.0, "input_rms": None}
+    signals = net(12, **rows, at={nothing: {"preactivation_mean_square": 0.0}})
+    assert too_narrow(signals) is None
+
+
 def test_a_usual_gain_above_one_counts_as_one():
     assert found(at={3: {"usual_gain": 1.4, "preactivation_mean_square": 28.0**2}}) == []
     assert found(at={3: {"usual_gain": 1.4, "preactivation_mean_square": 31.0**2}}) != []
@@ -439,7 +470,7 @@ def test_a_stack_is_narrow_by_five_times_the_sum_of_its_inverse_widths(depth, un
 def test_drift_is_what_neither_weights_nor_operations_explain(drift, named, norm, between):
     each = norm**2 * between**2
     rows = {
-        "preactivation_mean_square": lambda k: each**k * math.exp(drift * k / 5),
+        "preactivation_mean_square": lambda k: 7.0 * each**k * math.exp(drift * k / 5),
         "weight_norm": math.sqrt(2 * 8) * norm, "units": 8, "activation_rms": 1.0,
         "input_rms": between, "usual_gain": 1.0,
     }  # fmt: skip
@@ -466,7 +497,7 @@ def test_only_dense_rectifiers_drift_by_this_law(odd):
     ("loss", "chance", "named"),
     [
         (9.1, 2.3, False), (9.3, 2.3, True), (5.4, 0.5, False), (5.6, 0.5, True),
-        (50.0, None, False), (None, 2.3, False),
+        (50.0, None, False), (None, 2.3, False), (6.0, 1.0, False), (8.0, 2.0, False),
     ],
 )  # fmt: skip
 def test_a_loss_may_be_four_times_chance_or_five_nats_above(loss, chance, named):
@@ -516,6 +547,10 @@ def penalized(penalty, *, loss=2.0, weights=1.0, gradient=1.0, before=None, afte
         ({"penalty": 20.0, "gradient": 1e3, "before": 21.0, "after": 19.05}, True),
         ({"penalty": 20.0, "gradient": 1e3, "before": 21.0, "after": 19.15}, False),
         ({"penalty": 20.0, "gradient": 1e3, "before": 23.0, "after": 19.0}, False),
+        ({"penalty": 20.0, "gradient": 1e3, "before": 22.0, "after": 19.0}, False),
+        ({"penalty": 8.0}, False),
+        ({"penalty": 5.05, "loss": 0.0}, True),
+        ({"penalty": 4.95, "loss": 0.0}, False),
     ],
     ids=str,
 )  # fmt: skip
