@@ -28,3 +28,10 @@ def test_any_number_of_blocks_is_orthogonal(columns):
     shape = (1030, columns)
     matrix = keras.ops.convert_to_numpy(Orthogonal(seed=3)(shape)).astype("float64")
     np.testing.assert_allclose(matrix.T @ matrix, np.eye(columns), atol=2e-5)
+
+
+def test_several_large_matrices_are_each_orthogonal_and_differ():
+    stack = keras.ops.convert_to_numpy(Orthogonal(seed=3, batch_axes=[0])((2, 300, 290)))
+    for matrix in stack.astype("float64"):
+        np.testing.assert_allclose(matrix.T @ matrix, np.eye(290), atol=2e-5)
+    assert np.abs(stack[0] - stack[1]).max() > 0.05

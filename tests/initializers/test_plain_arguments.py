@@ -63,9 +63,10 @@ def test_a_layer_as_an_argument_is_saved_with_its_config():
     assert found["config"]["negative_slope"] == 0.25
 
 
-def test_an_activation_of_the_users_own_is_not_saved_by_a_name():
+@pytest.mark.parametrize("given", [cube, theory.resolve(cube)], ids=["function", "activation"])
+def test_an_activation_of_the_users_own_is_not_saved_by_a_name(given):
     with pytest.raises(ValueError, match="A function as `given` can only be saved once it is reg"):
-        Own(given=cube).get_config()
+        Own(given=given).get_config()
 
 
 def test_a_registered_function_is_saved_by_its_registered_name():

@@ -6,7 +6,8 @@ import pytest
 from keras import layers
 
 from kerasinit import _backend
-from kerasinit.initializers import LayerInitializer
+from kerasinit.initializers import LayerInitializer, ScaledInitializer
+from kerasinit.initializers._site import Site
 
 
 class Seen(LayerInitializer):
@@ -20,8 +21,15 @@ class Seen(LayerInitializer):
         self.sites.append(site)
         return keras.ops.zeros(shape, dtype)
 
-    def get_config(self):  # copies note their sites in the same list
-        return {"seed": None, "sites": self.sites}
+
+class SeenScaled(ScaledInitializer):
+    """The same of a class that `EinsumDense` copies; the copies share the list."""
+
+    def __init__(self, *, seed=None, sites=None):
+        super().__init__(seed=seed)
+        self.sites = [] if sites is None else sites
+
+    draw = Seen.draw
 
 
 def sites_of(build):
@@ -35,6 +43,11 @@ def sites_of(build):
 
 def dense(seen, name="dense", **options):
     return layers.Dense(3, kernel_initializer=seen, name=name, **options)
+
+
+def test_a_site_is_that_of_a_first_real_draw_unless_told_otherwise():
+    site = Site("layer", "path", "kernel")
+    assert (site.pretend, site.again) == (False, False)
 
 
 def test_outside_a_layer_there_is_no_site():
@@ -150,6 +163,16 @@ ROLES = {
 def test_the_role_is_that_of_the_attribute_which_holds_the_initializer(name):
     build, roles = ROLES[name]
     assert [role for _, _, role in sites_of(build)] == roles
+
+
+@pytest.mark.parametrize("heads", [False, True])
+def test_a_copy_that_a_layer_makes_has_the_role_of_the_original(heads):
+    seen = SeenScaled(seed=1)
+    if heads:
+        layers.MultiHeadAttention(2, 3, kernel_initializer=seen).build((None, 4, 5), (None, 4, 5))
+    else:
+        layers.EinsumDense("ab,bc->ac", 2, kernel_initializer=seen).build((None, 2))
+    assert [site.role for site in seen.sites] == ["kernel"] * (4 if heads else 1)
 
 
 def test_equal_instances_have_their_own_roles():

@@ -152,6 +152,23 @@ def lines_of_tests(room, files):
     return all_lines, all_seconds
 
 
+def lines_on_import(room):
+    """Lines of functions that run while the room is imported."""
+    with tempfile.NamedTemporaryFile("r+") as file:
+
+        def measure():
+            plugin = Lines(room)
+            sys.settrace(plugin.enter)
+            importlib.import_module(f"kerasinit.{room.name}")
+            sys.settrace(None)
+            Path(file.name).write_text(json.dumps(sorted(plugin.found)))
+            return 0
+
+        in_a_fork(measure, 120)
+        found = {tuple(place) for place in json.loads(Path(file.name).read_text())}
+    return found
+
+
 class Tests:
     """Which tests meet a mutant."""
 
@@ -161,6 +178,7 @@ class Tests:
         for test, places in lines.items():
             for place in places:
                 self.by_line[tuple(place)].add(test)
+        self.on_import = lines_on_import(room)
         self.texts = {path.stem: path.read_text("utf-8") for path in room.glob("*.py")}
 
     def of(self, mutant, take):
@@ -175,6 +193,8 @@ class Tests:
                 if words.search(line)
             ]
         found = set().union(*(self.by_line[place] for place in places))
+        if mutant.lines and self.on_import & set(places):
+            found = set(self.seconds)  # what it made then may be used anywhere
         if not found and not mutant.lines:
             named = [tests for (module, _), tests in self.by_line.items() if module in places]
             found = set().union(*named)
