@@ -718,3 +718,174 @@ def test_what_follows_from_an_unscaled_input_comes_after_it():
     causes = [cause for cause, _ in found(of={"input_rms": 100.0}, input_rms=1.0, **values)]
     assert causes[0] == "unscaled_input"
     assert "bad_scale" not in causes
+
+
+# --- on the number itself -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("arrives", "named"), [(1e-3, False), (0.99e-3, True)])
+def test_a_thousandth_of_the_gradient_arrives(arrives, named):
+    assert (("vanishing", "h0") in found(1, at={0: {"gradient_norm": arrives}})) is named
+
+
+@pytest.mark.parametrize(("arrives", "named"), [(0.0095, True), (0.0105, False)])
+def test_both_ways_must_be_faint_by_a_hundredth(arrives, named):
+    def faded(k):
+        return 1e-4 ** (2 * k / 7)
+
+    both = {"preactivation_variance": faded, "preactivation_mean_square": faded}
+    causes = [cause for cause, _ in found(gradient_norm=along(arrives), **both)]
+    assert ("vanishing" in causes) is named
+
+
+@pytest.mark.parametrize(
+    ("arrives", "alike", "named"),
+    [(0.019, 0.09, True), (0.021, 0.09, False), (0.019, 0.105, False), (0.019, 0.095, True)],
+)
+def test_inputs_that_look_alike_must_arrive_by_a_fiftieth(arrives, alike, named):
+    rows = {
+        "gradient_norm": along(arrives),
+        "preactivation_variance": lambda k: alike**2 * 1e-2 ** (2 * (k - 7) / 7),
+    }
+    causes = [cause for cause, _ in found(**rows)]
+    assert ("vanishing" in causes) is named
+
+
+def test_the_last_hidden_layer_with_a_gain_tells_whether_inputs_are_alike():
+    rows = {
+        "gradient_norm": along(0.019),
+        "preactivation_variance": lambda k: 0.09**2 * 1e-2 ** (2 * (k - 7) / 7),
+    }
+    assert ("vanishing", "h0") in found(**rows)
+    assert ("vanishing", "h0") in found(**rows, head={"preactivation_variance": 1.0})
+    odd = {7: {"has_gain": False, "preactivation_mean_square": 1e-9}}
+    assert ("vanishing", "h0") not in found(**rows, at=odd)  # the layer below differs by 0.17
+    nothing = {7: {"preactivation_mean_square": 0.0}}
+    assert ("vanishing", "h0") not in found(**rows, at=nothing)
+
+
+@pytest.mark.parametrize(("grown", "named"), [(1e3, False), (1.01e3, True)])
+def test_a_gradient_may_grow_a_thousandfold_in_the_last_layer(grown, named):
+    assert (("exploding", "h0") in found(2, gradient_norm=lambda k: grown if k < 2 else 1.0)) is (
+        named
+    )
+
+
+@pytest.mark.parametrize(("each", "named"), [(1.25, True), (1.15, False), (0.5, False)])
+def test_a_gradient_that_grows_from_layer_to_layer_may_grow_thirtyfold(each, named):
+    sizes = {0: 100.0 * each, 1: 100.0, 2: 1.0}
+    assert (("exploding", "h0") in found(2, gradient_norm=sizes.get)) is named
+
+
+@pytest.mark.parametrize(("size", "named"), [(29.0, False), (31.0, True)])
+def test_growth_that_chance_does_not_explain_is_thirtyfold(size, named):
+    sizes = {0: size, 1: size / 1.5, 2: 1.0}
+    assert (("exploding", "h0") in found(2, gradient_norm=sizes.get)) is named
+
+
+@pytest.mark.parametrize(("ratio", "named"), [(0.1, True), (0.099, False), (None, True)])
+def test_growth_behind_a_normalization_is_harmless_where_steps_are_usual(ratio, named):
+    rows = {"gradient_norm": along(1e5), "normalized": True, "update_ratio": 1e-3}
+    at = {k: {"update_ratio": ratio} for k in range(8)} if ratio is None else {
+        3: {"update_ratio": ratio}
+    }  # fmt: skip
+    head = {"update_ratio": ratio} if ratio is None else {}
+    assert (("exploding", "h0") in found(**rows, at=at, head=head)) is named
+
+
+def test_a_state_of_exactly_thirty_times_its_input_has_not_grown():
+    loop = {"kind": "LSTM", "has_gain": False, "activation_rms": 30.0}
+    assert found(2, at={1: loop}) == []
+    assert found(2, at={1: loop | {"activation_rms": 15.0, "input_rms": 0.5}}) == []
+
+
+@pytest.mark.parametrize(("each", "named"), [(2.0, False), (2.01, True)])
+def test_a_signal_that_doubles_exactly_does_not_explode(each, named):
+    rows = {"preactivation_mean_square": lambda k: (each * each) ** (k + 1)}
+    assert (("exploding", "h5") in found(6, **rows)) is named
+
+
+@pytest.mark.parametrize(("weights", "named"), [(1.05e-20, True), (0.95e-20, False)])
+def test_what_underflows_is_nobodys_fault(weights, named):
+    stuck = {"preactivation_mean_square": 0.0, "weight_gradient_norm": 0.0, "trainable": False}
+    names = found(at={2: stuck | {"weight_norm": weights}})
+    assert (("constant_output", "h2") in names) is named
+
+
+def step(ratio, *, optimizer="Adam", loss=2.0, after=1.9, promised=0.1, gain=1.0):
+    of = {
+        "optimizer": optimizer, "loss": loss, "updated_loss": after, "promised_drop": promised,
+        "chance_loss": None, "momentum_gain": gain,
+    }  # fmt: skip
+    return [cause for cause, _ in found(update_ratio=ratio, of=of)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"ratio": 1.0}, False), ({"ratio": 1.001}, True),
+        ({"ratio": 0.8, "after": 3.0}, False), ({"ratio": 0.8, "after": 3.01}, True),
+        ({"ratio": 0.5, "after": 4.0}, False), ({"ratio": 0.501, "after": 4.0}, True),
+        ({"ratio": 0.2, "after": 1.75, "promised": 1.0, "optimizer": "SGD"}, True),
+        ({"ratio": 0.2, "after": 1.749, "promised": 1.0, "optimizer": "SGD"}, False),
+        ({"ratio": 0.2, "after": 1.9, "promised": 1.0}, False),
+        ({"ratio": 0.05, "after": 2.0, "promised": 1.0, "optimizer": "SGD"}, False),
+        ({"ratio": 0.051, "after": 2.0, "promised": 1.0, "optimizer": "SGD"}, True),
+        ({"ratio": 0.2, "after": 2.0, "promised": 2e-3, "optimizer": "SGD"}, False),
+        ({"ratio": 0.2, "after": 2.0, "promised": 2.1e-3, "optimizer": "SGD"}, True),
+        ({"ratio": 1.5, "after": None}, False), ({"ratio": 1.5, "loss": -2.0}, True),
+        ({"ratio": 0.8, "loss": -2.0, "after": -0.99}, True),
+        ({"ratio": 0.8, "loss": -2.0, "after": -1.01}, False),
+        ({"ratio": 0.2, "promised": None, "after": 2.0, "optimizer": "SGD"}, False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_first_step_is_too_large_above_its_numbers(fields, named):
+    assert ("large_updates" in step(**fields)) is named
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"ratio": 2e-4}, False), ({"ratio": 1.99e-4}, True),
+        ({"ratio": 1e-6, "optimizer": "SGD"}, False),
+        ({"ratio": 0.99e-6, "optimizer": "SGD"}, True),
+        ({"ratio": 5e-4, "promised": 1e-5}, False), ({"ratio": 4.9e-4, "promised": 1e-5}, True),
+        ({"ratio": 4.9e-4, "promised": 2e-4}, False), ({"ratio": 4.9e-4, "promised": 1.9e-4}, True),
+        ({"ratio": 4.9e-4, "promised": 1.9e-4, "gain": 1.1}, False),
+        ({"ratio": 4.9e-4, "promised": 1.9e-4, "loss": -2.0}, True),
+        ({"ratio": 4.9e-4, "promised": None}, True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_first_step_is_too_small_below_its_numbers(fields, named):
+    assert ("small_updates" in step(**fields)) is named
+
+
+@pytest.mark.parametrize(("size", "named"), [(0.099, False), (0.1, True), (None, True)])
+def test_plain_gradient_descent_is_given_time_where_the_signal_is_faint(size, named):
+    of = {"optimizer": "SGD", "promised_drop": 1e-5, "updated_loss": CHANCE}
+    causes = [cause for cause, _ in found(update_ratio=3e-4, of=of, head={"input_rms": size})]
+    assert ("small_updates" in causes) is named
+
+
+@pytest.mark.parametrize(
+    ("rms", "cause"), [(31.0, "bad_targets"), (29.0, "small_updates")], ids=str
+)
+def test_targets_that_are_far_are_why_steps_promise_little(rms, cause):
+    one = HeadSignals(
+        "out", (1,), loss="meansquarederror", low=-3.0, high=1.0, targets=targets(rms=rms)
+    )
+    of = {"promised_drop": 1e-5, "heads": (one,)}
+    assert found(update_ratio=4e-4, of=of)[0][0] == cause
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "cause"), [("SGD", "bad_targets"), ("Adam", "large_updates")]
+)
+def test_targets_that_are_far_are_why_steps_of_gradient_descent_are_large(optimizer, cause):
+    one = HeadSignals(
+        "out", (1,), loss="meansquarederror", low=-3.0, high=1.0, targets=targets(rms=31.0)
+    )
+    of = {"optimizer": optimizer, "heads": (one,)}
+    assert found(update_ratio=2.0, of=of)[0][0] == cause
