@@ -30,11 +30,8 @@ def chain(*starts):
 USES = {
     "call": lambda model: model(X),
     "predict": lambda model: model.predict(X, verbose=0),
-    "evaluate": lambda model: model.evaluate(X, Y, verbose=0),
     "fit": lambda model: model.fit(X, Y, epochs=1, verbose=0),
-    "predict on batch": lambda model: model.predict_on_batch(X),
     "test on batch": lambda model: model.test_on_batch(X, Y),
-    "train on batch": lambda model: model.train_on_batch(X, Y),
 }
 
 

@@ -2,14 +2,14 @@
 
 import math
 
-import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
-from kerasinit.signals import ActivationShape, duplicate_share, measure, unit_shares
+from kerasinit.signals import ActivationShape, duplicate_share, unit_shares
 from kerasinit.signals._histograms import MagnitudeBins, histograms, row_histograms
 from kerasinit.signals._profile import Profile
+from kerasinit.signals._recurrent import flat_gates
 from kerasinit.signals._sizes import mean, norm, rms, spread, variance_over_inputs
 
 BOTH = ActivationShape(has_off_state=True, bounded=True)
@@ -124,15 +124,16 @@ LOOPS = {  # layer, number of gates, activation and recurrent activation by gate
 def share_of_gates(name, pushed, *, units=4, sequences=False, **options):
     """The share that is flat where the biases of some gates are pushed far out."""
     make, gates, _ = LOOPS[name]
-    loop = make(units, return_sequences=sequences, **options)
-    model = keras.Sequential([keras.Input((3, 2)), loop])
+    loop = make(units, **options)
+    loop.build((None, 3, 2))
     if loop.cell.bias is not None:
         bias = np.zeros(loop.cell.bias.shape)
         for gate in pushed:
             bias.reshape(-1, gates * units)[0, gate * units : (gate + 1) * units] = 30.0
         loop.cell.bias.assign(bias)
-    x = np.random.default_rng(0).standard_normal((8, 3, 2)).astype("float32")
-    return measure(model, x).layers[0].saturated_share
+    rng = np.random.default_rng(0)
+    x, states = (rng.standard_normal((8, 3, n)).astype("float32") for n in (2, units))
+    return flat_gates(loop, x, np.tanh(states if sequences else states[:, -1]))
 
 
 @pytest.mark.parametrize("name", LOOPS)
@@ -158,6 +159,23 @@ def test_the_candidate_has_the_activation_and_the_gates_the_recurrent_one(name):
 
 def test_without_a_bias_gates_are_read_too():
     assert share_of_gates("LSTM", [], use_bias=False) == 0.0
+
+
+def test_of_another_layer_or_form_nothing_is_told():
+    cell = layers.RNN(layers.StackedRNNCells([layers.SimpleRNNCell(2)]))
+    assert flat_gates(cell, np.ones((1, 2, 3), "float32"), np.ones((1, 2), "float32")) is None
+    loop = layers.SimpleRNN(2)
+    loop.build((None, 3, 2))
+    assert flat_gates(loop, np.ones((1, 2), "float32"), np.ones((1, 2), "float32")) is None
+
+
+def test_the_last_step_is_read():
+    loop = layers.SimpleRNN(1, kernel_initializer="ones", recurrent_initializer="ones")
+    loop.build((None, 2, 1))
+    still, far = np.zeros((1, 2, 1), "float32"), np.array([[[0.0], [9.0]]], "float32")
+    assert flat_gates(loop, still, still) == 0.0
+    assert flat_gates(loop, far, still) == flat_gates(loop, still, far) == 1.0
+    assert flat_gates(loop, far[:, ::-1], far[:, ::-1]) == 0.0
 
 
 def test_a_loop_that_is_linear_has_no_flat_part():

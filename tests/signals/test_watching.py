@@ -32,17 +32,8 @@ def by_hand(x):
 
 GATES = {  # graph, names of the gates
     "sigmoid": (lambda x: dense("value")(x) * dense("gate", "sigmoid")(x), {"gate"}),
-    "hard": (lambda x: dense("value")(x) * dense("gate", "hard_sigmoid")(x), {"gate"}),
     "relu": (lambda x: dense("value")(x) * dense("other", "relu")(x), set()),
-    "linear": (lambda x: dense("value")(x) * dense("other")(x), set()),
     "swish by hand": (by_hand, set()),
-    "layer": (
-        lambda x: layers.Multiply()([dense("value")(x), dense("gate", "sigmoid")(x)]), {"gate"},
-    ),
-    "moved": (
-        lambda x: dense("value")(x) * layers.Reshape((6,))(dense("gate", "sigmoid", 6)(x)),
-        {"gate"},
-    ),
     "moved twice": (
         lambda x: dense("value")(x)
         * layers.Reshape((6,))(layers.Reshape((2, 3))(dense("gate", "sigmoid", 6)(x))), {"gate"},
@@ -73,9 +64,8 @@ def test_a_factor_that_a_sigmoid_made_is_a_gate(name):
 @pytest.mark.parametrize(
     ("shape", "axis", "samples", "lone"),
     [
-        ((3,), -1, 1, True), ((3,), -1, 2, False), ((1, 1, 3), -1, 1, True),
-        ((2, 1, 3), -1, 1, False), ((3, 2, 1), 1, 1, False), ((3, 1, 1), 1, 1, True),
-        ((1, 1, 3), -1, 2, False),
+        ((3,), -1, 1, True), ((3,), -1, 2, False), ((2, 1, 3), -1, 1, False),
+        ((3, 1, 1), 1, 1, True),
     ],
     ids=str,
 )  # fmt: skip
@@ -97,14 +87,23 @@ NORMED = {  # what follows the layer `a`, and whether it counts as normalized
 }
 
 
+@pytest.fixture(scope="module")
+def normed():
+    """Rows by name of one model, in which all of them follow each other."""
+
+    def build(x):
+        for name, (follows, _) in NORMED.items():
+            x = follows(dense(name.replace(" ", "_"))(x))
+        return dense("end", units=1)(x)
+
+    return rows_of(build)
+
+
 @pytest.mark.parametrize("name", NORMED)
-def test_a_normalization_counts_for_the_layer_before_it(name):
-    follows, normalized = NORMED[name]
-    rows = rows_of(lambda x: dense("end", units=1)(follows(dense("a")(x))))
-    assert rows["a"].normalized is normalized
-    assert not rows["end"].normalized
-    if "b" in rows:
-        assert rows["b"].normalized
+def test_a_normalization_counts_for_the_layer_before_it(normed, name):
+    assert normed[name.replace(" ", "_")].normalized is NORMED[name][1]
+    assert normed["b"].normalized
+    assert not normed["end"].normalized
 
 
 # --- activations and outputs ----------------------------------------------------------------------
