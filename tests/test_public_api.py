@@ -79,6 +79,14 @@ def test_a_room_shows_its_public_names_only(room):
     assert dir(module) == sorted(module.__all__)
 
 
+@pytest.mark.parametrize("room", [*ROOMS, "cli", "layers", "_backend"])
+def test_a_room_describes_modules_that_it_has(room):
+    described = importlib.import_module(f"kerasinit.{room}").__doc__
+    named = re.findall(r"`(_\w+)(?:\.\w+)?`", described)
+    spec = importlib.util.find_spec
+    assert [name for name in named if spec(f"kerasinit.{room}.{name}") is None] == []
+
+
 def test_the_package_shows_its_public_names_only():
     assert dir(kerasinit) == sorted([*kerasinit.__all__, "__version__"])
 

@@ -41,6 +41,7 @@ from kerasinit._backend._keras_training import (
     spare_compiled_loss,
     trained_variables,
     training_argument,
+    without_rematerialization,
 )
 from kerasinit._backend._optimizers import (
     accumulation_steps,
@@ -186,4 +187,5 @@ __all__ = [
     "wait_for",
     "waits_for_steps",
     "without_gradients",
+    "without_rematerialization",
 ]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kerasinit._backend._keras import is_of_keras, missing
+from kerasinit._backend._keras import flat_layers, is_of_keras, missing
 from kerasinit._backend._replaced import replaced
 from kerasinit._safe_text import safe
 
@@ -17,6 +17,16 @@ def training_argument(model: Any, training: bool) -> dict[str, bool]:
     """The keyword argument `training` if the model's `call` takes it, as Keras' trainers ask."""
     takes = "training" in inspect.signature(type(model).call).parameters
     return {"training": training} if takes else {}
+
+
+@contextlib.contextmanager
+def without_rematerialization(model: Any) -> Iterator[None]:
+    """Lets no layer of `model` be computed twice in the body (reads `Layer._remat_mode`)."""
+    with contextlib.ExitStack() as stack:
+        for layer in flat_layers(model):
+            if vars(layer).get("_remat_mode") is not None:
+                stack.enter_context(replaced(layer, _remat_mode=None))
+        yield
 
 
 def has_keras_train_step(model: Any) -> bool:

@@ -1,4 +1,10 @@
-"""Training to rows of gradient statistics, in the logs and beside them."""
+"""Room `callbacks`: a training -> rows of gradient statistics, in the logs and beside them.
+
+`GradientStats` attaches a `Session` to each step (`_attached`). One that is due (`_schedule`) runs
+a second train function (`_measuring`), which packs what it sees into one vector (`_step_vector`).
+Vector -> `Reading` -> `Record` -> a row of `history` and of the files (`_sinks`), and verdicts
+(`_judgement`), which are acted on (`_reaction`).
+"""
 
 from kerasinit.callbacks._gradient_stats import GradientStats
 from kerasinit.callbacks._reaction import GradientError, GradientWarning

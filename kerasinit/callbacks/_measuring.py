@@ -41,6 +41,7 @@ class MeasuringStep:
         self._clipped = clipped
         self._exact = exact
         self._plain = vars(model)["train_function"]
+        self._optimizers = _optimizers_of(model)
         # What each traced step reads.
         self._traced: list[tuple[VariableNames, tuple[StepVector, ...]]] = []
         self._probed: tuple[str, ...] = ()
@@ -73,7 +74,7 @@ class MeasuringStep:
             probing: Whether the activations are probed, too.
         """
         with contextlib.ExitStack() as stack:
-            for optimizer in _optimizers_of(self._model):
+            for optimizer in self._optimizers:
                 entry = _backend.observed_entry(optimizer, self._observing(optimizer))
                 stack.enter_context(_backend.replaced(optimizer, **entry))
             result = self._functions[probing](*arguments)
@@ -196,9 +197,10 @@ def _optimizers_of(model: Any) -> list[Any]:
     """The model's optimizers, more than one with a custom `train_step`."""
     held = [model.optimizer]
     for value in vars(model).values():
+        # Not `+=`: TensorFlow wraps tuples, and a wrapped one cannot be added to a list.
         if isinstance(value, (list, tuple)):
-            held += value
+            held.extend(value)
         else:
-            held += value.values() if isinstance(value, dict) else [value]
+            held.extend(value.values() if isinstance(value, dict) else [value])
     optimizers = [value for value in held if isinstance(value, keras.optimizers.Optimizer)]
     return [*{id(optimizer): optimizer for optimizer in optimizers}.values()]

@@ -46,7 +46,7 @@ def probe_step(
     watched = watched_layers(model)
 
     def forward(watch: ForwardPass) -> Tensor:
-        hooks = watching(watched, watch, batch_statistics=True)
+        hooks = watching(model, watched, watch, batch_statistics=True)
         with hooks, keras.StatelessScope(list(state), collect_losses=True):
             outputs = model(x, training=False)
             if not with_loss:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from rich import box
 from rich.table import Table
@@ -58,10 +59,10 @@ def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int
         parts: Name and rows, best first, of each setting.
         width: Columns of the terminal; from `ROOMY` on the intervals have decimals.
     """
-    roomy = width >= ROOMY
+    one_line_each = partial(_one_line_each, decimals=width >= ROOMY)
     tables: list[tuple[Table, int]] = []
-    for layout in (_one_line_each, _two_lines_each, _below_each_other):
-        tables = [layout(title, ranked(rows), roomy, rows[0].score) for title, rows in parts]
+    for layout in (one_line_each, _two_lines_each, _below_each_other):
+        tables = [layout(title, rows) for title, rows in parts]
         if all(needed <= width for _, needed in tables):
             return [made for made, _ in tables]
     for made, needed in tables:
@@ -70,8 +71,9 @@ def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int
 
 
 def _one_line_each(
-    title: str, lines: Sequence[RankedRow], decimals: bool, score: str
+    title: str, rows: Sequence[ComparisonRow], *, decimals: bool
 ) -> tuple[Table, int]:
+    lines, score = ranked(rows), rows[0].score
     headings = (
         "#", "initializer", "start", f"validation\n{score} %", f"training\n{score} %",
         "seeds\ntrained", "epoch\n90 %", "grad.\nfirst", "grad.\nlast", "difference\npoints",
@@ -90,18 +92,16 @@ def _one_line_each(
         _estimates([line.difference for line in lines], True),
         [_word(line.conclusion, True) for line in lines],
     ]
-    rows = list(zip(*columns, strict=True))
-    return _filled(title, headings, rows, wrapped=(1,), left=(1, 2, 3, 4, 9, 10))
+    cells = list(zip(*columns, strict=True))
+    return _filled(title, headings, cells, wrapped=(1,), left=(1, 2, 3, 4, 9, 10))
 
 
-def _two_lines_each(
-    title: str, lines: Sequence[RankedRow], _decimals: bool, _score: str
-) -> tuple[Table, int]:
+def _two_lines_each(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table, int]:
     headings = (
         "#", "initializer\nstart, against baseline", "validation %\ndifference, points",
         "training %\nepoch of 90 %", "seeds trained\ngradient",
     )  # fmt: skip
-    rows = [
+    cells = [
         [
             Text(str(line.rank)),
             _above(_name(line), _words(line)),
@@ -109,15 +109,13 @@ def _two_lines_each(
             _above(_estimate(line.train), Text(line.epochs)),
             _above(_trained(line), Text(f"{line.first}, {line.last}")),
         ]
-        for line in lines
+        for line in ranked(rows)
     ]
-    return _filled(title, headings, rows, wrapped=(1,), left=(1, 2, 3, 4))
+    return _filled(title, headings, cells, wrapped=(1,), left=(1, 2, 3, 4))
 
 
-def _below_each_other(
-    title: str, lines: Sequence[RankedRow], _decimals: bool, _score: str
-) -> tuple[Table, int]:
-    rows = [
+def _below_each_other(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table, int]:
+    cells = [
         [
             Text(str(line.rank)),
             _above(
@@ -130,10 +128,10 @@ def _below_each_other(
                 Text.assemble("difference ", _estimate(line.difference)),
             ),
         ]
-        for line in lines
+        for line in ranked(rows)
     ]
     headings = ("#", "initializer\nstart, against baseline")
-    return _filled(title, headings, rows, wrapped=(1,), left=(1,))
+    return _filled(title, headings, cells, wrapped=(1,), left=(1,))
 
 
 def _filled(

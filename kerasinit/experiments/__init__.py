@@ -1,4 +1,9 @@
-"""From a spec to trained replicas, and from their records to a comparison."""
+"""Room `experiments`: a spec -> trained replicas -> a comparison.
+
+`Spec`, checked by `_checks` -> cells, each one architecture with all its replicas (`_cell`), whose
+starts (`_draws`) train in one compiled call (`_trainer`) -> records (`_records`) in a directory
+that outlives an interruption (`_directory`) -> `Comparison`, with intervals (`_analysis`).
+"""
 
 from kerasinit.experiments._analysis import BASELINE, chosen_baseline, compare
 from kerasinit.experiments._bootstrap import Estimate

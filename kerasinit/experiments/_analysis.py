@@ -266,7 +266,7 @@ def _verdict(replicas: Sequence[Replica]) -> tuple[str, str]:
     """The most frequent start verdict, and what it was seen by.
 
     Causes that only slow a training down count where it did not reach the target. A healthy start
-    that led nowhere "did not train", or "diverged".
+    from which little was learned "did not train", or "diverged".
     """
     (cause, count), *_ = Counter(replica.start["cause"] for replica in replicas).most_common()
     if cause in SLOWING and _median_epochs(replicas) is not None:
@@ -277,7 +277,7 @@ def _verdict(replicas: Sequence[Replica]) -> tuple[str, str]:
             return "diverged", f"the loss of {diverged} of {len(replicas)} seeds became NaN or inf"
         stuck = sum(not replica.trained for replica in replicas)
         if 2 * stuck > len(replicas):
-            return "did not train", f"{stuck} of {len(replicas)} seeds stayed near guessing"
+            return "did not train", f"{stuck} of {len(replicas)} seeds ended nearer to guessing"
         return "healthy", ""
     evidence = next(r.start["evidence"] for r in replicas if r.start["cause"] == cause)
     return cause.replace("_", " "), evidence

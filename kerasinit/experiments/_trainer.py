@@ -248,7 +248,7 @@ class Trainer:
         def objective(inputs: Any) -> tuple[Tensor, Any]:
             own, shifts = inputs
             watch = ForwardPass(taps=shifts)
-            with watching(watched_layers(self.model), watch, batch_statistics=True):
+            with watching(self.model, watched_layers(self.model), watch, batch_statistics=True):
                 logits, _ = self._call((own, states), x, training=False)
             loss, _ = self._objective(logits, y)
             inward = [call.layer_input for call in watch.calls if call.layer_input is not None]
@@ -266,7 +266,7 @@ class Trainer:
 def find_calls(model: Any, x: np.ndarray) -> tuple[list[WatchedCall], list[tuple[int, ...]]]:
     """The calls of weighted layers when `model` sees `x`, in order, and the shapes of the taps."""
     watch = ForwardPass()
-    hooks = watching(watched_layers(model), watch, batch_statistics=True)
+    hooks = watching(model, watched_layers(model), watch, batch_statistics=True)
     with hooks, keras.StatelessScope():
         inputs = keras.tree.map_structure(ops.convert_to_tensor, x)
         watch.mark_outputs(_backend.quietly(model)(inputs, training=False))

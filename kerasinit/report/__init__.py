@@ -1,4 +1,9 @@
-"""Room `report`: a comparison -> one HTML file, or JSON, CSV and Markdown."""
+"""Room `report`: a comparison -> one HTML file, or JSON, CSV and Markdown.
+
+`Comparison` -> settings with their rows (`_settings`), the ranked table (`_ranking`), three
+sentences (`_summary`), charts (`_charts`: `_curves`, `_layers`, `_distributions`) -> `_page`, or
+`_export`. The page of one training is `_gradients`.
+"""
 
 from kerasinit.report._export import export
 from kerasinit.report._gradients import write_gradients

@@ -123,7 +123,7 @@ def _fault(verdict: str) -> str:
         "symmetric": "units that stay copies of each other",
         "zero gradient": "no gradient at all",
         "non finite": "numbers that are not finite",
-        "did not train": "a healthy start that led nowhere",
+        "did not train": "a healthy start from which little was learned",
         "diverged": "a loss that became NaN or infinite",
     }
     return phrases.get(verdict, verdict)

@@ -144,7 +144,7 @@ def _graph_of(
         with (
             _backend.same_random_state(),
             keras.StatelessScope(),
-            watching(watched_layers(model), first, batch_statistics=True),
+            watching(model, watched_layers(model), first, batch_statistics=True),
         ):
             model(dataset.x[:SAMPLES], training=False)
     except Exception:  # noqa: BLE001 - data that do not fit, a library that is not there

@@ -40,7 +40,7 @@ _VERDICTS = (
     Word("symmetric", "=", "bad", "Units of a layer are copies of each other and stay so."),
     Word("zero gradient", "0", "bad", "No gradient reaches some layers at all."),
     Word("non finite", "∞", "bad", "NaN or infinity appeared."),
-    Word("did not train", "✕", "bad", "The start looked healthy, the training led nowhere."),
+    Word("did not train", "✕", "bad", "A healthy start, an end nearer to guessing than to right."),
     Word("diverged", "∞", "bad", "The start looked healthy, the loss became NaN or infinite."),
     Word("dead units", "○", "warn", "Many units give the same output for every input."),
     Word("saturated", "■", "warn", "Many units sit on the flat ends of their activation."),

@@ -249,6 +249,6 @@ class _Probe:
     @contextlib.contextmanager
     def _scope(self, weights: list[Tensor], watch: ForwardPass) -> Iterator[None]:
         mapping = list(zip(self.model.trainable_variables, weights, strict=True))
-        hooks = watching(self.watched, watch, batch_statistics=self.batch_statistics)
+        hooks = watching(self.model, self.watched, watch, batch_statistics=self.batch_statistics)
         with hooks, keras.StatelessScope(mapping, collect_losses=True):
             yield

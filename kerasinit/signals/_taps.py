@@ -276,7 +276,7 @@ def call_names(model: Any, calls: Sequence[WatchedCall]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def watching(
-    watched: list[WatchedLayer], watch: ForwardPass, *, batch_statistics: bool
+    model: Any, watched: list[WatchedLayer], watch: ForwardPass, *, batch_statistics: bool
 ) -> Iterator[None]:
     """Lets the layers report to a `ForwardPass` until the block ends.
 
@@ -284,12 +284,14 @@ def watching(
     taken out again whatever happens.
 
     Args:
-        watched: The layers to hook.
+        model: The model, which computes nothing twice in the block: what a hook sees stays.
+        watched: Its layers to hook.
         watch: What they report to.
         batch_statistics: Whether `BatchNormalization` uses the statistics of the batch, as in
             training: at the start its moving statistics would make it do nothing.
     """
     with contextlib.ExitStack() as hooks:
+        hooks.enter_context(_backend.without_rematerialization(model))
         for one in watched:
             is_training = batch_statistics and one.task == "batch_normalization"
             hooked: dict[str, Any] = {"call": _call_hook(one, watch, is_training)}

@@ -1,5 +1,7 @@
 """The recorded gradient is the real one under everything that `fit` can do."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import pytest
@@ -391,6 +393,29 @@ class Subclassed(keras.Model):
 
 def test_subclassed_models():
     model = Subclassed()
+    model(X[:1])
+    moves, stats = step_and_rows(model)
+    assert_norms(stats.history[0], moves, model)
+
+
+class Pair(NamedTuple):
+    low: float
+    high: float
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda model: (model.first, model.last),
+        lambda model: Pair(0.0, model.last),
+        lambda model: {"of": {"any": [1, (model.last,)]}},
+        lambda model: {1, 2},
+    ],
+    ids=["tuple", "named", "dict", "set"],
+)
+def test_models_may_keep_what_they_like(keep):
+    model = Subclassed()
+    model.kept = keep(model)
     model(X[:1])
     moves, stats = step_and_rows(model)
     assert_norms(stats.history[0], moves, model)

@@ -373,3 +373,22 @@ def test_targets_of_another_length_are_refused(x):
     model = keras.Sequential([keras.Input((5,)), layers.Dense(3)])
     with pytest.raises(ValueError, match=r"same number of samples.*y of shape \(3,\)"):
         measure(model, x, np.zeros(3))
+
+
+@pytest.mark.skipif(
+    not hasattr(keras, "RematScope") or keras.config.backend() == "tensorflow",
+    reason="Keras cannot train such a model there",
+)
+def test_a_model_that_computes_its_activations_twice_is_measured_as_another():
+    def built():
+        inputs = keras.Input((6,))
+        x = layers.Dense(6, "gelu", kernel_initializer=keras.initializers.HeNormal(1))(inputs)
+        return keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(x + inputs))
+
+    batch = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
+    with keras.RematScope(mode="full"):
+        twice = built()
+    found, expected = (measure(model, batch, np.ones((8, 2))) for model in (twice, built()))
+    for row, other in zip(found.layers, expected.layers, strict=True):
+        assert row.activation_rms == other.activation_rms
+        assert row.gradient_rms == other.gradient_rms
