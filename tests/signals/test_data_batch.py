@@ -105,6 +105,16 @@ def test_too_few_inputs_are_refused_with_all_shapes():
         as_batch(model, np.ones((3, 4)))
 
 
+@pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 5), (3, 5)), ((3, 5), (3, 4))], ids=str)
+def test_every_one_of_several_inputs_must_fit(shapes):
+    pair = [keras.Input((4,)), keras.Input((5,))]
+    model = keras.Model(pair, layers.Dense(1)(layers.Concatenate()(pair)))
+    with pytest.raises(
+        ValueError, match=r"\[\(None, 4\), \(None, 5\)\]. Received: x of shape \[\(3"
+    ):
+        as_batch(model, [np.ones(shape) for shape in shapes])
+
+
 @pytest.mark.parametrize(("x", "y"), [((3, 4), (2,)), ((2, 4), (3,))], ids=str)
 def test_inputs_and_targets_of_unequal_number_are_refused_with_both(x, y):
     expected = f"x of shape {x}, y of shape {y}".replace("(", r"\(").replace(")", r"\)")

@@ -889,3 +889,21 @@ def test_targets_that_are_far_are_why_steps_of_gradient_descent_are_large(optimi
     )
     of = {"optimizer": optimizer, "heads": (one,)}
     assert found(update_ratio=2.0, of=of)[0][0] == cause
+
+
+@pytest.mark.parametrize(
+    ("depth", "each", "named"), [(3, 11.0, True), (3, 3.0, False), (2, 99.0, False)]
+)
+def test_a_signal_is_followed_over_three_layers_at_least(depth, each, named):
+    rows = {"preactivation_mean_square": lambda k: each ** (2 * (k + 1))}
+    assert (("exploding", f"h{depth - 1}") in found(depth, **rows)) is named
+
+
+@pytest.mark.parametrize("unit", [0.1, 1.0, 10.0])
+def test_what_fades_does_not_depend_on_the_unit(unit):
+    def faded(k):
+        return unit**2 * 1e-4 ** (2 * k / 7)
+
+    both = {"preactivation_variance": faded, "preactivation_mean_square": faded}
+    said = [one.evidence for one in judge(net(gradient_norm=along(3e-3), **both))]
+    assert any("the difference between inputs shrinks to 1.0e-04" in one for one in said)

@@ -776,3 +776,10 @@ def test_gradients_explode_above_their_numbers():
 def test_the_rate_is_large_or_small_beyond_its_numbers():
     assert found(records(update_ratio=0.1)) == []
     assert found(records(update_ratio=1e-4)) == []
+
+
+def test_a_layer_that_the_last_probe_found_dead_is_not_blamed_on_the_loss():
+    steps = records(
+        at=lambda i: {"b": {"gradient_rms": 0.0, "dead_share": 1.0 if i == 19 else None}}
+    )
+    assert found(steps) == []

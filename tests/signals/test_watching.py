@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import kerasinit
 from kerasinit.signals import measure
 
 X = np.random.default_rng(0).standard_normal((16, 6)).astype("float32")
@@ -142,7 +143,7 @@ def test_an_output_that_an_operation_makes_has_no_name_and_the_last_layer_counts
     model = keras.Model(inputs, ops.sum(dense("a")(dense("b")(inputs)), axis=1))
     signals = measure(model, X)
     assert {row.name: row.is_output for row in signals.layers} == {"b": False, "a": True}
-    assert [head.name for head in signals.heads] == ["output 1"]
+    assert [(head.name, head.is_layer) for head in signals.heads] == [("output 1", False)]
 
 
 def test_each_call_of_a_shared_layer_has_its_own_numbers():
@@ -273,3 +274,12 @@ def test_a_softmax_in_front_of_a_loss_of_logits_is_told(activation, logits, twic
     if keras.config.backend() != "tensorflow":  # which finds the logits behind the softmax
         assert head.is_twice is twice
     assert head.from_logits is logits
+
+
+@pytest.mark.parametrize(("given", "all_layers"), [(0, 4), (2, 4), (3, 4), (4, 4)])
+def test_weights_are_told_to_be_given_where_most_layers_have_them(given, all_layers):
+    stack = [dense(f"l{k}") for k in range(all_layers)]
+    if given:
+        kerasinit.initialize(keras.Sequential([keras.Input((6,)), *stack[:given]]), seed=1)
+    model = keras.Sequential([keras.Input((6,)), *stack])
+    assert measure(model, X).is_initialized is (given > all_layers / 2)
