@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerasinit.signals import measure
+from kerasinit.signals import LayerSignals, Signals, measure
 from kerasinit.signals._heads import HeadSignals, loss_name, reach_of, targets_of
 from kerasinit.signals._probe_loss import chance_loss, guessed_loss, labels_out_of_range
 
@@ -290,14 +290,18 @@ def test_chance_gives_every_class_the_same_probability(loss, outputs, chance):
 # --- records of the whole model -------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def signals():
     """Three layers, the first two hidden."""
-    stack = [layers.Dense(4, "relu"), layers.Dense(4, "relu"), layers.Dense(3, "softmax")]
-    model = keras.Sequential([keras.Input((3,)), *stack])
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    x = np.random.default_rng(0).standard_normal((8, 3))
-    return measure(model, x, np.arange(8) % 3)
+    usual = {
+        "kind": "Dense", "activation": "relu", "units": 4, "samples": 8, "activation_rms": 1.0,
+        "activation_mean": 0.5, "activation_std": 0.8, "preactivation_mean_square": 1.0,
+        "preactivation_variance": 1.0, "input_rms": 1.0, "gradient_rms": 0.1, "gradient_norm": 1.0,
+        "weight_norm": 1.0, "weight_gradient_norm": 1.0, "non_finite_weights": 0,
+        "non_finite_outputs": 0, "activation_histogram": (), "gradient_histogram": (),
+    }  # fmt: skip
+    rows = [LayerSignals(name, **usual, is_output=name == "c") for name in "abc"]
+    return Signals(tuple(rows), 8, 1.0, 0, loss=1.0, chance_loss=1.0)
 
 
 def with_row(signals, number=0, **fields):

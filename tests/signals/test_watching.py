@@ -12,6 +12,19 @@ X = np.random.default_rng(0).standard_normal((16, 6)).astype("float32")
 Y = np.zeros((16, 1), "float32")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """JAX compiles each small model: the tests would spend their time there."""
+    if keras.config.backend() != "jax":
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def rows_of(function, x=X, shape=None):
     """Rows by name of the model that `function` makes of its inputs."""
     keras.utils.set_random_seed(0)
@@ -44,11 +57,9 @@ GATES = {  # graph, names of the gates
             [dense("value")(x), dense("gate", "sigmoid")(x), dense("third")(x)]
         ), set(),
     ),
-    "added": (lambda x: dense("value")(x) + dense("other", "sigmoid")(x), set()),
     "both": (
         lambda x: dense("one", "sigmoid")(x) * dense("two", "sigmoid")(x), {"one", "two"},
     ),
-    "of the inputs": (lambda x: x * dense("gate", "sigmoid")(x), {"gate"}),
 }  # fmt: skip
 
 
