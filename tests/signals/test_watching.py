@@ -274,6 +274,7 @@ def test_labels_that_do_not_exist_leave_the_gradient_of_a_stand_in():
     assert signals.layers[0].gradient_norm > 0
 
 
+@pytest.mark.filterwarnings("ignore:.*produced by a Softmax activation")  # the fault under test
 @pytest.mark.parametrize(
     ("activation", "logits", "twice"),
     [("softmax", True, True), ("softmax", False, False), (None, True, False)],
