@@ -21,7 +21,7 @@ from kerasinit._backend._keras import (
     own_variables,
     seed_states,
 )
-from kerasinit._backend._keras_building import layers_of_same_model
+from kerasinit._backend._keras_building import layers_of_same_model, scope_of_running_model
 from kerasinit._backend._keras_graphs import (
     functional_ends,
     given_to,
@@ -173,6 +173,7 @@ __all__ = [
     "run_once",
     "same_random_state",
     "sampled",
+    "scope_of_running_model",
     "seed_states",
     "seed_tensor",
     "spare_compiled_loss",

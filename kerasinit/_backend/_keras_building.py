@@ -37,6 +37,16 @@ def layers_of_same_model() -> Iterator[Any]:
             yield from flat_layers(operation)
 
 
+def scope_of_running_model() -> list[tuple[str, Any]]:
+    """Name and model of the method of Keras that runs, such as `predict`; empty if none does.
+
+    JAX' `predict` fills what its trace has registered when no name scope is open any more.
+    """
+    owners = (frame.f_locals.get("self") for frame in _frames_of_keras())
+    model = next((one for one in owners if isinstance(one, keras.Model)), None)
+    return [] if model is None else [(model.name, model)]
+
+
 def _frames_of_keras() -> Iterator[FrameType]:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:

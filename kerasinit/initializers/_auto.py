@@ -95,7 +95,7 @@ class Auto(LayerInitializer):
         if not axes.inputs and not axes.window(shape):
             return keras.random.normal(shape, 0.0, start.gain, dtype=dtype, seed=seed)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)
-        rows = view.stack[-2]
+        rows = view.rows
         if start.mean < 1 and rows > 1:
             stack = stack + (start.mean - 1) * ops.mean(stack, axis=-2, keepdims=True)
             # The mean is one of `rows` directions: what is left makes up for it.

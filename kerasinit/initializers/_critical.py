@@ -89,7 +89,7 @@ class Critical(LayerInitializer):
         if self.distribution == "normal":
             return keras.random.normal(shape, 0.0, std, dtype=dtype, seed=seed)
         stack = semi_orthogonal(view.stack, seed=seed, dtype=dtype)
-        return std * view.stack[-2] ** 0.5 * view.kernel(stack)
+        return std * view.rows**0.5 * view.kernel(stack)
 
 
 @register()

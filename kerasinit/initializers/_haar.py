@@ -76,8 +76,8 @@ def _high(gaussian: Tensor) -> Tensor:
     """The first columns of a product of reflections, one for each column of `gaussian`."""
     columns = gaussian.shape[-1]
     vectors, signs = _reflectors(gaussian)
-    num_blocks = max(1, min(MAX_BLOCKS, math.ceil(columns / SMALLEST_BLOCK)))
-    size = max(1, math.ceil(columns / num_blocks))
+    num_blocks = min(MAX_BLOCKS, math.ceil(columns / SMALLEST_BLOCK))
+    size = math.ceil(columns / num_blocks)
     product = None  # the columns built so far, without the identity rows and columns above
     for start in reversed(range(0, columns, size)):
         product = _apply_block(vectors[..., start:, start : start + size], product)

@@ -60,6 +60,6 @@ class Identity(LayerInitializer):
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=False)
-        eye = ops.eye(*view.stack[-2:], dtype=dtype)
+        eye = ops.eye(*view.stack[2:], dtype=dtype)
         stack = ops.broadcast_to(gain_at(self.gain, site) * eye, view.stack)
         return view.kernel(stack, taps=centre_taps(view))

@@ -34,11 +34,14 @@ class KernelMatrices:
     @property
     def stack(self) -> Shape:
         """`(batch, parts, rows, columns)`."""
-        rows = self._size(self.axes.inputs)
-        if self.window:
-            rows *= self._size(self.axes.window(self.shape))
         columns = self._size(self.axes.outputs) // self.parts
-        return (self._size(self.axes.batch), self.parts, rows, columns)
+        return (self._size(self.axes.batch), self.parts, self.rows, columns)
+
+    @property
+    def rows(self) -> int:
+        """Number of inputs of a matrix, dimensionless."""
+        rows = self._size(self.axes.inputs)
+        return rows * self._size(self.axes.window(self.shape)) if self.window else rows
 
     @property
     def parts(self) -> int:

@@ -71,7 +71,7 @@ class Orthogonal(LayerInitializer):
         view = matrices(shape, axes, window=True)
         scale = gain_at(self.gain, site)
         if self.scaled:  # not all rows meet an input: embeddings, strided transposed convolutions
-            scale *= math.sqrt(view.stack[-2] / axes.fans(shape).fan_in)
+            scale *= math.sqrt(view.rows / axes.fans(shape).fan_in)
         single = view.stack[:2] == (1, 1)  # small draws cost what their number of operations costs
         shape = view.stack[2:] if single else view.stack
         stack = semi_orthogonal(shape, seed=seed, dtype=dtype, scaled=self.scaled)

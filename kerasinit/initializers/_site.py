@@ -49,11 +49,13 @@ def find_site(initializer: Any, shape: Shape) -> Site | None:
         initializer: The initializer being called; it has a `seed` attribute.
         shape: Shape of the variable; decides when a layer holds one instance for two variables.
     """
+    deferred = _backend.deferred_variable()
     scopes = _backend.open_scopes()
+    if deferred is not None and not scopes:
+        scopes = _backend.scope_of_running_model()
     layer = scopes[-1][1] if scopes else None
     outside = _outer_models(scopes)
     names = [name for name, _ in scopes]
-    deferred = _backend.deferred_variable()
     if deferred is not None:
         layer, names = _owner(deferred, layer), deferred.path.split("/")[:-1]
     if not isinstance(layer, keras.layers.Layer):
@@ -67,7 +69,7 @@ def find_site(initializer: Any, shape: Shape) -> Site | None:
 def _outer_models(scopes: list[tuple[str, Any]]) -> int:
     """Number of Sequential and Functional models that the open scopes begin with."""
     layers = (i for i, (_, caller) in enumerate(scopes) if not _backend.is_graph_model(caller))
-    return next(layers, 0)
+    return next(layers, len(scopes))
 
 
 def _owner(variable: Any, outer: Any) -> Any | None:

@@ -88,10 +88,10 @@ class Sparse(LayerInitializer):
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""
         view = self._view(shape, site, window=True)
-        count = self.count(view.stack[-2])
+        count = self.count(view.rows)
         std = 1 / math.sqrt(count) if self.stddev is None else self.stddev
         values = keras.random.normal(view.stack, 0.0, std, dtype=dtype, seed=seed)
-        if count < view.stack[-2]:
+        if count < view.rows:
             # The rank of a random number among those of its column: exact even where two tie.
             places = keras.random.uniform(view.stack, dtype=dtype, seed=split_seed(seed, 0))
             ranks = ops.argsort(ops.argsort(places, axis=-2), axis=-2)

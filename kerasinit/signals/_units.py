@@ -114,6 +114,7 @@ def unit_columns(
     return kernel, gradient
 
 
+@np.errstate(invalid="ignore", over="ignore")  # of replicas that are not finite, nothing is told
 def duplicate_share(
     kernel: np.ndarray, kernel_gradient: np.ndarray, largest_gradient: Any = 0.0
 ) -> np.ndarray:
