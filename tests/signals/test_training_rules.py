@@ -237,13 +237,6 @@ def test_a_layer_of_dead_units_is_not_blamed_on_the_loss():
     assert found(records(at={"b": dead})) == [("dead_units", "b")]
 
 
-@pytest.mark.parametrize("samples", [[1] * 20, [1] * 19 + [2], [2] * 16 + [1] * 4])
-def test_batches_of_one_sample_must_last_five_records(samples):
-    steps = records(at={"b": {"gradient_rms": 0.0}}, norm_samples=lambda i: samples[i])
-    expected = "single_sample" if samples[-5:] == [1] * 5 else "zero_gradient"
-    assert found(steps)[0] == (expected, "b")
-
-
 @pytest.mark.parametrize(("now", "named"), [(0.9e-2, False), (1.1e-2, True)])
 def test_where_a_hundredth_of_the_loss_is_left_nothing_is_missing(now, named):
     steps = records(at={"b": {"gradient_rms": 0.0}}, loss=now)
@@ -421,13 +414,6 @@ def test_further_layers_are_counted():
 def test_large_updates_wait_for_ten_steps(last, named):
     steps = records(8, last=last, update_ratio=0.3)
     assert bool(found(steps)) is named
-
-
-@pytest.mark.parametrize(("last", "named"), [(4, False), (5, True)])
-def test_a_ruinous_first_step_waits_for_five_steps(last, named):
-    steps = records(last + 1, last=last, update_ratio=lambda i: 3.0 if i == 0 else 1e-3,
-                    loss=lambda i: LOSS if i == 0 else 9.0)  # fmt: skip
-    assert (("large_updates", "a") in found(steps, opening=steps)) is named
 
 
 @pytest.mark.parametrize(
