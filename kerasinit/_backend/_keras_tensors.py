@@ -26,7 +26,7 @@ OPERATORS = (
 def willing_tensors(kept: Sequence[Any]) -> Iterator[None]:
     """Lets weights and arrays stand left of a Keras tensor; its rank and size are numbers.
 
-    It takes `x[None]` and `x[1:]`, as numbers do, not only `x[None,]`.
+    It takes `x[None]` and `x[1:]`, as arrays do, not only `x[None,]`.
 
     Args:
         kept: Variables that nothing this thread assigns meanwhile changes, as counters.

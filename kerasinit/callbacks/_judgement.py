@@ -16,7 +16,7 @@ from kerasinit.signals._training_steps import losses_of
 from kerasinit.signals._window import WINDOW
 
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
-OF_MODEL = ("exploding", "small_updates")  # said once: the layer is where it shows most
+OF_MODEL = ("small_updates",)  # said once, whatever the layer
 JUMP = 10.0  # times the window's median gradient norm
 
 
@@ -44,20 +44,17 @@ class Findings:
         overflows: Recorded steps that loss scaling skipped.
         opening: The first recorded steps of the model.
         best_loss: Lowest mean loss of `WINDOW` records in a row; None if unknown.
-        of_model: The causes of `OF_MODEL` that were found.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
     overflows: int = 0
     opening: list[TrainingStep] = field(default_factory=list)
     best_loss: float | None = None
-    of_model: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
         """Forgets the course of the training: another model, or the same compiled anew."""
         self.opening = []
         self.best_loss = None
-        self.of_model = set()
 
     def follow(self, steps: Sequence[TrainingStep]) -> None:
         """Notes what the newest of the last steps says of the course of the training."""
@@ -70,13 +67,14 @@ class Findings:
 
     def add(self, verdict: Verdict) -> bool:
         """Adds a verdict, unless it is there: whether it was new."""
-        known = {(found.cause, found.where) for found in self.verdicts}
-        if (verdict.cause, verdict.where) in known or verdict.cause in self.of_model:
-            return False
-        if verdict.cause in OF_MODEL:
-            self.of_model.add(verdict.cause)
-        self.verdicts.append(verdict)
-        return True
+        known = [
+            found.cause == verdict.cause
+            and (found.where == verdict.where or verdict.cause in OF_MODEL)
+            for found in self.verdicts
+        ]
+        if not any(known):
+            self.verdicts.append(verdict)
+        return not any(known)
 
 
 class Judgement:
@@ -85,7 +83,7 @@ class Judgement:
     Args:
         findings: What is known already, and where new verdicts go.
         is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
-        is_constrained: Whether weights are constrained, so that new ones may not stay.
+        is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
     """
 
     def __init__(
@@ -145,10 +143,10 @@ class Judgement:
 
 
 def _of_constraint(verdict: Verdict) -> Verdict:
-    """The same where a constraint may be what keeps weights at 0, which one batch tells."""
+    """The same where a constraint is what keeps weights at 0: one batch tells which."""
     if verdict.cause != "symmetric":
         return verdict
-    return replace(verdict, fix=f"{DIAGNOSE}  # says if a constraint does that", remedy=None)
+    return replace(verdict, fix=f"{DIAGNOSE}  # says which constraint does that", remedy=None)
 
 
 def _of_schedule(verdict: Verdict) -> Verdict:

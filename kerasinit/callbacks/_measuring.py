@@ -41,7 +41,6 @@ class MeasuringStep:
         self._clipped = clipped
         self._exact = exact
         self._plain = vars(model)["train_function"]
-        self._optimizers = _optimizers_of(model)
         # What each traced step reads.
         self._traced: list[tuple[VariableNames, tuple[StepVector, ...]]] = []
         self._probed: tuple[str, ...] = ()
@@ -74,7 +73,7 @@ class MeasuringStep:
             probing: Whether the activations are probed, too.
         """
         with contextlib.ExitStack() as stack:
-            for optimizer in self._optimizers:
+            for optimizer in _optimizers_of(self._model):
                 entry = _backend.observed_entry(optimizer, self._observing(optimizer))
                 stack.enter_context(_backend.replaced(optimizer, **entry))
             result = self._functions[probing](*arguments)
@@ -177,9 +176,8 @@ class MeasuringStep:
         return {"count": ops.cast(count, "int32") + 0}  # not the optimizer's own, which torch moves
 
     def _norm_samples(self, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
-        """How many samples a normalization over the batch sees, where there is one."""
-        names = (kind_of(layer).name for layer in _backend.flat_layers(self._model))
-        if "BatchNormalization" in names:
+        """How many samples a normalization sees that has nothing but the batch, if there is one."""
+        if any(map(_needs_batch, _backend.flat_layers(self._model))):
             with contextlib.suppress(*FAILURES):  # nothing else needs it
                 x = keras.tree.flatten(keras.utils.unpack_x_y_sample_weight(inputs[-1])[0])
                 return {"norm_samples": ops.convert_to_tensor(ops.shape(x[0])[0], "int32")}
@@ -191,6 +189,12 @@ class MeasuringStep:
             yield
         except FAILURES as error:
             self.failure = error
+
+
+def _needs_batch(layer: Any) -> bool:
+    """Whether a layer normalizes over samples alone, not over the pixels or steps of each, too."""
+    is_norm = kind_of(layer).name == "BatchNormalization" and layer.trainable
+    return is_norm and getattr(layer.input_spec, "ndim", None) == 2
 
 
 def _optimizers_of(model: Any) -> list[Any]:

@@ -29,7 +29,7 @@ from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink, opened_sinks
-from kerasinit.layers import have_learned_biases
+from kerasinit.layers import have_learned_biases, zeroing_constraint
 from kerasinit.signals._first_update import is_scheduled
 from kerasinit.signals._window import WINDOW
 
@@ -107,9 +107,7 @@ class Session:
         self._judgement: Judgement | None = Judgement(
             findings,
             is_scheduled=is_scheduled(model.optimizer),
-            is_constrained=any(
-                getattr(variable, "constraint", None) for variable in model.trainable_variables
-            ),
+            is_constrained=_is_constrained(model),
         )
         self._goes_on = _was_trained(model)
         self._recent = RecentLoss(running_loss)
@@ -332,6 +330,14 @@ def _was_trained(model: Any) -> bool:
             _backend.flat_layers(model)
         )
     except FAILURES:  # custom layers and optimizers; it only spares a verdict
+        return False
+
+
+def _is_constrained(model: Any) -> bool:
+    """Whether a constraint of the model makes 0 of usual weights."""
+    try:
+        return any(map(zeroing_constraint, model.trainable_variables))
+    except FAILURES:  # somebody's constraint
         return False
 
 

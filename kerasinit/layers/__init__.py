@@ -60,6 +60,7 @@ from kerasinit.layers._weights import (
     variable_of,
     waits_for_weights,
     weight_kind,
+    zeroing_constraint,
 )
 
 __all__ = [
@@ -112,4 +113,5 @@ __all__ = [
     "variable_of",
     "waits_for_weights",
     "weight_kind",
+    "zeroing_constraint",
 ]

@@ -22,8 +22,7 @@ NORM_WEIGHTS = ("gamma", "beta", "scale", "moving_mean", "moving_variance")
 RUNNING = ("moving_", "running_")  # how names of such statistics begin
 KERNEL_NAME = re.compile(r"(^|_)(kernel|weight|weights|w)$")
 
-
-# What its base class builds, which has no weights of its own.
+# Of the base classes, which have no weights of their own.
 BUILDS_NOTHING = (keras.layers.Layer.build, keras.Model.build, keras.Sequential.build)
 
 
@@ -36,12 +35,27 @@ def waits_for_weights(layer: Any) -> bool:
     >>> waits_for_weights(keras.layers.Dense(3)), waits_for_weights(keras.layers.Concatenate())
     (True, False)
     """
-    kind = kind_of(layer)
-    if layer.built or kind.family in ("add", "join", "scale"):
+    if isinstance(layer, keras.layers.Wrapper):
+        return waits_for_weights(layer.layer)
+    if layer.built or kind_of(layer).family in ("add", "join", "scale"):
         return False
-    if kind.family == "other" and _backend.is_of_keras(type(layer)):
-        return False
+    if kind_of(layer).family == "other" and _backend.is_of_keras(type(layer)):
+        return bool(getattr(layer, "use_scale", False))  # of attentions
     return type(layer).build not in BUILDS_NOTHING
+
+
+def zeroing_constraint(variable: Any) -> str | None:
+    """Class of a variable's constraint, if that makes 0 of all that Keras would draw; else None.
+
+    Args:
+        variable: A Keras variable, such as a kernel whose values are rounded.
+    """
+    constraint = getattr(variable, "constraint", None)
+    if constraint is None:
+        return None
+    drawn = keras.initializers.GlorotUniform(seed=0)(variable.shape)
+    kept = keras.ops.convert_to_numpy(constraint(drawn))
+    return None if kept.any() else type(constraint).__name__
 
 
 def find_owner(layer: Any, variable: Any) -> Any | None:

@@ -155,7 +155,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     hidden = scene.hidden_layers(slot.layer)
     is_stack = id(slot.layer) in scene.roles and not scene.adds
     if hidden is not None and hidden < NEEDS_GAIN and not scene.adds and gain > 1.0:
-        reason = f"too shallow to need a gain for {name}; a small function generalizes better"
+        reason = f"too shallow to need a gain for {name}"
         if is_stack:
             reason = f"plain stack, only {hidden} hidden, {reason}"
             return Choice(slot, initializers.Orthogonal(), reason)

@@ -147,11 +147,14 @@ def read_graph(model: Any) -> Graph:
         UnreadableError: If its `call` cannot be traced.
     """
     reader = _Reader()
+    layers = _backend.flat_layers(model)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_backend.symbolic_calls(_backend.flat_layers(model)))
+        stack.enter_context(_backend.symbolic_calls(layers))
         stack.enter_context(_backend.raw_calls())
-        for layer in filter(waits_for_weights, _backend.flat_layers(model)):
-            stack.enter_context(_backend.replaced(layer, build=partial(_refused, layer)))
+        for layer in filter(waits_for_weights, layers):
+            # A layer of the user's may only note shapes when it is built.
+            maker = "build" if _backend.is_of_keras(type(layer)) else "add_weight"
+            stack.enter_context(_backend.replaced(layer, **{maker: partial(_refused, layer)}))
         try:
             inputs, outputs = _backend.functional_ends(model) or _traced(model)
             numbers = tuple(reader.number(tensor) for tensor in keras.tree.flatten(inputs))
@@ -163,8 +166,8 @@ def read_graph(model: Any) -> Graph:
     return Graph(numbers, made, calls, shapes, reader.unread, frozenset(reader.matrices))
 
 
-def _refused(layer: Any, *shapes: Any, **named: Any) -> None:
-    """In place of a `build`: looking at a model makes no weights."""
+def _refused(layer: Any, *arguments: Any, **named: Any) -> None:
+    """In place of what makes weights: looking at a model makes none."""
     raise ValueError(f"{layer.name!r} is not built yet: call the model on a batch first")
 
 

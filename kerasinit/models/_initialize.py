@@ -95,7 +95,6 @@ def initialize(
     """
     with _backend.same_random_state():  # Keras' initializers draw a seed when they are made
         scene = scene_of(model)
-        warn_of_unbuilt(model)
         if rules is None and data is not None:
             choices = orthogonal_choices(scene)
             if time_steps is not None:
@@ -103,6 +102,7 @@ def initialize(
         else:
             choices = choose(scene, rules, time_steps)
         choices = with_twins(scene, choices)
+    warn_of_unbuilt(model)  # what only notes a size was built when its graph was read
     if dry_run:
         return carry_out(model, choices, seed=seed, dry_run=True)
     if not reset_optimizer:

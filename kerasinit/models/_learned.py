@@ -22,9 +22,9 @@ SHOWN = 3  # names in the warning
 # Standard errors of a mean square, at most sqrt(2 / n) of it for the laws here, beyond which it is
 # not that of the law: a false alarm in 1e11 kernels.
 SURE = 7.0
-# Entries of a truncated normal that may lie beyond its cut: torch draws four numbers for each, of
-# which, one time in 233,000, none lies within; 65,536 are looked at.
-BEYOND = 10
+# One entry of a truncated normal, and one in so many, may lie beyond its cut: torch draws four
+# numbers for each, of which, one time in 233,000, none lies within.
+ONE_BEYOND = 8192
 CONSTANT = (keras.initializers.Zeros, keras.initializers.Ones, keras.initializers.Constant)
 
 
@@ -69,30 +69,29 @@ def has_learned(slot: Slot) -> bool:
     law = _law(own, slot)
     if law is None:
         return False
-    mean_square, bound, beyond = law
+    mean_square, bound = law
     margin = 1.01 if is_half(slot.variable) else 1.0001
-    if np.count_nonzero(np.abs(values) > margin * bound) > beyond:
+    if np.count_nonzero(np.abs(values) > margin * bound) > 1 + values.size // ONE_BEYOND:
         return True
     found = float(np.mean(np.square(values, dtype="float64")))
     return abs(found / mean_square - 1) > SURE * math.sqrt(2 / values.size) + margin - 1
 
 
-def _law(initializer: Any, slot: Slot) -> tuple[float, float, int] | None:
-    """Mean square and bound of what a random initializer of Keras draws; how many lie beyond."""
+def _law(initializer: Any, slot: Slot) -> tuple[float, float] | None:
+    """Mean square and bound of what a random initializer of Keras draws."""
     kind = type(initializer)
     if kind is keras.initializers.RandomUniform:
         low, high = initializer.minval, initializer.maxval
-        return (low**2 + low * high + high**2) / 3, max(abs(low), abs(high)), 0
+        return (low**2 + low * high + high**2) / 3, max(abs(low), abs(high))
     if kind in (keras.initializers.RandomNormal, keras.initializers.TruncatedNormal):
         std, mean = initializer.stddev, initializer.mean
         if kind is keras.initializers.RandomNormal:
-            return mean**2 + std**2, math.inf, 0
-        return mean**2 + (TRUNCATED_STD * std) ** 2, abs(mean) + 2 * std, BEYOND
+            return mean**2 + std**2, math.inf
+        return mean**2 + (TRUNCATED_STD * std) ** 2, abs(mean) + 2 * std
     if _backend.is_of_keras(kind) and hasattr(initializer, "distribution"):
         fan_in, fan_out = keras_fans(slot)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         square = initializer.scale / max(1.0, fans[initializer.mode])
         largest = {"uniform": math.sqrt(3.0), "truncated_normal": 2 / TRUNCATED_STD}
-        bound = math.sqrt(square) * largest.get(initializer.distribution, math.inf)
-        return square, bound, 0 if initializer.distribution == "uniform" else BEYOND
+        return square, math.sqrt(square) * largest.get(initializer.distribution, math.inf)
     return None

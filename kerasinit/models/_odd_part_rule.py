@@ -139,11 +139,11 @@ def _reason(role: StackRole) -> str:
 def _cancelled(role: StackRole) -> str:
     """What becomes of the even parts of the activations around a layer."""
     around = [one for one in (role.after, role.before) if one is not None]
-    points = [theory.odd_part(one, role.depth) for one in around]
-    for activation, point in zip(around, points, strict=True):
-        if point.kind == "mirror":
+    for activation in around:
+        if _is_paired(activation, role):
             return f"mirrored pairs cancel the even part of {activation.name}"
-    for activation, point in zip(around, points, strict=True):
-        if point.offset:
-            return f"the bias cancels the even part of {activation.name}"
+    for activation in around:
+        if theory.odd_part(activation, role.depth).offset:
+            whose = "the next layer's" if activation is role.after else "its"
+            return f"{whose} bias cancels the even part of {activation.name}"
     return f"{around[0].name} has no even part to cancel"

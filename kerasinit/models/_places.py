@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -157,6 +158,38 @@ def nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[in
                 yield id(other)
 
     return {id(add): frozenset(around(add)) for add in adds}
+
+
+def branches_along(
+    adds: tuple[GraphCall, ...], around: dict[int, frozenset[int]], graph: Graph
+) -> dict[int, int]:
+    """Identity of a residual add -> adds on the longest way through it, those of one nesting.
+
+    Args:
+        adds: The residual adds, in the order of the graph.
+        around: See `nesting`.
+        graph: The graph of the model.
+    """
+    alike: dict[frozenset[int], list[GraphCall]] = defaultdict(list)
+    for add in adds:
+        alike[around[id(add)]].append(add)
+
+    def lead(first: GraphCall, last: GraphCall) -> bool:
+        return first.outputs[0] in graph.ancestors(last.outputs[0])
+
+    found: dict[int, int] = {}
+    for stream in alike.values():
+        before: list[int] = []
+        after: list[int] = []
+        for add in stream:
+            ways = [n for one, n in zip(stream, before, strict=False) if lead(one, add)]
+            before.append(1 + max(ways, default=0))
+        for add in reversed(stream):
+            ways = [n for one, n in zip(reversed(stream), after, strict=False) if lead(add, one)]
+            after.append(1 + max(ways, default=0))
+        for add, up, down in zip(stream, before, reversed(after), strict=True):
+            found[id(add)] = up + down - 1
+    return found
 
 
 def _carried(value: int, graph: Graph) -> int:

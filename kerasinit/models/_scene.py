@@ -17,6 +17,7 @@ from kerasinit.models._kept import kept_choices
 from kerasinit.models._odd_part_rule import odd_part_choices
 from kerasinit.models._places import (
     Place,
+    branches_along,
     nesting,
     place_of,
     residual_adds,
@@ -165,17 +166,12 @@ class Scene:
             skip = skip_of(add, self.graph)
             if id(add) in self._nesting and skip is not None:
                 if not values & self.graph.ancestors(skip):
-                    return self._along(add, self.graph)
+                    return self._branches_along[id(add)]
         return 0
 
-    def _along(self, add: GraphCall, graph: Graph) -> int:
-        """Residual adds of the same branches on one way with `add`: not those of another tower."""
-        (value,) = add.outputs
-        alike = [one for one in self.adds if self._nesting[id(one)] == self._nesting[id(add)]]
-        return sum(
-            one.outputs[0] in graph.ancestors(value) or value in graph.ancestors(one.outputs[0])
-            for one in alike
-        )
+    @cached_property
+    def _branches_along(self) -> dict[int, int]:
+        return {} if self.graph is None else branches_along(self.adds, self._nesting, self.graph)
 
     def is_gate(self, layer: Any) -> bool:
         """Whether the sigmoid (or softmax) of `layer` scales another signal, as in a GLU."""

@@ -147,7 +147,7 @@ def warn_of_unbuilt(model: Any) -> None:
 
 
 def _unbuilt(layers: list[Any]) -> list[str]:
-    return [layer.name for layer in layers if waits_for_weights(layer)]
+    return [*dict.fromkeys(layer.name for layer in layers if waits_for_weights(layer))]
 
 
 def _some(names: list[str]) -> str:

@@ -25,9 +25,8 @@ def hidden_layers(graph: Graph) -> dict[int, int]:
         reached = [deepest[value] for value in call.outputs if value in deepest]
         if reached:
             most = max(reached)
-            if is_norm(
-                call.operation
-            ):  # the network before it ends here, hidden where more follows
+            if is_norm(call.operation):
+                # The network before it ends here; its last layer is hidden where more follow.
                 most = _passed_before(call, passed) + (most > 0)
             deepest.update({value: max(most, deepest.get(value, 0)) for value in call.inputs})
             key = id(call.operation)

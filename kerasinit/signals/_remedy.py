@@ -111,11 +111,6 @@ NO_PENALTY = (
     ),
     "or a smaller factor: 1e-4 is usual",
 )
-UNCONSTRAINED = Remedy(
-    "code",
-    "[setattr(v, 'constraint', None) for v in model.trainable_variables]; "
-    "model.compile(model.optimizer, model.loss); kerasinit.initialize(model)",
-)
 LARGER_BATCH = (
     Remedy("batch_size", USUAL_BATCH), "or LayerNormalization instead, which needs no batch"
 )  # fmt: skip

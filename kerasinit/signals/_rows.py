@@ -18,6 +18,7 @@ from kerasinit.layers import (
     is_linear,
     kind_of,
     units_last,
+    zeroing_constraint,
 )
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._elementwise import elementwise_derivatives, elementwise_shape
@@ -123,21 +124,12 @@ def _of_weights(
         return {"trainable": bool(gradients)}
     found: dict[str, Any] = {"trainable": main in gradients}
     if not weights[main].any():
-        found["constraint"] = _that_makes_zeros(watched.weights[main])
+        found["constraint"] = zeroing_constraint(watched.weights[main])
     if main in gradients and watched.axes is not None:
         replicas = ({i: a[None] for i, a in group.items()} for group in (weights, gradients))
         columns = unit_columns(watched.axes, main, *replicas)
         found["duplicate_share"] = float(duplicate_share(*columns, largest)[0])
     return found
-
-
-def _that_makes_zeros(kernel: Any) -> str | None:
-    """Class of the constraint of a kernel, if that makes 0 of what Keras would draw."""
-    constraint = getattr(kernel, "constraint", None)
-    if constraint is None:
-        return None
-    drawn = keras.initializers.GlorotUniform(seed=0)(kernel.shape)
-    return None if np.any(to_numpy(constraint(drawn))) else type(constraint).__name__
 
 
 def _has_gain(call: WatchedCall) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from statistics import fmean, median, pstdev
 
 from kerasinit.signals._remedy import (
@@ -46,12 +46,14 @@ TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 
 def large_updates(window: Window) -> Verdict | None:
     """Steps so large that the loss does not fall: now, or when the training began."""
-    if window.steps[-1].step < PERSISTS - 1 or _penalty_rules(window):
+    if window.steps[-1].step < PERSISTS - 1:
         return None
     threw = _thrown_away(window)
     if threw is not None:
         return threw
     if window.steps[-1].step < WARM_UP or window.improves or window.has_started:
+        return None
+    if _penalty_rules(window):
         return None
     ratios = _ratios(window.steps, window.names)
     name = max(ratios, key=ratios.__getitem__, default=None)
@@ -61,7 +63,7 @@ def large_updates(window: Window) -> Verdict | None:
     if before is not None and before > CHANGES * ratios[name]:
         return None  # small weights on their way up
     evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
-    return _too_fast(name, ratios.values(), evidence, window)
+    return _too_fast(name, _usual(ratios), evidence, window)
 
 
 def _thrown_away(window: Window) -> Verdict | None:
@@ -77,7 +79,7 @@ def _thrown_away(window: Window) -> Verdict | None:
     if ratios[name] <= RUINOUS or not (rose or stuck):
         return None
     evidence = f"step {first[0].step} changed its weights by {_percent(ratios[name])}"
-    return _too_fast(name, ratios.values(), evidence, window, max(then) if rose else None)
+    return _too_fast(name, _usual(ratios), evidence, window, max(then) if rose else None)
 
 
 def _is_off(window: Window) -> bool:
@@ -98,26 +100,25 @@ def runaway(window: Window) -> Verdict | None:
             evidence = f"{window.now}, a step changed its weights by {_percent(max(known))}"
             # The first of them tells how far off the rate is: later ones are of spoilt weights.
             large = next(ratio for ratio in known if ratio > LARGE_UPDATE)
-            return _too_fast(layer.name, [large], evidence, window)
+            return _too_fast(layer.name, large, evidence, window)
     return None
 
 
 def _too_fast(
-    name: str,
-    ratios: Collection[float],
-    evidence: str,
-    window: Window,
-    worst: float | None = None,
+    name: str, ratio: float, evidence: str, window: Window, worst: float | None = None
 ) -> Verdict:
-    """Steps that are too large: the rate is mended for the median of those layers."""
     start, now = window.first_loss, window.loss if worst is None else worst
     if start is not None and now is not None:
         evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     else:
         evidence += ", and the loss does not fall"
     again = "and start again: these weights are spoilt"
-    ratio = median(ratio for ratio in ratios if ratio > LARGE_UPDATE)
     return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
+
+
+def _usual(ratios: dict[str, float]) -> float:
+    """That of most layers whose steps are too large: the largest may be of next to no weights."""
+    return median(ratio for ratio in ratios.values() if ratio > LARGE_UPDATE)
 
 
 def _rate(ratio: float) -> Remedy:
@@ -176,11 +177,11 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
         f"from {start:.4g} to {now:.4g}"
     )
     where = max(earlier, key=earlier.__getitem__)
-    if _has_faded(window, where):
+    if not window.is_scheduled and _has_faded(window, where):
         return _faded(where, evidence)
     evidence += ": the learning rate has run out"
     remedy = FIRST_RATE if window.is_scheduled else NO_LINE
-    reason = "the first rate again, or one that falls more slowly"
+    reason = "raise the rate again, and lower it more slowly"
     return Verdict.cured("small_updates", where, evidence, remedy, reason)
 
 
@@ -201,7 +202,7 @@ def _faint(window: Window) -> Verdict:
 
 
 def _has_faded(window: Window, name: str) -> bool:
-    """Whether the gradient of a layer has shrunk since the start: no rate brings that back."""
+    """Whether the gradient of a layer has shrunk since the start."""
     first = series(window.opening[:PERSISTS], name, "gradient_rms", PERSISTS)
     now = window.series(name, "gradient_rms", PERSISTS)
     return bool(first and now) and median(now) < FADED * median(first)
@@ -209,7 +210,7 @@ def _has_faded(window: Window, name: str) -> bool:
 
 def _faded(name: str, evidence: str) -> Verdict:
     evidence += f": the gradient of {name} is less than {FADED:g} of what it was at the start"
-    return Verdict("small_updates", name, evidence, f"{DIAGNOSE}  # says where it is lost")
+    return Verdict("small_updates", name, evidence, f"{DIAGNOSE}  # where the gradient has gone")
 
 
 def _falls_steadily(window: Window) -> bool:
@@ -260,13 +261,15 @@ def penalized(window: Window) -> Verdict | None:
 
 
 def _first_penalty(window: Window) -> float:
-    return median(step.penalty for step in (window.opening or window.steps)[:PERSISTS])
+    return (window.opening or window.steps)[0].penalty
 
 
 def _penalty_rules(window: Window) -> bool:
     """Whether penalties are so large at the start that what happens to the weights is theirs."""
-    start = abs(window.first_loss or 0.0)
-    return _first_penalty(window) > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
+    start = window.first_loss
+    if start is None:
+        return False
+    return _first_penalty(window) > max(LOSS_FACTOR * abs(start), abs(start) + LOSS_MARGIN)
 
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:

@@ -67,8 +67,9 @@ def large_updates(signals: Signals) -> Verdict | None:
         f"{_step(signals)} changes its weights by {_percent(largest)}, and the loss of this batch "
         f"goes from {loss:.3g} to {after:.3g}"
     )
-    # Of plain gradient descent, the layer that changes most decides where it diverges.
-    cure = _rate(signals, max(largest if is_plain else ratio, 10 * USUAL_UPDATE))
+    # Plain descent diverges at the layer that changes most; but that may have next to no weights.
+    wanted = math.sqrt(ratio * largest) if is_plain else ratio
+    cure = _rate(signals, max(wanted, 10 * USUAL_UPDATE))
     return Verdict.cured("large_updates", name, evidence, cure, USUAL)
 
 

@@ -18,6 +18,7 @@ DOUBLING = 2.0  # growth of the largest gradient from record to record (TheDeepC
 DEAD = 0.75  # share of units; in deep ReLU nets half of them are off for a whole batch
 IDLE = 0.9  # share of units that got no gradient in a batch, which may be a small one
 SATURATED = 0.5  # share of units (SageMaker Debugger)
+SEEN = 2  # records, of those looked at, in which the layer above can tell that it gets only zeros
 PROBES = 2  # activation probes that must agree
 ARRIVED = 1e-2  # of the first loss
 NOTHING = 1e-30  # share of the gradient: float32 has lost it
@@ -43,7 +44,7 @@ def single_sample(window: Window) -> Verdict | None:
     """No gradient arrives at the lower layers where a normalization sees batches of one sample."""
     stuck = list(takewhile(lambda name: _stays_zero(window, name, "gradient_rms"), window.names))
     is_alone = all(step.norm_samples == 1 for step in window.steps[-PERSISTS:])
-    if not (stuck and is_alone) or _has_arrived(window):
+    if not (stuck and is_alone) or window.steps[-1].loss == 0 or _has_arrived(window):
         return None
     evidence = (
         f"{window.now}, no gradient arrives here, and batches hold one sample: a "
@@ -99,7 +100,8 @@ def _dead_layers(window: Window) -> list[str]:
     for name, above in pairwise(window.names):
         own, its = (window.series(layer, "idle_share", PERSISTS) for layer in (name, above))
         is_off = bool(own) and min(own) == 1.0 and not _stays_zero(window, name, "weight_rms")
-        if is_off and its and min(its) < 1.0 and _stays_zero(window, above, "gradient_rms"):
+        seen = sum(share < 1.0 for share in its) >= SEEN
+        if is_off and seen and _stays_zero(window, above, "gradient_rms"):
             dead.append(name)
     return dead
 

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 WARM_UP = 10  # first training steps, in which the size of updates means nothing
+HUGE = 1e300  # of what is larger, sums are infinite
 IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
 STARTED = 0.3  # fall of the loss, of its size at the start: below it, training has hardly begun
 RECENT = 5  # records whose mean is the loss now: that of a single batch is mostly noise
@@ -179,5 +180,5 @@ def series(steps: Sequence[TrainingStep], name: str, field: str, count: int) -> 
 
 
 def losses_of(steps: Sequence[TrainingStep]) -> list[float]:
-    """Losses of the steps that have one."""
-    return [step.loss for step in steps if step.loss is not None and math.isfinite(step.loss)]
+    """Losses of the steps that have one, whose sum is a number, too."""
+    return [step.loss for step in steps if step.loss is not None and abs(step.loss) < HUGE]

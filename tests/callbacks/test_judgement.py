@@ -57,17 +57,24 @@ def test_what_is_not_finite_is_judged_at_once(broken):
     assert (counted > 0) == (broken == "gradient")
 
 
-@pytest.mark.parametrize("constraint", [None, "non_neg"])
-def test_new_weights_are_advised_unless_a_constraint_may_undo_them(constraint):
+class Rounded(keras.constraints.Constraint):
+    def __call__(self, w):
+        return keras.ops.round(w)
+
+
+@pytest.mark.parametrize("constraint", [None, "non_neg", Rounded()])
+def test_new_weights_are_advised_unless_a_constraint_undoes_them(constraint):
     zeros = {"kernel_initializer": "zeros", "kernel_constraint": constraint}
-    stack = [keras.layers.Dense(4, "relu", **zeros) for _ in range(2)]
-    model = keras.Sequential([keras.Input((3,)), *stack, keras.layers.Dense(1, **zeros)])
+    stack = [keras.layers.Dense(32, "relu", **zeros) for _ in range(2)]
+    model = keras.Sequential([keras.Input((32,)), *stack, keras.layers.Dense(1, **zeros)])
     model.compile("sgd", "mse")
     stats = GradientStats(on_verdict=ignored)
-    model.fit(np.ones((8, 3)), np.ones((8, 1)), epochs=8, verbose=0, callbacks=[stats])
+    model.fit(np.ones((8, 32)), np.ones((8, 1)), epochs=8, verbose=0, callbacks=[stats])
     first = stats.verdicts[0]
     assert first.cause == "symmetric"
-    assert first.fix.startswith("kerasinit.diagnose" if constraint else "kerasinit.initialize")
+    assert first.fix.startswith(
+        "kerasinit.diagnose" if isinstance(constraint, Rounded) else "kerasinit.initialize"
+    )
 
 
 @pytest.mark.parametrize("size", [2e-38, 3e38])
@@ -101,3 +108,32 @@ def test_a_training_is_judged_by_the_loss_of_the_data():
     known = whole - data if keras.backend.backend() != "jax" else penalties[-1]
     assert seen[0].penalty == pytest.approx(known, rel=1e-4)
     assert seen[0].loss == pytest.approx(whole - known, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["pixels", "frozen", "batch"])
+def test_only_a_norm_that_sees_one_value_makes_a_lone_sample_the_root(kind):
+    off = {"activation": "relu", "bias_initializer": keras.initializers.Constant(-20.0)}
+    norm = keras.layers.BatchNormalization(trainable=kind != "frozen")
+    if kind == "pixels":
+        hidden = [keras.layers.Conv2D(4, 3, **off), norm, keras.layers.GlobalAveragePooling2D()]
+        shape = (6, 6, 2)
+    else:
+        hidden = [keras.layers.Dense(8, **(off if kind == "frozen" else {})), norm]
+        shape = (6,)
+    model = keras.Sequential([keras.Input(shape), *hidden, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).standard_normal((16, *shape)).astype("float32")
+    stats = GradientStats(on_verdict=ignored)
+    model.fit(x, np.arange(16.0), batch_size=1, verbose=0, callbacks=[stats])
+    causes = [verdict.cause for verdict in stats.verdicts]
+    assert ("single_sample" in causes) == (kind == "batch")
+
+
+def test_a_rate_that_ruins_regularized_weights_is_named():
+    stack = [keras.layers.Dense(512, "relu", kernel_regularizer="l2") for _ in range(2)]
+    model = keras.Sequential([keras.Input((16,)), *stack, keras.layers.Dense(4, "softmax")])
+    model.compile(keras.optimizers.Adam(1.0), "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).standard_normal((512, 16)).astype("float32")
+    stats = GradientStats(on_verdict=ignored)
+    model.fit(x, np.arange(512) % 4, verbose=0, callbacks=[stats])
+    assert stats.verdicts[0].cause == "large_updates"

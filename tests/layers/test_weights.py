@@ -9,7 +9,9 @@ from kerasinit.layers import (
     main_kernel,
     role_of,
     variable_of,
+    waits_for_weights,
     weight_kind,
+    zeroing_constraint,
 )
 
 L = keras.layers
@@ -102,3 +104,27 @@ def test_a_norm_has_no_main_kernel():
     layer = L.LayerNormalization()
     layer.build((None, 3))
     assert main_kernel(layer, layer.weights) is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "waits"),
+    [
+        (L.AdditiveAttention(), True),
+        (L.Attention(use_scale=True), True),
+        (L.Attention(), False),
+        (L.TimeDistributed(L.Flatten()), False),
+        (L.TimeDistributed(L.Dense(2)), True),
+    ],
+)
+def test_which_layers_will_make_weights(layer, waits):
+    assert waits_for_weights(layer) == waits
+
+
+@pytest.mark.parametrize(
+    ("constraint", "found"),
+    [(None, None), ("max_norm", None), (lambda w: keras.ops.round(w), "function")],
+)
+def test_a_constraint_that_makes_zeros_of_usual_weights(constraint, found):
+    kernel = keras.Variable(keras.ops.zeros((32, 32)))
+    kernel.constraint = keras.constraints.get(constraint)
+    assert zeroing_constraint(kernel) == found

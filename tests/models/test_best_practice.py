@@ -312,7 +312,13 @@ def test_a_zero_gamma_of_its_author_stays_and_is_told_as_such():
     [
         (["relu"] * 4, ["mirrored pairs cancel the even part of relu"] * 5),
         (["tanh"] * 4, ["tanh has no even part to cancel"] * 5),
-        (["sigmoid"] * 4, ["the bias cancels the even part of sigmoid"] * 5),
+        (
+            ["sigmoid"] * 4,
+            [
+                f"{whose} bias cancels the even part of sigmoid"
+                for whose in ["the next layer's"] * 4 + ["its"]
+            ],
+        ),
         (
             ["relu", "relu", "relu", "linear"],
             ["mirrored pairs cancel the even part of relu"] * 4

@@ -134,3 +134,51 @@ def test_the_size_of_a_stream_of_projected_blocks_stays():
     kerasinit.initialize(model, seed=0)
     out = model(keras.random.normal((64, 64), seed=0))
     assert float(ops.convert_to_numpy(ops.std(out))) < 1000
+
+
+def test_a_trunk_and_its_heads_count_the_longest_way():
+    def blocks(x, count):
+        for _ in range(count):
+            x = x + layers.Dense(WIDTH)(ops.relu(x))
+        return x
+
+    inputs = keras.Input((WIDTH,))
+    trunk = blocks(layers.Dense(WIDTH)(inputs), 3)
+    heads = [layers.Dense(2)(blocks(trunk, count)) for count in (1, 2, 2)]
+    plan = kerasinit.initialize(keras.Model(inputs, heads), seed=0)
+    counts = [row.reason.split()[3] for row in plan if row.reason.startswith("ends one of")]
+    assert sorted(counts) == ["4"] + ["5"] * 7
+
+
+class Noted(layers.Layer):
+    """Its `build` only notes a size."""
+
+    def build(self, shape):
+        self.size = float(shape[-1])
+
+    def call(self, x):
+        return x / self.size**0.5
+
+
+class OfNoted(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last, self.noted = layers.Dense(WIDTH), layers.Dense(WIDTH), Noted()
+
+    def build(self, shape):
+        self.first.build(shape)
+        self.last.build(shape)
+
+    def call(self, x):
+        return x + self.last(self.first(self.noted(x)))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_a_build_that_makes_no_weights_closes_no_block():
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(4):
+        x = OfNoted()(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
+    assert sum(row.reason.startswith("ends one of 4") for row in plan) == 4

@@ -223,3 +223,18 @@ def test_blocks_of_weights_take_the_step_of_all(monkeypatch):
     monkeypatch.setattr("kerasinit.signals._first_update.BLOCK", 5)
     parts = first_update(small, list(gradients)).after
     assert all(np.array_equal(a, b) for a, b in zip(whole, parts, strict=True))
+
+
+@pytest.mark.parametrize("std", [0.01, 0.003])
+def test_a_small_head_does_not_set_the_rate_alone(std):
+    """Its relative step is large since its weights are small: 0.001 would train nothing."""
+    head = layers.Dense(4, "softmax", kernel_initializer=keras.initializers.RandomNormal(0, std, 1))
+    stack = [layers.Dense(32, "tanh") for _ in range(2)]
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((16,)), *stack, head])
+    model.compile(keras.optimizers.SGD(100.0), "sparse_categorical_crossentropy")
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((512, 16)).astype("float32")
+    found = kerasinit.diagnose(model, x, (x @ rng.standard_normal((16, 4))).argmax(1)).verdicts[0]
+    assert found.cause == "large_updates"
+    assert found.remedy.value in (0.01, 0.1)

@@ -70,7 +70,7 @@ class Rounded(keras.constraints.Constraint):
         return keras.ops.round(w)
 
 
-def test_weights_that_a_constraint_keeps_at_zero_are_freed():
+def test_a_constraint_that_keeps_weights_at_zero_is_named():
     zeros = {"kernel_initializer": "zeros", "kernel_constraint": Rounded()}
     stack = [layers.Dense(16, "relu", **zeros) for _ in range(2)]
     made = keras.Sequential([keras.Input((16,)), *stack, layers.Dense(1)])
@@ -78,9 +78,8 @@ def test_weights_that_a_constraint_keeps_at_zero_are_freed():
     x = np.random.default_rng(0).standard_normal((32, 16)).astype("float32")
     (found,) = kerasinit.diagnose(made, x, x[:, :1]).verdicts
     assert (found.cause, "Rounded" in found.evidence) == ("symmetric", True)
-    exec(found.fix, {"model": made, "kerasinit": kerasinit})
-    made.fit(x, x[:, :1], verbose=0)
-    assert kerasinit.diagnose(made, x, x[:, :1]).healthy
+    assert found.fix.startswith("#")
+    assert "leave that constraint out" in found.fix
 
 
 def kernel(zoo, spec):
