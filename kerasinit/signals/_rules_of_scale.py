@@ -41,7 +41,7 @@ def bad_scale(signals: Signals) -> Verdict | None:
         return None
     restored = _restored(signals.layers)
     gains = [
-        (row, _beside_usual(row.preactivation_rms / row.input_rms, row.usual_gain))
+        (row, _beside_usual(_gain(row), row.usual_gain))
         for row in signals.hidden
         if row.input_rms and row.weight_norm > 0 and row.has_gain and row.name not in restored
     ]
@@ -52,13 +52,20 @@ def bad_scale(signals: Signals) -> Verdict | None:
     odd, gain = max(gains, key=lambda pair: abs(math.log(pair[1])))
     usual = _geometric_mean([other for row, other in gains if row is not odd])
     if not _within(gain / usual, LAYER_GAIN_BAND):
-        where, evidence = odd.name, f"this layer scales its input by {gain:.3g}; about 1 keeps it"
+        where, keeps = odd.name, "about 1" if odd.usual_gain >= 1 else f"{odd.usual_gain:.3g} to 1"
+        evidence = f"this layer scales its input by {_gain(odd):.3g}; {keeps} keeps it"
     elif len(gains) >= 2 and not _within(mean, GAIN_BAND if len(gains) > 2 else FEW_LAYERS_BAND):
         where = gains[0][0].name
-        evidence = f"each layer scales its input by {mean:.3g} on average; about 1 keeps it"
+        average = _geometric_mean([_gain(row) for row, _ in gains])
+        evidence = f"each layer scales its input by {average:.3g} on average; about 1 keeps it"
     else:
         return None
     return Verdict.cured("bad_scale", where, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+
+
+def _gain(row: LayerSignals) -> float:
+    """RMS of the pre-activations over that of the input."""
+    return row.preactivation_rms / (row.input_rms or math.inf)
 
 
 def _beside_usual(gain: float, usual: float) -> float:

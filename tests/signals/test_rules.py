@@ -361,6 +361,8 @@ def test_the_odd_layer_is_told_with_its_own_gain_and_all_with_the_mean():
     assert "this layer scales its input by 0.01; about 1 keeps it" in evidence(
         at={3: {"preactivation_mean_square": 1e-4}}
     )
+    wider = {"preactivation_mean_square": 1e-5**2, "usual_gain": 0.25}
+    assert "this layer scales its input by 1e-05; 0.25 to 1 keeps it" in evidence(at={3: wider})
     assert "each layer scales its input by 0.25 on average" in evidence(
         3, preactivation_mean_square=0.0625
     )
