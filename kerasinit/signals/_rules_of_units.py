@@ -30,7 +30,8 @@ def symmetric(signals: Signals) -> Verdict | None:
         )
         cure = Remedy("code", line), "draws them as Keras does"
         return Verdict.cured("symmetric", row.name, evidence, *cure)
-    others = f" (and {len(copies) - 1} more layers)" if len(copies) > 1 else ""
+    more = len(copies) - 1
+    others = f" (and {more} more layer{'s' * (more > 1)})" if more else ""
     evidence = (
         f"{round((row.duplicate_share or 0.0) * row.units)} of {row.units} units have equal "
         f"weights and equal gradients{others}; the weights are {kind}, so these units stay one "

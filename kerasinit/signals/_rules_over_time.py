@@ -226,4 +226,5 @@ def _over(
 
 
 def _more(names: list[str]) -> str:
-    return f" (and those of {len(names) - 1} more layers)" if len(names) > 1 else ""
+    more = len(names) - 1
+    return f" (and those of {more} more layer{'s' * (more > 1)})" if more > 0 else ""

@@ -74,7 +74,8 @@ def test_layers_of_different_precision_take_their_own_steps():
         np.testing.assert_allclose(after, 2.0 - RATE * gradient, atol=0.02)
 
 
-def test_steps_of_an_optimizer_that_is_not_keras_are_taken_array_by_array():
+@pytest.mark.parametrize("name", ["Normed", "SGD"])
+def test_steps_of_an_optimizer_that_is_not_keras_are_taken_array_by_array(name):
     class Normed(O.SGD):
         """Steps of one length for each weight: its values are not moved one by one."""
 
@@ -82,6 +83,7 @@ def test_steps_of_an_optimizer_that_is_not_keras_are_taken_array_by_array():
             norm = keras.ops.sqrt(keras.ops.sum(keras.ops.square(gradient)))
             super().update_step(gradient / norm, variable, learning_rate)
 
+    Normed.__name__ = name
     _, given, update = step_of(Normed(RATE))
     for gradient, after in zip(given, update.after, strict=True):
         expected = 2.0 - RATE * gradient / np.linalg.norm(gradient)

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from kerasinit.signals import LayerStep, TrainingStep, judge_window
+from kerasinit.signals._remedy import FIRST_RATE
 from kerasinit.signals._training_steps import Window, losses_of, series
 
 LOSS = 2.3
@@ -403,6 +404,8 @@ def test_the_last_layer_may_be_saturated(name, named):
 def test_further_layers_are_counted():
     three = {name: {"saturated_share": 0.6} for name in "bcd"}
     assert "activation (and those of 2 more layers)" in verdict(records(at=three)).evidence
+    two = {name: {"saturated_share": 0.6} for name in "bc"}
+    assert "activation (and those of 1 more layer)" in verdict(records(at=two)).evidence
     one = {"b": {"saturated_share": 0.6}}
     assert verdict(records(at=one)).evidence.endswith("flat part of the activation")
 
@@ -522,10 +525,15 @@ def test_a_faint_signal_needs_a_bias_to_tell_and_three_layers(names, bias, cause
     assert (cause, "a") in found(steps)
 
 
-def run_out(step=300, now=LOSS, late=1e-8, halfway=1e-8, began=1e-3):
+def run_out(step=300, now=LOSS, late=1e-8, halfway=1e-8, began=1e-3, **known):
     opening = records(20, last=19, update_ratio=began)
     steps = records(last=step, loss=now, update_ratio=lambda i: halfway if i < 10 else late)
-    return judge_window(steps, opening=opening, first_loss=LOSS)
+    return judge_window(steps, opening=opening, first_loss=LOSS, **known)
+
+
+def test_only_a_schedule_that_has_run_out_has_a_rate_to_go_back_to():
+    assert run_out(is_scheduled=True)[0].remedy == FIRST_RATE
+    assert run_out()[0].remedy is None
 
 
 @pytest.mark.parametrize(
