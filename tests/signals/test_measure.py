@@ -392,3 +392,10 @@ def test_a_model_that_computes_its_activations_twice_is_measured_as_another():
     for row, other in zip(found.layers, expected.layers, strict=True):
         assert row.activation_rms == other.activation_rms
         assert row.gradient_rms == other.gradient_rms
+
+
+def test_the_usual_gain_is_that_of_glorot_weights():
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(64), layers.Dense(4)])
+    wide, narrow = measure(model, np.ones((2, 16), "float32")).layers
+    assert wide.usual_gain == pytest.approx((2 * 16 / (16 + 64)) ** 0.5)
+    assert narrow.usual_gain == pytest.approx((2 * 64 / (64 + 4)) ** 0.5)

@@ -525,10 +525,18 @@ def test_a_faint_signal_needs_a_bias_to_tell_and_three_layers(names, bias, cause
     assert (cause, "a") in found(steps)
 
 
-def run_out(step=300, now=LOSS, late=1e-8, halfway=1e-8, began=1e-3, **known):
+def run_out(step=300, now=LOSS, late=1e-8, halfway=1e-8, began=1e-3, faded=1e-3, **known):
     opening = records(20, last=19, update_ratio=began)
-    steps = records(last=step, loss=now, update_ratio=lambda i: halfway if i < 10 else late)
+    ratio = {"update_ratio": lambda i: halfway if i < 10 else late}
+    steps = records(last=step, loss=now, gradient_rms=faded, **ratio)
     return judge_window(steps, opening=opening, first_loss=LOSS, **known)
+
+
+@pytest.mark.parametrize("is_scheduled", [True, False])
+def test_where_the_gradient_has_faded_no_rate_has_run_out_but_that_of_a_schedule(is_scheduled):
+    (found,) = run_out(faded=1e-5, is_scheduled=is_scheduled)
+    assert ("has run out" in found.evidence) is is_scheduled
+    assert ("where the gradient has gone" in found.fix) is not is_scheduled
 
 
 def test_only_a_schedule_that_has_run_out_has_a_rate_to_go_back_to():
