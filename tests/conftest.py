@@ -55,6 +55,19 @@ def fresh_session():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """JAX compiles each small model and draw: tests of many would spend their time there."""
+    if keras.config.backend() != "jax":
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def backend():
     return keras.config.backend()

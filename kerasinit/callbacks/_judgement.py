@@ -67,14 +67,14 @@ class Findings:
 
     def add(self, verdict: Verdict) -> bool:
         """Adds a verdict, unless it is there: whether it was new."""
-        known = [
+        is_new = not any(
             found.cause == verdict.cause
             and (found.where == verdict.where or verdict.cause in OF_MODEL)
             for found in self.verdicts
-        ]
-        if not any(known):
+        )
+        if is_new:
             self.verdicts.append(verdict)
-        return not any(known)
+        return is_new
 
 
 class Judgement:

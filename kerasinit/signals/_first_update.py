@@ -65,8 +65,8 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
         rate = _highest_rate(own)
         config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
         spared = {id(v) for v in variables if not _backend.decays(own, v)}
-        is_joint = _acts_on_each_value(own) and len({v.dtype for v in variables}) == 1
-        is_joint = is_joint and not spared
+        is_alike = not spared and len({v.dtype for v in variables}) == 1
+        is_joint = is_alike and _acts_on_each_value(own)
         for size in _blocks(variables) if is_joint else [len(variables)]:
             named, variables = variables[:size], variables[size:]
             old = [to_numpy(variable.value) for variable in named]

@@ -79,9 +79,9 @@ def constant_output(signals: Signals) -> Verdict | None:
                 f"the output is the same for all {signals.samples} samples (they differ by "
                 f"{head.spread:.1e} of its size), though the inputs are not"
             )
-            remedy, reason = redraw(signals, "starts from weights whose outputs differ")
             if head.is_always_one:
-                reason = "look for a softmax over one unit: a sigmoid is meant"
-                return Verdict.cured("constant_output", head.name, evidence, NO_LINE, reason)
+                remedy, reason = NO_LINE, "look for a softmax over one unit: a sigmoid is meant"
+            else:
+                remedy, reason = redraw(signals, "starts from weights whose outputs differ")
             return Verdict.cured("constant_output", head.name, evidence, remedy, reason)
     return None

@@ -30,7 +30,7 @@ STOPPED = 1e-6  # of RMS change over RMS weight, for a whole window: float32 hol
 HALFWAY = 0.5  # of the loss at the start
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.3  # of the loss at the start: having come so far, the rate is fine
-FAINT = 3e-3  # gradient of the last kernel over that of its bias: the size of what enters it
+FAINT_KERNEL = 3e-3  # gradient of the last kernel over that of its bias: the size of what enters it
 FADED = 0.1  # of the gradient at the start
 STEADY = 4.0  # times its noise that the loss must have fallen
 CHANGES = 1.2  # times the updates half a window ago: the rate or the weights are still growing
@@ -189,13 +189,13 @@ def is_faint(window: Window, name: str) -> bool:
     """Whether next to nothing enters a layer: its bias gets a gradient, its kernel none."""
     kernel = window.series(name, "gradient_rms", PERSISTS)
     bias = window.series(name, "signal_gradient_rms", PERSISTS)
-    return len(window.names) > 2 and bool(bias) and median(kernel) < FAINT * median(bias)
+    return len(window.names) > 2 and bool(bias) and median(kernel) < FAINT_KERNEL * median(bias)
 
 
 def _faint(window: Window) -> Verdict:
     evidence = (
         f"{window.now}, next to nothing of the signal arrives at {window.names[-1]}: its bias "
-        f"gets a gradient, its kernel less than {FAINT:g} of that, and no layer moves"
+        f"gets a gradient, its kernel less than {FAINT_KERNEL:g} of that, and no layer moves"
     )
     cure = INITIALIZE, KEEPS_THE_SIGNAL
     return Verdict.cured("vanishing", window.names[0], evidence, *cure)

@@ -8,7 +8,7 @@ from statistics import geometric_mean, median
 
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
-from kerasinit.signals._rules_of_progress import FAINT, PERSISTS, is_faint
+from kerasinit.signals._rules_of_progress import FAINT_KERNEL, PERSISTS, is_faint
 from kerasinit.signals._training_steps import WARM_UP, Window
 from kerasinit.signals._verdict import Verdict
 
@@ -130,7 +130,7 @@ def vanishing(window: Window) -> Verdict | None:
     if is_faint(window, layers[0]):
         evidence = (
             f"{window.now}, the values that enter {layers[0]} are next to 0: its bias gets a "
-            f"gradient, its kernel less than {FAINT:g} of that, and the loss does not fall"
+            f"gradient, its kernel less than {FAINT_KERNEL:g} of that, and the loss does not fall"
         )
         remedy = Remedy("scale_inputs", STANDARDIZE.format("x"))
         return Verdict.cured("unscaled_input", "input", evidence, remedy, "and start again")

@@ -8,22 +8,11 @@ from keras import layers, ops
 from kerasinit.signals import measure
 from kerasinit.theory import _moment_rules as rules
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 UNITS = 12
 X = np.random.default_rng(0).standard_normal((32, 10)).astype("float32")
 IMAGE = (4, 4, 3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """JAX compiles each small model: the tests would spend their time there."""
-    if keras.config.backend() != "jax":
-        yield
-        return
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def dense(name, activation=None, units=UNITS, bias=0.5):

@@ -8,21 +8,10 @@ from keras import layers, ops
 import kerasinit
 from kerasinit.signals import measure
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 X = np.random.default_rng(0).standard_normal((16, 6)).astype("float32")
 Y = np.zeros((16, 1), "float32")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """JAX compiles each small model: the tests would spend their time there."""
-    if keras.config.backend() != "jax":
-        yield
-        return
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def rows_of(function, x=X, shape=None):
