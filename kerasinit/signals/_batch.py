@@ -72,8 +72,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         )
     _check_shape(model, x)
     values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
-    fixed = [tensor.shape[0] for tensor in declared_inputs(model) if tensor.shape]
-    size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)), *filter(None, fixed))
+    most = min(MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)))
+    size = min(sizes[0], most, fixed_batch_size(model) or most)
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
     def take(array: np.ndarray) -> Any:
@@ -126,6 +126,20 @@ def declared_inputs(model: Any) -> list[Any]:
     """The Keras tensors that a Functional or Sequential model takes; none of others."""
     ends = _backend.functional_ends(model)
     return [] if ends is None else list(ends[0])
+
+
+def fixed_batch_size(model: Any) -> int | None:
+    """Samples of a batch, where the inputs of a model are fixed to a number.
+
+    A `Sequential` that was built by a call keeps the size of that batch in its input, which binds
+    nothing but the states of its layers.
+    """
+    sizes = [tensor.shape[0] for tensor in declared_inputs(model) if tensor.shape]
+    if isinstance(model, keras.Sequential) and not any(
+        getattr(layer, "stateful", False) for layer in _backend.flat_layers(model)
+    ):
+        return None
+    return next(filter(None, sizes), None)
 
 
 def check_model(model: Any) -> None:
