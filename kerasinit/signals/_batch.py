@@ -154,11 +154,22 @@ def check_model(model: Any) -> None:
             f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
             "model first, then the data, as in `diagnose(model, x, y)`."
         )
-    if not _backend.is_whole(model):
+    if _backend.is_whole(model):
+        return
+    if model.weights:
         raise ValueError(
-            "The model has no weights yet. Received: an unbuilt model "
-            f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+            f"A model of which only parts are built. Received: {model.name!r}, which was never "
+            "called. Call it once on data first, or pass its parts, one by one."
         )
+    if model.built:
+        raise ValueError(
+            f"The model has no weights. Received: {model.name!r}, which is built. Keras knows, and "
+            "trains, the weights of layers and of `add_weight` alone."
+        )
+    raise ValueError(
+        "The model has no weights yet. Received: an unbuilt model "
+        f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+    )
 
 
 def _check_form(name: str, data: Any) -> None:
