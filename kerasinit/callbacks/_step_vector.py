@@ -168,7 +168,7 @@ class StepVector:
     ) -> tuple[_Samples, np.ndarray]:
         """What `_read` put at the beginning of the vector, and the rest."""
         count = len(self.shapes)
-        # Above 2 ** 24, float32 holds no odd number: where it is that of all entries, that is known.
+        # Above 2 ** 24, float32 holds no odd number; that of all entries is known.
         counted, whole = vector[: 2 * count].reshape(2, count), self._sizes
         held, sizes = np.where(counted == whole.astype("float32"), whole, counted).astype("int64")
         rest, partial, squares = vector[2 * count :], held < sizes, np.zeros(count)
