@@ -171,6 +171,17 @@ def same_seed_generator() -> Iterator[None]:
             before.state.assign(state)
 
 
+@contextlib.contextmanager
+def seed_generator_of(seed: int) -> Iterator[None]:
+    """Keras' global seed generator is a fresh one of `seed` in the body."""
+    before = _read(SEEDS)
+    _write(SEEDS, keras.random.SeedGenerator(seed))
+    try:
+        yield
+    finally:
+        _write(SEEDS, before)
+
+
 # --- layers ----------------------------------------------------------------------------------
 
 

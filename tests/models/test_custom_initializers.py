@@ -1,5 +1,7 @@
 """A user's initializers run as they are: not traced, not rebuilt from their config."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -113,3 +115,32 @@ def test_a_seed_inside_is_replaced_by_that_of_the_call(source):
     kerasinit.reset(model, seed=1)
     for old, new in zip(first, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def of_numpy(shape, dtype=None):
+    return np.random.normal(size=shape)  # noqa: NPY002
+
+
+def of_python(shape, dtype=None):
+    return np.full(shape, random.random()) + np.random.normal(size=shape)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("initializer", [unseeded, unit_std, Scaled(), of_numpy, of_python])
+@pytest.mark.parametrize("call", ["reset", "rule"])
+def test_what_draws_without_a_seed_repeats_and_leaves_the_global_state(call, initializer):
+    model = build(initializer)
+    found, following = [], []
+    for state in (1, 2):
+        keras.utils.set_random_seed(state)
+        CALLS[call](model, initializer)
+        found.append(model.get_weights())
+        following.append([random.random(), np.random.rand(), numpy_draw()])  # noqa: NPY002
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for state, numbers in zip((1, 2), following, strict=True):
+        keras.utils.set_random_seed(state)
+        assert numbers == [random.random(), np.random.rand(), numpy_draw()]  # noqa: NPY002
+
+
+def numpy_draw():
+    return float(ops.convert_to_numpy(keras.random.normal(())))
