@@ -14,7 +14,7 @@ from kerasinit.preparation._remedy_trial import RemedyTrials
 from kerasinit.preparation._task import task_of
 from kerasinit.signals import Diagnosis, Remedy, Verdict, examine, judge
 from kerasinit.signals._batch import as_batch, to_numpy
-from kerasinit.signals._taps import layer_name
+from kerasinit.signals._watched_layers import layer_name
 
 
 def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = False) -> Diagnosis:

@@ -9,9 +9,9 @@ A training: `TrainingStep`s -> `_window`, with its rules in `_rules_at_once`, `_
 """
 
 from kerasinit.signals._diagnosis import Diagnosis, examine
-from kerasinit.signals._histograms import HISTOGRAM_EDGES, magnitude_histogram
+from kerasinit.signals._histograms import HISTOGRAM_EDGES
 from kerasinit.signals._judge import judge
-from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
+from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._measure import measure
 from kerasinit.signals._remedy import Remedy
 from kerasinit.signals._training_steps import LayerStep, TrainingStep
@@ -22,8 +22,7 @@ from kerasinit.signals._window import judge_window
 __all__ = [
     "CAUSES", "HISTOGRAM_EDGES", "TRAINING_CAUSES", "ActivationShape", "Diagnosis",
     "LayerSignals", "LayerStep", "Remedy", "Signals", "TrainingStep", "Verdict",
-    "duplicate_share", "examine", "judge", "judge_window", "layer_signals",
-    "magnitude_histogram", "measure", "unit_shares",
+    "duplicate_share", "examine", "judge", "judge_window", "measure", "unit_shares",
 ]  # fmt: skip
 
 

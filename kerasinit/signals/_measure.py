@@ -65,7 +65,6 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
             found = _facts_of(model, loss, passed, batch, error)
             kernels = [call.watched.main for call in passed.calls]
             rows = rows_of(
-                model,
                 passed.calls,
                 passed.tap_gradients,
                 passed.weight_gradients,
