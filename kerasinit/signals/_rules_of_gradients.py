@@ -12,7 +12,7 @@ from kerasinit.signals._profile import (
     gradient_profile,
     length_variance,
 )
-from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, NO_LINE, Remedy, layer_line
+from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy, layer_line
 from kerasinit.signals._verdict import Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
@@ -64,7 +64,7 @@ def zero_gradient(signals: Signals) -> Verdict | None:
         why = "the loss does not depend on this output"
         reason = "check that the loss, the activation of the output and the targets fit together"
     evidence = f"the gradient is exactly 0 for every sample: {why}"
-    return Verdict.cured("zero_gradient", row.name, evidence, NO_LINE, reason)
+    return Verdict.cured("zero_gradient", row.name, evidence, None, reason)
 
 
 def vanishing(signals: Signals) -> Verdict | None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from kerasinit.signals._heads import HeadSignals, TargetSignals
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import NO_LINE, STANDARDIZE, Remedy
+from kerasinit.signals._remedy import STANDARDIZE, Remedy
 from kerasinit.signals._verdict import Verdict
 
 OUTSIDE = 0.05  # share of targets that the output cannot give: more than a few outliers
@@ -58,7 +58,7 @@ def bad_loss(signals: Signals) -> Verdict | None:
         return found
     evidence = f"the loss cannot be computed: {signals.loss_error}"
     reason = "give compile a loss that takes these targets"
-    return Verdict.cured("bad_loss", "loss", evidence, NO_LINE, reason)
+    return Verdict.cured("bad_loss", "loss", evidence, None, reason)
 
 
 def _first(
@@ -72,7 +72,7 @@ def _first(
             alone = len(signals.heads) == 1
             if not alone and remedy is not None and remedy.kind in OF_ONE_OUTPUT:
                 change = OF_ONE_OUTPUT[remedy.kind].format(remedy.value)
-                remedy, reason = NO_LINE, f"of {head.name}: {change}; {reason}"
+                remedy, reason = None, f"of {head.name}: {change}; {reason}"
             where = head.name
             if cause == "bad_targets":
                 where = "targets" if alone else f"targets of {head.name}"
@@ -141,7 +141,7 @@ def _targets_of_head(head: HeadSignals) -> Finding | None:
         return _values(head, targets)
     if head.loss == "poisson" and targets.low < 0:
         evidence = f"the Poisson loss takes counts, and targets fall to {targets.low:.3g}"
-        return evidence, NO_LINE, "use counts, or another loss"
+        return evidence, None, "use counts, or another loss"
     return None
 
 
@@ -165,7 +165,7 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     units = f"give {head.name} {needed:g} units, one for each class"
     if targets.low < 0:
         units = f"`ignore_class={targets.low:g}` in the loss leaves those out; or {units}"
-    return evidence, NO_LINE, units
+    return evidence, None, units
 
 
 def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
@@ -196,7 +196,7 @@ def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
             f"for {targets.high + 1:g} classes: a unit for each, softmax, and "
             "'sparse_categorical_crossentropy'; for a regression: a linear output and 'mse'"
         )
-        return evidence, NO_LINE, several
+        return evidence, None, several
     return evidence, _regression(head, targets), REGRESSION
 
 
@@ -238,7 +238,7 @@ def _wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
         f"targets of shape {targets.shape} meet an output of shape {head.shape}, and each is "
         "compared with all"
     )
-    return evidence, NO_LINE, "give targets and output one shape"
+    return evidence, None, "give targets and output one shape"
 
 
 def far_targets(signals: Signals, consequence: str) -> Verdict | None:

@@ -10,7 +10,6 @@ from kerasinit.signals._remedy import (
     FIRST_RATE,
     INITIALIZE,
     KEEPS_THE_SIGNAL,
-    NO_LINE,
     NO_PENALTY,
     Remedy,
 )
@@ -180,7 +179,7 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     if not window.is_scheduled and _has_faded(window, where):
         return _faded(where, evidence)
     evidence += ": the learning rate has run out"
-    remedy = FIRST_RATE if window.is_scheduled else NO_LINE
+    remedy = FIRST_RATE if window.is_scheduled else None
     reason = "raise the rate again, and lower it more slowly"
     return Verdict.cured("small_updates", where, evidence, remedy, reason)
 

@@ -9,7 +9,6 @@ from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._profile import length_variance
 from kerasinit.signals._remedy import (
     KEEPS_THE_SIGNAL,
-    NO_LINE,
     NO_PENALTY,
     STANDARDIZE,
     Remedy,
@@ -152,7 +151,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             f"the loss of {signals.samples} samples is {signals.loss:.3g} and doubles with the "
             "batch: it is a sum, so gradients grow with the batch size"
         )
-        return say(evidence, NO_LINE, "use the loss' default, reduction='sum_over_batch_size'")
+        return say(evidence, None, "use the loss' default, reduction='sum_over_batch_size'")
     if _is_all_penalty(signals):
         evidence = (
             f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties of weights or "
@@ -169,7 +168,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     logits = 0.0 if last is None else last.preactivation_rms
     if last is None or not (last.is_output and last.has_kernel and logits > LARGE_LOGITS):
         reason = "check targets and from_logits; give the output layer smaller weights"
-        return say(evidence, NO_LINE, reason)
+        return say(evidence, None, reason)
     factor = 10 ** math.ceil(math.log10(logits))
     line = f"k = {layer_line(last.path)}.kernel; k.assign(k / {factor})"
     reason = "or check targets and from_logits: the output is far from all of them"

@@ -6,7 +6,7 @@ import math
 from itertools import zip_longest
 
 from kerasinit.signals._layer_signals import Signals, redraw
-from kerasinit.signals._remedy import INITIALIZE, NO_LINE, Remedy, layer_line
+from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
 from kerasinit.signals._verdict import Verdict
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
@@ -40,7 +40,7 @@ def symmetric(signals: Signals) -> Verdict | None:
     if row.constraint is not None:
         evidence += f"; their constraint {row.constraint} makes 0 of usual weights, too"
         reason = "leave that constraint out, or let it keep small weights"
-        return Verdict.cured("symmetric", row.name, evidence, NO_LINE, reason)
+        return Verdict.cured("symmetric", row.name, evidence, None, reason)
     return Verdict.cured("symmetric", row.name, evidence, INITIALIZE, "draws random weights")
 
 
