@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import TypeAlias
@@ -27,7 +28,7 @@ from kerasinit.signals._rules_of_numbers import non_finite
 from kerasinit.signals._rules_of_scale import bad_scale, too_narrow, unexpected_loss, unscaled_input
 from kerasinit.signals._rules_of_units import dead_units, saturated, symmetric
 from kerasinit.signals._rules_of_updates import large_updates, not_trainable, small_updates
-from kerasinit.signals._verdict import CAUSES, Verdict
+from kerasinit.signals._verdict import CAUSES, Verdict, table, without_restatements
 
 
 def judge(signals: Signals) -> tuple[Verdict, ...]:
@@ -108,45 +109,46 @@ def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
 
 
 # What makes the outputs of all inputs alike, and says more than that they are.
-MAKE_CONSTANT = set(
-    "bad_scale constant_output dead_units exploding saturated single_sample symmetric "
-    "unscaled_input vanishing".split()
-)
+MAKE_CONSTANT = {
+    "bad_scale", "constant_output", "dead_units", "exploding", "saturated", "single_sample",
+    "symmetric", "unscaled_input", "vanishing",
+}  # fmt: skip
 
 # What hides behind what: the cause explains these others, and goes before them.
-EXPLAINS = {
-    "bad_targets": "bad_loss zero_gradient unexpected_loss exploding large_updates",
-    "bad_loss": "zero_gradient unexpected_loss exploding large_updates",
-    "constant_output": "bad_loss zero_gradient vanishing bad_scale",
+EXPLAINS = table(
+    bad_targets="bad_loss zero_gradient unexpected_loss exploding large_updates",
+    bad_loss="zero_gradient unexpected_loss exploding large_updates",
+    constant_output="bad_loss zero_gradient vanishing bad_scale",
     # Logits so large that a softmax is sure of one class for every input.
-    "unexpected_loss": "constant_output zero_gradient",
-    "symmetric": "constant_output zero_gradient vanishing exploding dead_units bad_scale",
-    "dead_units": "constant_output zero_gradient vanishing",
-    "saturated": "constant_output zero_gradient vanishing exploding bad_scale",
-    "unscaled_input": "zero_gradient vanishing dead_units saturated bad_scale unexpected_loss "
+    unexpected_loss="constant_output zero_gradient",
+    symmetric="constant_output zero_gradient vanishing exploding dead_units bad_scale",
+    dead_units="constant_output zero_gradient vanishing",
+    saturated="constant_output zero_gradient vanishing exploding bad_scale",
+    unscaled_input="zero_gradient vanishing dead_units saturated bad_scale unexpected_loss "
     "large_updates small_updates",
-    "exploding": "zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",
-    "bad_scale": "constant_output zero_gradient unexpected_loss large_updates small_updates",
-    "not_trainable": "zero_gradient small_updates",
-    "single_sample": "constant_output zero_gradient",
-    "vanishing": "constant_output bad_scale too_narrow small_updates",
-}
+    exploding="zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",
+    bad_scale="constant_output zero_gradient unexpected_loss large_updates small_updates",
+    not_trainable="zero_gradient small_updates",
+    single_sample="constant_output zero_gradient",
+    vanishing="constant_output bad_scale too_narrow small_updates",
+)
 
 # What says no more than any one of these others.
-RESTATES = {
-    "bad_scale": "vanishing exploding symmetric unscaled_input",
-    "too_narrow": "vanishing exploding symmetric",
-    "vanishing": "symmetric constant_output zero_gradient dead_units",
-    "zero_gradient": "symmetric dead_units saturated constant_output",
-    "small_updates": "vanishing symmetric dead_units zero_gradient unscaled_input",
-    "large_updates": "exploding bad_targets unscaled_input",
-    "unexpected_loss": "bad_targets bad_loss",
-}
+RESTATES = table(
+    bad_scale="vanishing exploding symmetric unscaled_input",
+    too_narrow="vanishing exploding symmetric",
+    vanishing="symmetric constant_output zero_gradient dead_units",
+    zero_gradient="symmetric dead_units saturated constant_output",
+    small_updates="vanishing symmetric dead_units zero_gradient unscaled_input",
+    large_updates="exploding bad_targets unscaled_input",
+    unexpected_loss="bad_targets bad_loss",
+)
 
 
 def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
     """Sorted by cause, each after all that explain it; drops restatements of the same fault."""
-    causes = {verdict.cause for verdict in found}
-    explained = [cause for root in causes for cause in EXPLAINS.get(root, "").split()]
-    kept = [one for one in found if not causes & set(RESTATES.get(one.cause, "").split())]
-    return tuple(sorted(kept, key=lambda v: (explained.count(v.cause), CAUSES.index(v.cause))))
+    explained = Counter(
+        cause for root in {verdict.cause for verdict in found} for cause in EXPLAINS.get(root, ())
+    )
+    kept = without_restatements(found, RESTATES)
+    return tuple(sorted(kept, key=lambda v: (explained[v.cause], CAUSES.index(v.cause))))

@@ -16,10 +16,16 @@ from kerasinit.signals._remedy import (
 from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
 from kerasinit.signals._rules_of_updates import USUAL_UPDATE
-from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
+from kerasinit.signals._training_steps import (
+    PERSISTS,
+    WARM_UP,
+    TrainingStep,
+    Window,
+    losses_of,
+    median_of,
+)
 from kerasinit.signals._verdict import Verdict
 
-PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
 RUINOUS = 0.5  # the same of the first step: weights that are something else after it
 OFF = 0.75  # share of units without a gradient, after such a step
@@ -83,8 +89,7 @@ def _thrown_away(window: Window) -> Verdict | None:
 
 def _is_off(window: Window) -> bool:
     """Whether most units of a hidden layer get no gradient any more."""
-    shares = [window.series(name, "idle_share", PERSISTS) for name in window.names[:-1]]
-    return any(values and median(values) > OFF for values in shares)
+    return any((window.median(name, "idle_share") or 0.0) > OFF for name in window.names[:-1])
 
 
 def runaway(window: Window) -> Verdict | None:
@@ -186,9 +191,10 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
 
 def is_faint(window: Window, name: str) -> bool:
     """Whether next to nothing enters a layer: its bias gets a gradient, its kernel none."""
-    kernel = window.series(name, "gradient_rms", PERSISTS)
-    bias = window.series(name, "signal_gradient_rms", PERSISTS)
-    return len(window.names) > 2 and bool(bias) and median(kernel) < FAINT_KERNEL * median(bias)
+    kernel, bias = (window.median(name, f) for f in ("gradient_rms", "signal_gradient_rms"))
+    if len(window.names) < 3 or kernel is None or bias is None:
+        return False
+    return kernel < FAINT_KERNEL * bias
 
 
 def _faint(window: Window) -> Verdict:
@@ -202,9 +208,9 @@ def _faint(window: Window) -> Verdict:
 
 def _has_faded(window: Window, name: str) -> bool:
     """Whether the gradient of a layer has shrunk since the start."""
-    first = series(window.opening[:PERSISTS], name, "gradient_rms", PERSISTS)
-    now = window.series(name, "gradient_rms", PERSISTS)
-    return bool(first and now) and median(now) < FADED * median(first)
+    first = median_of(window.opening[:PERSISTS], name, "gradient_rms")
+    now = window.median(name, "gradient_rms")
+    return first is not None and now is not None and now < FADED * first
 
 
 def _faded(name: str, evidence: str) -> Verdict:
@@ -273,8 +279,8 @@ def _penalty_rules(window: Window) -> bool:
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:
     """Median update ratio of each layer over the last records."""
-    found = {name: series(steps, name, "update_ratio", PERSISTS) for name in names}
-    return {name: median(values) for name, values in found.items() if values}
+    found = {name: median_of(steps, name, "update_ratio") for name in names}
+    return {name: ratio for name, ratio in found.items() if ratio is not None}
 
 
 def _before(window: Window, name: str) -> float | None:

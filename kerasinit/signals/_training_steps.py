@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
+from statistics import fmean, median
 from typing import NamedTuple
 
 WARM_UP = 10  # first training steps, in which the size of updates means nothing
 HUGE = 1e300  # of what is larger, sums are infinite
 IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
 STARTED = 0.3  # fall of the loss, of its size at the start: below it, training has hardly begun
+PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
 RECENT = 5  # records whose mean is the loss now: that of a single batch is mostly noise
 
 
@@ -109,6 +110,7 @@ class Window:
         best_loss: Lowest mean loss of as many records as a window holds; None if unknown.
         first_loss: Loss of the very first record; None if unknown.
         is_scheduled: Whether a schedule sets the learning rate.
+        is_constrained: Whether a constraint of the model makes 0 of usual weights.
     """
 
     steps: Sequence[TrainingStep]
@@ -116,6 +118,7 @@ class Window:
     best_loss: float | None = None
     first_loss: float | None = None
     is_scheduled: bool = False
+    is_constrained: bool = False
 
     @property
     def now(self) -> str:
@@ -157,16 +160,22 @@ class Window:
         lowest = now if self.best_loss is None else min(now, self.best_loss)
         return now < start and start - lowest > STARTED * abs(start)
 
-    def series(self, name: str, field: str, count: int) -> list[float]:
+    def series(self, name: str, field: str, count: int = PERSISTS) -> list[float]:
         """Values of a field of one layer in the last `count` records that have it."""
         return series(self.steps, name, field, count)
+
+    def median(self, name: str, field: str) -> float | None:
+        """Median of a field of one layer in the last `PERSISTS` records that have it."""
+        return median_of(self.steps, name, field)
 
     @property
     def names(self) -> list[str]:
         return [layer.name for layer in self.steps[-1].layers]
 
 
-def series(steps: Sequence[TrainingStep], name: str, field: str, count: int) -> list[float]:
+def series(
+    steps: Sequence[TrainingStep], name: str, field: str, count: int = PERSISTS
+) -> list[float]:
     """Values of a field of one layer in the last `count` of `steps` that have it; or none."""
     values: list[float] = []
     for step in reversed(steps):
@@ -177,6 +186,12 @@ def series(steps: Sequence[TrainingStep], name: str, field: str, count: int) -> 
             if len(values) == count:
                 return values[::-1]
     return []
+
+
+def median_of(steps: Sequence[TrainingStep], name: str, field: str) -> float | None:
+    """Median of a field of one layer in the last `PERSISTS` of `steps` that have it; or None."""
+    values = series(steps, name, field)
+    return median(values) if values else None
 
 
 def losses_of(steps: Sequence[TrainingStep]) -> list[float]:

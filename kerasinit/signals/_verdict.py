@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -68,3 +69,22 @@ class Verdict:
 
     def __str__(self) -> str:
         return safe(f"{self.cause} at {self.where}: {self.evidence}. Fix: {self.fix}")
+
+
+def table(**rows: str) -> dict[str, frozenset[str]]:
+    """The causes that belong to each cause, from their names one after the other."""
+    return {cause: frozenset(others.split()) for cause, others in rows.items()}
+
+
+def without_restatements(
+    found: Iterable[Verdict], restates: Mapping[str, frozenset[str]]
+) -> list[Verdict]:
+    """Those that say more than any other one that was found.
+
+    Args:
+        found: All that rules found.
+        restates: Which causes a cause says again, or follows from.
+    """
+    found = list(found)
+    causes = {verdict.cause for verdict in found}
+    return [one for one in found if not causes & restates.get(one.cause, frozenset())]

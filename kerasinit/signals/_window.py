@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from kerasinit.signals._rules_at_once import all_overflow, non_finite, spike
+from kerasinit.signals._remedy import of_schedule
+from kerasinit.signals._rules_at_once import DIAGNOSE, all_overflow, non_finite, spike
 from kerasinit.signals._rules_of_progress import (
     large_updates,
     penalized,
@@ -20,11 +21,12 @@ from kerasinit.signals._rules_over_time import (
     saturated,
     single_sample,
     symmetric,
+    unscaled_input,
     vanishing,
     zero_gradient,
 )
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
-from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._verdict import Verdict, table, without_restatements
 
 WINDOW = 20  # recorded steps to keep for `judge_window`
 
@@ -36,6 +38,7 @@ def judge_window(
     best_loss: float | None = None,
     first_loss: float | None = None,
     is_scheduled: bool = False,
+    is_constrained: bool = False,
 ) -> tuple[Verdict, ...]:
     """What is wrong with the last training steps, root cause first; empty if healthy.
 
@@ -50,7 +53,8 @@ def judge_window(
         best_loss: Lowest mean loss so far of `WINDOW` records in a row.
         first_loss: Loss at the start of the training; that of the oldest of `opening`, or of
             `steps`, if None.
-        is_scheduled: Whether a schedule sets the learning rate.
+        is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
+        is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
 
     Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
@@ -69,39 +73,48 @@ def judge_window(
     if first_loss is None:
         losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
         first_loss = next(losses, None)
-    window = Window(kept, opening, best_loss, first_loss, is_scheduled)
+    window = Window(kept, opening, best_loss, first_loss, is_scheduled, is_constrained)
     broken = non_finite(window)
     if broken is not None:
-        before = Window(kept[:-1], opening, best_loss, first_loss)
+        before = replace(window, steps=kept[:-1])
         root = runaway(before) or exploding(before)
-        return (broken,) if root is None else (root, replace(broken, fix=root.fix))
-    found = (rule(window) for rule in RULES)
-    return roots_first([verdict for verdict in found if verdict is not None])
+        if root is None:
+            return (broken,)
+        root = _for_the_model(root, window)
+        return root, replace(broken, fix=root.fix)
+    found = [verdict for rule in RULES if (verdict := rule(window)) is not None]
+    return tuple(_for_the_model(one, window) for one in without_restatements(found, RESTATES))
 
 
 RULES: tuple[Callable[[Window], Verdict | None], ...] = (
-    symmetric, single_sample, large_updates, penalized, exploding_loss, zero_gradient, vanishing,
-    dead_units, saturated, spike, small_updates, slow,
+    symmetric, single_sample, large_updates, penalized, exploding_loss, zero_gradient,
+    unscaled_input, vanishing, dead_units, saturated, spike, small_updates, slow,
 )  # fmt: skip
 """Roots before what follows from them."""
 
-# Which other causes say the same again, or follow.
-EXPLAINS = {
-    "symmetric": "zero_gradient vanishing dead_units small_updates slow",
-    "large_updates": "exploding zero_gradient vanishing spike slow small_updates",
-    "unexpected_loss": "zero_gradient vanishing dead_units saturated small_updates slow",
-    "unscaled_input": "vanishing dead_units small_updates slow",
-    "exploding": "spike",
-    "zero_gradient": "vanishing small_updates slow",
-    "single_sample": "zero_gradient vanishing dead_units small_updates slow",
-    "vanishing": "small_updates slow",
-    "dead_units": "zero_gradient vanishing small_updates slow",
-    "saturated": "slow",
-    "small_updates": "slow",
-}
+# What says no more than any one of these others, or follows from it.
+RESTATES = table(
+    exploding="large_updates",
+    zero_gradient="symmetric large_updates unexpected_loss single_sample dead_units",
+    vanishing="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
+    "single_sample dead_units",
+    dead_units="symmetric unexpected_loss unscaled_input single_sample",
+    saturated="unexpected_loss",
+    spike="large_updates exploding",
+    small_updates="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
+    "single_sample vanishing dead_units",
+    slow="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
+    "single_sample vanishing dead_units saturated small_updates",
+)
 
 
-def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
-    """Those that no other one explains, in the order of `RULES`."""
-    explained = {cause for root in found for cause in EXPLAINS.get(root.cause, "").split()}
-    return tuple(verdict for verdict in found if verdict.cause not in explained)
+def _for_the_model(verdict: Verdict, window: Window) -> Verdict:
+    """The same, with a fix that a schedule or a constraint does not undo."""
+    if window.is_constrained and verdict.cause == "symmetric":  # one batch tells which
+        return replace(verdict, fix=f"{DIAGNOSE}  # says which constraint does that", remedy=None)
+    if not window.is_scheduled or verdict.remedy is None:
+        return verdict
+    remedy = of_schedule(verdict.remedy)
+    return replace(
+        verdict, fix=verdict.fix.replace(verdict.remedy.line, remedy.line), remedy=remedy
+    )
