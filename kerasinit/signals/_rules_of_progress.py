@@ -76,7 +76,7 @@ def _thrown_away(window: Window) -> Verdict | None:
     first, then = window.opening[:1], losses_of(window.opening[1 : 1 + PERSISTS])
     start, now = window.first_loss, window.loss
     ratios = {one.name: one.update_ratio or 0.0 for step in first for one in step.layers}
-    if not ratios or start is None or now is None or not then:
+    if not ratios or not then:
         return None
     name = max(ratios, key=ratios.__getitem__)
     rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
@@ -112,10 +112,10 @@ def _too_fast(
     name: str, ratio: float, evidence: str, window: Window, worst: float | None = None
 ) -> Verdict:
     start, now = window.first_loss, window.loss if worst is None else worst
-    if start is not None and now is not None:
-        evidence += f", and the loss went from {start:.4g} to {now:.4g}"
-    else:
+    if math.isnan(start + now):
         evidence += ", and the loss does not fall"
+    else:
+        evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     again = "and start again: these weights are spoilt"
     return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
@@ -167,7 +167,7 @@ def small_updates(window: Window) -> Verdict | None:
 def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     """A training that stands still before it has come anywhere: its schedule has run out."""
     start, now, step = window.first_loss, window.loss, window.steps[-1].step
-    if start is None or now is None or not now > HALFWAY * start > 0:
+    if not now > HALFWAY * start > 0:
         return None
     earlier = _ratios(window.opening[:PERSISTS], window.names)
     halfway = _ratios(window.steps[: len(window.steps) // 2], window.names)
@@ -220,11 +220,11 @@ def _faded(name: str, evidence: str) -> Verdict:
 
 def _falls_steadily(window: Window) -> bool:
     """Whether the loss falls still and has fallen by more than noise, but has not come far."""
-    start, now = window.first_loss, window.loss
-    if start is None or now is None or not start > 0:
+    fall = window.first_loss - window.loss
+    if not 0 < fall < TIMID_FALL * window.first_loss:
         return False
-    fall, noise = start - now, pstdev(losses_of(window.steps)) / math.sqrt(PERSISTS)
-    return window.fall[1] > noise and STEADY * noise < fall < TIMID_FALL * start
+    noise = pstdev(losses_of(window.steps)) / math.sqrt(PERSISTS)
+    return window.fall[1] > noise and fall > STEADY * noise
 
 
 def slow(window: Window) -> Verdict | None:
@@ -234,13 +234,12 @@ def slow(window: Window) -> Verdict | None:
     if window.steps[-1].step < SLOW_STEPS or window.improves or window.goes_on or not losses:
         return None
     start, now = fmean(opening), fmean(losses)
-    lowest = min(now, now if window.best_loss is None else window.best_loss)
+    lowest = min(now, window.best_loss)
     # What the noise of small batches may hide is not called slow.
     noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
     if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
         return None
-    first = window.first_loss
-    if first is not None and first > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
+    if window.first_loss > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
         return None  # at its floor after the first steps
     evidence = (
         f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
@@ -252,15 +251,14 @@ def slow(window: Window) -> Verdict | None:
 
 def penalized(window: Window) -> Verdict | None:
     """Penalties so large that the model obeys them and not the data."""
-    start, now = window.first_loss, window.loss
     if window.steps[-1].step < PENALTY_STEPS or window.improves or window.has_started:
         return None
-    if start is None or now is None or not _penalty_rules(window):
+    if not _penalty_rules(window):
         return None
     evidence = (
         f"{window.now}, penalties of weights or activations, {_first_penalty(window):.3g} of the "
         "loss at the start, rule the training: the loss of the data went from "
-        f"{start:.4g} to {now:.4g}"
+        f"{window.first_loss:.4g} to {window.loss:.4g}"
     )
     return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
 
@@ -271,10 +269,8 @@ def _first_penalty(window: Window) -> float:
 
 def _penalty_rules(window: Window) -> bool:
     """Whether penalties are so large at the start that what happens to the weights is theirs."""
-    start = window.first_loss
-    if start is None:
-        return False
-    return _first_penalty(window) > max(LOSS_FACTOR * abs(start), abs(start) + LOSS_MARGIN)
+    start = abs(window.first_loss)
+    return _first_penalty(window) > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
 
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:

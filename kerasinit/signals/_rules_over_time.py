@@ -80,8 +80,7 @@ def _stays_zero(window: Window, name: str, field: str) -> bool:
 
 def _has_arrived(window: Window) -> bool:
     """Whether next to nothing of the loss is left, as where a softmax is sure of every sample."""
-    start, now = window.first_loss, window.loss
-    return start is not None and now is not None and now < ARRIVED * start
+    return window.loss < ARRIVED * window.first_loss
 
 
 def _is_cut(window: Window, name: str) -> bool:

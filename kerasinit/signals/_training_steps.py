@@ -107,16 +107,16 @@ class Window:
     Args:
         steps: The last records, oldest first; not empty.
         opening: The first records of the training, oldest first.
-        best_loss: Lowest mean loss of as many records as a window holds; None if unknown.
-        first_loss: Loss of the very first record; None if unknown.
+        best_loss: Lowest mean loss of as many records as a window holds; infinite if unknown.
+        first_loss: Loss of the very first record; NaN if unknown, which no limit is compared to.
         is_scheduled: Whether a schedule sets the learning rate.
         is_constrained: Whether a constraint of the model makes 0 of usual weights.
     """
 
     steps: Sequence[TrainingStep]
     opening: Sequence[TrainingStep] = ()
-    best_loss: float | None = None
-    first_loss: float | None = None
+    best_loss: float = math.inf
+    first_loss: float = math.nan
     is_scheduled: bool = False
     is_constrained: bool = False
 
@@ -141,10 +141,10 @@ class Window:
         return fall > IMPROVES * abs(before)
 
     @cached_property
-    def loss(self) -> float | None:
-        """Mean loss of the last records."""
+    def loss(self) -> float:
+        """Mean loss of the last records; NaN if unknown."""
         losses = losses_of(self.steps)[-RECENT:]
-        return fmean(losses) if losses else None
+        return fmean(losses) if losses else math.nan
 
     @property
     def goes_on(self) -> bool:
@@ -155,10 +155,7 @@ class Window:
     def has_started(self) -> bool:
         """Whether the loss is well below that of the start, or was and is below it still."""
         start, now = self.first_loss, self.loss
-        if start is None or now is None:
-            return False
-        lowest = now if self.best_loss is None else min(now, self.best_loss)
-        return now < start and start - lowest > STARTED * abs(start)
+        return now < start and start - min(now, self.best_loss) > STARTED * abs(start)
 
     def series(self, name: str, field: str, count: int = PERSISTS) -> list[float]:
         """Values of a field of one layer in the last `count` records that have it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -72,7 +73,8 @@ def judge_window(
     opening = [step for step in opening if not step.overflow]
     if first_loss is None:
         losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
-        first_loss = next(losses, None)
+        first_loss = next(losses, math.nan)
+    best_loss = math.inf if best_loss is None else best_loss
     window = Window(kept, opening, best_loss, first_loss, is_scheduled, is_constrained)
     broken = non_finite(window)
     if broken is not None:
