@@ -81,9 +81,7 @@ def _with_gates(found: Diagnosis, model: Any) -> Diagnosis:
     if not gates:
         return found
     rows = [
-        replace(row, is_gate=True, has_gain=False)
-        if row.name.partition(" (call ")[0] in gates
-        else row
+        replace(row, is_gate=True, has_gain=False) if row.path in gates else row
         for row in found.layers
     ]
     signals = replace(found.signals, layers=tuple(rows))

@@ -114,9 +114,11 @@ def flat_arrays(structure: Any) -> list[np.ndarray]:
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    """Numpy array of a tensor; half precision becomes float32."""
+    """Numpy array of a tensor or a variable; half precision becomes float32."""
     if isinstance(tensor, np.ndarray):
         return tensor
+    if isinstance(tensor, keras.Variable):
+        tensor = ops.convert_to_tensor(tensor)
     if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
         tensor = ops.cast(tensor, "float32")
     return np.asarray(ops.convert_to_numpy(tensor))

@@ -8,26 +8,15 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import TypeAlias
 
+from kerasinit.signals import _rules_of_constants as constants
+from kerasinit.signals import _rules_of_gradients as gradients
+from kerasinit.signals import _rules_of_heads as heads
+from kerasinit.signals import _rules_of_scale as scale
+from kerasinit.signals import _rules_of_units as units
+from kerasinit.signals import _rules_of_updates as updates
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import Remedy
-from kerasinit.signals._rules_of_constants import (
-    constant_input,
-    constant_layer,
-    constant_output,
-    lone_softmax,
-    single_sample,
-)
-from kerasinit.signals._rules_of_gradients import (
-    exploding,
-    forward_growth,
-    vanishing,
-    zero_gradient,
-)
-from kerasinit.signals._rules_of_heads import bad_loss, bad_targets
 from kerasinit.signals._rules_of_numbers import non_finite
-from kerasinit.signals._rules_of_scale import bad_scale, too_narrow, unexpected_loss, unscaled_input
-from kerasinit.signals._rules_of_units import dead_units, saturated, symmetric
-from kerasinit.signals._rules_of_updates import large_updates, not_trainable, small_updates
 from kerasinit.signals._verdict import CAUSES, Verdict, table, without_restatements
 
 
@@ -56,16 +45,18 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
         return (*_roots_of(broken, signals), broken)
     found = _found(RULES, signals)
     if not MAKE_CONSTANT & {verdict.cause for verdict in found}:
-        found += _found((constant_output,), signals)
+        found += _found((constants.constant_output,), signals)
     return _scaled_together(roots_first(found))
 
 
 Rule: TypeAlias = Callable[[Signals], Verdict | None]
 
 RULES: tuple[Rule, ...] = (
-    not_trainable, bad_targets, bad_loss, constant_input, single_sample, lone_softmax,
-    constant_layer, zero_gradient, symmetric, vanishing, exploding, dead_units, saturated,
-    bad_scale, too_narrow, unexpected_loss, unscaled_input, large_updates, small_updates,
+    updates.not_trainable, heads.bad_targets, heads.bad_loss, constants.constant_input,
+    constants.single_sample, constants.lone_softmax, constants.constant_layer,
+    gradients.zero_gradient, units.symmetric, gradients.vanishing, gradients.exploding,
+    units.dead_units, units.saturated, scale.bad_scale, scale.too_narrow, scale.unexpected_loss,
+    scale.unscaled_input, updates.large_updates, updates.small_updates,
 )  # fmt: skip
 
 
@@ -78,18 +69,18 @@ def _roots_of(broken: Verdict, signals: Signals) -> list[Verdict]:
     if broken.where == "input":
         return []
     if any(row.non_finite_weights for row in signals.layers):
-        return _found((bad_targets,), signals)
+        return _found((heads.bad_targets,), signals)
     if not any(row.non_finite_outputs for row in signals.layers):
         if broken.where == "targets":
             return []
-        heads = _found((bad_targets, bad_loss), signals)
-        if heads:
-            return heads
+        misfits = _found((heads.bad_targets, heads.bad_loss), signals)
+        if misfits:
+            return misfits
     finite = takewhile(
         lambda row: not row.non_finite_outputs and math.isfinite(row.preactivation_mean_square),
         signals.layers,
     )
-    growth = forward_growth(signals, list(finite))
+    growth = gradients.forward_growth(signals, list(finite))
     return [] if growth is None else [growth]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasinit.layers import (
     activation_name,
@@ -51,9 +50,7 @@ def rows_of(
     rows = []
     for call, size in zip(calls, expected, strict=True):
         watched, given = call.watched, call.layer_input
-        weights = {
-            i: to_numpy(ops.convert_to_tensor(weight)) for i, weight in enumerate(watched.weights)
-        }
+        weights = {i: to_numpy(weight) for i, weight in enumerate(watched.weights)}
         gradients = {
             i: weight_gradients[id(weight)]
             for i, weight in enumerate(watched.weights)

@@ -6,26 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from kerasinit.signals import _rules_at_once as at_once
+from kerasinit.signals import _rules_of_progress as progress
+from kerasinit.signals import _rules_over_time as over_time
 from kerasinit.signals._remedy import of_schedule
-from kerasinit.signals._rules_at_once import DIAGNOSE, all_overflow, non_finite, spike
-from kerasinit.signals._rules_of_progress import (
-    large_updates,
-    penalized,
-    runaway,
-    slow,
-    small_updates,
-)
-from kerasinit.signals._rules_over_time import (
-    dead_units,
-    exploding,
-    exploding_loss,
-    saturated,
-    single_sample,
-    symmetric,
-    unscaled_input,
-    vanishing,
-    zero_gradient,
-)
 from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
 from kerasinit.signals._verdict import Verdict, table, without_restatements
 
@@ -67,7 +51,7 @@ def judge_window(
     """
     kept = [step for step in steps if not step.overflow]
     if len(steps) >= WARM_UP and not kept:
-        return (all_overflow(steps),)
+        return (at_once.all_overflow(steps),)
     if not kept or (steps and steps[-1].overflow):
         return ()
     opening = [step for step in opening if not step.overflow]
@@ -76,10 +60,10 @@ def judge_window(
         first_loss = next(losses, math.nan)
     best_loss = math.inf if best_loss is None else best_loss
     window = Window(kept, opening, best_loss, first_loss, is_scheduled, is_constrained)
-    broken = non_finite(window)
+    broken = at_once.non_finite(window)
     if broken is not None:
         before = replace(window, steps=kept[:-1])
-        root = runaway(before) or exploding(before)
+        root = progress.runaway(before) or over_time.exploding(before)
         if root is None:
             return (broken,)
         root = _for_the_model(root, window)
@@ -89,8 +73,10 @@ def judge_window(
 
 
 RULES: tuple[Callable[[Window], Verdict | None], ...] = (
-    symmetric, single_sample, large_updates, penalized, exploding_loss, zero_gradient,
-    unscaled_input, vanishing, dead_units, saturated, spike, small_updates, slow,
+    over_time.symmetric, over_time.single_sample, progress.large_updates, progress.penalized,
+    over_time.exploding_loss, over_time.zero_gradient, over_time.unscaled_input,
+    over_time.vanishing, over_time.dead_units, over_time.saturated, at_once.spike,
+    progress.small_updates, progress.slow,
 )  # fmt: skip
 """Roots before what follows from them."""
 
@@ -113,7 +99,9 @@ RESTATES = table(
 def _for_the_model(verdict: Verdict, window: Window) -> Verdict:
     """The same, with a fix that a schedule or a constraint does not undo."""
     if window.is_constrained and verdict.cause == "symmetric":  # one batch tells which
-        return replace(verdict, fix=f"{DIAGNOSE}  # says which constraint does that", remedy=None)
+        return replace(
+            verdict, fix=f"{at_once.DIAGNOSE}  # says which constraint does that", remedy=None
+        )
     if not window.is_scheduled or verdict.remedy is None:
         return verdict
     remedy = of_schedule(verdict.remedy)
