@@ -10,8 +10,7 @@ from statistics import fmean, median
 
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
-from kerasinit.signals._training_steps import losses_of
-from kerasinit.signals._window import WINDOW
+from kerasinit.signals._window import WINDOW, losses_of
 
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
 OF_MODEL = ("small_updates",)  # said once, whatever the layer

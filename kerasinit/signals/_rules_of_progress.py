@@ -16,15 +16,9 @@ from kerasinit.signals._remedy import (
 from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
 from kerasinit.signals._rules_of_updates import USUAL_UPDATE
-from kerasinit.signals._training_steps import (
-    PERSISTS,
-    WARM_UP,
-    TrainingStep,
-    Window,
-    losses_of,
-    median_of,
-)
+from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of, median_of
 
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
 RUINOUS = 0.5  # the same of the first step: weights that are something else after it

@@ -9,8 +9,8 @@ from statistics import geometric_mean, median
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
 from kerasinit.signals._rules_of_progress import FAINT_KERNEL, is_faint
-from kerasinit.signals._training_steps import PERSISTS, WARM_UP, Window
 from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._window import PERSISTS, WARM_UP, Window
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
 STANDSTILL = 1e-5  # update ratio of the first third; tells a faint gradient from a small update

@@ -1,110 +1,115 @@
-"""Verdicts over a window of training steps, from plain values."""
+"""The records of a training that rules look at together."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, median
 
-from kerasinit.signals import _rules_at_once as at_once
-from kerasinit.signals import _rules_of_progress as progress
-from kerasinit.signals import _rules_over_time as over_time
-from kerasinit.signals._remedy import of_schedule
-from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
-from kerasinit.signals._verdict import Verdict, table, without_restatements
+from kerasinit.signals._training_steps import TrainingStep
 
 WINDOW = 20  # recorded steps to keep for `judge_window`
+WARM_UP = 10  # first training steps, in which the size of updates means nothing
+HUGE = 1e300  # of what is larger, sums are infinite
+IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
+STARTED = 0.3  # fall of the loss, of its size at the start: below it, training has hardly begun
+PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
+RECENT = 5  # records whose mean is the loss now: that of a single batch is mostly noise
 
 
-def judge_window(
-    steps: Sequence[TrainingStep],
-    *,
-    opening: Sequence[TrainingStep] = (),
-    best_loss: float | None = None,
-    first_loss: float | None = None,
-    is_scheduled: bool = False,
-    is_constrained: bool = False,
-) -> tuple[Verdict, ...]:
-    """What is wrong with the last training steps, root cause first; empty if healthy.
-
-    A fault must persist over several records and is not raised while the loss falls, except for
-    what cannot wait (NaN, a spike). Steps that loss scaling dropped are left out: they are its
-    normal work, unless nothing else is left.
+@dataclass(frozen=True)
+class Window:
+    """The records that rules look at, and what is known of the training before them.
 
     Args:
-        steps: The recorded steps, oldest first; keep the last `WINDOW` of them. A verdict's
-            `where` is the layer, so (cause, where) tells a new verdict from a repeated one.
-        opening: The first `WINDOW` recorded steps of the training.
-        best_loss: Lowest mean loss so far of `WINDOW` records in a row.
-        first_loss: Loss at the start of the training; that of the oldest of `opening`, or of
-            `steps`, if None.
-        is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
-        is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
-
-    Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
-    https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
-
-    >>> from kerasinit.signals import LayerStep
-    >>> layer = LayerStep("dense", gradient_rms=float("nan"), weight_rms=0.1, non_finite=3)
-    >>> [verdict.cause for verdict in judge_window([TrainingStep(7, 0.5, (layer,))])]
-    ['non_finite']
+        steps: The last records, oldest first; not empty.
+        opening: The first records of the training, oldest first.
+        best_loss: Lowest mean loss of as many records as a window holds; infinite if unknown.
+        first_loss: Loss of the very first record; NaN if unknown, which no limit is compared to.
+        is_scheduled: Whether a schedule sets the learning rate.
+        is_constrained: Whether a constraint of the model makes 0 of usual weights.
     """
-    kept = [step for step in steps if not step.overflow]
-    if len(steps) >= WARM_UP and not kept:
-        return (at_once.all_overflow(steps),)
-    if not kept or (steps and steps[-1].overflow):
-        return ()
-    opening = [step for step in opening if not step.overflow]
-    if first_loss is None:
-        losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
-        first_loss = next(losses, math.nan)
-    best_loss = math.inf if best_loss is None else best_loss
-    window = Window(kept, opening, best_loss, first_loss, is_scheduled, is_constrained)
-    broken = at_once.non_finite(window)
-    if broken is not None:
-        before = replace(window, steps=kept[:-1])
-        root = progress.runaway(before) or over_time.exploding(before)
-        if root is None:
-            return (broken,)
-        root = _for_the_model(root, window)
-        return root, replace(broken, fix=root.fix)
-    found = [verdict for rule in RULES if (verdict := rule(window)) is not None]
-    return tuple(_for_the_model(one, window) for one in without_restatements(found, RESTATES))
+
+    steps: Sequence[TrainingStep]
+    opening: Sequence[TrainingStep] = ()
+    best_loss: float = math.inf
+    first_loss: float = math.nan
+    is_scheduled: bool = False
+    is_constrained: bool = False
+
+    @property
+    def now(self) -> str:
+        return f"at step {self.steps[-1].step}"
+
+    @cached_property
+    def fall(self) -> tuple[float, float]:
+        """Mean loss of the first half of the window, and by how much that of the second is less."""
+        losses = losses_of(self.steps)
+        half = len(losses) // 2
+        if half == 0:
+            return 0.0, 0.0
+        before, after = fmean(losses[:half]), fmean(losses[-half:])
+        return before, before - after
+
+    @property
+    def improves(self) -> bool:
+        """Whether the loss falls from the first to the second half of the window."""
+        before, fall = self.fall
+        return fall > IMPROVES * abs(before)
+
+    @cached_property
+    def loss(self) -> float:
+        """Mean loss of the last records; NaN if unknown."""
+        losses = losses_of(self.steps)[-RECENT:]
+        return fmean(losses) if losses else math.nan
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the weights were trained before this training."""
+        return next(iter(self.opening or self.steps)).goes_on
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the loss is well below that of the start, or was and is below it still."""
+        start, now = self.first_loss, self.loss
+        return now < start and start - min(now, self.best_loss) > STARTED * abs(start)
+
+    def series(self, name: str, field: str, count: int = PERSISTS) -> list[float]:
+        """Values of a field of one layer in the last `count` records that have it."""
+        return series(self.steps, name, field, count)
+
+    def median(self, name: str, field: str) -> float | None:
+        """Median of a field of one layer in the last `PERSISTS` records that have it."""
+        return median_of(self.steps, name, field)
+
+    @property
+    def names(self) -> list[str]:
+        return [layer.name for layer in self.steps[-1].layers]
 
 
-RULES: tuple[Callable[[Window], Verdict | None], ...] = (
-    over_time.symmetric, over_time.single_sample, progress.large_updates, progress.penalized,
-    over_time.exploding_loss, over_time.zero_gradient, over_time.unscaled_input,
-    over_time.vanishing, over_time.dead_units, over_time.saturated, at_once.spike,
-    progress.small_updates, progress.slow,
-)  # fmt: skip
-"""Roots before what follows from them."""
-
-# What says no more than any one of these others, or follows from it.
-RESTATES = table(
-    exploding="large_updates",
-    zero_gradient="symmetric large_updates unexpected_loss single_sample dead_units",
-    vanishing="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
-    "single_sample dead_units",
-    dead_units="symmetric unexpected_loss unscaled_input single_sample",
-    saturated="unexpected_loss",
-    spike="large_updates exploding",
-    small_updates="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
-    "single_sample vanishing dead_units",
-    slow="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
-    "single_sample vanishing dead_units saturated small_updates",
-)
+def series(
+    steps: Sequence[TrainingStep], name: str, field: str, count: int = PERSISTS
+) -> list[float]:
+    """Values of a field of one layer in the last `count` of `steps` that have it; or none."""
+    values: list[float] = []
+    for step in reversed(steps):
+        layer = step.by_name.get(name)
+        value = None if layer is None else getattr(layer, field)
+        if value is not None:
+            values.append(float(value))
+            if len(values) == count:
+                return values[::-1]
+    return []
 
 
-def _for_the_model(verdict: Verdict, window: Window) -> Verdict:
-    """The same, with a fix that a schedule or a constraint does not undo."""
-    if window.is_constrained and verdict.cause == "symmetric":  # one batch tells which
-        return replace(
-            verdict, fix=f"{at_once.DIAGNOSE}  # says which constraint does that", remedy=None
-        )
-    if not window.is_scheduled or verdict.remedy is None:
-        return verdict
-    remedy = of_schedule(verdict.remedy)
-    return replace(
-        verdict, fix=verdict.fix.replace(verdict.remedy.line, remedy.line), remedy=remedy
-    )
+def median_of(steps: Sequence[TrainingStep], name: str, field: str) -> float | None:
+    """Median of a field of one layer in the last `PERSISTS` of `steps` that have it; or None."""
+    values = series(steps, name, field)
+    return median(values) if values else None
+
+
+def losses_of(steps: Sequence[TrainingStep]) -> list[float]:
+    """Losses of the steps that have one, whose sum is a number, too."""
+    return [step.loss for step in steps if step.loss is not None and abs(step.loss) < HUGE]

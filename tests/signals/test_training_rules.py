@@ -7,7 +7,7 @@ import pytest
 
 from kerasinit.signals import LayerStep, TrainingStep, judge_window
 from kerasinit.signals._remedy import FIRST_RATE
-from kerasinit.signals._training_steps import Window, losses_of, series
+from kerasinit.signals._window import Window, losses_of, series
 
 LOSS = 2.3
 
