@@ -151,7 +151,11 @@ def check_model(model: Any) -> None:
 
 def _check_form(name: str, data: Any) -> None:
     """Refuses what is no structure of arrays, with the way to make one of it."""
-    strange = [leaf for leaf in keras.tree.flatten(data) if not _is_array(leaf)]
+    strange = [
+        leaf
+        for leaf in keras.tree.flatten(data)
+        if leaf is not None and not (hasattr(leaf, "shape") or hasattr(leaf, "__array__"))
+    ]
     if not strange:
         return
     if isinstance(strange[0], keras.utils.PyDataset):
@@ -164,10 +168,6 @@ def _check_form(name: str, data: Any) -> None:
         f"`{name}` must be an array, or a list or dict of arrays. "
         f"Received: {kind_in_words(data)}. {cure}."
     )
-
-
-def _is_array(leaf: Any) -> bool:
-    return leaf is None or hasattr(leaf, "shape") or hasattr(leaf, "__array__")
 
 
 def _array(leaf: Any) -> np.ndarray:

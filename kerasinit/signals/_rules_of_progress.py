@@ -45,12 +45,12 @@ TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 
 def large_updates(window: Window) -> Verdict | None:
     """Steps so large that the loss does not fall: now, or when the training began."""
-    if window.steps[-1].step < PERSISTS - 1:
+    if window.step < PERSISTS - 1:
         return None
     threw = _thrown_away(window)
     if threw is not None:
         return threw
-    if window.steps[-1].step < WARM_UP or window.improves or window.has_started:
+    if window.step < WARM_UP or window.improves or window.has_started:
         return None
     if _penalty_rules(window):
         return None
@@ -129,7 +129,7 @@ def _rate(ratio: float) -> Remedy:
 
 def small_updates(window: Window) -> Verdict | None:
     """No step changes anything to speak of, so the loss falls far too slowly or not at all."""
-    step = window.steps[-1].step
+    step = window.step
     ratios = _ratios(window.steps, window.names)
     if step < WARM_UP or window.goes_on or not ratios:
         return None  # fine-tuning takes small steps, on purpose
@@ -160,7 +160,7 @@ def small_updates(window: Window) -> Verdict | None:
 
 def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     """A training that stands still before it has come anywhere: its schedule has run out."""
-    start, now, step = window.first_loss, window.loss, window.steps[-1].step
+    start, now, step = window.first_loss, window.loss, window.step
     if not now > HALFWAY * start > 0:
         return None
     earlier = _ratios(window.opening[:PERSISTS], window.names)
@@ -225,7 +225,7 @@ def slow(window: Window) -> Verdict | None:
     """The loss has hardly moved since the training began."""
     opening = losses_of(window.opening or window.steps)
     losses = losses_of(window.steps)
-    if window.steps[-1].step < SLOW_STEPS or window.improves or window.goes_on or not losses:
+    if window.step < SLOW_STEPS or window.improves or window.goes_on or not losses:
         return None
     start, now = fmean(opening), fmean(losses)
     lowest = min(now, window.best_loss)
@@ -245,7 +245,7 @@ def slow(window: Window) -> Verdict | None:
 
 def penalized(window: Window) -> Verdict | None:
     """Penalties so large that the model obeys them and not the data."""
-    if window.steps[-1].step < PENALTY_STEPS or window.improves or window.has_started:
+    if window.step < PENALTY_STEPS or window.improves or window.has_started:
         return None
     if not _penalty_rules(window):
         return None
@@ -275,7 +275,7 @@ def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]
 
 def _before(window: Window, name: str) -> float | None:
     """Update ratio of a layer half a window ago; None if that is unknown."""
-    return _ratios(window.steps[: len(window.steps) // 2], [name]).get(name)
+    return median_of(window.steps[: len(window.steps) // 2], name, "update_ratio")
 
 
 def _percent(ratio: float) -> str:

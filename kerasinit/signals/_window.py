@@ -40,8 +40,14 @@ class Window:
     is_constrained: bool = False
 
     @property
+    def step(self) -> int:
+        """Number of the last step."""
+        return self.steps[-1].step
+
+    @property
     def now(self) -> str:
-        return f"at step {self.steps[-1].step}"
+        """The same, for a sentence."""
+        return f"at step {self.step}"
 
     @cached_property
     def fall(self) -> tuple[float, float]:

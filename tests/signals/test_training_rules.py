@@ -6,7 +6,7 @@ import math
 import pytest
 
 from kerasinit.signals import LayerStep, TrainingStep, judge_window
-from kerasinit.signals._remedy import FIRST_RATE
+from kerasinit.signals._remedy import FIRST_RATE, of_schedule
 from kerasinit.signals._window import Window, losses_of, series
 
 LOSS = 2.3
@@ -457,6 +457,22 @@ def test_a_rate_far_too_high_before_a_nan_is_told_by_its_first_large_step():
     assert "* 10" not in large.fix
     assert "learning_rate / 10 " in large.fix  # of 0.2, not of 40
     assert broken.fix == large.fix
+
+
+def test_under_a_schedule_the_line_against_a_nan_makes_a_new_optimizer():
+    steps = [*records(5, last=118, update_ratio=0.9), record(119, math.nan)]
+    plain, _ = judge_window(steps, first_loss=LOSS)
+    large, broken = judge_window(steps, first_loss=LOSS, is_scheduled=True)
+    assert large.remedy == of_schedule(plain.remedy) != plain.remedy
+    assert large.fix == broken.fix == plain.fix.replace(plain.remedy.line, large.remedy.line)
+
+
+def test_where_a_constraint_makes_zeros_no_new_weights_are_advised():
+    zeros = records(gradient_rms=0.0, weight_rms=0.0, signal_gradient_rms=1e-3)
+    assert verdict(zeros).remedy.kind == "initialize"
+    (found,) = judge_window(zeros, first_loss=LOSS, is_constrained=True)
+    assert (found.cause, found.remedy) == ("symmetric", None)
+    assert "which constraint" in found.fix
 
 
 @pytest.mark.parametrize(
