@@ -138,19 +138,14 @@ def _backward_growth(signals: Signals) -> Verdict | None:
         limit = max(RAMPANT, math.exp(chance))
     if back.values[0] == 0 or back.grows_to <= limit:
         return None
-    if signals.is_normalized and _harmless(signals):
+    ratios = [row.update_ratio for row in rows if row.update_ratio is not None]
+    if signals.is_normalized and ratios and max(ratios) < STEP_SIZED:
         return None  # a normalization of rows that are almost 0 does that: the optimizer decides
     evidence = (
         f"the gradient grows {back.grows_to:.3g} times from {rows[-1].name} down to here "
         f"(times {back.per_layer:.2f} per layer)"
     )
     return Verdict.cured("exploding", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
-
-
-def _harmless(signals: Signals) -> bool:
-    """Whether the optimizer makes usual steps of the gradient, however large it is."""
-    ratios = [row.update_ratio for row in signals.layers if row.update_ratio is not None]
-    return bool(ratios) and max(ratios) < STEP_SIZED
 
 
 def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | None:

@@ -74,16 +74,13 @@ def _thrown_away(window: Window) -> Verdict | None:
         return None
     name = max(ratios, key=ratios.__getitem__)
     rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
-    stuck = now > start - GAINED * abs(start) and _is_off(window)
+    # Most units of a hidden layer get no gradient any more.
+    is_off = any((window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1])
+    stuck = now > start - GAINED * abs(start) and is_off
     if ratios[name] <= RUINOUS or not (rose or stuck):
         return None
     evidence = f"step {first[0].step} changed its weights by {_percent(ratios[name])}"
     return _too_fast(name, _usual(ratios), evidence, window, max(then) if rose else None)
-
-
-def _is_off(window: Window) -> bool:
-    """Whether most units of a hidden layer get no gradient any more."""
-    return any((window.median(name, "idle_share") or 0.0) > OFF for name in window.names[:-1])
 
 
 def runaway(window: Window) -> Verdict | None:

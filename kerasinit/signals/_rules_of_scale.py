@@ -112,7 +112,12 @@ def too_narrow(signals: Signals) -> Verdict | None:
     first, last = rows[0].preactivation_mean_square, rows[-1].preactivation_mean_square
     if variance <= NARROW or not (first > 0 and last > 0):
         return None
-    change = math.log(last / first) - _mean_change(rows) - _change_between(rows)
+    change = math.log(last / first)
+    for row, following in pairwise(rows):
+        # A rectifier lets half of the square pass: the squared norm of a kernel over its outputs.
+        change -= math.log(max(following.weight_norm**2 / following.units / 2, TINY))
+        if row.activation_rms and following.input_rms:  # what operations between them make of it
+            change -= 2 * math.log(following.input_rms / row.activation_rms)
     if abs(change) < NARROW_CHANGE:
         return None
     evidence = (
@@ -122,20 +127,6 @@ def too_narrow(signals: Signals) -> Verdict | None:
     )
     cure = redraw(signals, "orthogonal weights do not drift; wider or fewer layers drift less")
     return Verdict.cured("too_narrow", rows[-1].name, evidence, *cure)
-
-
-def _mean_change(rows: list[LayerSignals]) -> float:
-    """Log of what random layers of these weights make of the squared signal, on average.
-
-    A rectifier lets half of the square pass: the squared norm of a kernel over its outputs, by 2.
-    """
-    return sum(math.log(max(row.weight_norm**2 / row.units / 2, TINY)) for row in rows[1:])
-
-
-def _change_between(rows: list[LayerSignals]) -> float:
-    """Log of what operations between the layers make of the squared signal."""
-    pairs = [(row.activation_rms, following.input_rms) for row, following in pairwise(rows)]
-    return sum(2 * math.log(after / before) for before, after in pairs if before and after)
 
 
 def unexpected_loss(signals: Signals) -> Verdict | None:
