@@ -181,13 +181,13 @@ def _shapes(structure: Any) -> str:
 
 def _check_shape(model: Any, x: Any) -> None:
     declared = declared_inputs(model)
+    if not declared:
+        return
     expected = [tuple(tensor.shape) for tensor in declared]
     names = [tensor.name for tensor in declared]
     by_name = isinstance(x, dict) and set(x) == set(names)
     arrays = flat_arrays([x[name] for name in names] if by_name else x)
     received = [tuple(array.shape) for array in arrays]
-    if not expected:
-        return
     if len(expected) == len(received) and all(map(_fits, expected, received)):
         return
     wanted = expected[0] if len(expected) == 1 else expected

@@ -113,6 +113,11 @@ class LayerSignals:
         return self.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D", "EinsumDense")
 
     @property
+    def is_embedding(self) -> bool:
+        """Whether it is a table whose rows are read one by one, in a scale of its author's."""
+        return self.kind in ("Embedding", "ReversibleEmbedding")
+
+    @property
     def is_symmetric(self) -> bool:
         """Whether most units are copies of others."""
         return (self.duplicate_share or 0.0) >= SYMMETRIC_SHARE

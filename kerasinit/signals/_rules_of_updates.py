@@ -110,7 +110,7 @@ def _ratios(signals: Signals) -> list[tuple[float, str]]:
     return [
         (row.update_ratio, row.name)
         for row in signals.layers
-        if row.update_ratio is not None and row.kind not in ("Embedding", "ReversibleEmbedding")
+        if row.update_ratio is not None and not row.is_embedding
     ]
 
 

@@ -9,7 +9,7 @@ from statistics import geometric_mean, median
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
 from kerasinit.signals._rules_of_progress import FAINT_KERNEL, is_faint
-from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._verdict import Verdict, more_layers
 from kerasinit.signals._window import PERSISTS, WARM_UP, Window
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
@@ -34,7 +34,7 @@ def symmetric(window: Window) -> Verdict | None:
     if not window.steps[-1].loss or not stuck:
         return None
     evidence = (
-        f"{window.now}, all its weights are 0{_more(stuck)}, and no gradient arrives to change "
+        f"{window.now}, all its weights are 0{_others(stuck)}, and no gradient arrives to change "
         "them: only biases learn"
     )
     return Verdict.cured("symmetric", stuck[0], evidence, INITIALIZE, "random weights")
@@ -232,9 +232,8 @@ def _over(
     if name is None:
         return None
     share = 100 * shares[name][-1]
-    return name, f"{window.now}, {share:.0f} % of its units {what}{_more(found)}"
+    return name, f"{window.now}, {share:.0f} % of its units {what}{_others(found)}"
 
 
-def _more(names: list[str]) -> str:
-    more = len(names) - 1
-    return f" (and those of {more} more layer{'s' * (more > 1)})" if more > 0 else ""
+def _others(names: list[str]) -> str:
+    return f" (and those of {more_layers(names)})" if names[1:] else ""

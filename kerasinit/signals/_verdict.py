@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,6 +69,16 @@ class Verdict:
 
     def __str__(self) -> str:
         return safe(f"{self.cause} at {self.where}: {self.evidence}. Fix: {self.fix}")
+
+
+def more_layers(layers: Sequence[object]) -> str:
+    """How many there are beside the first, for a sentence.
+
+    >>> more_layers(["a", "b"]), more_layers(["a", "b", "c"])
+    ('1 more layer', '2 more layers')
+    """
+    more = len(layers) - 1
+    return f"{more} more layer{'s' * (more > 1)}"
 
 
 def table(**rows: str) -> dict[str, frozenset[str]]:
