@@ -128,7 +128,7 @@ def small_updates(window: Window) -> Verdict | None:
     """No step changes anything to speak of, so the loss falls far too slowly or not at all."""
     step = window.step
     ratios = _ratios(window.steps, window.names)
-    if step < WARM_UP or window.goes_on or not ratios:
+    if step < WARM_UP or window.first.goes_on or not ratios:
         return None  # fine-tuning takes small steps, on purpose
     stopped = _stopped(window, ratios)
     if stopped is not None:
@@ -222,7 +222,7 @@ def slow(window: Window) -> Verdict | None:
     """The loss has hardly moved since the training began."""
     opening = losses_of(window.opening or window.steps)
     losses = losses_of(window.steps)
-    if window.step < SLOW_STEPS or window.improves or window.goes_on or not losses:
+    if window.step < SLOW_STEPS or window.improves or window.first.goes_on or not losses:
         return None
     start, now = fmean(opening), fmean(losses)
     lowest = min(now, window.best_loss)
@@ -247,21 +247,17 @@ def penalized(window: Window) -> Verdict | None:
     if not _penalty_rules(window):
         return None
     evidence = (
-        f"{window.now}, penalties of weights or activations, {_first_penalty(window):.3g} of the "
+        f"{window.now}, penalties of weights or activations, {window.first.penalty:.3g} of the "
         "loss at the start, rule the training: the loss of the data went from "
         f"{window.first_loss:.4g} to {window.loss:.4g}"
     )
     return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
 
 
-def _first_penalty(window: Window) -> float:
-    return (window.opening or window.steps)[0].penalty
-
-
 def _penalty_rules(window: Window) -> bool:
     """Whether penalties are so large at the start that what happens to the weights is theirs."""
     start = abs(window.first_loss)
-    return _first_penalty(window) > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
+    return window.first.penalty > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
 
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:

@@ -72,9 +72,9 @@ class Window:
         return fmean(losses) if losses else math.nan
 
     @property
-    def goes_on(self) -> bool:
-        """Whether the weights were trained before this training."""
-        return next(iter(self.opening or self.steps)).goes_on
+    def first(self) -> TrainingStep:
+        """The first record that is known."""
+        return (self.opening or self.steps)[0]
 
     @property
     def has_started(self) -> bool:

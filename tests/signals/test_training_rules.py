@@ -128,9 +128,9 @@ def test_a_record_is_probed_where_activations_were_read(fields, probed):
 
 def test_weights_that_were_trained_before_are_told_by_the_first_record():
     young, old = record(0), dataclasses.replace(record(0), goes_on=True)
-    assert Window([old]).goes_on
-    assert not Window([old], opening=[young]).goes_on
-    assert Window([young], opening=[old]).goes_on
+    assert Window([old]).first.goes_on
+    assert not Window([old], opening=[young]).first.goes_on
+    assert Window([young], opening=[old]).first.goes_on
 
 
 # --- at once --------------------------------------------------------------------------------------
