@@ -18,8 +18,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
-from kerasinit.signals._histograms import histograms
-from kerasinit.signals._statistics import (
+from kerasinit.callbacks._statistics import (
     COUNT,
     MAXIMUM,
     MINIMUM,
@@ -31,6 +30,7 @@ from kerasinit.signals._statistics import (
     part_norms,
     part_statistics,
 )
+from kerasinit.signals._histograms import histograms
 
 # Entries of a variable that are looked at, if it has three times as many; all are read for the
 # gradient's norm.

@@ -16,7 +16,7 @@ from kerasinit.preparation._remedy_trial import RemedyTrials
 from kerasinit.preparation._task import task_of
 from kerasinit.signals import Diagnosis, Remedy, Verdict, examine, judge
 from kerasinit.signals._batch import as_batch, to_numpy
-from kerasinit.signals._taps import layer_name
+from kerasinit.signals._watched_layers import layer_name
 
 
 def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = False) -> Diagnosis:
@@ -96,9 +96,7 @@ def _with_gates(found: Diagnosis, model: Any) -> Diagnosis:
     if not gates:
         return found
     rows = [
-        replace(row, is_gate=True, has_gain=False)
-        if row.name.partition(" (call ")[0] in gates
-        else row
+        replace(row, is_gate=True, has_gain=False) if row.path in gates else row
         for row in found.layers
     ]
     signals = replace(found.signals, layers=tuple(rows))
