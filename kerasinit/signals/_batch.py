@@ -114,9 +114,11 @@ def flat_arrays(structure: Any) -> list[np.ndarray]:
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    """Numpy array of a tensor; half precision becomes float32."""
+    """Numpy array of a tensor or a variable; half precision becomes float32."""
     if isinstance(tensor, np.ndarray):
         return tensor
+    if isinstance(tensor, keras.Variable):
+        tensor = ops.convert_to_tensor(tensor)
     if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
         tensor = ops.cast(tensor, "float32")
     return np.asarray(ops.convert_to_numpy(tensor))
@@ -174,7 +176,11 @@ def check_model(model: Any) -> None:
 
 def _check_form(name: str, data: Any) -> None:
     """Refuses what is no structure of arrays, with the way to make one of it."""
-    strange = [leaf for leaf in keras.tree.flatten(data) if not _is_array(leaf)]
+    strange = [
+        leaf
+        for leaf in keras.tree.flatten(data)
+        if leaf is not None and not (hasattr(leaf, "shape") or hasattr(leaf, "__array__"))
+    ]
     if not strange:
         return
     if isinstance(strange[0], keras.utils.PyDataset):
@@ -189,10 +195,6 @@ def _check_form(name: str, data: Any) -> None:
     )
 
 
-def _is_array(leaf: Any) -> bool:
-    return leaf is None or hasattr(leaf, "shape") or hasattr(leaf, "__array__")
-
-
 def _array(leaf: Any) -> np.ndarray:
     return to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
 
@@ -204,13 +206,13 @@ def _shapes(structure: Any) -> str:
 
 def _check_shape(model: Any, x: Any) -> None:
     declared = declared_inputs(model)
+    if not declared:
+        return
     expected = [tuple(tensor.shape) for tensor in declared]
     names = [tensor.name for tensor in declared]
     by_name = isinstance(x, dict) and set(x) == set(names)
     arrays = flat_arrays([x[name] for name in names] if by_name else x)
     received = [tuple(array.shape) for array in arrays]
-    if not expected:
-        return
     if len(expected) == len(received) and all(map(_fits, expected, received)):
         return
     wanted = expected[0] if len(expected) == 1 else expected

@@ -89,7 +89,10 @@ def small_updates(signals: Signals) -> Verdict | None:
         if far is not None:
             return far
     promises_little = ratio < FEW_CHANGES and share < SMALL_DROP
-    promises_little = promises_little and not (is_plain and _is_faint(signals))
+    # Where the signal fades on its way up, gradients grow once the last layers move.
+    entering = signals.layers[-1].input_rms
+    is_faint = entering is not None and entering < FAINT
+    promises_little = promises_little and not (is_plain and is_faint)
     limit = SMALL_GRADIENT_STEP if is_plain else SMALL_UPDATE
     if ratio == 0 or not (ratio < limit or promises_little):
         return None
@@ -104,18 +107,12 @@ def _step(signals: Signals) -> str:
     return f"the first step of {signals.optimizer} at {signals.learning_rate:.3g}"
 
 
-def _is_faint(signals: Signals) -> bool:
-    """Whether the signal fades on its way up: then gradients grow once the last layers move."""
-    size = signals.layers[-1].input_rms
-    return size is not None and size < FAINT
-
-
 def _ratios(signals: Signals) -> list[tuple[float, str]]:
     """Relative updates of all layers but embeddings, whose rows are read one by one."""
     return [
         (row.update_ratio, row.name)
         for row in signals.layers
-        if row.update_ratio is not None and row.kind not in ("Embedding", "ReversibleEmbedding")
+        if row.update_ratio is not None and not row.is_embedding
     ]
 
 
