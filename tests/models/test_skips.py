@@ -155,7 +155,8 @@ def shared_expert(x, number):
     """An expert that reads everything beside those that are chosen: one branch, in two parts."""
     y = layers.LayerNormalization()(x)
     gate = layers.Dense(1, "sigmoid")(y)
-    shared = layers.Dense(WIDTH, name=f"end{number}")(layers.Dense(32, "silu")(y))
+    hidden = layers.Dense(32, "silu")(y) * layers.Dense(32)(y)
+    shared = layers.Dense(WIDTH, name=f"end{number}")(hidden)
     return x + (Experts()(y) + gate * shared)
 
 
