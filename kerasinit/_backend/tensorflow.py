@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import attr_value_pb2
 
 from kerasinit._backend import _random_state
 from kerasinit._backend._in_place import InPlace
@@ -275,6 +276,7 @@ def _over_devices(gradients: list[Any]) -> list[Any]:
 def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
     """An `IndexedSlices` may name a row several times."""
     if not isinstance(gradient, tf.IndexedSlices):
+        gradient = _read_beside(gradient)
         known = gradient.shape.is_fully_defined()  # it may not be while it is traced
         return gradient if known else tf.reshape(gradient, shape), False
     rows = gradient.values.shape[0]
@@ -287,6 +289,22 @@ def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
     run = tf.concat([tf.zeros_like(indices[:1], "int32"), tf.cumsum(new)], axis=0)
     values = tf.cast(tf.gather(gradient.values, order), "float32")
     return tf.math.unsorted_segment_sum(values, run, tf.shape(run)[0]), True
+
+
+def _read_beside(tensor: Any) -> Any:
+    """The same numbers, without becoming a second reader of a product.
+
+    TensorFlow reorders chains of factors (`MinimizeBroadcasts`), but only where each product has
+    one reader: one more would change the last bit of what the optimizer makes of it. The attribute
+    keeps the two products from being merged again.
+    """
+    if is_concrete(tensor) or tensor.op.type != "Mul":
+        return tensor
+    attributes = getattr(tensor.graph, "_attr_scope", None)
+    if attributes is None:
+        return tensor
+    with attributes({"_beside": attr_value_pb2.AttrValue(b=True)}):
+        return tf.raw_ops.Mul(x=tensor.op.inputs[0], y=tensor.op.inputs[1])
 
 
 def sampled(tensor: Any, entries: int | None) -> tuple[Any, Any, Any]:

@@ -2,8 +2,8 @@
 
 `GradientStats` attaches a `Session` to each step (`_attached`). One that is due (`_schedule`) runs
 a second train function (`_measuring`), which packs what it sees into one vector (`_step_vector`).
-Vector -> `Reading` -> `Record` -> a row of `history` and of the files (`_sinks`), and verdicts
-(`_judgement`), which are acted on (`_reaction`).
+Vector -> statistics (`_statistics`) -> `Reading` -> `Record` -> a row of `history` and of the files
+(`_sinks`), and verdicts (`_judgement`), which are acted on (`_reaction`).
 """
 
 from kerasinit.callbacks._gradient_stats import GradientStats

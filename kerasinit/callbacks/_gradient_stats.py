@@ -40,9 +40,7 @@ class GradientStats(keras.callbacks.Callback):
     The statistics are computed inside the training step itself, from the gradient that the
     optimizer receives: that of the loss, after loss scaling is taken out, before clipping, summed
     over devices; with gradient accumulation, the mean of an update. There is no second backward
-    pass, and training gives the same weights, bit for bit, as without the callback. (TensorFlow
-    with `jit_compile=False` may multiply three factors in another order where a gradient is read:
-    seen under SGD with momentum, in the last bit of the momentum of a normalization's scale.)
+    pass, and training gives the same weights, bit for bit, as without the callback.
 
     `fit` reports `grad_norm` (norm of the whole gradient), `grad_norm_min` and `grad_norm_max`
     (the smallest and the largest norm of a layer) as of the last recorded step, and
@@ -265,6 +263,7 @@ class GradientStats(keras.callbacks.Callback):
         try:
             with _backend.replaced(model, train_function=train_function):
                 yield self
+                session.miss_step()  # which is said, if none was seen: a loop of another kind
         finally:
             session.end()
             session.react()

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
-from kerasinit.signals._remedy import of_schedule
-from kerasinit.signals._rules_at_once import DIAGNOSE
-from kerasinit.signals._training_steps import losses_of
-from kerasinit.signals._window import WINDOW
+from kerasinit.signals._window import WINDOW, losses_of
 
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
 OF_MODEL = ("small_updates",)  # said once, whatever the layer
@@ -82,8 +79,8 @@ class Judgement:
 
     Args:
         findings: What is known already, and where new verdicts go.
-        is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
-        is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
+        is_scheduled: See `judge_window`.
+        is_constrained: See `judge_window`.
     """
 
     def __init__(
@@ -113,12 +110,9 @@ class Judgement:
             opening=findings.opening,
             best_loss=findings.best_loss,
             is_scheduled=self._is_scheduled,
+            is_constrained=self._is_constrained,
         )
         self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
-        if self._is_scheduled:
-            verdicts = tuple(map(_of_schedule, verdicts))
-        if self._is_constrained:
-            verdicts = tuple(map(_of_constraint, verdicts))
         new = [verdict for verdict in verdicts if findings.add(verdict)]
         return [Found(verdict, record.step, self._onset()) for verdict in new]
 
@@ -140,20 +134,3 @@ class Judgement:
             if not step.overflow and not norm <= JUMP * usual:
                 return step.step
         return None
-
-
-def _of_constraint(verdict: Verdict) -> Verdict:
-    """The same where a constraint is what keeps weights at 0: one batch tells which."""
-    if verdict.cause != "symmetric":
-        return verdict
-    return replace(verdict, fix=f"{DIAGNOSE}  # says which constraint does that", remedy=None)
-
-
-def _of_schedule(verdict: Verdict) -> Verdict:
-    """The same with a fix for an optimizer whose rate cannot be assigned to."""
-    if verdict.remedy is None:
-        return verdict
-    remedy = of_schedule(verdict.remedy)
-    return replace(
-        verdict, fix=verdict.fix.replace(verdict.remedy.line, remedy.line), remedy=remedy
-    )

@@ -18,6 +18,7 @@ from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._step_vector import StepVector
 from kerasinit.callbacks._variable_names import VariableNames
 from kerasinit.layers import kind_of
+from kerasinit.signals._watched_layers import layer_name
 
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.
 FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
@@ -121,7 +122,9 @@ class MeasuringStep:
         return _backend.join_step({"logs": logs, "vectors": vectors, "more": more}, rest)
 
     def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
-        traced = (VariableNames.of(abouts, self._model.name), abouts)
+        loops = (one for one in _backend.flat_layers(self._model) if kind_of(one).is_loop)
+        paths = sorted((layer_name(self._model, loop) for loop in loops), key=len)
+        traced = (VariableNames.of(abouts, self._model.name, paths), abouts)
         if traced not in self._traced:
             self._traced.append(traced)
         return self._traced.index(traced)

@@ -15,7 +15,7 @@ from kerasinit.callbacks._reading import PROBED
 from kerasinit.layers import units_last
 from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._measure import HALF_SCALE
-from kerasinit.signals._taps import ForwardPass, WatchedCall, call_names, watching
+from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
 from kerasinit.signals._units import unit_shares
 from kerasinit.signals._watched_layers import watched_layers
 
@@ -70,7 +70,7 @@ def probe_step(
     rows = [_row(call, gradients[call.tap], half, with_loss) for call in calls]
     if not rows:
         return (), ops.zeros((0, len(PROBED)))
-    return call_names(model, calls), ops.stack(rows)
+    return tuple(call.name for call in calls), ops.stack(rows)
 
 
 class _Zeros(ForwardPass):

@@ -11,9 +11,9 @@ import numpy as np
 from keras import ops
 
 from kerasinit._typing import Tensor
+from kerasinit.callbacks._statistics import NON_FINITE, NORM, merged_statistics
 from kerasinit.callbacks._step_vector import StepArrays, StepVector
 from kerasinit.callbacks._variable_names import VariableNames
-from kerasinit.signals._statistics import NON_FINITE, NORM, merged_statistics
 
 SUMMARY = ("grad_norm", "grad_norm_min", "grad_norm_max")  # in the logs of `fit`
 PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")

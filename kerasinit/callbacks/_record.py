@@ -13,10 +13,7 @@ import numpy as np
 from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._reading import Reading, is_finite, plain
 from kerasinit.callbacks._schema import FORMAT, GradientRow, Row
-from kerasinit.callbacks._step_vector import COLUMNS
-from kerasinit.callbacks._variable_names import Groups
-from kerasinit.signals import LayerStep, TrainingStep
-from kerasinit.signals._statistics import (
+from kerasinit.callbacks._statistics import (
     COUNT,
     NON_FINITE,
     NORM,
@@ -24,6 +21,9 @@ from kerasinit.signals._statistics import (
     ZEROS,
     merged_statistics,
 )
+from kerasinit.callbacks._step_vector import COLUMNS
+from kerasinit.callbacks._variable_names import Groups
+from kerasinit.signals import LayerStep, TrainingStep
 
 WEIGHT, UPDATE = range(len(STATISTICS), len(COLUMNS))
 

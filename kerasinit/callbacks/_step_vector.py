@@ -18,8 +18,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
-from kerasinit.signals._histograms import histograms
-from kerasinit.signals._statistics import (
+from kerasinit.callbacks._statistics import (
     COUNT,
     MAXIMUM,
     MINIMUM,
@@ -31,6 +30,7 @@ from kerasinit.signals._statistics import (
     part_norms,
     part_statistics,
 )
+from kerasinit.signals._histograms import histograms
 
 # Entries of a variable that are looked at, if it has three times as many; all are read for the
 # gradient's norm.
@@ -168,7 +168,9 @@ class StepVector:
     ) -> tuple[_Samples, np.ndarray]:
         """What `_read` put at the beginning of the vector, and the rest."""
         count = len(self.shapes)
-        held, sizes = vector[:count].astype("int64"), vector[count : 2 * count]
+        # Above 2 ** 24, float32 holds no odd number; that of all entries is known.
+        counted, whole = vector[: 2 * count].reshape(2, count), self._sizes
+        held, sizes = np.where(counted == whole.astype("float32"), whole, counted).astype("int64")
         rest, partial, squares = vector[2 * count :], held < sizes, np.zeros(count)
         if sparse is not None:
             partial |= np.array(sparse, bool)
@@ -202,8 +204,12 @@ class StepVector:
     @functools.cached_property
     def _counts(self) -> np.ndarray:
         """Number of entries of each gradient."""
-        counts = np.array([math.prod(shape) for shape in self.shapes], "float64")
-        return np.where(self.connected, counts, 0.0)
+        return np.where(self.connected, self._sizes, 0).astype("float64")
+
+    @functools.cached_property
+    def _sizes(self) -> np.ndarray:
+        """Number of entries of each variable."""
+        return np.array([math.prod(shape) for shape in self.shapes])
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,7 @@ class VariableNames:
 
     Args:
         variables: Unique path of each variable without the model's own name.
-        layers: Path of each variable's layer.
+        layers: Path of each variable's layer, as `diagnose` names it.
         is_kernel: Whether each variable has two axes or more.
         connected: Whether each has a gradient.
     """
@@ -30,8 +30,16 @@ class VariableNames:
     connected: tuple[bool, ...]
 
     @classmethod
-    def of(cls, read: tuple[StepVector, ...], model_name: str) -> VariableNames:
+    def of(
+        cls, read: tuple[StepVector, ...], model_name: str, loops: Sequence[str] = ()
+    ) -> VariableNames:
         """Names of the variables of a step, of one optimizer after another.
+
+        Args:
+            read: What was read of each optimizer.
+            model_name: Of the model, which is left out.
+            loops: Paths of layers whose inner layers are no layers by themselves, such as the cell
+                of a recurrent layer; outer ones before those inside of them.
 
         >>> read = StepVector(("m/a/kernel", "m/a/kernel"), ((2, 2), (2, 2)), (True, True),
         ...                   (False, False), clipped=False, exact=False)
@@ -40,17 +48,18 @@ class VariableNames:
         """
         paths = [path for part in read for path in part.paths]
         seen: dict[str, int] = {}
-        variables = []
+        variables, layers = [], []
         for path in paths:
             short = path.removeprefix(f"{model_name}/")
             seen[short] = seen.get(short, 0) + 1
-            if seen[short] > 1:
-                layer, _, last = short.rpartition("/")
-                short = f"{layer}#{seen[short]}/{last}" if layer else f"{short}#{seen[short]}"
-            variables.append(short)
+            number = f"#{seen[short]}" if seen[short] > 1 else ""
+            parent, _, last = short.rpartition("/")
+            layer = next((loop for loop in loops if short.startswith(f"{loop}/")), parent)
+            variables.append(f"{parent}{number}/{last}" if parent else f"{short}{number}")
+            layers.append(f"{layer or short}{number}")
         return cls(
             variables=tuple(variables),
-            layers=tuple(path.rpartition("/")[0] or path for path in variables),
+            layers=tuple(layers),
             is_kernel=tuple(len(shape) > 1 for part in read for shape in part.shapes),
             connected=tuple(flag for part in read for flag in part.connected),
         )

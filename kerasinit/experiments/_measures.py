@@ -17,7 +17,7 @@ from kerasinit.layers import activation_name, is_linear, units_last
 from kerasinit.signals import LayerSignals, Signals, duplicate_share, judge, unit_shares
 from kerasinit.signals._elementwise import elementwise_derivatives, elementwise_shape
 from kerasinit.signals._histograms import row_histograms
-from kerasinit.signals._taps import WatchedCall, call_names
+from kerasinit.signals._taps import WatchedCall
 from kerasinit.signals._units import unit_columns
 
 
@@ -64,11 +64,7 @@ def signals_of(
         weights: The stacked weights at that time.
         classes: Number of classes, for the loss of chance; 0 for a regression.
     """
-    names = call_names(model, calls)
-    columns = [
-        _layer_rows(model, name, call, k, probe, weights)
-        for k, (name, call) in enumerate(zip(names, calls, strict=True))
-    ]
+    columns = [_layer_rows(model, call, k, probe, weights) for k, call in enumerate(calls)]
     return [
         Signals(
             layers=layers,
@@ -120,7 +116,7 @@ def rms(values: np.ndarray) -> np.ndarray:
 
 
 def _layer_rows(
-    model: Any, name: str, call: WatchedCall, index: int, probe: Probe, weights: Weights
+    model: Any, call: WatchedCall, index: int, probe: Probe, weights: Weights
 ) -> list[LayerSignals]:
     """One call of one layer: a `LayerSignals` per replica."""
     layer = call.watched.layer
@@ -145,7 +141,7 @@ def _layer_rows(
     input_rms = probe.input_rms[index]
     return [
         LayerSignals(
-            name=name,
+            name=call.name,
             kind=type(layer).__name__,
             activation=None if is_linear(call.activation) else activation_name(call.activation),
             units=int(output.shape[-1]),
@@ -165,8 +161,6 @@ def _layer_rows(
             duplicate_share=None if copies is None else float(copies[r]),
             non_finite_weights=broken[r],
             non_finite_outputs=int((~np.isfinite(output[r])).sum()),
-            activation_histogram=(),
-            gradient_histogram=(),
             normalized=call.normalized,
             is_output=call.is_output,
         )

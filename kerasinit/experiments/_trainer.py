@@ -270,8 +270,6 @@ def find_calls(model: Any, x: np.ndarray) -> tuple[list[WatchedCall], list[tuple
     with hooks, keras.StatelessScope():
         inputs = keras.tree.map_structure(ops.convert_to_tensor, x)
         watch.mark_outputs(_backend.quietly(model)(inputs, training=False))
-    if watch.calls and not any(call.is_output for call in watch.calls):
-        watch.calls[-1].is_output = True  # reshaped or scaled on its way out
     return watch.calls, [shape for shape, _ in watch.shapes]
 
 

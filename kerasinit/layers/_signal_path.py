@@ -13,7 +13,7 @@ from kerasinit.layers._kinds import is_channels_first, is_kept_method, kind_of
 
 MERGING = ("Flatten", "Reshape", "Ravel")  # may lay the pixels of an image side by side
 PRODUCTS = ("conv", "dot", "einsum", "linear", "matmul", "tensordot")
-NUMBERS = (int, float, np.number)
+NUMBERS = (int, float, np.integer, np.floating)
 HALVING = 0.7072  # a factor that halves a mean square, rounded up, dimensionless
 CLOSED = ("attention", "recurrent", "wrapper")
 
@@ -77,14 +77,14 @@ def halves(operation: Any, arguments: Any) -> bool:
         arguments: What it was given, as Keras keeps it.
     """
     if kind_of(operation).name == "Rescaling":
-        numbers = [operation.scale]
+        factors = [operation.scale]
     elif kind_of(operation).family == "scale":
-        numbers = _backend.given_to(operation, arguments)
+        factors = [*_backend.given_to(operation, arguments)]
         if "div" in _name_of(operation):
-            numbers = [1 / one for one in numbers[1:2] if isinstance(one, NUMBERS) and one]
+            factors = [1 / one for one in factors[1:2] if isinstance(one, NUMBERS) and one]
     else:
         return False
-    return any(isinstance(one, NUMBERS) and abs(one) <= HALVING for one in numbers)
+    return any(isinstance(one, NUMBERS) and abs(float(one)) <= HALVING for one in factors)
 
 
 def _name_of(operation: Any) -> str:

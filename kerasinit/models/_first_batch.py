@@ -1,4 +1,4 @@
-"""The inputs of one batch, from whatever `fit` takes."""
+"""One batch, from whatever `fit` takes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 
-def first_batch(data: Any) -> Any:
-    """The inputs of the first batch of a dataset; arrays and structures of arrays as they are.
+def first_batch(data: Any) -> tuple[Any, Any]:
+    """Inputs and targets of the first batch of a dataset; structures of arrays as they are.
 
     Args:
         data: Arrays as the model takes them, or what yields batches, `x`, `(x, y)` or
@@ -19,24 +19,24 @@ def first_batch(data: Any) -> Any:
     Raises:
         ValueError: If there is no batch.
 
-    >>> first_batch(batch for batch in [(np.ones((2, 3)), np.zeros(2))]).shape
-    (2, 3)
+    >>> [part.shape for part in first_batch(batch for batch in [(np.ones((2, 3)), np.zeros(2))])]
+    [(2, 3), (2,)]
     """
     if isinstance(data, keras.utils.PyDataset):
         batches = iter([data[0]])
     elif is_batch(data):
-        return data
+        return data, None
     else:
         batches = iter(data)
     try:
         batch = next(batches)
     except StopIteration:
         raise ValueError(f"`data` has no batch. Received: {data!r}.") from None
-    return keras.utils.unpack_x_y_sample_weight(batch)[0]
+    return keras.utils.unpack_x_y_sample_weight(batch)[:2]
 
 
 def is_batch(data: Any) -> bool:
     """Whether `data` is an array, or a structure of arrays."""
-    if isinstance(data, (list, tuple, dict, np.ndarray)) or keras.ops.is_tensor(data):
+    if isinstance(data, (list, tuple, dict, str, np.ndarray)) or keras.ops.is_tensor(data):
         return True
     return hasattr(data, "__array__") or not hasattr(data, "__iter__")

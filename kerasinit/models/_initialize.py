@@ -108,7 +108,7 @@ def initialize(
     if not reset_optimizer:
         warn_of_learned(choices)
     optimizer = _built_optimizer(model) if reset_optimizer else None
-    batch = None if data is None else first_batch(data)
+    batch = None if data is None else first_batch(data)[0]
     with journal(_touched(choices, seed, optimizer)):
         plan = carry_out(model, choices, seed=seed, dry_run=False)
         if batch is not None:

@@ -8,13 +8,15 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
+from kerasinit._safe_text import kind_in_words
 from kerasinit._typing import Batch, Model
+from kerasinit.models._first_batch import first_batch, is_batch
 from kerasinit.models._scene import scene_of
 from kerasinit.preparation._remedy_trial import RemedyTrials
 from kerasinit.preparation._task import task_of
 from kerasinit.signals import Diagnosis, Remedy, Verdict, examine, judge
 from kerasinit.signals._batch import as_batch, to_numpy
-from kerasinit.signals._taps import layer_name
+from kerasinit.signals._watched_layers import layer_name
 
 
 def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = False) -> Diagnosis:
@@ -28,7 +30,8 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
     Args:
         model: A built Keras model.
         x: Inputs as for `model.predict`, shape `(batch, ...)`. A few dozen samples are enough;
-            of more than 256, 256 are taken at even distances.
+            of more than 256, 256 are taken at even distances. Of a `tf.data.Dataset`, a
+            `PyDataset` or a generator, the first batch, with its targets.
         y: Targets of the same samples.
         verify: Whether each suggested fix is tried: copies of the model are trained on the batch
             for 30 steps, with it and without it. What does not help is not suggested.
@@ -45,6 +48,7 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
     >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
     (False, 'symmetric', 'layer_0')
     """
+    x, y = _batch_of(x, y)
     if verify and (y is None or not getattr(model, "compiled", False)):
         raise ValueError(
             "`verify=True` trains copies of the model, which needs targets and a compiled model. "
@@ -55,6 +59,17 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
     if not verify or not any(verdict.remedy for verdict in found.verdicts):
         return found
     return replace(found, verdicts=_verified(found.verdicts, model, x, y))
+
+
+def _batch_of(x: Any, y: Any) -> tuple[Any, Any]:
+    if is_batch(x):
+        return x, y
+    if y is not None:
+        raise ValueError(
+            "`y` must be None where `x` is a dataset, whose batches hold the targets. "
+            f"Received: x={kind_in_words(x)}, y={kind_in_words(y)}."
+        )
+    return first_batch(x)
 
 
 def examined(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
@@ -81,9 +96,7 @@ def _with_gates(found: Diagnosis, model: Any) -> Diagnosis:
     if not gates:
         return found
     rows = [
-        replace(row, is_gate=True, has_gain=False)
-        if row.name.partition(" (call ")[0] in gates
-        else row
+        replace(row, is_gate=True, has_gain=False) if row.path in gates else row
         for row in found.layers
     ]
     signals = replace(found.signals, layers=tuple(rows))

@@ -24,7 +24,7 @@ from kerasinit.experiments._known_names import (
 )
 from kerasinit.report._series import Series
 from kerasinit.signals._expected import expected_outputs
-from kerasinit.signals._taps import ForwardPass, WatchedCall, call_names, watching
+from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
 from kerasinit.signals._watched_layers import watched_layers
 
 PLAIN = "mlp"  # the model whose layers follow each other as the theory wants it
@@ -116,7 +116,7 @@ def _through_graph(series: Series, rule: Any) -> Prediction | None:
     if found is None:
         return None
     model, first, calls = found
-    if list(call_names(model, calls)) != series.layers or signal.shape[1] != len(calls):
+    if [call.name for call in calls] != series.layers or signal.shape[1] != len(calls):
         return None  # the records are of another version
     try:
         models.initialize(model, keras.initializers.get(rule), seed=0)

@@ -1,29 +1,37 @@
 """Room `signals`: tensors -> statistics -> verdicts.
 
-One batch: model and data -> `_batch` -> `_measure`, whose passes `_taps` watches -> `Signals`, made
-by `_rows` (layers), `_heads` (outputs), `_expected` (theory) and `_first_update` (optimizer) ->
-`_judge`, with a rule for each cause in `_rules_of_*` -> `Verdict`, with a `Remedy` -> `Diagnosis`.
+One batch is measured, then judged:
 
-A training: `TrainingStep`s -> `_window`, with its rules in `_rules_at_once`, `_rules_over_time` and
-`_rules_of_progress` -> `Verdict`.
+1. `_batch`: model and data -> `DataBatch`, some samples as tensors.
+2. `_watched_layers`: model -> `WatchedLayer`s, which `_taps` hooks: while the model runs, a
+   `ForwardPass` notes a `WatchedCall` for each call of a layer with weights.
+3. `_measure`: one pass forward, one backward from the loss of `_probe_loss`, one step of the
+   optimizer on copies (`_first_update`).
+4. `_rows`, `_heads`: tensors -> plain numbers, a `LayerSignals` for each call, a `HeadSignals` for
+   each output; beside them what theory expects (`_expected`). Together they are `Signals`.
+5. `_judge`: a rule of `_rules_of_*` for each cause -> `Verdict`, with a `Remedy`; roots go first.
+   `_diagnosis` shows both as a `Diagnosis`.
+
+A training is judged from what `callbacks` recorded: `TrainingStep`s (`_training_steps`) -> `Window`
+(`_window`) -> `_judge_window`, with its rules in `_rules_at_once`, `_rules_over_time` and
+`_rules_of_progress`.
 """
 
 from kerasinit.signals._diagnosis import Diagnosis, examine
-from kerasinit.signals._histograms import HISTOGRAM_EDGES, magnitude_histogram
+from kerasinit.signals._histograms import HISTOGRAM_EDGES
 from kerasinit.signals._judge import judge
-from kerasinit.signals._layer_signals import LayerSignals, Signals, layer_signals
+from kerasinit.signals._judge_window import judge_window
+from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._measure import measure
 from kerasinit.signals._remedy import Remedy
 from kerasinit.signals._training_steps import LayerStep, TrainingStep
 from kerasinit.signals._units import ActivationShape, duplicate_share, unit_shares
 from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
-from kerasinit.signals._window import judge_window
 
 __all__ = [
     "CAUSES", "HISTOGRAM_EDGES", "TRAINING_CAUSES", "ActivationShape", "Diagnosis",
     "LayerSignals", "LayerStep", "Remedy", "Signals", "TrainingStep", "Verdict",
-    "duplicate_share", "examine", "judge", "judge_window", "layer_signals",
-    "magnitude_histogram", "measure", "unit_shares",
+    "duplicate_share", "examine", "judge", "judge_window", "measure", "unit_shares",
 ]  # fmt: skip
 
 

@@ -72,8 +72,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         )
     _check_shape(model, x)
     values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
-    fixed = [tensor.shape[0] for tensor in declared_inputs(model) if tensor.shape]
-    size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)), *filter(None, fixed))
+    most = min(MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)))
+    size = min(sizes[0], most, fixed_batch_size(model) or most)
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
     def take(array: np.ndarray) -> Any:
@@ -114,9 +114,11 @@ def flat_arrays(structure: Any) -> list[np.ndarray]:
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    """Numpy array of a tensor; half precision becomes float32."""
+    """Numpy array of a tensor or a variable; half precision becomes float32."""
     if isinstance(tensor, np.ndarray):
         return tensor
+    if isinstance(tensor, keras.Variable):
+        tensor = ops.convert_to_tensor(tensor)
     if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
         tensor = ops.cast(tensor, "float32")
     return np.asarray(ops.convert_to_numpy(tensor))
@@ -126,6 +128,20 @@ def declared_inputs(model: Any) -> list[Any]:
     """The Keras tensors that a Functional or Sequential model takes; none of others."""
     ends = _backend.functional_ends(model)
     return [] if ends is None else list(ends[0])
+
+
+def fixed_batch_size(model: Any) -> int | None:
+    """Samples of a batch, where the inputs of a model are fixed to a number.
+
+    A `Sequential` that was built by a call keeps the size of that batch in its input, which binds
+    nothing but the states of its layers.
+    """
+    sizes = [tensor.shape[0] for tensor in declared_inputs(model) if tensor.shape]
+    if isinstance(model, keras.Sequential) and not any(
+        getattr(layer, "stateful", False) for layer in _backend.flat_layers(model)
+    ):
+        return None
+    return next(filter(None, sizes), None)
 
 
 def check_model(model: Any) -> None:
@@ -140,16 +156,31 @@ def check_model(model: Any) -> None:
             f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
             "model first, then the data, as in `diagnose(model, x, y)`."
         )
-    if not _backend.is_whole(model):
+    if _backend.is_whole(model):
+        return
+    if model.weights:
         raise ValueError(
-            "The model has no weights yet. Received: an unbuilt model "
-            f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+            f"A model of which only parts are built. Received: {model.name!r}, which was never "
+            "called. Call it once on data first, or pass its parts, one by one."
         )
+    if model.built:
+        raise ValueError(
+            f"The model has no weights. Received: {model.name!r}, which is built. Keras knows, and "
+            "trains, the weights of layers and of `add_weight` alone."
+        )
+    raise ValueError(
+        "The model has no weights yet. Received: an unbuilt model "
+        f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+    )
 
 
 def _check_form(name: str, data: Any) -> None:
     """Refuses what is no structure of arrays, with the way to make one of it."""
-    strange = [leaf for leaf in keras.tree.flatten(data) if not _is_array(leaf)]
+    strange = [
+        leaf
+        for leaf in keras.tree.flatten(data)
+        if leaf is not None and not (hasattr(leaf, "shape") or hasattr(leaf, "__array__"))
+    ]
     if not strange:
         return
     if isinstance(strange[0], keras.utils.PyDataset):
@@ -164,10 +195,6 @@ def _check_form(name: str, data: Any) -> None:
     )
 
 
-def _is_array(leaf: Any) -> bool:
-    return leaf is None or hasattr(leaf, "shape") or hasattr(leaf, "__array__")
-
-
 def _array(leaf: Any) -> np.ndarray:
     return to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
 
@@ -179,13 +206,13 @@ def _shapes(structure: Any) -> str:
 
 def _check_shape(model: Any, x: Any) -> None:
     declared = declared_inputs(model)
+    if not declared:
+        return
     expected = [tuple(tensor.shape) for tensor in declared]
     names = [tensor.name for tensor in declared]
     by_name = isinstance(x, dict) and set(x) == set(names)
     arrays = flat_arrays([x[name] for name in names] if by_name else x)
     received = [tuple(array.shape) for array in arrays]
-    if not expected:
-        return
     if len(expected) == len(received) and all(map(_fits, expected, received)):
         return
     wanted = expected[0] if len(expected) == 1 else expected

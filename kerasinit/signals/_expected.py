@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasinit.layers import applied_activation, is_linear, is_mixing, is_norm, kind_of
 from kerasinit.signals._batch import to_numpy
@@ -74,7 +73,7 @@ def expected_outputs(
 def _after(step: Step, given: list[Known | None], call: WatchedCall | None) -> Known | None:
     layer, kind = step.layer, kind_of(step.layer)
     if kind.family == "embedding" and call is not None:
-        table = _value(call.watched.weights[0])
+        table = to_numpy(call.watched.weights[0])
         return Known(rules.Moments(rms(table) ** 2, offset=mean(table)), frozenset([id(layer)]))
     known = [one for one in given if one is not None]
     if not known or len(known) < len(given):
@@ -111,9 +110,9 @@ def _drawn(call: WatchedCall, given: rules.Moments) -> rules.Moments | None:
         return None
     if kind_of(watched.layer).family not in DRAWN:
         return None
-    columns = watched.axes.columns(_value(watched.weights[watched.kernel])[None])[0]
+    columns = watched.axes.columns(to_numpy(watched.weights[watched.kernel])[None])[0]
     bias = getattr(watched.layer, "bias", None)
-    biases = 0.0 if bias is None else rms(_value(bias)) ** 2
+    biases = 0.0 if bias is None else rms(to_numpy(bias)) ** 2
     units = columns.shape[-1]
     linear = rules.weighted(given, columns.size / units * rms(columns) ** 2, biases, units)
     own = getattr(watched.layer, "activation", None)
@@ -157,13 +156,9 @@ def _pooled(given: rules.Moments, count: int, *, highest: bool) -> rules.Moments
 
 def _normalized(layer: Any, given: rules.Moments) -> rules.Moments:
     scale = getattr(layer, "gamma", getattr(layer, "scale", None))
-    scales = _value(scale) if isinstance(scale, keras.Variable) else np.ones(1)
+    scales = to_numpy(scale) if isinstance(scale, keras.Variable) else np.ones(1)
     offset = getattr(layer, "beta", None)
-    offsets = _value(offset) if isinstance(offset, keras.Variable) else np.zeros(1)
+    offsets = to_numpy(offset) if isinstance(offset, keras.Variable) else np.zeros(1)
     spread = given.square if offset is None else given.square - given.mean**2
     left = spread / (spread + float(getattr(layer, "epsilon", 0.0)))
     return rules.normalized(left * rms(scales) ** 2, rms(offsets) ** 2, mean(offsets))
-
-
-def _value(variable: Any) -> np.ndarray:
-    return to_numpy(ops.convert_to_tensor(variable))

@@ -69,7 +69,7 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
         is_joint = is_alike and _acts_on_each_value(own)
         for size in _blocks(variables) if is_joint else [len(variables)]:
             named, variables = variables[:size], variables[size:]
-            old = [to_numpy(variable.value) for variable in named]
+            old = [to_numpy(variable) for variable in named]
             steps = [np.asarray(g, o.dtype) for g, o in zip(gradients[:size], old, strict=True)]
             del gradients[:size]
             fresh = type(own).from_config(config)
@@ -146,7 +146,7 @@ def _step(
     optimizer.apply(
         [ops.convert_to_tensor(g, v.dtype) for g, v in zip(gradients, copies, strict=True)], copies
     )
-    return [to_numpy(ops.convert_to_tensor(copy)) for copy in copies]
+    return [to_numpy(copy) for copy in copies]
 
 
 def is_scheduled(optimizer: Any) -> bool:

@@ -14,7 +14,7 @@ from kerasinit.layers import activation_name, is_linear, kind_of, own_activation
 from kerasinit.signals._batch import non_finite_values, to_numpy
 from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._sizes import rms
-from kerasinit.signals._taps import WatchedCall, call_names
+from kerasinit.signals._taps import WatchedCall
 
 REACH = np.concatenate([-np.geomspace(1e4, 1e-2, 40), [0.0], np.geomspace(1e-2, 1e4, 40)])
 PLAIN = ("dense", "einsum", "convolution", "transposed", "depthwise", "separable")
@@ -122,13 +122,12 @@ def heads_of(
         all_y: All targets, as `compile` and `fit` take them; None if there are none.
     """
     flat = keras.tree.flatten(outputs)
-    names = zip(calls, call_names(model, calls), strict=True)
-    by_output = {call.head: (call, name) for call, name in names if call.head is not None}
+    by_output = {call.head: call for call in calls if call.head is not None}
     losses = _of_outputs(model, loss, outputs, len(flat))
     is_paired = isinstance(all_y, (dict, list, tuple)) or len(flat) == 1
     targets = _of_outputs(model, all_y if is_paired else None, outputs, len(flat))
     return tuple(
-        _head(by_output.get(k, (None, f"output {k + 1}")), to_numpy(output), one_loss, y)
+        _head(by_output.get(k), f"output {k + 1}", to_numpy(output), one_loss, y)
         for k, (output, one_loss, y) in enumerate(zip(flat, losses, targets, strict=True))
     )
 
@@ -165,9 +164,9 @@ def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
 
 
 def _head(
-    maker: tuple[WatchedCall | None, str], output: np.ndarray, loss: Any, y: np.ndarray | None
+    call: WatchedCall | None, name: str, output: np.ndarray, loss: Any, y: np.ndarray | None
 ) -> HeadSignals:
-    call, name = maker
+    name = name if call is None else call.name
     activation, switch, reach = None, None, (-np.inf, np.inf)
     is_known, function = (False, None) if call is None else _ending(call)
     if call is not None and not is_linear(function):

@@ -34,22 +34,7 @@ class MagnitudeBins:
 
 WIDE_BINS = MagnitudeBins(-48, 2, 32)  # from 2**-48 = 3.6e-15 to 2**16
 HISTOGRAM_EDGES = WIDE_BINS.edges
-"""Edges of `magnitude_histogram`; the first and last bin also hold what lies beyond them."""
-
-
-def magnitude_histogram(values: np.ndarray) -> tuple[int, ...]:
-    """Number of entries in each of 32 bins of log2(abs(value)), each two octaves wide.
-
-    Zeros, NaN and infinities are in no bin. Histograms add bin by bin.
-
-    Args:
-        values: An array of any shape.
-
-    >>> histogram = magnitude_histogram(np.array([1.0, 3.0, -5.0, 0.0]))
-    >>> [(HISTOGRAM_EDGES[k], n) for k, n in enumerate(histogram) if n]
-    [(1.0, 2), (4.0, 1)]
-    """
-    return tuple(row_histograms(np.reshape(values, (1, -1)))[0].tolist())
+"""Edges of the bins of `GradientStats`; the first and the last also hold what lies beyond them."""
 
 
 def row_histograms(rows: np.ndarray, bins: MagnitudeBins = WIDE_BINS) -> np.ndarray:

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import TypeAlias
 
+from kerasinit.signals import _rules_of_constants as constants
+from kerasinit.signals import _rules_of_gradients as gradients
+from kerasinit.signals import _rules_of_heads as heads
+from kerasinit.signals import _rules_of_scale as scale
+from kerasinit.signals import _rules_of_units as units
+from kerasinit.signals import _rules_of_updates as updates
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import Remedy
-from kerasinit.signals._rules_of_constants import (
-    constant_input,
-    constant_layer,
-    constant_output,
-    lone_softmax,
-    single_sample,
-)
-from kerasinit.signals._rules_of_gradients import (
-    exploding,
-    forward_growth,
-    vanishing,
-    zero_gradient,
-)
-from kerasinit.signals._rules_of_heads import bad_loss, bad_targets
 from kerasinit.signals._rules_of_numbers import non_finite
-from kerasinit.signals._rules_of_scale import bad_scale, too_narrow, unexpected_loss, unscaled_input
-from kerasinit.signals._rules_of_units import dead_units, saturated, symmetric
-from kerasinit.signals._rules_of_updates import large_updates, not_trainable, small_updates
-from kerasinit.signals._verdict import CAUSES, Verdict
+from kerasinit.signals._verdict import CAUSES, Verdict, table, without_restatements
 
 
 def judge(signals: Signals) -> tuple[Verdict, ...]:
@@ -55,16 +45,18 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
         return (*_roots_of(broken, signals), broken)
     found = _found(RULES, signals)
     if not MAKE_CONSTANT & {verdict.cause for verdict in found}:
-        found += _found((constant_output,), signals)
+        found += _found((constants.constant_output,), signals)
     return _scaled_together(roots_first(found))
 
 
 Rule: TypeAlias = Callable[[Signals], Verdict | None]
 
 RULES: tuple[Rule, ...] = (
-    not_trainable, bad_targets, bad_loss, constant_input, single_sample, lone_softmax,
-    constant_layer, zero_gradient, symmetric, vanishing, exploding, dead_units, saturated,
-    bad_scale, too_narrow, unexpected_loss, unscaled_input, large_updates, small_updates,
+    updates.not_trainable, heads.bad_targets, heads.bad_loss, constants.constant_input,
+    constants.single_sample, constants.lone_softmax, constants.constant_layer,
+    gradients.zero_gradient, units.symmetric, gradients.vanishing, gradients.exploding,
+    units.dead_units, units.saturated, scale.bad_scale, scale.too_narrow, scale.unexpected_loss,
+    scale.unscaled_input, updates.large_updates, updates.small_updates,
 )  # fmt: skip
 
 
@@ -77,18 +69,18 @@ def _roots_of(broken: Verdict, signals: Signals) -> list[Verdict]:
     if broken.where == "input":
         return []
     if any(row.non_finite_weights for row in signals.layers):
-        return _found((bad_targets,), signals)
+        return _found((heads.bad_targets,), signals)
     if not any(row.non_finite_outputs for row in signals.layers):
         if broken.where == "targets":
             return []
-        heads = _found((bad_targets, bad_loss), signals)
-        if heads:
-            return heads
+        misfits = _found((heads.bad_targets, heads.bad_loss), signals)
+        if misfits:
+            return misfits
     finite = takewhile(
         lambda row: not row.non_finite_outputs and math.isfinite(row.preactivation_mean_square),
         signals.layers,
     )
-    growth = forward_growth(signals, list(finite))
+    growth = gradients.forward_growth(signals, list(finite))
     return [] if growth is None else [growth]
 
 
@@ -108,45 +100,46 @@ def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
 
 
 # What makes the outputs of all inputs alike, and says more than that they are.
-MAKE_CONSTANT = set(
-    "bad_scale constant_output dead_units exploding saturated single_sample symmetric "
-    "unscaled_input vanishing".split()
-)
+MAKE_CONSTANT = {
+    "bad_scale", "constant_output", "dead_units", "exploding", "saturated", "single_sample",
+    "symmetric", "unscaled_input", "vanishing",
+}  # fmt: skip
 
 # What hides behind what: the cause explains these others, and goes before them.
-EXPLAINS = {
-    "bad_targets": "bad_loss zero_gradient unexpected_loss exploding large_updates",
-    "bad_loss": "zero_gradient unexpected_loss exploding large_updates",
-    "constant_output": "bad_loss zero_gradient vanishing bad_scale",
+EXPLAINS = table(
+    bad_targets="bad_loss zero_gradient unexpected_loss exploding large_updates",
+    bad_loss="zero_gradient unexpected_loss exploding large_updates",
+    constant_output="bad_loss zero_gradient vanishing bad_scale",
     # Logits so large that a softmax is sure of one class for every input.
-    "unexpected_loss": "constant_output zero_gradient",
-    "symmetric": "constant_output zero_gradient vanishing exploding dead_units bad_scale",
-    "dead_units": "constant_output zero_gradient vanishing",
-    "saturated": "constant_output zero_gradient vanishing exploding bad_scale",
-    "unscaled_input": "zero_gradient vanishing dead_units saturated bad_scale unexpected_loss "
+    unexpected_loss="constant_output zero_gradient",
+    symmetric="constant_output zero_gradient vanishing exploding dead_units bad_scale",
+    dead_units="constant_output zero_gradient vanishing",
+    saturated="constant_output zero_gradient vanishing exploding bad_scale",
+    unscaled_input="zero_gradient vanishing dead_units saturated bad_scale unexpected_loss "
     "large_updates small_updates",
-    "exploding": "zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",
-    "bad_scale": "constant_output zero_gradient unexpected_loss large_updates small_updates",
-    "not_trainable": "zero_gradient small_updates",
-    "single_sample": "constant_output zero_gradient",
-    "vanishing": "constant_output bad_scale too_narrow small_updates",
-}
+    exploding="zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",
+    bad_scale="constant_output zero_gradient unexpected_loss large_updates small_updates",
+    not_trainable="zero_gradient small_updates",
+    single_sample="constant_output zero_gradient",
+    vanishing="constant_output bad_scale too_narrow small_updates",
+)
 
 # What says no more than any one of these others.
-RESTATES = {
-    "bad_scale": "vanishing exploding symmetric unscaled_input",
-    "too_narrow": "vanishing exploding symmetric",
-    "vanishing": "symmetric constant_output zero_gradient dead_units",
-    "zero_gradient": "symmetric dead_units saturated constant_output",
-    "small_updates": "vanishing symmetric dead_units zero_gradient unscaled_input",
-    "large_updates": "exploding bad_targets unscaled_input",
-    "unexpected_loss": "bad_targets bad_loss",
-}
+RESTATES = table(
+    bad_scale="vanishing exploding symmetric unscaled_input",
+    too_narrow="vanishing exploding symmetric",
+    vanishing="symmetric constant_output zero_gradient dead_units",
+    zero_gradient="symmetric dead_units saturated constant_output",
+    small_updates="vanishing symmetric dead_units zero_gradient unscaled_input",
+    large_updates="exploding bad_targets unscaled_input",
+    unexpected_loss="bad_targets bad_loss",
+)
 
 
 def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
     """Sorted by cause, each after all that explain it; drops restatements of the same fault."""
-    causes = {verdict.cause for verdict in found}
-    explained = [cause for root in causes for cause in EXPLAINS.get(root, "").split()]
-    kept = [one for one in found if not causes & set(RESTATES.get(one.cause, "").split())]
-    return tuple(sorted(kept, key=lambda v: (explained.count(v.cause), CAUSES.index(v.cause))))
+    explained = Counter(
+        cause for root in {verdict.cause for verdict in found} for cause in EXPLAINS.get(root, ())
+    )
+    kept = without_restatements(found, RESTATES)
+    return tuple(sorted(kept, key=lambda v: (explained[v.cause], CAUSES.index(v.cause))))

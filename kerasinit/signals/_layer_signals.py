@@ -1,17 +1,12 @@
-"""The numbers of one layer and of one batch, from plain arrays."""
+"""What one batch did in a model: the numbers of each layer, and of the whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from kerasinit.signals._heads import HeadSignals
-from kerasinit.signals._histograms import magnitude_histogram
 from kerasinit.signals._remedy import CLIP, INITIALIZE, Remedy
-from kerasinit.signals._sizes import mean, norm, rms, spread, variance_over_inputs
 
 SYMMETRIC_SHARE = 0.5  # of the units of a layer that are copies of others
 NORMALIZED_SHARE = 0.25  # of the layers: then normalization sets the scale, not the weights
@@ -42,7 +37,6 @@ class LayerSignals:
         weight_norm, weight_gradient_norm: Euclidean norms over all own weights of the layer.
         constraint: Class of the kernel's constraint, where that makes 0 of usual weights, too.
         non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
-        activation_histogram, gradient_histogram: Counts of magnitudes between `HISTOGRAM_EDGES`.
         dead_share: Share of units that are off for every sample.
         saturated_share: Share of units with |derivative| < 0.01 for more than 95 % of samples; of
             a recurrent layer, share of the values of its gates.
@@ -88,8 +82,6 @@ class LayerSignals:
     weight_gradient_norm: float | None
     non_finite_weights: int
     non_finite_outputs: int
-    activation_histogram: tuple[int, ...]
-    gradient_histogram: tuple[int, ...]
     dead_share: float | None = None
     saturated_share: float | None = None
     duplicate_share: float | None = None
@@ -119,6 +111,11 @@ class LayerSignals:
     def has_kernel(self) -> bool:
         """Whether its weights are one kernel, of that name."""
         return self.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D", "EinsumDense")
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether it is a table whose rows are read one by one, in a scale of its author's."""
+        return self.kind in ("Embedding", "ReversibleEmbedding")
 
     @property
     def is_symmetric(self) -> bool:
@@ -242,58 +239,3 @@ def redraw(signals: Signals, reason: str) -> tuple[Remedy, str]:
     if signals.is_initialized:
         return CLIP, "the weights are well drawn already; or add normalization layers"
     return INITIALIZE, reason
-
-
-def layer_signals(
-    *,
-    name: str,
-    kind: str,
-    activation: str | None,
-    output: np.ndarray,
-    preactivation: np.ndarray,
-    gradient: np.ndarray,
-    weights: Mapping[Any, np.ndarray],
-    weight_gradients: Mapping[Any, np.ndarray] | None = None,
-    layer_input: np.ndarray | None = None,
-) -> LayerSignals:
-    """The record of one layer from the arrays of one batch.
-
-    Args:
-        name: Path of the layer.
-        kind: Its class.
-        activation: Name of the activation that follows the weights, or None.
-        output: Activations, shape `(batch, ..., units)`.
-        preactivation: Values before the activation, same shape.
-        gradient: Gradient of the loss by `preactivation`, same shape.
-        weights: The layer's own weights by name.
-        weight_gradients: Their gradients by name; None if the layer is frozen.
-        layer_input: What the layer received; None if indices.
-
-    >>> import numpy as np
-    >>> x = np.array([[1.0, -1.0], [2.0, -2.0]])
-    >>> row = layer_signals(name="dense", kind="Dense", activation="relu", output=np.maximum(x, 0),
-    ...     preactivation=x, gradient=np.ones_like(x), weights={"kernel": np.eye(2)})
-    >>> row.gradient_rms, round(row.activation_rms, 4)
-    (1.0, 1.118)
-    """
-    return LayerSignals(
-        name=name,
-        kind=kind,
-        activation=activation,
-        units=int(output.shape[-1]),
-        samples=int(np.prod(output.shape[:-1])),
-        activation_rms=rms(output),
-        activation_mean=mean(output),
-        activation_std=spread(output),
-        preactivation_mean_square=rms(preactivation) ** 2,
-        preactivation_variance=variance_over_inputs(preactivation),
-        input_rms=None if layer_input is None else rms(layer_input),
-        gradient_rms=rms(gradient),
-        gradient_norm=norm(gradient),
-        weight_norm=norm(*weights.values()),
-        weight_gradient_norm=None if weight_gradients is None else norm(*weight_gradients.values()),
-        non_finite_weights=sum(int(np.sum(~np.isfinite(w))) for w in weights.values()),
-        non_finite_outputs=int(np.sum(~np.isfinite(output))),
-        activation_histogram=magnitude_histogram(output),
-        gradient_histogram=magnitude_histogram(gradient),
-    )

@@ -65,7 +65,6 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
             found = _facts_of(model, loss, passed, batch, error)
             kernels = [call.watched.main for call in passed.calls]
             rows = rows_of(
-                model,
                 passed.calls,
                 passed.tap_gradients,
                 passed.weight_gradients,
@@ -79,6 +78,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
                 updated, ratios = probe.first_step(loss, gradients)
                 found.update(updated)
     bad, first_bad = non_finite_values(batch.all_x)
+    own = [kernel for kernel in kernels if kernel is not None]
     return Signals(
         layers=tuple(
             replace(row, update_ratio=ratios.get(id(kernel)))
@@ -92,13 +92,9 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         is_frozen=bool(model.variables) and not model.trainable_variables,
         inputs_differ=any((array != array[:1]).any() for array in flat_arrays(batch.x)),
         lone_norm=first.lone_norm,
-        is_initialized=_are_initialized([one for one in kernels if one is not None]),
+        is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
         **found,
     )
-
-
-def _are_initialized(kernels: list[Any]) -> bool:
-    return sum(map(is_marked_start, kernels)) > len(kernels) / 2
 
 
 def _in_order(model: Any, y: Any, outputs: Any) -> Any:

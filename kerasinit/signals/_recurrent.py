@@ -27,14 +27,11 @@ def flat_gates(layer: Any, inputs: np.ndarray, outputs: np.ndarray) -> float | N
     if kind_of(cell).name not in ("LSTMCell", "GRUCell", "SimpleRNNCell") or inputs.ndim != 3:
         return None
     state = outputs[:, -1] if outputs.ndim == 3 else outputs
-    kernel, recurrent = (
-        to_numpy(ops.convert_to_tensor(v)) for v in (cell.kernel, cell.recurrent_kernel)
-    )
+    kernel, recurrent = to_numpy(cell.kernel), to_numpy(cell.recurrent_kernel)
     with np.errstate(over="ignore", invalid="ignore"):
         values = inputs[:, -1] @ kernel + state @ recurrent
     if cell.bias is not None:
-        bias = to_numpy(ops.convert_to_tensor(cell.bias))
-        values = values + bias.reshape(-1, kernel.shape[1]).sum(axis=0)
+        values = values + to_numpy(cell.bias).reshape(-1, kernel.shape[1]).sum(axis=0)
     gates = np.split(values, kind_of(cell).gates, axis=-1)
     # The candidate of an LSTM is its third gate, of a GRU its last.
     candidate = min(2, len(gates) - 1)

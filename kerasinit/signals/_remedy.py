@@ -121,6 +121,3 @@ CLIP = Remedy("clip_norm", 1.0)
 INITIALIZE = Remedy("initialize")
 KEEPS_THE_SIGNAL = "gives every layer the scale that keeps the signal"
 """Why `INITIALIZE` helps against most faults of untrained weights."""
-
-NO_LINE = None
-"""In place of a remedy, where no line of code is known to help: the reason says what to look at."""

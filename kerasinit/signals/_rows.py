@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasinit.layers import (
     activation_name,
@@ -22,17 +20,16 @@ from kerasinit.layers import (
 )
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._elementwise import elementwise_derivatives, elementwise_shape
-from kerasinit.signals._layer_signals import LayerSignals, layer_signals
+from kerasinit.signals._layer_signals import LayerSignals
 from kerasinit.signals._recurrent import flat_gates
-from kerasinit.signals._sizes import rms
-from kerasinit.signals._taps import WatchedCall, call_names
+from kerasinit.signals._sizes import mean, norm, rms, spread, variance_over_inputs
+from kerasinit.signals._taps import WatchedCall
 from kerasinit.signals._units import duplicate_share, unit_columns, unit_shares
 from kerasinit.signals._watched_layers import WatchedLayer
 from kerasinit.theory._moment_rules import Moments
 
 
 def rows_of(
-    model: Any,
     calls: list[WatchedCall],
     tap_gradients: list[np.ndarray],
     weight_gradients: dict[int, np.ndarray],
@@ -43,7 +40,6 @@ def rows_of(
     """One record for each call, in execution order.
 
     Args:
-        model: The model, whose name is taken off the front of the layers' paths.
         calls: What was watched, with concrete tensors.
         tap_gradients: Gradient by each tap.
         weight_gradients: Gradient by each trainable weight, by the `id` of the variable.
@@ -51,40 +47,43 @@ def rows_of(
         expected: What theory expects of the output of each call.
     """
     largest = max(map(rms, weight_gradients.values()), default=0.0)
-    # A last layer whose output is reshaped or scaled on its way out is an output all the same.
-    last = calls[-1] if calls and not any(call.is_output for call in calls) else None
     rows = []
-    for name, call, size in zip(call_names(model, calls), calls, expected, strict=True):
-        taps = [tap_gradients[tap] for tap in (call.tap, *call.state_taps)]
+    for call, size in zip(calls, expected, strict=True):
         watched, given = call.watched, call.layer_input
-        weights = {
-            i: to_numpy(ops.convert_to_tensor(weight)) for i, weight in enumerate(watched.weights)
-        }
+        weights = {i: to_numpy(weight) for i, weight in enumerate(watched.weights)}
         gradients = {
             i: weight_gradients[id(weight)]
             for i, weight in enumerate(watched.weights)
             if id(weight) in weight_gradients
         }
-        row = layer_signals(
-            name=name,
-            kind=type(watched.layer).__name__,
-            activation=None if is_linear(call.activation) else activation_name(call.activation),
-            output=_units_last(call, call.output),
-            preactivation=_units_last(call, call.value),
-            # Of an encoder, perhaps the states alone are used.
-            gradient=_units_last(call, next((one for one in taps if np.any(one)), taps[0])),
-            weights=weights,
-            weight_gradients=gradients or None,
-            layer_input=None if given is None else to_numpy(given),
-        )
+        taps = [tap_gradients[tap] for tap in (call.tap, *call.state_taps)]
+        # Of an encoder, perhaps the states alone are used.
+        gradient = _units_last(call, next((one for one in taps if np.any(one)), taps[0]))
+        output, value = _units_last(call, call.output), _units_last(call, call.value)
         rows.append(
-            replace(
-                row,
+            LayerSignals(
+                name=call.name,
+                kind=type(watched.layer).__name__,
+                activation=None if is_linear(call.activation) else activation_name(call.activation),
+                units=int(output.shape[-1]),
+                samples=int(np.prod(output.shape[:-1])),
+                activation_rms=rms(output),
+                activation_mean=mean(output),
+                activation_std=spread(output),
+                preactivation_mean_square=rms(value) ** 2,
+                preactivation_variance=variance_over_inputs(value),
+                input_rms=None if given is None else rms(to_numpy(given)),
+                gradient_rms=rms(gradient),
+                gradient_norm=norm(gradient),
+                weight_norm=norm(*weights.values()),
+                weight_gradient_norm=norm(*gradients.values()) if gradients else None,
+                non_finite_weights=sum(int(np.sum(~np.isfinite(w))) for w in weights.values()),
+                non_finite_outputs=int(np.sum(~np.isfinite(output))),
                 normalized=call.normalized,
                 has_gain=_has_gain(call),
                 usual_gain=_usual_gain(watched),
                 is_gate=call.is_gate,
-                is_output=call.is_output or call is last,
+                is_output=call.is_output,
                 first_non_finite=_first_non_finite(to_numpy(call.output), numbers),
                 predicted_rms=None if size is None else size.square**0.5,
                 predicted_spread=None if size is None else size.std,

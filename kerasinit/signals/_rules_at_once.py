@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
+from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._window import WARM_UP, Window
 
 DIAGNOSE = "kerasinit.diagnose(model, x, y)"
 BAD_SAMPLES = "print(np.unique(np.argwhere(~np.isfinite(x))[:, 0]))"

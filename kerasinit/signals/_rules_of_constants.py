@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kerasinit.signals._layer_signals import Signals, redraw
-from kerasinit.signals._remedy import LARGER_BATCH, NO_LINE
+from kerasinit.signals._remedy import LARGER_BATCH
 from kerasinit.signals._rules_of_heads import switched
 from kerasinit.signals._verdict import Verdict
 
@@ -31,7 +31,7 @@ def constant_input(signals: Signals) -> Verdict | None:
         f"all {signals.samples} samples of the batch have the same input, and their targets differ"
     )
     reason = "look for a division of whole numbers, `x // 255`, or one sample that was repeated"
-    return Verdict.cured("constant_output", "input", evidence, NO_LINE, reason)
+    return Verdict.cured("constant_output", "input", evidence, None, reason)
 
 
 def lone_softmax(signals: Signals) -> Verdict | None:
@@ -61,7 +61,7 @@ def constant_layer(signals: Signals) -> Verdict | None:
                 "its output is exactly 0 for every input, though its weights and inputs are not"
             )
             reason = "look for rounding: quantized weights need a finer scale, or larger weights"
-            return Verdict.cured("constant_output", row.name, evidence, NO_LINE, reason)
+            return Verdict.cured("constant_output", row.name, evidence, None, reason)
     return None
 
 
@@ -80,7 +80,7 @@ def constant_output(signals: Signals) -> Verdict | None:
                 f"{head.spread:.1e} of its size), though the inputs are not"
             )
             if head.is_always_one:
-                remedy, reason = NO_LINE, "look for a softmax over one unit: a sigmoid is meant"
+                remedy, reason = None, "look for a softmax over one unit: a sigmoid is meant"
             else:
                 remedy, reason = redraw(signals, "starts from weights whose outputs differ")
             return Verdict.cured("constant_output", head.name, evidence, remedy, reason)

@@ -12,7 +12,7 @@ from kerasinit.signals._profile import (
     gradient_profile,
     length_variance,
 )
-from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, NO_LINE, Remedy, layer_line
+from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy, layer_line
 from kerasinit.signals._verdict import Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
@@ -64,7 +64,7 @@ def zero_gradient(signals: Signals) -> Verdict | None:
         why = "the loss does not depend on this output"
         reason = "check that the loss, the activation of the output and the targets fit together"
     evidence = f"the gradient is exactly 0 for every sample: {why}"
-    return Verdict.cured("zero_gradient", row.name, evidence, NO_LINE, reason)
+    return Verdict.cured("zero_gradient", row.name, evidence, None, reason)
 
 
 def vanishing(signals: Signals) -> Verdict | None:
@@ -115,7 +115,7 @@ def exploding(signals: Signals) -> Verdict | None:
 
 def _growing_memory(signals: Signals) -> Verdict | None:
     for row in signals.layers:
-        is_memory = not row.has_gain and row.kind != "Embedding"
+        is_memory = not (row.has_gain or row.is_embedding)
         if is_memory and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
             evidence = f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}"
             line = (
@@ -138,19 +138,14 @@ def _backward_growth(signals: Signals) -> Verdict | None:
         limit = max(RAMPANT, math.exp(chance))
     if back.values[0] == 0 or back.grows_to <= limit:
         return None
-    if signals.is_normalized and _harmless(signals):
+    ratios = [row.update_ratio for row in rows if row.update_ratio is not None]
+    if signals.is_normalized and ratios and max(ratios) < STEP_SIZED:
         return None  # a normalization of rows that are almost 0 does that: the optimizer decides
     evidence = (
         f"the gradient grows {back.grows_to:.3g} times from {rows[-1].name} down to here "
         f"(times {back.per_layer:.2f} per layer)"
     )
     return Verdict.cured("exploding", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
-
-
-def _harmless(signals: Signals) -> bool:
-    """Whether the optimizer makes usual steps of the gradient, however large it is."""
-    ratios = [row.update_ratio for row in signals.layers if row.update_ratio is not None]
-    return bool(ratios) and max(ratios) < STEP_SIZED
 
 
 def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | None:

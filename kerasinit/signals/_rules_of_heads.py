@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from kerasinit.signals._heads import HeadSignals, TargetSignals
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import NO_LINE, STANDARDIZE, Remedy
+from kerasinit.signals._remedy import STANDARDIZE, Remedy
 from kerasinit.signals._verdict import Verdict
 
 OUTSIDE = 0.05  # share of targets that the output cannot give: more than a few outliers
@@ -18,6 +18,7 @@ EDGE = 1e-3  # by which a probability may miss 0..1, in half precision
 HUGE_TARGETS = 1e5
 FAR_TARGETS = 10.0  # times the output: of a step that is too large, they are the reason
 BYTES = 255  # largest value of an image that was not scaled
+AS_SHARES = Remedy("scale_targets", "y / 255.0"), "images as 0 to 1"
 CLASS_LOSSES = {
     name.lower(): f"keras.losses.{name}({{}})"
     for name in (
@@ -41,8 +42,6 @@ OF_ONE_OUTPUT = {
     "map_targets": "y = {}",
 }
 
-REGRESSION = "a regression has a linear output and a squared error"
-FROM_ZERO = "counts the classes from 0"
 TWO_CLASSES = "two classes in one unit take the binary cross-entropy"
 
 
@@ -58,7 +57,7 @@ def bad_loss(signals: Signals) -> Verdict | None:
         return found
     evidence = f"the loss cannot be computed: {signals.loss_error}"
     reason = "give compile a loss that takes these targets"
-    return Verdict.cured("bad_loss", "loss", evidence, NO_LINE, reason)
+    return Verdict.cured("bad_loss", "loss", evidence, None, reason)
 
 
 def _first(
@@ -72,7 +71,7 @@ def _first(
             alone = len(signals.heads) == 1
             if not alone and remedy is not None and remedy.kind in OF_ONE_OUTPUT:
                 change = OF_ONE_OUTPUT[remedy.kind].format(remedy.value)
-                remedy, reason = NO_LINE, f"of {head.name}: {change}; {reason}"
+                remedy, reason = None, f"of {head.name}: {change}; {reason}"
             where = head.name
             if cause == "bad_targets":
                 where = "targets" if alone else f"targets of {head.name}"
@@ -86,18 +85,14 @@ def _first(
 def _loss_of_head(head: HeadSignals) -> Finding | None:
     if head.loss in CLASS_LOSSES:
         return _loss_of_classes(head)
-    if head.loss == "poisson" and head.low < 0:
-        evidence = (
-            f"the Poisson loss takes the logarithm of the output, which falls to {head.low:.3g}"
-        )
-        return evidence, switched(head, "softplus"), "use an activation that is never negative"
-    if head.loss == "kldivergence" and head.low < 0:
-        evidence = (
-            f"the divergence takes the logarithm of the output, which falls to {head.low:.3g}: "
-            "what is below 0 gets no gradient"
-        )
-        return evidence, switched(head, "softmax"), "makes shares of it"
-    return None
+    if head.low >= 0 or head.loss not in ("poisson", "kldivergence"):
+        return None
+    evidence = f"takes the logarithm of the output, which falls to {head.low:.3g}"
+    if head.loss == "poisson":
+        reason = "use an activation that is never negative"
+        return f"the Poisson loss {evidence}", switched(head, "softplus"), reason
+    evidence += ": what is below 0 gets no gradient"
+    return f"the divergence {evidence}", switched(head, "softmax"), "makes shares of it"
 
 
 def _loss_of_classes(head: HeadSignals) -> Finding | None:
@@ -141,7 +136,7 @@ def _targets_of_head(head: HeadSignals) -> Finding | None:
         return _values(head, targets)
     if head.loss == "poisson" and targets.low < 0:
         evidence = f"the Poisson loss takes counts, and targets fall to {targets.low:.3g}"
-        return evidence, NO_LINE, "use counts, or another loss"
+        return evidence, None, "use counts, or another loss"
     return None
 
 
@@ -153,19 +148,19 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
         return f"{evidence} are one-hot", remedy, "takes one-hot targets"
     if not targets.whole:
         found = f", from {targets.low:.4g} to {targets.high:.4g}, are not all whole numbers"
-        return evidence + found, _regression(head, targets), REGRESSION
+        return evidence + found, *_regression(head, targets)
     if targets.low >= 0 and targets.high < head.units:
         return None
     evidence += f" run from {targets.low:g} to {targets.high:g}"
     if targets.high - targets.low < head.units:
-        return evidence, _from_zero(targets), FROM_ZERO
+        return evidence, *_from_zero(targets)
     if head.units == 1 and targets.low == 0 and targets.high == 1:
         return evidence, _loss("binarycrossentropy", head.activation != "sigmoid"), TWO_CLASSES
     needed = targets.high - min(targets.low, 0.0) + 1
     units = f"give {head.name} {needed:g} units, one for each class"
     if targets.low < 0:
         units = f"`ignore_class={targets.low:g}` in the loss leaves those out; or {units}"
-    return evidence, NO_LINE, units
+    return evidence, None, units
 
 
 def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
@@ -187,17 +182,17 @@ def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     if targets.whole and (targets.low, targets.high) == (-1, 1):
         return evidence, Remedy("map_targets", "(y + 1) / 2"), "0 and 1 instead of -1 and 1"
     if targets.whole and targets.high - targets.low == 1:
-        return evidence, _from_zero(targets), FROM_ZERO
+        return evidence, *_from_zero(targets)
     if _is_bytes(targets):
-        return evidence, Remedy("scale_targets", "y / 255.0"), "images as 0 to 1"
+        return evidence, *AS_SHARES
     is_one = head.loss.startswith("binary") and head.units == 1
     if is_one and targets.whole and 0 <= targets.low < targets.high < 100:
         several = (
             f"for {targets.high + 1:g} classes: a unit for each, softmax, and "
             "'sparse_categorical_crossentropy'; for a regression: a linear output and 'mse'"
         )
-        return evidence, NO_LINE, several
-    return evidence, _regression(head, targets), REGRESSION
+        return evidence, None, several
+    return evidence, *_regression(head, targets)
 
 
 def _values(head: HeadSignals, targets: TargetSignals) -> Finding | None:
@@ -211,7 +206,7 @@ def _values(head: HeadSignals, targets: TargetSignals) -> Finding | None:
             f"gives values from {head.reach[0]:.3g} to {head.reach[1]:.3g}"
         )
         if _is_bytes(targets) and head.reach[1] == 1:
-            return evidence, Remedy("scale_targets", "y / 255.0"), "images as 0 to 1"
+            return evidence, *AS_SHARES
         return evidence, *linear
     if head.activation == "softmax" and head.units > 1 and not targets.sums_to_one:
         return "the units of a softmax sum to 1, and the targets do not", *linear
@@ -238,7 +233,7 @@ def _wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
         f"targets of shape {targets.shape} meet an output of shape {head.shape}, and each is "
         "compared with all"
     )
-    return evidence, NO_LINE, "give targets and output one shape"
+    return evidence, None, "give targets and output one shape"
 
 
 def far_targets(signals: Signals, consequence: str) -> Verdict | None:
@@ -269,9 +264,10 @@ def _stripped(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:-1] if shape[-1:] == (1,) else shape
 
 
-def _from_zero(targets: TargetSignals) -> Remedy:
+def _from_zero(targets: TargetSignals) -> tuple[Remedy, str]:
     sign = "-" if targets.low >= 0 else "+"
-    return Remedy("map_targets", f"y {sign} {abs(targets.low):g}")
+    shifted = Remedy("map_targets", f"y {sign} {abs(targets.low):g}")
+    return shifted, "counts the classes from 0"
 
 
 def _loss(name: str, from_logits: bool) -> Remedy:
@@ -283,8 +279,9 @@ def switched(head: HeadSignals, activation: str) -> Remedy | None:
     return Remedy("output_activation", activation, head.switch) if head.switch else None
 
 
-def _regression(head: HeadSignals, targets: TargetSignals) -> Remedy | None:
-    if not (head.switch and head.units == 1):
-        return None
-    scaled = STANDARDIZE.format("y") if targets.rms > HUGE_TARGETS else "y"
-    return Remedy("regression", scaled, head.switch)
+def _regression(head: HeadSignals, targets: TargetSignals) -> tuple[Remedy | None, str]:
+    remedy = None
+    if head.switch and head.units == 1:
+        scaled = STANDARDIZE.format("y") if targets.rms > HUGE_TARGETS else "y"
+        remedy = Remedy("regression", scaled, head.switch)
+    return remedy, "a regression has a linear output and a squared error"

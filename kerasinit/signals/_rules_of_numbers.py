@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import INITIALIZE, NO_LINE, USUAL_BATCH, Remedy
+from kerasinit.signals._remedy import INITIALIZE, USUAL_BATCH, Remedy
 from kerasinit.signals._verdict import Verdict
 
 
@@ -48,14 +48,14 @@ def non_finite(signals: Signals) -> Verdict | None:
                 f"{in_sample(row.first_non_finite)}"
             )
             reason = "look for an overflow, a logarithm of 0 or a division by 0 in this layer"
-            return say(row.name, evidence, NO_LINE, reason)
+            return say(row.name, evidence, None, reason)
     for row in reversed(signals.layers):
         if not math.isfinite(row.gradient_norm):
             evidence = "its gradient is NaN or infinite, though all outputs are not"
             reason = "look for a square root or a logarithm at 0 between this layer and the loss"
-            return say(row.name, evidence, NO_LINE, reason)
+            return say(row.name, evidence, None, reason)
     if signals.loss is not None and not math.isfinite(signals.loss):
         evidence = f"the loss is {signals.loss}, though all outputs are finite"
         reason = "give the loss logits (from_logits=True) or targets in its range"
-        return say("loss", evidence, NO_LINE, reason)
+        return say("loss", evidence, None, reason)
     return None

@@ -10,17 +10,16 @@ from kerasinit.signals._remedy import (
     FIRST_RATE,
     INITIALIZE,
     KEEPS_THE_SIGNAL,
-    NO_LINE,
     NO_PENALTY,
     Remedy,
 )
 from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
 from kerasinit.signals._rules_of_updates import USUAL_UPDATE
-from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window, losses_of, series
+from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of, median_of
 
-PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
 RUINOUS = 0.5  # the same of the first step: weights that are something else after it
 OFF = 0.75  # share of units without a gradient, after such a step
@@ -46,12 +45,12 @@ TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 
 def large_updates(window: Window) -> Verdict | None:
     """Steps so large that the loss does not fall: now, or when the training began."""
-    if window.steps[-1].step < PERSISTS - 1:
+    if window.step < PERSISTS - 1:
         return None
     threw = _thrown_away(window)
     if threw is not None:
         return threw
-    if window.steps[-1].step < WARM_UP or window.improves or window.has_started:
+    if window.step < WARM_UP or window.improves or window.has_started:
         return None
     if _penalty_rules(window):
         return None
@@ -71,21 +70,17 @@ def _thrown_away(window: Window) -> Verdict | None:
     first, then = window.opening[:1], losses_of(window.opening[1 : 1 + PERSISTS])
     start, now = window.first_loss, window.loss
     ratios = {one.name: one.update_ratio or 0.0 for step in first for one in step.layers}
-    if not ratios or start is None or now is None or not then:
+    if not ratios or not then:
         return None
     name = max(ratios, key=ratios.__getitem__)
     rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
-    stuck = now > start - GAINED * abs(start) and _is_off(window)
+    # Most units of a hidden layer get no gradient any more.
+    is_off = any((window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1])
+    stuck = now > start - GAINED * abs(start) and is_off
     if ratios[name] <= RUINOUS or not (rose or stuck):
         return None
     evidence = f"step {first[0].step} changed its weights by {_percent(ratios[name])}"
     return _too_fast(name, _usual(ratios), evidence, window, max(then) if rose else None)
-
-
-def _is_off(window: Window) -> bool:
-    """Whether most units of a hidden layer get no gradient any more."""
-    shares = [window.series(name, "idle_share", PERSISTS) for name in window.names[:-1]]
-    return any(values and median(values) > OFF for values in shares)
 
 
 def runaway(window: Window) -> Verdict | None:
@@ -108,10 +103,10 @@ def _too_fast(
     name: str, ratio: float, evidence: str, window: Window, worst: float | None = None
 ) -> Verdict:
     start, now = window.first_loss, window.loss if worst is None else worst
-    if start is not None and now is not None:
-        evidence += f", and the loss went from {start:.4g} to {now:.4g}"
-    else:
+    if math.isnan(start + now):
         evidence += ", and the loss does not fall"
+    else:
+        evidence += f", and the loss went from {start:.4g} to {now:.4g}"
     again = "and start again: these weights are spoilt"
     return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
@@ -131,9 +126,9 @@ def _rate(ratio: float) -> Remedy:
 
 def small_updates(window: Window) -> Verdict | None:
     """No step changes anything to speak of, so the loss falls far too slowly or not at all."""
-    step = window.steps[-1].step
+    step = window.step
     ratios = _ratios(window.steps, window.names)
-    if step < WARM_UP or window.goes_on or not ratios:
+    if step < WARM_UP or window.first.goes_on or not ratios:
         return None  # fine-tuning takes small steps, on purpose
     stopped = _stopped(window, ratios)
     if stopped is not None:
@@ -162,8 +157,8 @@ def small_updates(window: Window) -> Verdict | None:
 
 def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     """A training that stands still before it has come anywhere: its schedule has run out."""
-    start, now, step = window.first_loss, window.loss, window.steps[-1].step
-    if start is None or now is None or not now > HALFWAY * start > 0:
+    start, now, step = window.first_loss, window.loss, window.step
+    if not now > HALFWAY * start > 0:
         return None
     earlier = _ratios(window.opening[:PERSISTS], window.names)
     halfway = _ratios(window.steps[: len(window.steps) // 2], window.names)
@@ -180,16 +175,17 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     if not window.is_scheduled and _has_faded(window, where):
         return _faded(where, evidence)
     evidence += ": the learning rate has run out"
-    remedy = FIRST_RATE if window.is_scheduled else NO_LINE
+    remedy = FIRST_RATE if window.is_scheduled else None
     reason = "raise the rate again, and lower it more slowly"
     return Verdict.cured("small_updates", where, evidence, remedy, reason)
 
 
 def is_faint(window: Window, name: str) -> bool:
     """Whether next to nothing enters a layer: its bias gets a gradient, its kernel none."""
-    kernel = window.series(name, "gradient_rms", PERSISTS)
-    bias = window.series(name, "signal_gradient_rms", PERSISTS)
-    return len(window.names) > 2 and bool(bias) and median(kernel) < FAINT_KERNEL * median(bias)
+    kernel, bias = (window.median(name, f) for f in ("gradient_rms", "signal_gradient_rms"))
+    if len(window.names) < 3 or kernel is None or bias is None:
+        return False
+    return kernel < FAINT_KERNEL * bias
 
 
 def _faint(window: Window) -> Verdict:
@@ -203,9 +199,9 @@ def _faint(window: Window) -> Verdict:
 
 def _has_faded(window: Window, name: str) -> bool:
     """Whether the gradient of a layer has shrunk since the start."""
-    first = series(window.opening[:PERSISTS], name, "gradient_rms", PERSISTS)
-    now = window.series(name, "gradient_rms", PERSISTS)
-    return bool(first and now) and median(now) < FADED * median(first)
+    first = median_of(window.opening[:PERSISTS], name, "gradient_rms")
+    now = window.median(name, "gradient_rms")
+    return first is not None and now is not None and now < FADED * first
 
 
 def _faded(name: str, evidence: str) -> Verdict:
@@ -215,27 +211,26 @@ def _faded(name: str, evidence: str) -> Verdict:
 
 def _falls_steadily(window: Window) -> bool:
     """Whether the loss falls still and has fallen by more than noise, but has not come far."""
-    start, now = window.first_loss, window.loss
-    if start is None or now is None or not start > 0:
+    fall = window.first_loss - window.loss
+    if not 0 < fall < TIMID_FALL * window.first_loss:
         return False
-    fall, noise = start - now, pstdev(losses_of(window.steps)) / math.sqrt(PERSISTS)
-    return window.fall[1] > noise and STEADY * noise < fall < TIMID_FALL * start
+    noise = pstdev(losses_of(window.steps)) / math.sqrt(PERSISTS)
+    return window.fall[1] > noise and fall > STEADY * noise
 
 
 def slow(window: Window) -> Verdict | None:
     """The loss has hardly moved since the training began."""
     opening = losses_of(window.opening or window.steps)
     losses = losses_of(window.steps)
-    if window.steps[-1].step < SLOW_STEPS or window.improves or window.goes_on or not losses:
+    if window.step < SLOW_STEPS or window.improves or window.first.goes_on or not losses:
         return None
     start, now = fmean(opening), fmean(losses)
-    lowest = min(now, now if window.best_loss is None else window.best_loss)
+    lowest = min(now, window.best_loss)
     # What the noise of small batches may hide is not called slow.
     noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
     if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
         return None
-    first = window.first_loss
-    if first is not None and first > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
+    if window.first_loss > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
         return None  # at its floor after the first steps
     evidence = (
         f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
@@ -247,40 +242,33 @@ def slow(window: Window) -> Verdict | None:
 
 def penalized(window: Window) -> Verdict | None:
     """Penalties so large that the model obeys them and not the data."""
-    start, now = window.first_loss, window.loss
-    if window.steps[-1].step < PENALTY_STEPS or window.improves or window.has_started:
+    if window.step < PENALTY_STEPS or window.improves or window.has_started:
         return None
-    if start is None or now is None or not _penalty_rules(window):
+    if not _penalty_rules(window):
         return None
     evidence = (
-        f"{window.now}, penalties of weights or activations, {_first_penalty(window):.3g} of the "
+        f"{window.now}, penalties of weights or activations, {window.first.penalty:.3g} of the "
         "loss at the start, rule the training: the loss of the data went from "
-        f"{start:.4g} to {now:.4g}"
+        f"{window.first_loss:.4g} to {window.loss:.4g}"
     )
     return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
 
 
-def _first_penalty(window: Window) -> float:
-    return (window.opening or window.steps)[0].penalty
-
-
 def _penalty_rules(window: Window) -> bool:
     """Whether penalties are so large at the start that what happens to the weights is theirs."""
-    start = window.first_loss
-    if start is None:
-        return False
-    return _first_penalty(window) > max(LOSS_FACTOR * abs(start), abs(start) + LOSS_MARGIN)
+    start = abs(window.first_loss)
+    return window.first.penalty > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
 
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:
     """Median update ratio of each layer over the last records."""
-    found = {name: series(steps, name, "update_ratio", PERSISTS) for name in names}
-    return {name: median(values) for name, values in found.items() if values}
+    found = {name: median_of(steps, name, "update_ratio") for name in names}
+    return {name: ratio for name, ratio in found.items() if ratio is not None}
 
 
 def _before(window: Window, name: str) -> float | None:
     """Update ratio of a layer half a window ago; None if that is unknown."""
-    return _ratios(window.steps[: len(window.steps) // 2], [name]).get(name)
+    return median_of(window.steps[: len(window.steps) // 2], name, "update_ratio")
 
 
 def _percent(ratio: float) -> str:

@@ -9,7 +9,6 @@ from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._profile import length_variance
 from kerasinit.signals._remedy import (
     KEEPS_THE_SIGNAL,
-    NO_LINE,
     NO_PENALTY,
     STANDARDIZE,
     Remedy,
@@ -113,7 +112,12 @@ def too_narrow(signals: Signals) -> Verdict | None:
     first, last = rows[0].preactivation_mean_square, rows[-1].preactivation_mean_square
     if variance <= NARROW or not (first > 0 and last > 0):
         return None
-    change = math.log(last / first) - _mean_change(rows) - _change_between(rows)
+    change = math.log(last / first)
+    for row, following in pairwise(rows):
+        # A rectifier lets half of the square pass: the squared norm of a kernel over its outputs.
+        change -= math.log(max(following.weight_norm**2 / following.units / 2, TINY))
+        if row.activation_rms and following.input_rms:  # what operations between them make of it
+            change -= 2 * math.log(following.input_rms / row.activation_rms)
     if abs(change) < NARROW_CHANGE:
         return None
     evidence = (
@@ -123,20 +127,6 @@ def too_narrow(signals: Signals) -> Verdict | None:
     )
     cure = redraw(signals, "orthogonal weights do not drift; wider or fewer layers drift less")
     return Verdict.cured("too_narrow", rows[-1].name, evidence, *cure)
-
-
-def _mean_change(rows: list[LayerSignals]) -> float:
-    """Log of what random layers of these weights make of the squared signal, on average.
-
-    A rectifier lets half of the square pass: the squared norm of a kernel over its outputs, by 2.
-    """
-    return sum(math.log(max(row.weight_norm**2 / row.units / 2, TINY)) for row in rows[1:])
-
-
-def _change_between(rows: list[LayerSignals]) -> float:
-    """Log of what operations between the layers make of the squared signal."""
-    pairs = [(row.activation_rms, following.input_rms) for row, following in pairwise(rows)]
-    return sum(2 * math.log(after / before) for before, after in pairs if before and after)
 
 
 def unexpected_loss(signals: Signals) -> Verdict | None:
@@ -152,7 +142,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             f"the loss of {signals.samples} samples is {signals.loss:.3g} and doubles with the "
             "batch: it is a sum, so gradients grow with the batch size"
         )
-        return say(evidence, NO_LINE, "use the loss' default, reduction='sum_over_batch_size'")
+        return say(evidence, None, "use the loss' default, reduction='sum_over_batch_size'")
     if _is_all_penalty(signals):
         evidence = (
             f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties of weights or "
@@ -169,7 +159,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     logits = 0.0 if last is None else last.preactivation_rms
     if last is None or not (last.is_output and last.has_kernel and logits > LARGE_LOGITS):
         reason = "check targets and from_logits; give the output layer smaller weights"
-        return say(evidence, NO_LINE, reason)
+        return say(evidence, None, reason)
     factor = 10 ** math.ceil(math.log10(logits))
     line = f"k = {layer_line(last.path)}.kernel; k.assign(k / {factor})"
     reason = "or check targets and from_logits: the output is far from all of them"

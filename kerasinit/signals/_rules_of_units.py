@@ -6,8 +6,8 @@ import math
 from itertools import zip_longest
 
 from kerasinit.signals._layer_signals import Signals, redraw
-from kerasinit.signals._remedy import INITIALIZE, NO_LINE, Remedy, layer_line
-from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
+from kerasinit.signals._verdict import Verdict, more_layers
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
 FLAT_FROM = 1.5  # RMS of the pre-activation; tanh is flat from 3 on
@@ -22,7 +22,7 @@ def symmetric(signals: Signals) -> Verdict | None:
         return None
     row = copies[0]
     kind = "zero" if row.weight_norm == 0 else "the same"
-    if row.kind == "Embedding":  # whose scale is left to its author
+    if row.is_embedding:
         evidence = f"{row.units} units of its embeddings are {kind} and stay one unit for ever"
         line = (
             f"e = {layer_line(row.path)}.embeddings; "
@@ -30,8 +30,7 @@ def symmetric(signals: Signals) -> Verdict | None:
         )
         cure = Remedy("code", line), "draws them as Keras does"
         return Verdict.cured("symmetric", row.name, evidence, *cure)
-    more = len(copies) - 1
-    others = f" (and {more} more layer{'s' * (more > 1)})" if more else ""
+    others = f" (and {more_layers(copies)})" if copies[1:] else ""
     evidence = (
         f"{round((row.duplicate_share or 0.0) * row.units)} of {row.units} units have equal "
         f"weights and equal gradients{others}; the weights are {kind}, so these units stay one "
@@ -40,7 +39,7 @@ def symmetric(signals: Signals) -> Verdict | None:
     if row.constraint is not None:
         evidence += f"; their constraint {row.constraint} makes 0 of usual weights, too"
         reason = "leave that constraint out, or let it keep small weights"
-        return Verdict.cured("symmetric", row.name, evidence, NO_LINE, reason)
+        return Verdict.cured("symmetric", row.name, evidence, None, reason)
     return Verdict.cured("symmetric", row.name, evidence, INITIALIZE, "draws random weights")
 
 

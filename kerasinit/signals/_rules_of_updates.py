@@ -58,7 +58,9 @@ def large_updates(signals: Signals) -> Verdict | None:
     beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
     beyond = beyond and is_plain and ratio > BEYOND_UPDATE
     is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
-    if not (ratio > LARGE_UPDATE or is_worse or beyond):
+    # One layer alone finds its way from any weights, as long as its steps lead down.
+    is_large = ratio > LARGE_UPDATE and not (len(ratios) == 1 and after < loss)
+    if not (is_large or is_worse or beyond):
         return None
     far = far_targets(signals, "squares and steps as large come of it") if is_plain else None
     if far is not None:
@@ -87,7 +89,10 @@ def small_updates(signals: Signals) -> Verdict | None:
         if far is not None:
             return far
     promises_little = ratio < FEW_CHANGES and share < SMALL_DROP
-    promises_little = promises_little and not (is_plain and _is_faint(signals))
+    # Where the signal fades on its way up, gradients grow once the last layers move.
+    entering = signals.layers[-1].input_rms
+    is_faint = entering is not None and entering < FAINT
+    promises_little = promises_little and not (is_plain and is_faint)
     limit = SMALL_GRADIENT_STEP if is_plain else SMALL_UPDATE
     if ratio == 0 or not (ratio < limit or promises_little):
         return None
@@ -102,18 +107,12 @@ def _step(signals: Signals) -> str:
     return f"the first step of {signals.optimizer} at {signals.learning_rate:.3g}"
 
 
-def _is_faint(signals: Signals) -> bool:
-    """Whether the signal fades on its way up: then gradients grow once the last layers move."""
-    size = signals.layers[-1].input_rms
-    return size is not None and size < FAINT
-
-
 def _ratios(signals: Signals) -> list[tuple[float, str]]:
     """Relative updates of all layers but embeddings, whose rows are read one by one."""
     return [
         (row.update_ratio, row.name)
         for row in signals.layers
-        if row.update_ratio is not None and row.kind not in ("Embedding", "ReversibleEmbedding")
+        if row.update_ratio is not None and not row.is_embedding
     ]
 
 

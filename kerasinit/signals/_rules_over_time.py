@@ -8,9 +8,9 @@ from statistics import geometric_mean, median
 
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
-from kerasinit.signals._rules_of_progress import FAINT_KERNEL, PERSISTS, is_faint
-from kerasinit.signals._training_steps import WARM_UP, Window
-from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._rules_of_progress import FAINT_KERNEL, is_faint
+from kerasinit.signals._verdict import Verdict, more_layers
+from kerasinit.signals._window import PERSISTS, WARM_UP, Window
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
 STANDSTILL = 1e-5  # update ratio of the first third; tells a faint gradient from a small update
@@ -34,7 +34,7 @@ def symmetric(window: Window) -> Verdict | None:
     if not window.steps[-1].loss or not stuck:
         return None
     evidence = (
-        f"{window.now}, all its weights are 0{_more(stuck)}, and no gradient arrives to change "
+        f"{window.now}, all its weights are 0{_others(stuck)}, and no gradient arrives to change "
         "them: only biases learn"
     )
     return Verdict.cured("symmetric", stuck[0], evidence, INITIALIZE, "random weights")
@@ -74,14 +74,13 @@ def zero_gradient(window: Window) -> Verdict | None:
 
 
 def _stays_zero(window: Window, name: str, field: str) -> bool:
-    values = window.series(name, field, PERSISTS)
+    values = window.series(name, field)
     return bool(values) and not any(values)
 
 
 def _has_arrived(window: Window) -> bool:
     """Whether next to nothing of the loss is left, as where a softmax is sure of every sample."""
-    start, now = window.first_loss, window.loss
-    return start is not None and now is not None and now < ARRIVED * start
+    return window.loss < ARRIVED * window.first_loss
 
 
 def _is_cut(window: Window, name: str) -> bool:
@@ -89,7 +88,7 @@ def _is_cut(window: Window, name: str) -> bool:
     if not _stays_zero(window, name, "gradient_rms"):
         return False
     for above in window.names[window.names.index(name) + 1 :]:
-        if window.series(above, "idle_share", PERSISTS) != [1.0] * PERSISTS:
+        if window.series(above, "idle_share") != [1.0] * PERSISTS:
             return not _stays_zero(window, above, "gradient_rms")
     return False
 
@@ -98,7 +97,7 @@ def _dead_layers(window: Window) -> list[str]:
     """Layers of units that are all off: none gets a gradient, and the layer above only zeros."""
     dead = []
     for name, above in pairwise(window.names):
-        own, its = (window.series(layer, "idle_share", PERSISTS) for layer in (name, above))
+        own, its = (window.series(layer, "idle_share") for layer in (name, above))
         is_off = bool(own) and min(own) == 1.0 and not _stays_zero(window, name, "weight_rms")
         seen = sum(share < 1.0 for share in its) >= SEEN
         if is_off and seen and _stays_zero(window, above, "gradient_rms"):
@@ -106,40 +105,51 @@ def _dead_layers(window: Window) -> list[str]:
     return dead
 
 
+def unscaled_input(window: Window) -> Verdict | None:
+    """The first layers do not move, because next to nothing enters the first one."""
+    if _arrives(window) is None or not is_faint(window, window.names[0]):
+        return None
+    evidence = (
+        f"{window.now}, the values that enter {window.names[0]} are next to 0: its bias gets a "
+        f"gradient, its kernel less than {FAINT_KERNEL:g} of that, and the loss does not fall"
+    )
+    remedy = Remedy("scale_inputs", STANDARDIZE.format("x"))
+    return Verdict.cured("unscaled_input", "input", evidence, remedy, "and start again")
+
+
 def vanishing(window: Window) -> Verdict | None:
     """The first third of the layers gets hardly any gradient and does not move."""
-    layers = window.names
-    if len(layers) < 3 or window.improves or window.has_started:
+    share, layers = _arrives(window), window.names
+    if share is None or is_faint(window, layers[0]):
         return None
-    signals = [window.series(name, "signal_gradient_rms", PERSISTS) for name in layers]
-    if not all(signals):
-        signals = [window.series(name, "gradient_rms", PERSISTS) for name in layers]
-    if not all(signals):
-        return None
-    sizes = [median(values) for values in signals]
-    changes = [window.series(name, "update_ratio", PERSISTS) for name in layers]
-    ratios = [median(values) if values else 0.0 for values in changes]
-    third = len(layers) // 3
-    if not all(sizes[-third:]) or max(ratios[:third]) >= STANDSTILL:
-        return None
-    share = 0.0
-    if all(sizes[:third]):
-        share = geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
-    if share >= VANISHED:
-        return None
-    if is_faint(window, layers[0]):
-        evidence = (
-            f"{window.now}, the values that enter {layers[0]} are next to 0: its bias gets a "
-            f"gradient, its kernel less than {FAINT_KERNEL:g} of that, and the loss does not fall"
-        )
-        remedy = Remedy("scale_inputs", STANDARDIZE.format("x"))
-        return Verdict.cured("unscaled_input", "input", evidence, remedy, "and start again")
     arrives = "nothing" if share < NOTHING else f"{share:.1e}"
+    third = len(layers) // 3
     evidence = (
         f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "
         f"arrives at the first {third}, which do not move, and the loss does not fall"
     )
     return Verdict.cured("vanishing", layers[0], evidence, INITIALIZE, "and start again")
+
+
+def _arrives(window: Window) -> float | None:
+    """How little of the gradient arrives at the first third of the layers; None if enough does."""
+    if len(window.names) < 3 or window.improves or window.has_started:
+        return None
+    for field in ("signal_gradient_rms", "gradient_rms"):
+        medians = [window.median(name, field) for name in window.names]
+        sizes = [size for size in medians if size is not None]
+        if len(sizes) == len(medians):
+            break
+    else:
+        return None
+    third = len(sizes) // 3
+    ratios = [window.median(name, "update_ratio") or 0.0 for name in window.names[:third]]
+    if not all(sizes[-third:]) or max(ratios) >= STANDSTILL:
+        return None
+    share = 0.0
+    if all(sizes[:third]):
+        share = geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
+    return share if share < VANISHED else None
 
 
 def exploding_loss(window: Window) -> Verdict | None:
@@ -182,7 +192,7 @@ def dead_units(window: Window) -> Verdict | None:
     if window.improves or window.has_started:
         return None
     for name in window.names[:-1]:
-        shares = window.series(name, "idle_share", PERSISTS)
+        shares = window.series(name, "idle_share")
         is_idle = bool(shares) and min(shares) > IDLE and not _is_cut(window, name)
         if is_idle and not _stays_zero(window, window.names[-1], "gradient_rms"):
             evidence = (
@@ -222,9 +232,8 @@ def _over(
     if name is None:
         return None
     share = 100 * shares[name][-1]
-    return name, f"{window.now}, {share:.0f} % of its units {what}{_more(found)}"
+    return name, f"{window.now}, {share:.0f} % of its units {what}{_others(found)}"
 
 
-def _more(names: list[str]) -> str:
-    more = len(names) - 1
-    return f" (and those of {more} more layer{'s' * (more > 1)})" if more > 0 else ""
+def _others(names: list[str]) -> str:
+    return f" (and those of {more_layers(names)})" if names[1:] else ""

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -47,6 +47,7 @@ class WatchedCall:
     """One call of one weighted layer, as the watch saw it.
 
     Args:
+        name: Path of the layer, and the number of the call where the layer is shared.
         watched: The layer.
         tap: Position of the tap at `value`.
         value: Pre-activation; the layer's output if its activation is not its own step.
@@ -55,12 +56,13 @@ class WatchedCall:
         activation: What turned `activation_input` into `output`; None if nothing did.
         activation_input: Values just before the activation.
         normalized: Whether a normalization followed.
-        is_output: Whether `output` is an output of the model.
+        is_output: Whether `output` is an output of the model, as it is or in another form.
         head: Which of its flat outputs it is; None if it is none.
         is_gate: Whether `output` scales another signal.
         state_taps: Positions of the taps at further outputs, such as a state that is returned.
     """
 
+    name: str
     watched: WatchedLayer
     tap: int
     value: Tensor
@@ -104,6 +106,7 @@ class ForwardPass:
         self.made: list[int] = []  # numbers of the outputs of `calls`, once these are forgotten
         self._taps = taps
         self._keeps_steps = keeps_steps
+        self._times: Counter[str] = Counter()  # calls of each name
         self._numbers: dict[int, tuple[int, Tensor]] = {}  # by id, kept alive
         self._sources: dict[int, tuple[Tensor, WatchedCall]] = {}  # by id, kept alive
         self._inside: list[WatchedLayer] = []
@@ -143,8 +146,7 @@ class ForwardPass:
             given = given if _is_float(given) else None
         if len(activations) == 1:
             tap, activation, value = activations[0]
-            record = WatchedCall(watched, tap, value, flat[0], given, activation, value)
-            self.calls.append(record)
+            self._record(watched, tap, value, flat[0], given, activation, value)
             return result
         floats = [k for k, one in enumerate(flat) if _is_float(one)]
         if not floats:
@@ -153,9 +155,7 @@ class ForwardPass:
         for k in floats:
             flat[k] = self.tap(flat[k])
         output = flat[floats[0]]
-        self.calls.append(
-            WatchedCall(watched, first, output, output, given, state_taps=tuple(states))
-        )
+        self._record(watched, first, output, output, given, state_taps=tuple(states))
         return keras.tree.pack_sequence_as(result, flat)
 
     def own_activation(self, activation: Callable[..., Tensor], value: Tensor) -> Tensor:
@@ -220,6 +220,8 @@ class ForwardPass:
         for call in self.calls:
             call.head = heads.get(id(call.output))
             call.is_output = call.head is not None
+        if self.calls and not any(call.is_output for call in self.calls):
+            self.calls[-1].is_output = True  # reshaped or scaled on its way out
 
     def forget(self) -> None:
         """Lets go of all tensors; `steps` and `made` stay."""
@@ -227,6 +229,12 @@ class ForwardPass:
         self.calls.clear()
         self._sources.clear()
         self._numbers.clear()
+
+    def _record(self, watched: WatchedLayer, *fields: Any, **more: Any) -> None:
+        self._times[watched.name] += 1
+        times = self._times[watched.name]
+        name = watched.name if times == 1 else f"{watched.name} (call {times})"
+        self.calls.append(WatchedCall(name, watched, *fields, **more))
 
     def _is_muted(self) -> bool:
         """Whether the pass is inside of a layer that nothing can be read from."""
@@ -257,22 +265,6 @@ class ForwardPass:
         if found is not None:
             return found[1]
         return next((call for call in reversed(self.calls) if call.output is tensor), None)
-
-
-def layer_name(model: Any, layer: Any) -> str:
-    """Path of a layer in its model."""
-    return str((layer.path or layer.name).removeprefix(f"{model.name}/"))
-
-
-def call_names(model: Any, calls: Sequence[WatchedCall]) -> tuple[str, ...]:
-    """A name for each call: the path of its layer, and its number where the layer is shared."""
-    times: Counter[str] = Counter()
-    names = []
-    for call in calls:
-        name = layer_name(model, call.watched.layer)
-        times[name] += 1
-        names.append(name if times[name] == 1 else f"{name} (call {times[name]})")
-    return tuple(names)
 
 
 @contextlib.contextmanager

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
 from typing import NamedTuple
-
-WARM_UP = 10  # first training steps, in which the size of updates means nothing
-HUGE = 1e300  # of what is larger, sums are infinite
-IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
-STARTED = 0.3  # fall of the loss, of its size at the start: below it, training has hardly begun
-RECENT = 5  # records whose mean is the loss now: that of a single batch is mostly noise
 
 
 class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes five times as long
@@ -97,88 +89,3 @@ class TrainingStep:
         """Whether the activations of a layer were probed in this step."""
         probed = ((layer.dead_share, layer.saturated_share) for layer in self.layers)
         return any(shares != (None, None) for shares in probed)
-
-
-@dataclass(frozen=True)
-class Window:
-    """The records that rules look at, and what is known of the training before them.
-
-    Args:
-        steps: The last records, oldest first; not empty.
-        opening: The first records of the training, oldest first.
-        best_loss: Lowest mean loss of as many records as a window holds; None if unknown.
-        first_loss: Loss of the very first record; None if unknown.
-        is_scheduled: Whether a schedule sets the learning rate.
-    """
-
-    steps: Sequence[TrainingStep]
-    opening: Sequence[TrainingStep] = ()
-    best_loss: float | None = None
-    first_loss: float | None = None
-    is_scheduled: bool = False
-
-    @property
-    def now(self) -> str:
-        return f"at step {self.steps[-1].step}"
-
-    @cached_property
-    def fall(self) -> tuple[float, float]:
-        """Mean loss of the first half of the window, and by how much that of the second is less."""
-        losses = losses_of(self.steps)
-        half = len(losses) // 2
-        if half == 0:
-            return 0.0, 0.0
-        before, after = fmean(losses[:half]), fmean(losses[-half:])
-        return before, before - after
-
-    @property
-    def improves(self) -> bool:
-        """Whether the loss falls from the first to the second half of the window."""
-        before, fall = self.fall
-        return fall > IMPROVES * abs(before)
-
-    @cached_property
-    def loss(self) -> float | None:
-        """Mean loss of the last records."""
-        losses = losses_of(self.steps)[-RECENT:]
-        return fmean(losses) if losses else None
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether the weights were trained before this training."""
-        return next(iter(self.opening or self.steps)).goes_on
-
-    @property
-    def has_started(self) -> bool:
-        """Whether the loss is well below that of the start, or was and is below it still."""
-        start, now = self.first_loss, self.loss
-        if start is None or now is None:
-            return False
-        lowest = now if self.best_loss is None else min(now, self.best_loss)
-        return now < start and start - lowest > STARTED * abs(start)
-
-    def series(self, name: str, field: str, count: int) -> list[float]:
-        """Values of a field of one layer in the last `count` records that have it."""
-        return series(self.steps, name, field, count)
-
-    @property
-    def names(self) -> list[str]:
-        return [layer.name for layer in self.steps[-1].layers]
-
-
-def series(steps: Sequence[TrainingStep], name: str, field: str, count: int) -> list[float]:
-    """Values of a field of one layer in the last `count` of `steps` that have it; or none."""
-    values: list[float] = []
-    for step in reversed(steps):
-        layer = step.by_name.get(name)
-        value = None if layer is None else getattr(layer, field)
-        if value is not None:
-            values.append(float(value))
-            if len(values) == count:
-                return values[::-1]
-    return []
-
-
-def losses_of(steps: Sequence[TrainingStep]) -> list[float]:
-    """Losses of the steps that have one, whose sum is a number, too."""
-    return [step.loss for step in steps if step.loss is not None and abs(step.loss) < HUGE]

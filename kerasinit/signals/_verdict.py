@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -68,3 +69,32 @@ class Verdict:
 
     def __str__(self) -> str:
         return safe(f"{self.cause} at {self.where}: {self.evidence}. Fix: {self.fix}")
+
+
+def more_layers(layers: Sequence[object]) -> str:
+    """How many there are beside the first, for a sentence.
+
+    >>> more_layers(["a", "b"]), more_layers(["a", "b", "c"])
+    ('1 more layer', '2 more layers')
+    """
+    more = len(layers) - 1
+    return f"{more} more layer{'s' * (more > 1)}"
+
+
+def table(**rows: str) -> dict[str, frozenset[str]]:
+    """The causes that belong to each cause, from their names one after the other."""
+    return {cause: frozenset(others.split()) for cause, others in rows.items()}
+
+
+def without_restatements(
+    found: Iterable[Verdict], restates: Mapping[str, frozenset[str]]
+) -> list[Verdict]:
+    """Those that say more than any other one that was found.
+
+    Args:
+        found: All that rules found.
+        restates: Which causes a cause says again, or follows from.
+    """
+    found = list(found)
+    causes = {verdict.cause for verdict in found}
+    return [one for one in found if not causes & restates.get(one.cause, frozenset())]

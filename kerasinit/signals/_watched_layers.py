@@ -35,6 +35,7 @@ class WatchedLayer:
     """One layer (or activation node of a functional graph) that is watched.
 
     Args:
+        name: Path of the layer in its model; the name of an operation.
         layer: The Keras layer or operation.
         task: What happens there.
         opaque: Whether nothing inside it can be watched.
@@ -43,6 +44,7 @@ class WatchedLayer:
         axes: How the axes of that weight are used.
     """
 
+    name: str
     layer: Any
     task: Task
     opaque: bool = False
@@ -65,13 +67,18 @@ def watched_layers(model: Any) -> list[WatchedLayer]:
     """Everything in `model` that can be watched, in no particular order."""
     found, seen = [], set()
     for layer in _backend.flat_layers(model):
-        found.append(_watched(layer))
+        found.append(_watched(layer, layer_name(model, layer)))
         for node in getattr(layer, "operations", ()):
             if not isinstance(node, keras.layers.Layer) and id(node) not in seen:
                 seen.add(id(node))
                 task = _task_without_weights(node)
-                found.append(None if task is None else WatchedLayer(node, task))
+                found.append(None if task is None else WatchedLayer(node.name, node, task))
     return [one for one in found if one is not None]
+
+
+def layer_name(model: Any, layer: Any) -> str:
+    """Path of a layer in its model."""
+    return str((layer.path or layer.name).removeprefix(f"{model.name}/"))
 
 
 def _task_without_weights(operation: Any) -> Task | None:
@@ -85,7 +92,7 @@ def _task_without_weights(operation: Any) -> Task | None:
     return "plain" if kind.family in ("add", "scale", "channelwise", "join") else None
 
 
-def _watched(layer: Any) -> WatchedLayer | None:
+def _watched(layer: Any, name: str) -> WatchedLayer | None:
     kind = kind_of(layer)
     task = _task_without_weights(layer)
     if kind.name == "BatchNormalization":
@@ -93,7 +100,7 @@ def _watched(layer: Any) -> WatchedLayer | None:
     elif is_norm(layer) or kind.family == "statistics":
         task = "normalization"
     if task is not None:
-        return WatchedLayer(layer, task)
+        return WatchedLayer(name, layer, task)
     if kind.family == "wrapper" and not kind.is_loop:
         return None  # the layer inside is watched
     weights = tuple(layer.weights if kind.is_loop else _backend.own_variables(layer))
@@ -106,4 +113,4 @@ def _watched(layer: Any) -> WatchedLayer | None:
     if kernel is not None:
         main = weights[kernel]
         axes = kernel_axes(inner, role_of(inner, main), tuple(main.shape))
-    return WatchedLayer(layer, "weighted", kind.is_loop, weights, kernel, axes)
+    return WatchedLayer(name, layer, "weighted", kind.is_loop, weights, kernel, axes)

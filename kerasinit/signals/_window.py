@@ -1,107 +1,121 @@
-"""Verdicts over a window of training steps, from plain values."""
+"""The records of a training that rules look at together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, median
 
-from kerasinit.signals._rules_at_once import all_overflow, non_finite, spike
-from kerasinit.signals._rules_of_progress import (
-    large_updates,
-    penalized,
-    runaway,
-    slow,
-    small_updates,
-)
-from kerasinit.signals._rules_over_time import (
-    dead_units,
-    exploding,
-    exploding_loss,
-    saturated,
-    single_sample,
-    symmetric,
-    vanishing,
-    zero_gradient,
-)
-from kerasinit.signals._training_steps import WARM_UP, TrainingStep, Window
-from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._training_steps import TrainingStep
 
 WINDOW = 20  # recorded steps to keep for `judge_window`
+WARM_UP = 10  # first training steps, in which the size of updates means nothing
+HUGE = 1e300  # of what is larger, sums are infinite
+IMPROVES = 0.01  # relative drop of the loss from the first to the second half of the window
+STARTED = 0.3  # fall of the loss, of its size at the start: below it, training has hardly begun
+PERSISTS = 5  # recorded steps that a fault must last (TheDeepChecker's window)
+RECENT = 5  # records whose mean is the loss now: that of a single batch is mostly noise
 
 
-def judge_window(
-    steps: Sequence[TrainingStep],
-    *,
-    opening: Sequence[TrainingStep] = (),
-    best_loss: float | None = None,
-    first_loss: float | None = None,
-    is_scheduled: bool = False,
-) -> tuple[Verdict, ...]:
-    """What is wrong with the last training steps, root cause first; empty if healthy.
-
-    A fault must persist over several records and is not raised while the loss falls, except for
-    what cannot wait (NaN, a spike). Steps that loss scaling dropped are left out: they are its
-    normal work, unless nothing else is left.
+@dataclass(frozen=True)
+class Window:
+    """The records that rules look at, and what is known of the training before them.
 
     Args:
-        steps: The recorded steps, oldest first; keep the last `WINDOW` of them. A verdict's
-            `where` is the layer, so (cause, where) tells a new verdict from a repeated one.
-        opening: The first `WINDOW` recorded steps of the training.
-        best_loss: Lowest mean loss so far of `WINDOW` records in a row.
-        first_loss: Loss at the start of the training; that of the oldest of `opening`, or of
-            `steps`, if None.
+        steps: The last records, oldest first; not empty.
+        opening: The first records of the training, oldest first.
+        best_loss: Lowest mean loss of as many records as a window holds; infinite if unknown.
+        first_loss: Loss of the very first record; NaN if unknown, which no limit is compared to.
         is_scheduled: Whether a schedule sets the learning rate.
-
-    Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
-    https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
-
-    >>> from kerasinit.signals import LayerStep
-    >>> layer = LayerStep("dense", gradient_rms=float("nan"), weight_rms=0.1, non_finite=3)
-    >>> [verdict.cause for verdict in judge_window([TrainingStep(7, 0.5, (layer,))])]
-    ['non_finite']
+        is_constrained: Whether a constraint of the model makes 0 of usual weights.
     """
-    kept = [step for step in steps if not step.overflow]
-    if len(steps) >= WARM_UP and not kept:
-        return (all_overflow(steps),)
-    if not kept or (steps and steps[-1].overflow):
-        return ()
-    opening = [step for step in opening if not step.overflow]
-    if first_loss is None:
-        losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
-        first_loss = next(losses, None)
-    window = Window(kept, opening, best_loss, first_loss, is_scheduled)
-    broken = non_finite(window)
-    if broken is not None:
-        before = Window(kept[:-1], opening, best_loss, first_loss)
-        root = runaway(before) or exploding(before)
-        return (broken,) if root is None else (root, replace(broken, fix=root.fix))
-    found = (rule(window) for rule in RULES)
-    return roots_first([verdict for verdict in found if verdict is not None])
+
+    steps: Sequence[TrainingStep]
+    opening: Sequence[TrainingStep] = ()
+    best_loss: float = math.inf
+    first_loss: float = math.nan
+    is_scheduled: bool = False
+    is_constrained: bool = False
+
+    @property
+    def step(self) -> int:
+        """Number of the last step."""
+        return self.steps[-1].step
+
+    @property
+    def now(self) -> str:
+        """The same, for a sentence."""
+        return f"at step {self.step}"
+
+    @cached_property
+    def fall(self) -> tuple[float, float]:
+        """Mean loss of the first half of the window, and by how much that of the second is less."""
+        losses = losses_of(self.steps)
+        half = len(losses) // 2
+        if half == 0:
+            return 0.0, 0.0
+        before, after = fmean(losses[:half]), fmean(losses[-half:])
+        return before, before - after
+
+    @property
+    def improves(self) -> bool:
+        """Whether the loss falls from the first to the second half of the window."""
+        before, fall = self.fall
+        return fall > IMPROVES * abs(before)
+
+    @cached_property
+    def loss(self) -> float:
+        """Mean loss of the last records; NaN if unknown."""
+        losses = losses_of(self.steps)[-RECENT:]
+        return fmean(losses) if losses else math.nan
+
+    @property
+    def first(self) -> TrainingStep:
+        """The first record that is known."""
+        return (self.opening or self.steps)[0]
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the loss is well below that of the start, or was and is below it still."""
+        start, now = self.first_loss, self.loss
+        return now < start and start - min(now, self.best_loss) > STARTED * abs(start)
+
+    def series(self, name: str, field: str, count: int = PERSISTS) -> list[float]:
+        """Values of a field of one layer in the last `count` records that have it."""
+        return series(self.steps, name, field, count)
+
+    def median(self, name: str, field: str) -> float | None:
+        """Median of a field of one layer in the last `PERSISTS` records that have it."""
+        return median_of(self.steps, name, field)
+
+    @property
+    def names(self) -> list[str]:
+        return [layer.name for layer in self.steps[-1].layers]
 
 
-RULES: tuple[Callable[[Window], Verdict | None], ...] = (
-    symmetric, single_sample, large_updates, penalized, exploding_loss, zero_gradient, vanishing,
-    dead_units, saturated, spike, small_updates, slow,
-)  # fmt: skip
-"""Roots before what follows from them."""
-
-# Which other causes say the same again, or follow.
-EXPLAINS = {
-    "symmetric": "zero_gradient vanishing dead_units small_updates slow",
-    "large_updates": "exploding zero_gradient vanishing spike slow small_updates",
-    "unexpected_loss": "zero_gradient vanishing dead_units saturated small_updates slow",
-    "unscaled_input": "vanishing dead_units small_updates slow",
-    "exploding": "spike",
-    "zero_gradient": "vanishing small_updates slow",
-    "single_sample": "zero_gradient vanishing dead_units small_updates slow",
-    "vanishing": "small_updates slow",
-    "dead_units": "zero_gradient vanishing small_updates slow",
-    "saturated": "slow",
-    "small_updates": "slow",
-}
+def series(
+    steps: Sequence[TrainingStep], name: str, field: str, count: int = PERSISTS
+) -> list[float]:
+    """Values of a field of one layer in the last `count` of `steps` that have it; or none."""
+    values: list[float] = []
+    for step in reversed(steps):
+        layer = step.by_name.get(name)
+        value = None if layer is None else getattr(layer, field)
+        if value is not None:
+            values.append(float(value))
+            if len(values) == count:
+                return values[::-1]
+    return []
 
 
-def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
-    """Those that no other one explains, in the order of `RULES`."""
-    explained = {cause for root in found for cause in EXPLAINS.get(root.cause, "").split()}
-    return tuple(verdict for verdict in found if verdict.cause not in explained)
+def median_of(steps: Sequence[TrainingStep], name: str, field: str) -> float | None:
+    """Median of a field of one layer in the last `PERSISTS` of `steps` that have it; or None."""
+    values = series(steps, name, field)
+    return median(values) if values else None
+
+
+def losses_of(steps: Sequence[TrainingStep]) -> list[float]:
+    """Losses of the steps that have one, whose sum is a number, too."""
+    return [step.loss for step in steps if step.loss is not None and abs(step.loss) < HUGE]

@@ -180,6 +180,26 @@ def test_training_with_dropout_and_batch_normalization_is_bit_identical(train):
         np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.01}], ids=str)
+def test_a_compiler_that_reorders_factors_changes_no_momentum(options):
+    """TensorFlow's does where a product has one reader, as a normalization's gradient has."""
+
+    def trained(*callbacks):
+        keras.utils.set_random_seed(0)
+        norm = keras.layers.BatchNormalization()
+        model = keras.Sequential([keras.Input((6, 4)), norm, keras.layers.Flatten()])
+        model.add(keras.layers.Dense(1))
+        rule = keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True, **options)
+        model.compile(rule, "mse", jit_compile=False)
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(64, 6, 4)).astype("float32"), rng.normal(size=(64, 1))
+        model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[*callbacks])
+        return [*weights(model), *map(keras.ops.convert_to_numpy, rule.variables)]
+
+    for left, right in zip(trained(), trained(GradientStats()), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 @pytest.mark.parametrize(("every", "steps"), [(1, 6), (2, 3), (4, 2), (100, 1)])
 def test_every_nth_step_is_recorded(make_model, train, every, steps):
     stats = GradientStats(every)

@@ -35,7 +35,7 @@ def test_a_training_leaves_logs_a_file_and_a_table(model, tmp_path):
     rows = [row for row in map(json.loads, lines) if "layers" in row]
     assert len(rows) == len(stats.history) == 8  # the last batch of an epoch has two samples
     table = stats.to_dataframe("layers")
-    assert set(table["name"]) == {"memory/lstm_cell", "hidden", "head"}
+    assert set(table["name"]) == {"memory", "hidden", "head"}
     assert len(table) == 3 * 8
     for step, row in enumerate(rows):
         norms = table[table["step"] == row["step"]]["norm"]

@@ -129,6 +129,16 @@ def test_nothing_is_estimated_on_demand(train_by):
     assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
 
 
+def test_more_entries_than_float32_counts_are_read_on_demand(train_by):
+    """Their number is odd and above 2 ** 24."""
+    large, small = np.ones((4097, 4097), "float32"), np.array([2.0, 3.0])
+    stats = GradientStats(exact=True, on_verdict=ignored)
+    train_by(stats, large, small)
+    found, behind = stats.history[0]["variables"].values()
+    assert (found["count"], found["mean"]) == (large.size, pytest.approx(1.0))
+    assert (behind["min"], behind["max"]) == (2.0, 3.0)
+
+
 def test_one_bad_entry_of_a_large_gradient_is_noticed(train_by):
     values = BIG.copy()
     values[17, 23] = np.nan

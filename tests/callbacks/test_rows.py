@@ -3,8 +3,12 @@
 import csv
 import json
 
+import keras
+import numpy as np
 import pytest
+from keras import layers
 
+import kerasinit
 from kerasinit.callbacks import GradientRow, GradientStats, Row
 
 
@@ -67,3 +71,21 @@ def test_the_csv_names_the_run(make_model, train, tmp_path):
 def test_the_table_names_the_run(written):
     stats, _ = written
     assert set(stats.to_dataframe()["run"]) == {row["run"] for row in stats.history}
+
+
+def test_layers_have_the_names_that_diagnose_gives_them():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 3)),
+            layers.TimeDistributed(layers.Dense(3), name="each"),
+            layers.Bidirectional(layers.GRU(2, return_sequences=True), name="both"),
+            layers.RNN([layers.LSTMCell(2), layers.GRUCell(2)], name="cells"),
+            layers.Dense(1, name="head"),
+        ]
+    )
+    model.compile("sgd", "mse", jit_compile=False)
+    x, y = np.ones((4, 4, 3), "float32"), np.ones((4, 1), "float32")
+    stats = GradientStats()
+    model.fit(x, y, verbose=0, callbacks=[stats])
+    (row,) = stats.history
+    assert set(row["layers"]) == {one.name for one in kerasinit.diagnose(model, x, y).layers}

@@ -56,6 +56,44 @@ def test_a_fix_that_does_not_help_is_not_suggested():
     assert all(one.remedy is None and one.fix.startswith("# ") for one in useless)
 
 
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return X[:32] * (1 + index), CLASSES[:32]
+
+
+DATASETS = {
+    "PyDataset": Batches,
+    "generator": lambda: (batch for batch in [(X[:32], CLASSES[:32])]),
+    "with weights": lambda: [(X[:32], CLASSES[:32], np.ones(32))].__iter__(),
+}
+
+
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)
+def test_of_a_dataset_the_first_batch_is_looked_at(dataset):
+    model = small_kernels()
+    assert str(kerasinit.diagnose(model, dataset())) == str(
+        kerasinit.diagnose(model, X[:32], CLASSES[:32])
+    )
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="its own data sets")
+def test_a_dataset_of_tensorflow_is_one_too():
+    import tensorflow as tf
+
+    model = small_kernels()
+    dataset = tf.data.Dataset.from_tensor_slices((X[:32], CLASSES[:32])).batch(32)
+    found = kerasinit.diagnose(model, dataset, verify=True)
+    assert str(found) == str(kerasinit.diagnose(model, X[:32], CLASSES[:32], verify=True))
+
+
+def test_targets_beside_a_dataset_are_refused():
+    with pytest.raises(ValueError, match="`y` must be None where `x` is a dataset"):
+        kerasinit.diagnose(small_kernels(), Batches(), CLASSES[:32])
+
+
 @pytest.mark.parametrize("y", [None, X[:, 0]])
 def test_what_cannot_be_trained_cannot_be_verified(y):
     model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])

@@ -298,7 +298,7 @@ def signals():
         "activation_mean": 0.5, "activation_std": 0.8, "preactivation_mean_square": 1.0,
         "preactivation_variance": 1.0, "input_rms": 1.0, "gradient_rms": 0.1, "gradient_norm": 1.0,
         "weight_norm": 1.0, "weight_gradient_norm": 1.0, "non_finite_weights": 0,
-        "non_finite_outputs": 0, "activation_histogram": (), "gradient_histogram": (),
+        "non_finite_outputs": 0,
     }  # fmt: skip
     rows = [LayerSignals(name, **usual, is_output=name == "c") for name in "abc"]
     return Signals(tuple(rows), 8, 1.0, 0, loss=1.0, chance_loss=1.0)

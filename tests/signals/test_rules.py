@@ -19,7 +19,7 @@ def row(name, **fields):
         "activation_mean": 0.5, "activation_std": 0.8, "preactivation_mean_square": 1.0,
         "preactivation_variance": 1.0, "input_rms": 1.0, "gradient_rms": 0.1, "gradient_norm": 1.0,
         "weight_norm": 1.0, "weight_gradient_norm": 1.0, "non_finite_weights": 0,
-        "non_finite_outputs": 0, "activation_histogram": (), "gradient_histogram": (),
+        "non_finite_outputs": 0,
         "dead_share": 0.0, "saturated_share": 0.0, "duplicate_share": 0.0, "update_ratio": 1e-2,
     }  # fmt: skip
     return LayerSignals(name, **usual | fields)

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from kerasinit.signals import LayerStep, TrainingStep, judge_window
-from kerasinit.signals._remedy import FIRST_RATE
-from kerasinit.signals._training_steps import Window, losses_of, series
+from kerasinit.signals._remedy import FIRST_RATE, of_schedule
+from kerasinit.signals._window import Window, losses_of, series
 
 LOSS = 2.3
 
@@ -76,7 +76,7 @@ def test_the_loss_falls_from_half_to_half(losses, fall, improves):
 def test_the_loss_now_is_the_mean_of_the_last_five():
     assert window([9.0, 1.0, 2.0, 3.0, 4.0, 5.0]).loss == 3.0
     assert window([1.0, None, math.inf, 3.0]).loss == 2.0
-    assert window([None]).loss is None
+    assert math.isnan(window([None]).loss)
     assert losses_of(window([1.0, None, math.inf, math.nan, 0.0]).steps) == [1.0, 0.0]
 
 
@@ -128,9 +128,9 @@ def test_a_record_is_probed_where_activations_were_read(fields, probed):
 
 def test_weights_that_were_trained_before_are_told_by_the_first_record():
     young, old = record(0), dataclasses.replace(record(0), goes_on=True)
-    assert Window([old]).goes_on
-    assert not Window([old], opening=[young]).goes_on
-    assert Window([young], opening=[old]).goes_on
+    assert Window([old]).first.goes_on
+    assert not Window([old], opening=[young]).first.goes_on
+    assert Window([young], opening=[old]).first.goes_on
 
 
 # --- at once --------------------------------------------------------------------------------------
@@ -457,6 +457,22 @@ def test_a_rate_far_too_high_before_a_nan_is_told_by_its_first_large_step():
     assert "* 10" not in large.fix
     assert "learning_rate / 10 " in large.fix  # of 0.2, not of 40
     assert broken.fix == large.fix
+
+
+def test_under_a_schedule_the_line_against_a_nan_makes_a_new_optimizer():
+    steps = [*records(5, last=118, update_ratio=0.9), record(119, math.nan)]
+    plain, _ = judge_window(steps, first_loss=LOSS)
+    large, broken = judge_window(steps, first_loss=LOSS, is_scheduled=True)
+    assert large.remedy == of_schedule(plain.remedy) != plain.remedy
+    assert large.fix == broken.fix == plain.fix.replace(plain.remedy.line, large.remedy.line)
+
+
+def test_where_a_constraint_makes_zeros_no_new_weights_are_advised():
+    zeros = records(gradient_rms=0.0, weight_rms=0.0, signal_gradient_rms=1e-3)
+    assert verdict(zeros).remedy.kind == "initialize"
+    (found,) = judge_window(zeros, first_loss=LOSS, is_constrained=True)
+    assert (found.cause, found.remedy) == ("symmetric", None)
+    assert "which constraint" in found.fix
 
 
 @pytest.mark.parametrize(
