@@ -73,11 +73,14 @@ def _thrown_away(window: Window) -> Verdict | None:
     if not ratios or not then:
         return None
     name = max(ratios, key=ratios.__getitem__)
+    if ratios[name] <= RUINOUS:
+        return None
     rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
     # Most units of a hidden layer get no gradient any more.
-    is_off = any((window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1])
-    stuck = now > start - GAINED * abs(start) and is_off
-    if ratios[name] <= RUINOUS or not (rose or stuck):
+    stuck = now > start - GAINED * abs(start) and any(
+        (window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1]
+    )
+    if not (rose or stuck):
         return None
     evidence = f"step {first[0].step} changed its weights by {_percent(ratios[name])}"
     return _too_fast(name, _usual(ratios), evidence, window, max(then) if rose else None)
