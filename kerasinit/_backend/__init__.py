@@ -53,6 +53,7 @@ from kerasinit._backend._optimizers import (
     steps_taken,
 )
 from kerasinit._backend._protocol import Backend, Training
+from kerasinit._backend._random_state import seeded
 from kerasinit._backend._raw_calls import RawCall
 from kerasinit._backend._replaced import replaced
 
@@ -176,6 +177,7 @@ __all__ = [
     "scope_of_running_model",
     "seed_states",
     "seed_tensor",
+    "seeded",
     "spare_compiled_loss",
     "split_step",
     "step_state",

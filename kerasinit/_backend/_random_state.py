@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kerasinit._backend._keras import same_seed_generator
+from kerasinit._backend._keras import same_seed_generator, seed_generator_of
 
 
 @contextlib.contextmanager
@@ -21,3 +21,12 @@ def same_random_state(*, traced: bool) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Python's, numpy's and Keras' own start from `seed` in the body, and go on as before."""
+    with same_random_state(traced=True), seed_generator_of(seed):
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        yield

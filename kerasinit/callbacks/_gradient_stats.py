@@ -263,6 +263,7 @@ class GradientStats(keras.callbacks.Callback):
         try:
             with _backend.replaced(model, train_function=train_function):
                 yield self
+                session.miss_step()  # which is said, if none was seen: a loop of another kind
         finally:
             session.end()
             session.react()

@@ -74,7 +74,7 @@ class MeasuringStep:
             probing: Whether the activations are probed, too.
         """
         with contextlib.ExitStack() as stack:
-            for optimizer in _optimizers_of(self._model):
+            for optimizer in optimizers_of(self._model):
                 entry = _backend.observed_entry(optimizer, self._observing(optimizer))
                 stack.enter_context(_backend.replaced(optimizer, **entry))
             result = self._functions[probing](*arguments)
@@ -200,7 +200,7 @@ def _needs_batch(layer: Any) -> bool:
     return is_norm and getattr(layer.input_spec, "ndim", None) == 2
 
 
-def _optimizers_of(model: Any) -> list[Any]:
+def optimizers_of(model: Any) -> list[Any]:
     """The model's optimizers, more than one with a custom `train_step`."""
     held = [model.optimizer]
     for value in vars(model).values():

@@ -15,6 +15,7 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
+from kerasinit.callbacks._beforehand import is_constrained, steps_before, was_trained
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
@@ -29,7 +30,6 @@ from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink, opened_sinks
-from kerasinit.layers import have_learned_biases, zeroing_constraint
 from kerasinit.signals._first_update import is_scheduled
 from kerasinit.signals._window import WINDOW
 
@@ -107,9 +107,9 @@ class Session:
         self._judgement: Judgement | None = Judgement(
             findings,
             is_scheduled=is_scheduled(model.optimizer),
-            is_constrained=_is_constrained(model),
+            is_constrained=is_constrained(model),
         )
-        self._goes_on = _was_trained(model)
+        self._goes_on = was_trained(model)
         self._recent = RecentLoss(running_loss)
         self._pending: deque[Record] = deque()  # with the loss as it was reported
         self._shown: deque[Record] = deque(maxlen=SHOWN)
@@ -132,7 +132,7 @@ class Session:
         self._batch = batch
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self._step = _backend.steps_taken(self.model.optimizer)
+            self._step = steps_before(self.model)
         if self._snapshots is not None and self._measured % WINDOW == 0 and not self.stopped:
             self._measured += 1
             self._snapshots.take(self._step)
@@ -321,24 +321,6 @@ class Session:
         if restored is None:
             return ". Training stops."
         return f". Training stops with the weights from before step {restored}."
-
-
-def _was_trained(model: Any) -> bool:
-    """Whether a model was trained before, with an optimizer that has seen nothing of it."""
-    try:
-        return not _backend.steps_taken(model.optimizer) and have_learned_biases(
-            _backend.flat_layers(model)
-        )
-    except FAILURES:  # custom layers and optimizers; it only spares a verdict
-        return False
-
-
-def _is_constrained(model: Any) -> bool:
-    """Whether a constraint of the model makes 0 of usual weights."""
-    try:
-        return any(map(zeroing_constraint, model.trainable_variables))
-    except FAILURES:  # somebody's constraint
-        return False
 
 
 def _close(sink: Sink) -> None:

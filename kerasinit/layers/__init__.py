@@ -33,6 +33,7 @@ from kerasinit.layers._nonlinearity import (
 )
 from kerasinit.layers._period import angular_frequency
 from kerasinit.layers._signal_path import (
+    halves,
     is_closed,
     is_product,
     multiplies_by_constant,
@@ -78,6 +79,7 @@ __all__ = [
     "axes_of_shape",
     "fans",
     "find_owner",
+    "halves",
     "has_own_shape_rule",
     "have_learned_biases",
     "held_initializers",

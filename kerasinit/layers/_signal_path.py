@@ -13,6 +13,8 @@ from kerasinit.layers._kinds import is_channels_first, is_kept_method, kind_of
 
 MERGING = ("Flatten", "Reshape", "Ravel")  # may lay the pixels of an image side by side
 PRODUCTS = ("conv", "dot", "einsum", "linear", "matmul", "tensordot")
+NUMBERS = (int, float, np.integer, np.floating)
+HALVING = 0.7072  # a factor that halves a mean square, rounded up, dimensionless
 CLOSED = ("attention", "recurrent", "wrapper")
 
 
@@ -65,6 +67,24 @@ def multiplies_by_constant(operation: Any, arguments: Any) -> bool:
         len(getattr(one, "shape", ())) >= 2 and not isinstance(one, keras.KerasTensor)
         for one in _backend.given_to(operation, arguments)
     )
+
+
+def halves(operation: Any, arguments: Any) -> bool:
+    """Whether a call multiplies its signal by a number of at most 1/sqrt(2): no sum of two grows.
+
+    Args:
+        operation: A layer, or an operation of a graph.
+        arguments: What it was given, as Keras keeps it.
+    """
+    if kind_of(operation).name == "Rescaling":
+        factors = [operation.scale]
+    elif kind_of(operation).family == "scale":
+        factors = [*_backend.given_to(operation, arguments)]
+        if "div" in _name_of(operation):
+            factors = [1 / one for one in factors[1:2] if isinstance(one, NUMBERS) and one]
+    else:
+        return False
+    return any(isinstance(one, NUMBERS) and abs(float(one)) <= HALVING for one in factors)
 
 
 def _name_of(operation: Any) -> str:

@@ -26,6 +26,7 @@ from kerasinit.models._scene import NEEDS_GAIN, Scene
 from kerasinit.models._slots import ForgetBias, Slot
 from kerasinit.signals._elementwise import elementwise_shape
 
+HE = (keras.initializers.HeNormal, keras.initializers.HeUniform)
 NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
 
@@ -155,6 +156,9 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     hidden = scene.hidden_layers(slot.layer)
     is_stack = id(slot.layer) in scene.roles and not scene.adds
     if hidden is not None and hidden < NEEDS_GAIN and not scene.adds and gain > 1.0:
+        if type(slot.initializer) in HE:  # plain gradient descent is much slower without the gain
+            reason = f"He for {name}, as its author chose"
+            return Choice(slot, initializers.HeNormal(gain=gain), reason)
         reason = f"too shallow to need a gain for {name}"
         if is_stack:
             reason = f"plain stack, only {hidden} hidden, {reason}"

@@ -101,6 +101,9 @@ def reads_weights(choice: Choice) -> bool:
 def draw(choice: Choice, seed: int) -> Tensor:
     """New values for the variable of `choice`, drawn as if its layer were being built."""
     shape, fill = choice.slot.shape, _filler(choice, seed)
+    if not is_known(choice):  # it may draw without a seed
+        with _backend.seeded(seed):
+            return fill(shape)
     return choice.mirrors.kernel(fill, shape) if choice.mirrors else fill(shape)
 
 

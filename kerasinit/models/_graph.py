@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import mixes, waits_for_weights
+from kerasinit.layers import halves, mixes, waits_for_weights
 from kerasinit.models._opened import SIZES, corrected_shapes, in_short, like, open_call
 
 
@@ -25,12 +25,14 @@ class GraphCall:
         inputs: Numbers of the values it reads.
         outputs: Numbers of the values it makes.
         shapes: Shapes of the values it makes.
+        halves: Whether it multiplies its signal by a number of at most 1/sqrt(2).
     """
 
     operation: Any
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int | None, ...], ...]
+    halves: bool = False
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class _Reader:
             opened: Identities of layers whose inside this is: a call of one is that of its kernel.
         """
         for node in calls:
-            operation, _, sources, made = node
+            operation, arguments, sources, made = node
             inside = None
             if id(operation) not in opened:
                 inside = open_call(node, unread=self.unread, corrected=self._corrected)
@@ -208,6 +210,7 @@ class _Reader:
                     tuple(self.number(tensor) for tensor in sources),
                     tuple(self.number(tensor) for tensor in made),
                     tuple(tuple(tensor.shape) for tensor in made),
+                    halves(operation, arguments),
                 )
                 continue
             # A model that is called twice is read twice, under new numbers for its inside.

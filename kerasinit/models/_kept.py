@@ -10,7 +10,14 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit.layers import attention_part, is_closed, is_running, role_of, weight_kind
+from kerasinit.layers import (
+    attention_part,
+    is_closed,
+    is_kept_method,
+    is_running,
+    role_of,
+    weight_kind,
+)
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._graph import Graph
 from kerasinit.models._places import is_last
@@ -77,6 +84,8 @@ def kept_choices(
             elif start == "values":
                 reason = "its own initializer gives the same values at each call: kept"
                 kept = Choice(slot, slot.initializer, reason)
+            elif reason := _special(slot):
+                kept = Choice(slot, slot.initializer, reason)
         if kept is not None:
             found[id(slot.variable)] = kept
         if slot.kind == "kernel":
@@ -117,6 +126,31 @@ def _fixed_start(slot: Slot) -> str:
         return "zero"
     same = np.array_equal(first, second)
     return "values" if same and first.min() != first.max() else ""
+
+
+def _special(slot: Slot) -> str:
+    """Why only its own initializer fits a kernel; empty where others may."""
+    layer, own = slot.layer, slot.initializer
+    if not (_backend.is_of_keras(type(layer)) or is_library(own) or is_kept_method(layer, "call")):
+        return f"{type(layer).__name__} comes with an initializer of its author's: kept"
+    constraint = getattr(slot.variable, "constraint", None)
+    if constraint is None:
+        return ""
+    try:
+        fits, other = (
+            _fits(constraint, draw(Choice(slot, one, ""), 0))
+            for one in (own, keras.initializers.HeNormal())
+        )
+    except Exception:  # noqa: BLE001 - the code of any initializer and constraint runs here
+        return ""
+    name = type(constraint).__name__
+    return f"its own initializer fulfils its {name}, others would not: kept" if fits > other else ""
+
+
+def _fits(constraint: Any, values: Any) -> bool:
+    """Whether a constraint leaves some weights as they are, but for rounding."""
+    before, after = (ops.convert_to_numpy(one) for one in (values, constraint(values)))
+    return bool(np.abs(after - before).max(initial=0.0) <= 1e-3 * np.abs(before).max(initial=0.0))
 
 
 def _numbers(slot: Slot, seed: int) -> np.ndarray:

@@ -209,6 +209,21 @@ def _is_gated(value: int, graph: Graph) -> bool:
     return len(set(call.inputs)) > 1
 
 
+def is_halved(add: GraphCall, skip: int, graph: Graph) -> bool:
+    """Whether a sum, as `(x + y) / 2`, or its skip is scaled down at once, which bounds the stream.
+
+    Args:
+        add: An add of a skip and a branch.
+        skip: Number of the skip.
+        graph: The graph of the model.
+    """
+    after = [call for value in add.outputs for call in graph.readers.get(value, ())]
+    if after and all(call.halves for call in after):
+        return True
+    maker = graph.maker.get(skip)  # the branch reads what is not scaled yet
+    return maker is not None and maker.halves and len(graph.readers[maker.inputs[0]]) > 1
+
+
 def _comes_of_weights(value: int, graph: Graph) -> bool:
     """Whether nothing but what keeps or bounds the signal lies between a value and a kernel."""
     waiting, seen = [value], {value}

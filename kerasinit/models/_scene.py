@@ -18,6 +18,7 @@ from kerasinit.models._odd_part_rule import odd_part_choices
 from kerasinit.models._places import (
     Place,
     branches_along,
+    is_halved,
     nesting,
     place_of,
     residual_adds,
@@ -156,7 +157,7 @@ class Scene:
     def branches_beside(self, layer: Any) -> int:
         """Branches of the stream on which `layer` ends one, this one included; 0 if it ends none.
 
-        None does on a stream that a norm bounds.
+        None does on a stream that a norm bounds, or whose every sum is halved.
         """
         if self.graph is None or not self.adds or self.stream_is_normalized:
             return 0
@@ -165,6 +166,8 @@ class Scene:
         for add in place.adds:
             skip = skip_of(add, self.graph)
             if id(add) in self._nesting and skip is not None:
+                if is_halved(add, skip, self.graph):
+                    return 0
                 if not values & self.graph.ancestors(skip):
                     return self._branches_along[id(add)]
         return 0

@@ -115,7 +115,9 @@ def _last_bias(
     if kind_of(layer).name == "TimeDistributed":
         layer = layer.layer
     bias = getattr(layer, "bias", None)
-    if not isinstance(layer, keras.layers.Layer) or is_closed(layer) or bias is None:
+    if not isinstance(layer, keras.layers.Layer):
+        raise Unsure("no layer makes it: a plain operation does")
+    if is_closed(layer) or bias is None:
         raise Unsure(f"{layer.name!r}, which makes it, has no bias")
     own = own_activation(layer)
     if own is not None and activation is not None:

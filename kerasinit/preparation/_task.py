@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit.signals._batch import check_model, declared_inputs
+from kerasinit.signals._batch import check_model, fixed_batch_size
 from kerasinit.signals._probe_loss import sums_losses
 
 HALF_SCALE = 2.0**12  # loss scale of copies of a float16 model; its optimizer looks for its own
@@ -47,9 +47,7 @@ class Task:
 
     def batch_size(self, asked: int) -> int:
         """Samples per step: what the model's inputs are fixed to, or what was asked for."""
-        inputs = declared_inputs(self.model)
-        fixed = [tensor.shape[0] for tensor in inputs if tensor.shape and tensor.shape[0]]
-        return int(fixed[0]) if fixed else asked
+        return fixed_batch_size(self.model) or asked
 
     @property
     def optimizer_name(self) -> str:

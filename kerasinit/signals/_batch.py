@@ -72,8 +72,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         )
     _check_shape(model, x)
     values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
-    fixed = [tensor.shape[0] for tensor in declared_inputs(model) if tensor.shape]
-    size = min(sizes[0], MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)), *filter(None, fixed))
+    most = min(MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)))
+    size = min(sizes[0], most, fixed_batch_size(model) or most)
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
     def take(array: np.ndarray) -> Any:
@@ -130,6 +130,20 @@ def declared_inputs(model: Any) -> list[Any]:
     return [] if ends is None else list(ends[0])
 
 
+def fixed_batch_size(model: Any) -> int | None:
+    """Samples of a batch, where the inputs of a model are fixed to a number.
+
+    A `Sequential` that was built by a call keeps the size of that batch in its input, which binds
+    nothing but the states of its layers.
+    """
+    sizes = [tensor.shape[0] for tensor in declared_inputs(model) if tensor.shape]
+    if isinstance(model, keras.Sequential) and not any(
+        getattr(layer, "stateful", False) for layer in _backend.flat_layers(model)
+    ):
+        return None
+    return next(filter(None, sizes), None)
+
+
 def check_model(model: Any) -> None:
     """Refuses what is no model, and a model without its weights.
 
@@ -142,11 +156,22 @@ def check_model(model: Any) -> None:
             f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
             "model first, then the data, as in `diagnose(model, x, y)`."
         )
-    if not _backend.is_whole(model):
+    if _backend.is_whole(model):
+        return
+    if model.weights:
         raise ValueError(
-            "The model has no weights yet. Received: an unbuilt model "
-            f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+            f"A model of which only parts are built. Received: {model.name!r}, which was never "
+            "called. Call it once on data first, or pass its parts, one by one."
         )
+    if model.built:
+        raise ValueError(
+            f"The model has no weights. Received: {model.name!r}, which is built. Keras knows, and "
+            "trains, the weights of layers and of `add_weight` alone."
+        )
+    raise ValueError(
+        "The model has no weights yet. Received: an unbuilt model "
+        f"{model.name!r}. Call it once on data, or `model.build(input_shape)`, first."
+    )
 
 
 def _check_form(name: str, data: Any) -> None:

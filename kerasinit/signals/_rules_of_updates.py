@@ -58,7 +58,9 @@ def large_updates(signals: Signals) -> Verdict | None:
     beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
     beyond = beyond and is_plain and ratio > BEYOND_UPDATE
     is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
-    if not (ratio > LARGE_UPDATE or is_worse or beyond):
+    # One layer alone finds its way from any weights, as long as its steps lead down.
+    is_large = ratio > LARGE_UPDATE and not (len(ratios) == 1 and after < loss)
+    if not (is_large or is_worse or beyond):
         return None
     far = far_targets(signals, "squares and steps as large come of it") if is_plain else None
     if far is not None:

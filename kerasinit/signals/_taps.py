@@ -184,7 +184,8 @@ class ForwardPass:
 
     def batch_normalization(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
         """A normalization over the batch needs more than one value."""
-        layer, value = watched.layer, args[0] if args else kwargs["inputs"]
+        layer = watched.layer
+        value = next(filter(ops.is_tensor, keras.tree.flatten((args, kwargs))))  # of several, too
         axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
         channels = math.prod(value.shape[axis] for axis in axes)
         if None not in value.shape and math.prod(value.shape) == channels:

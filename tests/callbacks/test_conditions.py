@@ -462,6 +462,17 @@ def test_train_on_batch_is_recorded_in_a_with_block():
     assert len(stats.history) == 1
 
 
+def test_a_loop_that_does_not_call_train_on_batch_is_a_complaint():
+    model, stats = plain_model(), GradientStats()
+    model.compile("sgd", "mse")
+    with (
+        pytest.warns(GradientWarning, match=r"not taken by `model\.train_on_batch`"),
+        stats.watching(model),
+    ):
+        model(X[:BATCH])
+    assert not stats.history
+
+
 def test_batches_of_another_size_are_recorded_too():
     model = plain_model()
     model.compile("sgd", "mse")

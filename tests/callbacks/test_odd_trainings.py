@@ -338,6 +338,23 @@ def test_several_optimizers_of_one_model():
         assert "apply" not in vars(optimizer)
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras' train step knows one optimizer on JAX")
+def test_steps_are_counted_on_where_the_models_own_optimizer_is_not_used():
+    class Pair(Several):
+        def apply(self, optimizer, gradients, weights):
+            if optimizer is not self.optimizer:  # it stays as `compile` made it
+                super().apply(optimizer, gradients, weights)
+
+    model = Pair()
+    data = np.random.default_rng(0).normal(size=(2, 70, 5)).astype("float32")
+    model(data[0, :1])
+    model.compile("sgd", "mse")
+    stats = GradientStats()
+    for _ in range(2):
+        model.fit(*data, batch_size=32, verbose=0, callbacks=[stats])
+    assert [row["step"] for row in stats.history] == [0, 1, 2, 3, 4, 5]
+
+
 @only_tensorflow
 def test_an_optimizer_in_a_branch_of_the_graph_is_a_complaint():
     import tensorflow as tf

@@ -1,5 +1,7 @@
 """A user's initializers run as they are: not traced, not rebuilt from their config."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -113,3 +115,79 @@ def test_a_seed_inside_is_replaced_by_that_of_the_call(source):
     kerasinit.reset(model, seed=1)
     for old, new in zip(first, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def of_numpy(shape, dtype=None):
+    return np.random.normal(size=shape)  # noqa: NPY002
+
+
+def of_python(shape, dtype=None):
+    return np.full(shape, random.random()) + np.random.normal(size=shape)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("initializer", [unseeded, unit_std, Scaled(), of_numpy, of_python])
+@pytest.mark.parametrize("call", ["reset", "rule"])
+def test_what_draws_without_a_seed_repeats_and_leaves_the_global_state(call, initializer):
+    model = build(initializer)
+    found, following = [], []
+    for state in (1, 2):
+        keras.utils.set_random_seed(state)
+        CALLS[call](model, initializer)
+        found.append(model.get_weights())
+        following.append([random.random(), np.random.rand(), numpy_draw()])  # noqa: NPY002
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for state, numbers in zip((1, 2), following, strict=True):
+        keras.utils.set_random_seed(state)
+        assert numbers == [random.random(), np.random.rand(), numpy_draw()]  # noqa: NPY002
+
+
+def numpy_draw():
+    return float(ops.convert_to_numpy(keras.random.normal(())))
+
+
+class PerRelation(layers.Layer):
+    """A kernel for each relation, drawn one by one, each by its own fans, as in relational nets."""
+
+    def __init__(self, relations=16, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.relations = relations
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.out = layers.Activation("tanh")
+
+    def build(self, shape):
+        shape = (self.relations, shape[-1], 32)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=self.draw_each)
+
+    def draw_each(self, shape, dtype=None):
+        drawn = [self.kernel_initializer(shape[1:], dtype=dtype) for _ in range(shape[0])]
+        return ops.stack(drawn)
+
+    def call(self, x):
+        return self.out(ops.mean(ops.einsum("bi,rio->bro", x, self.kernel), axis=1))
+
+    def get_config(self):
+        return {**super().get_config(), "relations": self.relations}
+
+
+@pytest.mark.parametrize("call", [kerasinit.reset, kerasinit.initialize])
+def test_a_layer_that_draws_around_its_initializer_draws_so_again(call):
+    model = keras.Sequential([keras.Input((32,)), PerRelation(), PerRelation(), layers.Dense(2)])
+    before = model.get_weights()
+    call(model, seed=1)
+    after = model.get_weights()
+    for old, new in zip(before[:2], after[:2], strict=True):
+        assert new.std() == pytest.approx(32**-0.5, rel=0.06)  # 0.24 of it by the shape of all
+        assert not np.array_equal(old, new)
+    assert not np.array_equal(after[0], after[1])
+    call(model, seed=1)
+    np.testing.assert_array_equal(model.get_weights()[0], after[0])
+
+
+def test_looking_at_such_a_layer_uses_up_no_automatic_name():
+    model = keras.Sequential([keras.Input((32,)), PerRelation(), layers.Dense(2)])
+    numbers = []
+    for _ in range(2):
+        numbers.append(int(layers.Activation("tanh").name.rpartition("_")[2]))
+        kerasinit.initialize(model, dry_run=True)
+    assert numbers[1] == numbers[0] + 1

@@ -132,6 +132,57 @@ def test_a_kernel_that_starts_from_given_values_keeps_them(initializer, rules):
     assert "same values at each call" in plan["given/kernel"].reason
 
 
+class Unit(keras.initializers.Initializer):
+    """Columns of length one, of the seed that a class of the user's takes from Keras."""
+
+    def __call__(self, shape, dtype=None):
+        return ops.normalize(keras.random.normal(shape, dtype=dtype), axis=0)
+
+
+class Cosine(layers.Dense):
+    """Made for such kernels."""
+
+    def call(self, x):
+        return ops.matmul(ops.normalize(x), self.kernel)
+
+
+def lengths(kernel):
+    return np.linalg.norm(numpy(kernel), axis=0)
+
+
+@pytest.mark.parametrize(("layer", "kept"), [(Cosine, True), (layers.Dense, False)])
+def test_an_initializer_that_its_author_wrote_for_the_layer_is_kept(layer, kept):
+    made = layer(16, name="made", kernel_initializer=Unit())
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(8, "relu"), made, layers.Dense(2)])
+    before = numpy(made.kernel)
+    plan = kerasinit.initialize(model, seed=1)
+    assert np.allclose(lengths(made.kernel), 1, atol=1e-5) == kept
+    assert ("comes with an initializer of its author's" in plan["made/kernel"].reason) == kept
+    assert not np.array_equal(numpy(made.kernel), before)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "initializer", "kept"),
+    [
+        (keras.constraints.NonNeg(), keras.initializers.RandomUniform(0, 0.1), True),
+        (keras.constraints.UnitNorm(), Unit(), True),
+        (keras.constraints.NonNeg(), "glorot_uniform", False),
+        (keras.constraints.MaxNorm(3.0), "glorot_uniform", False),
+    ],
+    ids=["convex", "unit", "neither", "both"],
+)
+def test_a_start_within_its_constraint_stays_within(constraint, initializer, kept):
+    kernel = {"kernel_constraint": constraint, "kernel_initializer": initializer}
+    hidden = [layers.Dense(8, "softplus", **kernel) for _ in range(2)]
+    model = keras.Sequential([keras.Input((8,)), *hidden, layers.Dense(2)])
+    plan = kerasinit.initialize(model, seed=1)
+    for layer in hidden:
+        assert ("fulfils its" in plan[layer.kernel.path].reason) == kept
+        if kept:
+            after = numpy(layer.kernel)
+            np.testing.assert_allclose(constraint(after), after, atol=1e-6)
+
+
 def test_one_value_everywhere_is_cured():
     wrong = layers.Dense(8, "relu", kernel_initializer=keras.initializers.Constant(0.1))
     model = keras.Sequential([keras.Input((8,)), wrong, layers.Dense(2)])

@@ -1,6 +1,7 @@
 """Which adds join a branch with the skip around it, and which sum something else."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers, ops
 
@@ -148,6 +149,45 @@ def test_a_trunk_and_its_heads_count_the_longest_way():
     plan = kerasinit.initialize(keras.Model(inputs, heads), seed=0)
     counts = [row.reason.split()[3] for row in plan if row.reason.startswith("ends one of")]
     assert sorted(counts) == ["4"] + ["5"] * 7
+
+
+HALVED = {
+    "times": lambda x, branch: (x + branch) * np.sqrt(0.5),
+    "divided": lambda x, branch: ops.divide(layers.Add()([x, branch]), 2**0.5),
+    "rescaled": lambda x, branch: layers.Rescaling(2**-0.5)(x + branch),
+    "each": lambda x, branch: 2**-0.5 * x + 2**-0.5 * branch,
+}
+
+
+def halved(join, count=12):
+    """Blocks whose sums are scaled at once, as in WaveNet and ConvS2S, and their stream."""
+    inputs = keras.Input((64,))
+    x = layers.Dense(64)(inputs)
+    for _ in range(count):
+        x = join(x, layers.Dense(64)(layers.Dense(128, "relu")(x)))
+    return keras.Model(inputs, layers.Dense(2)(x)), keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize("join", HALVED.values(), ids=HALVED)
+def test_a_stream_whose_sums_are_halved_keeps_its_size(join):
+    model, stream = halved(join)
+    kerasinit.initialize(model, seed=0)
+    out = stream(keras.random.normal((64, 64), seed=0))
+    assert 0.5 < float(ops.convert_to_numpy(ops.std(out))) < 2  # 0.03 with branches scaled, too
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda x, branch: x + 0.5 * branch,
+        lambda x, branch: 0.9 * (x + branch),
+        lambda x, branch: 2 * (x + branch),
+    ],
+    ids=["branch", "little", "more"],
+)
+def test_other_factors_bound_no_stream(join):
+    plan = kerasinit.initialize(halved(join)[0], seed=0)
+    assert sum(row.reason.startswith("ends one of 12 ") for row in plan) == 12
 
 
 class Noted(layers.Layer):

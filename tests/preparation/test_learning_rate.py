@@ -186,6 +186,13 @@ def test_a_model_of_one_batch_size_is_given_batches_of_that_size():
     assert kerasinit.learning_rate(model, x, x[:, :1]).batch_size == 6
 
 
+def test_a_model_that_was_built_by_a_call_is_given_batches_of_the_size_asked_for():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model(X[:1])
+    model.compile("sgd", "mse")
+    assert kerasinit.learning_rate(model, X, X[:, :1], batch_size=16).batch_size == 16
+
+
 def test_missing_targets_are_named():
     with pytest.raises(ValueError, match=r"compares its outputs with targets\. Received: y=None"):
         kerasinit.learning_rate(classifier(), X)

@@ -157,6 +157,15 @@ def test_a_bias_that_is_not_free_is_left_alone(head, words):
     assert any(word in row.reason for word in words.split("|")), row.reason
 
 
+def test_an_output_that_no_layer_makes_is_said_to_be_one():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.ops.add(inputs, layers.Dense(2)(inputs)))
+    model.compile("sgd", "mse")
+    ((bias, row),) = rows_of(model, np.ones((8, 2)), np.ones((8, 2)))
+    assert bias is None
+    assert row.reason == "no layer makes it: a plain operation does"
+
+
 def test_the_bias_inside_a_loop_over_steps_is_found():
     head = layers.TimeDistributed(layers.Dense(3, "softmax", name="head"))
     model = keras.Sequential([keras.Input((2, 1)), head])

@@ -56,6 +56,18 @@ def test_a_model_of_a_fixed_batch_gets_that_many(size):
     assert as_batch(model_of(3, batch=size), numbered(30, 3).astype("float32")).samples == size
 
 
+def test_the_call_that_built_a_model_does_not_fix_its_batch():
+    model = keras.Sequential([layers.Flatten(), layers.Dense(2)])
+    model(np.ones((1, 3), "float32"))
+    assert as_batch(model, numbered(30, 3).astype("float32")).samples == 30
+
+
+def test_states_of_layers_fix_the_batch_of_the_call_that_built_them():
+    model = keras.Sequential([layers.SimpleRNN(2, stateful=True), layers.Dense(2)])
+    model(np.ones((5, 4, 3), "float32"))
+    assert as_batch(model, numbered(30, 4, 3).astype("float32")).samples == 5
+
+
 def test_double_precision_is_halved_and_whole_numbers_stay():
     batch = as_batch(model_of(3), np.ones((4, 3)), np.arange(4))
     assert keras.backend.standardize_dtype(batch.x.dtype) == "float32"

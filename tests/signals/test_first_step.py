@@ -50,6 +50,17 @@ def test_a_rate_that_is_far_off_is_named_before_training(name):
     assert all(1e-4 <= verdict.remedy.value <= 1 for verdict in found)
 
 
+@pytest.mark.parametrize(("rate", "expected"), [(0.1, []), (1000.0, ["large_updates"])])
+def test_a_high_rate_is_right_for_a_linear_model_whose_loss_it_lowers(rate, expected):
+    """A line through points far from zero: one weight near zero says nothing of the rate."""
+    x = np.linspace(-2, 2, 64, dtype="float32")[:, None]
+    start = keras.initializers.Constant(0.05)
+    line = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer=start)])
+    line.compile(Adam(rate), "mse")
+    found = kerasinit.diagnose(line, x, 34 + 11 * x).verdicts
+    assert [verdict.cause for verdict in found] == expected
+
+
 @pytest.mark.parametrize(("offset", "line"), [(0.0, "x = (x - "), (22.0, "y = (y - ")])
 def test_targets_are_scaled_with_the_inputs_if_they_are_far_from_outputs_of_size_one(offset, line):
     x, y = data()

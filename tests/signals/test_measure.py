@@ -355,6 +355,34 @@ def test_an_unbuilt_model_is_refused(x):
         measure(keras.Sequential([layers.Dense(3)]), x)
 
 
+class Container(keras.Model):
+    """Parts that a loop of the user's own calls; it has no `call`."""
+
+    def __init__(self, *parts):
+        super().__init__()
+        self.parts = list(parts)
+
+
+class Plain(keras.Model):
+    """A model of numbers that Keras does not know."""
+
+    def call(self, inputs):
+        return 5.0 * inputs
+
+
+def test_parts_of_a_model_that_is_not_called_itself_are_asked_for():
+    part = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"never called\. .* or pass its parts, one by one"):
+        measure(Container(part), np.ones((4, 3)))
+
+
+def test_a_built_model_without_weights_is_not_called_unbuilt():
+    model = Plain()
+    model(np.ones((4, 3), "float32"))
+    with pytest.raises(ValueError, match=r"has no weights\. .*`add_weight` alone"):
+        measure(model, np.ones((4, 3)))
+
+
 @pytest.mark.parametrize("shape", [(4, 6), (4,), (4, 5, 1)])
 def test_a_wrong_shape_is_refused_with_both_shapes(shape):
     model = keras.Sequential([keras.Input((5,)), layers.Dense(3)])

@@ -79,6 +79,26 @@ def test_a_normalization_that_sees_one_value_of_each_channel_is_told(shape, axis
     assert measure(model, x).lone_norm == ("first" if lone else None)
 
 
+class OfSeveral(layers.BatchNormalization):
+    """Normalizes the first of its inputs, as graph nets do beside the numbers of their graphs."""
+
+    def build(self, shapes):
+        super().build(shapes[0])
+        self.input_spec = None
+
+    def call(self, inputs, training=None):
+        return super().call(inputs[0], training=training)
+
+    def compute_output_shape(self, shapes):
+        return shapes[0]
+
+
+def test_a_batch_normalization_of_several_inputs_is_seen():
+    rows = rows_of(lambda x: dense("head")(OfSeveral()([dense("hidden")(x), x])))
+    assert rows["hidden"].normalized
+    assert not rows["head"].normalized
+
+
 NORMED = {  # what follows the layer `a`, and whether it counts as normalized
     "batch": (lambda x: layers.BatchNormalization()(x), True),
     "layer": (lambda x: layers.LayerNormalization()(x), True),
