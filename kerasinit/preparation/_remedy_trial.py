@@ -32,7 +32,8 @@ LOWER = 0.02  # of the loss without a remedy, by which the loss with it is lower
 AS_LOW = 1.1
 UNTRIED = ("unfreeze", "batch_size")  # they change what is trained, and on how much
 LINES_ONLY = ("code", "scale_rate")  # they change the model or its optimizer themselves
-OTHER_LOSS = ("loss", "output_activation", "regression", "map_targets")  # the right one is judged
+# The right loss is judged.
+OTHER_LOSS = ("loss", "class_loss", "output_activation", "regression", "map_targets")
 OTHER_SCALE = ("scale_targets", "scale_data")  # only shares of the loss can be compared
 
 
@@ -166,7 +167,7 @@ def _applied(remedy: Remedy, task: Task, x: Any, y: Any) -> Iterator[tuple[Task,
         hooks = _backend.replaced(_layer(task.model, remedy.where), activation=activation)
     if kind == "regression":
         task = replace(task, loss="mse")
-    elif kind == "loss":
+    elif kind in ("loss", "class_loss"):
         task = replace(task, loss=_evaluated(value, keras=keras))
     elif kind == "clip_norm":
         task = replace(task, optimizer=task.with_options(clipnorm=float(value)))

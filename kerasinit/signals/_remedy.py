@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 RemedyKind: TypeAlias = Literal[
-    "initialize", "learning_rate", "constant_rate", "clip_norm", "loss", "output_activation",
-    "regression", "scale_inputs", "scale_targets", "scale_data", "map_targets", "fill_inputs",
-    "fill_targets", "unfreeze", "batch_size", "scale_rate", "code",
+    "initialize", "learning_rate", "constant_rate", "clip_norm", "loss", "class_loss",
+    "output_activation", "regression", "scale_inputs", "scale_targets", "scale_data", "map_targets",
+    "fill_inputs", "fill_targets", "unfreeze", "batch_size", "scale_rate", "code",
 ]  # fmt: skip
 
 USUAL_BATCH = 32  # samples, as `fit` takes by default
@@ -22,6 +22,8 @@ LINES: dict[str, str] = {
     "learning_rate": "model.optimizer.learning_rate = {value:.3g}",
     "clip_norm": "model.optimizer.clipnorm = {value:.3g}",
     "loss": "model.compile(model.optimizer, loss={value})",
+    # Keras keeps the metrics of the loss before where none are given: they take other targets.
+    "class_loss": "model.compile(model.optimizer, loss={value}, metrics=['accuracy'])",
     "output_activation": "{where}.activation = keras.activations.{value}",
     "regression": "{where}.activation = None; model.compile(model.optimizer, 'mse'); y = {value}",
     "scale_inputs": "x = {value}",
@@ -52,7 +54,7 @@ class Remedy:
     `value` is, by kind: a rate (`learning_rate`; `constant_rate` instead of a schedule), a norm
     (`clip_norm`), a number of samples (`batch_size`), the name of an activation
     (`output_activation`), a factor (`scale_rate`: `"* 10"`), a line (`code`), or an expression in
-    Python: of `keras` (`loss`), of `x` (`scale_inputs`),
+    Python: of `keras` (`loss`, `class_loss`), of `x` (`scale_inputs`),
     of `y` (`scale_targets`, `map_targets`, `regression`), with `np` for numpy. The other kinds have
     none.
 

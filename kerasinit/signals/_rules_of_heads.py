@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from kerasinit.signals._heads import HeadSignals, TargetSignals
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import STANDARDIZE, Remedy
+from kerasinit.signals._remedy import STANDARDIZE, Remedy, RemedyKind
 from kerasinit.signals._verdict import Verdict
 
 OUTSIDE = 0.05  # share of targets that the output cannot give: more than a few outliers
@@ -144,7 +144,7 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     """What a sparse cross-entropy takes: numbers of classes."""
     evidence = f"the loss takes numbers of classes from 0 to {head.units - 1}, and the targets"
     if head.units > 1 and targets.shape == head.shape and targets.sums_to_one:
-        remedy = _loss("categoricalcrossentropy", head.from_logits)
+        remedy = _loss("categoricalcrossentropy", head.from_logits, "class_loss")
         return f"{evidence} are one-hot", remedy, "takes one-hot targets"
     if not targets.whole:
         found = f", from {targets.low:.4g} to {targets.high:.4g}, are not all whole numbers"
@@ -171,7 +171,7 @@ def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
             f"the loss takes a share for each of the {head.units} units, and the targets are "
             f"numbers of classes (up to {targets.high:g})"
         )
-        remedy = _loss("sparsecategoricalcrossentropy", head.from_logits)
+        remedy = _loss("sparsecategoricalcrossentropy", head.from_logits, "class_loss")
         return evidence, remedy, "takes numbers of classes"
     if targets.low >= -EDGE and targets.high <= 1 + EDGE:
         return None
@@ -270,8 +270,8 @@ def _from_zero(targets: TargetSignals) -> tuple[Remedy, str]:
     return shifted, "counts the classes from 0"
 
 
-def _loss(name: str, from_logits: bool) -> Remedy:
-    return Remedy("loss", CLASS_LOSSES[name].format("from_logits=True" if from_logits else ""))
+def _loss(name: str, from_logits: bool, kind: RemedyKind = "loss") -> Remedy:
+    return Remedy(kind, CLASS_LOSSES[name].format("from_logits=True" if from_logits else ""))
 
 
 def switched(head: HeadSignals, activation: str) -> Remedy | None:

@@ -114,6 +114,22 @@ def test_a_state_that_runs_away_is_kept():
 # --- what is named ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("loss", "metric", "y"),
+    [
+        ("sparse_categorical_crossentropy", "sparse_categorical_accuracy", np.eye(4)[CLASSES]),
+        ("categorical_crossentropy", "categorical_accuracy", CLASSES),
+    ],
+    ids=["one-hot", "numbers"],
+)
+def test_a_loss_of_other_targets_comes_without_the_metrics_of_the_old_ones(loss, metric, y):
+    model = compiled(layers.Dense(16, "relu"), layers.Dense(4, "softmax"))
+    model.compile("adam", loss, metrics=[metric])
+    run(first_of(model, y=y), model, y=y)
+    assert causes_of(model, y=y) == []
+    assert 0 < max(model.fit(X, y, epochs=9, verbose=0).history["accuracy"]) <= 1
+
+
 def test_samples_that_are_all_the_same_are_named():
     verdict = first_of(compiled(layers.Dense(16, "relu"), layers.Dense(4, "softmax")), 0 * X)
     assert (verdict.cause, verdict.where) == ("constant_output", "input")
