@@ -199,10 +199,12 @@ def has_own_shape_rule(layer: Any) -> bool:
 def is_norm(layer: Any) -> bool:
     """Whether a layer or operation sets the scale of the signal by itself.
 
-    A class that Keras does not know is a norm if its name says so.
+    A class that Keras does not know is a norm if its name says so; not those that divide one
+    channel by others (local and global response normalization), which keep the scale.
     """
-    kind = kind_of(layer)
-    named = "Normalization" in type(layer).__name__ and isinstance(layer, keras.layers.Layer)
+    kind, name = kind_of(layer), type(layer).__name__
+    named = "Normalization" in name and "Response" not in name
+    named = named and isinstance(layer, keras.layers.Layer)
     return kind.family == "norm" or (kind is OTHER and named)
 
 

@@ -15,6 +15,7 @@ from kerasinit.layers import (
     acts_in_gates,
     attention_part,
     is_cell,
+    is_norm,
     kind_of,
     role_of,
 )
@@ -97,7 +98,7 @@ def _alone(slot: Slot, scene: Scene) -> Choice:
         return Choice(
             slot, slot.initializer, "one row is read at a time: embeddings keep their scale"
         )
-    if slot.kind == "norm" and slot.initializer is not None:
+    if slot.kind == "norm" and slot.initializer is not None and is_norm(slot.layer):
         is_off = slot.role == "gamma" and type(slot.initializer) is keras.initializers.Zeros
         reason = "zero on purpose: a norm that lets nothing through at first"
         return Choice(slot, slot.initializer, reason if is_off else "a norm starts as the identity")

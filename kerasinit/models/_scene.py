@@ -161,16 +161,15 @@ class Scene:
         """
         if self.graph is None or not self.adds or self.stream_is_normalized:
             return 0
-        place = self.place(layer)
+        place, counts = self.place(layer), [0]
         values = {value for call in place.calls for value in call.outputs}
         for add in place.adds:
             skip = skip_of(add, self.graph)
-            if id(add) in self._nesting and skip is not None:
-                if is_halved(add, skip, self.graph):
-                    return 0
-                if not values & self.graph.ancestors(skip):
-                    return self._branches_along[id(add)]
-        return 0
+            if id(add) not in self._nesting or skip is None or is_halved(add, skip, self.graph):
+                continue
+            if not values & self.graph.ancestors(skip):
+                counts.append(self._branches_along[id(add)])
+        return max(counts)  # of a sum within a branch, and that of the branch
 
     @cached_property
     def _branches_along(self) -> dict[int, int]:

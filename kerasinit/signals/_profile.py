@@ -72,6 +72,9 @@ def gradient_profile(rows: Sequence[LayerSignals]) -> Profile:
     rows = [row for row in rows if not row.is_gate]  # a closed gate passes little, on purpose
     wanted = [row.trainable or row.gradient_norm > 0 for row in rows]
     first = wanted.index(True) if any(wanted) else 0  # below it, frozen and cut off
+    arrived = next((i for i, row in enumerate(rows) if row.gradient_norm > 0), len(rows))
+    # Where the gradient arrives further down, a layer without one is beside its way.
+    rows = [row for i, row in enumerate(rows) if row.gradient_norm > 0 or i < arrived]
     return Profile(tuple(row.gradient_norm for row in reversed(rows[first:])))
 
 

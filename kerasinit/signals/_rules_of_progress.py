@@ -68,8 +68,6 @@ def large_updates(window: Window) -> Verdict | None:
 def _thrown_away(window: Window) -> Verdict | None:
     """One of the first steps made something else of the weights; the loss is the worse for it."""
     start, now = window.first_loss, window.loss
-    # Most units of a hidden layer get no gradient any more.
-    is_off = any((window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1])
     for place, step in enumerate(window.opening[:PERSISTS]):
         then = losses_of(window.opening[place + 1 : place + 1 + PERSISTS])
         ratios = {one.name: one.update_ratio or 0.0 for one in step.layers}
@@ -77,7 +75,8 @@ def _thrown_away(window: Window) -> Verdict | None:
             continue
         name = max(ratios, key=ratios.__getitem__)
         rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
-        stuck = not place and is_off and now > start - GAINED * abs(start)
+        # Most units of a hidden layer get no gradient any more.
+        stuck = not place and now > start - GAINED * abs(start) and _is_off(window)
         if place:  # one layer may have begun next to 0: most must change by much
             is_lost = len(then) == PERSISTS and now > start
             rose = rose and is_lost and median(ratios.values()) > LARGE_UPDATE
@@ -85,6 +84,10 @@ def _thrown_away(window: Window) -> Verdict | None:
             evidence = f"step {step.step} changed its weights by {_percent(ratios[name])}"
             return _too_fast(name, _usual(ratios), evidence, window, max(then) if rose else None)
     return None
+
+
+def _is_off(window: Window) -> bool:
+    return any((window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1])
 
 
 def runaway(window: Window) -> Verdict | None:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import kerasinit
 
@@ -341,3 +341,36 @@ def test_a_reason_names_the_activation_whose_even_part_is_cancelled(activations,
     model = keras.Sequential([keras.Input((16,)), *hidden, layers.Dense(2)])
     rows = kernels(kerasinit.initialize(model, dry_run=True))
     assert [row.reason.partition(": ")[2] for row in rows] == reasons
+
+
+class GlobalResponseNormalization(layers.Layer):
+    """Of ConvNeXt V2: channels compete, the signal goes through beside them."""
+
+    def build(self, shape):
+        self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="zeros")
+
+    def call(self, x):
+        length = ops.sqrt(ops.sum(ops.square(x), axis=(1, 2), keepdims=True))
+        return x + self.gamma * x * length / (ops.mean(length, axis=-1, keepdims=True) + 1e-6)
+
+
+class LayerScale(layers.Layer):
+    def build(self, shape):
+        tiny = keras.initializers.Constant(1e-5)
+        self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer=tiny)
+
+    def call(self, x):
+        return x * self.gamma
+
+
+@pytest.mark.parametrize("layer", [GlobalResponseNormalization, LayerScale])
+def test_what_only_scales_channels_is_no_norm(layer):
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(8, 3, activation="gelu", name="before")(inputs)
+    x = layers.Conv2D(8, 3, name="after")(layer(name="scale")(x))
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    before = ops.convert_to_numpy(model.get_layer("scale").gamma)
+    plan = kerasinit.initialize(model, seed=0)
+    np.testing.assert_array_equal(ops.convert_to_numpy(model.get_layer("scale").gamma), before)
+    assert plan["scale/gamma"].reason == "the layer's own initializer"
+    assert "sets the scale" not in plan["before/kernel"].reason

@@ -151,6 +151,23 @@ def test_a_trunk_and_its_heads_count_the_longest_way():
     assert sorted(counts) == ["4"] + ["5"] * 7
 
 
+def shared_expert(x, number):
+    """An expert that reads everything beside those that are chosen: one branch, in two parts."""
+    y = layers.LayerNormalization()(x)
+    gate = layers.Dense(1, "sigmoid")(y)
+    hidden = layers.Dense(32, "silu")(y) * layers.Dense(32)(y)
+    shared = layers.Dense(WIDTH, name=f"end{number}")(hidden)
+    return x + (Experts()(y) + gate * shared)
+
+
+def test_a_sum_within_a_branch_ends_the_branch():
+    rows = [row for row in plan_of(shared_expert) if row.path.startswith("end")]
+    reasons = {row.reason for row in rows if row.kind == "kernel"}
+    assert reasons == {
+        f"ends one of {BLOCKS} residual branches: times 1/sqrt({BLOCKS}) bounds the stream"
+    }
+
+
 HALVED = {
     "times": lambda x, branch: (x + branch) * np.sqrt(0.5),
     "divided": lambda x, branch: ops.divide(layers.Add()([x, branch]), 2**0.5),

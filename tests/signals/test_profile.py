@@ -1,11 +1,14 @@
 """How a quantity changes with depth."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keras import layers
 
-from kerasinit.signals._profile import Profile
+from kerasinit.signals import measure
+from kerasinit.signals._profile import Profile, gradient_profile
 
 POSITIVE = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=40)
 
@@ -51,3 +54,18 @@ def test_every_fourth_layer_may_be_odd():
 
 def test_zero_is_less_than_anything():
     assert Profile((1.0, 0.0, 0.0, 0.0)).shrinks_to == 0.0
+
+
+def test_layers_beside_the_way_of_the_gradient_are_left_out():
+    """Such as the last block of a tower whose tokens nothing reads."""
+    x = inputs = keras.Input((8,))
+    for _ in range(4):
+        x = layers.Dense(8, "tanh")(x)
+    side = x
+    for _ in range(3):
+        side = layers.Dense(8, "tanh")(side)
+    model = keras.Model(inputs, layers.Dense(2)(x) + 0.0 * layers.Dense(2)(side))
+    rows = measure(model, np.ones((4, 8), "float32"), np.ones((4, 2), "float32")).layers
+    assert sum(row.gradient_norm == 0 for row in rows) == 4
+    assert len(gradient_profile(rows).values) == 5
+    assert min(gradient_profile(rows).values) > 0
