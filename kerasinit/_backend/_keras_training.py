@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import keras
+
 from kerasinit._backend._keras import flat_layers, is_of_keras, missing
 from kerasinit._backend._replaced import replaced
 from kerasinit._safe_text import safe
@@ -71,6 +73,8 @@ def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
 
 def _like_outputs(y: Any, y_pred: Any, names: Any) -> Any:
     """Targets in the structure of the outputs, as `CompileLoss` brings them when it is called."""
+    if not keras.tree.is_nested(y) and len(keras.tree.flatten(y_pred)) == 1:
+        return keras.tree.pack_sequence_as(y_pred, [y])  # outputs of a model that lists its one
     by_name = isinstance(y, dict) and isinstance(y_pred, (list, tuple))
     return [y[name] for name in names] if by_name and set(names or ()) == set(y) else y
 

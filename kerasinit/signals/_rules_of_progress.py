@@ -66,21 +66,28 @@ def large_updates(window: Window) -> Verdict | None:
 
 
 def _thrown_away(window: Window) -> Verdict | None:
-    """The first step made something else of the weights, and the loss is the worse for it."""
-    first, then = window.opening[:1], losses_of(window.opening[1 : 1 + PERSISTS])
+    """One of the first steps made something else of the weights; the loss is the worse for it."""
     start, now = window.first_loss, window.loss
-    ratios = {one.name: one.update_ratio or 0.0 for step in first for one in step.layers}
-    if not ratios or not then:
-        return None
-    name = max(ratios, key=ratios.__getitem__)
-    rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
-    # Most units of a hidden layer get no gradient any more.
-    is_off = any((window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1])
-    stuck = now > start - GAINED * abs(start) and is_off
-    if ratios[name] <= RUINOUS or not (rose or stuck):
-        return None
-    evidence = f"step {first[0].step} changed its weights by {_percent(ratios[name])}"
-    return _too_fast(name, _usual(ratios), evidence, window, max(then) if rose else None)
+    for place, step in enumerate(window.opening[:PERSISTS]):
+        then = losses_of(window.opening[place + 1 : place + 1 + PERSISTS])
+        ratios = {one.name: one.update_ratio or 0.0 for one in step.layers}
+        if not ratios or not then:
+            continue
+        name = max(ratios, key=ratios.__getitem__)
+        rose = fmean(then) > start + (DIVERGED - 1) * abs(start)
+        # Most units of a hidden layer get no gradient any more.
+        stuck = not place and now > start - GAINED * abs(start) and _is_off(window)
+        if place:  # one layer may have begun next to 0: most must change by much
+            is_lost = len(then) == PERSISTS and now > start
+            rose = rose and is_lost and median(ratios.values()) > LARGE_UPDATE
+        if ratios[name] > RUINOUS and (rose or stuck):
+            evidence = f"step {step.step} changed its weights by {_percent(ratios[name])}"
+            return _too_fast(name, _usual(ratios), evidence, window, max(then) if rose else None)
+    return None
+
+
+def _is_off(window: Window) -> bool:
+    return any((window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1])
 
 
 def runaway(window: Window) -> Verdict | None:

@@ -29,6 +29,7 @@ PENALTY_DROP = 0.9  # of the drop of the loss in the first step
 PENALTY_SHARE = 0.7  # of the gradient's norm: that of the data is as large, at most
 STRONG_PENALTY = 0.05  # factor of an L2 penalty; Keras' own default is 0.01
 TINY = 1e-30  # stands for zero in a logarithm or a divisor
+ALIKE = 2  # times the narrowest layer is still of about its width
 NARROW = 1.0  # 5 * sum(1 / width): variance of the log of the squared length of a ReLU net
 NARROW_CHANGE = 2.0  # log of the squared length: the change that was seen, not just predicted
 RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu")
@@ -108,6 +109,9 @@ def too_narrow(signals: Signals) -> Verdict | None:
         return None
     if not all(row.kind == "Dense" and row.activation in RECTIFIERS for row in rows):
         return None
+    widths = [row.units for row in rows]
+    if max(widths) > ALIKE * min(widths):
+        return None  # a bottleneck is narrow on purpose
     variance = length_variance(rows)
     first, last = rows[0].preactivation_mean_square, rows[-1].preactivation_mean_square
     if variance <= NARROW or not (first > 0 and last > 0):

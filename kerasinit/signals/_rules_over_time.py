@@ -107,7 +107,7 @@ def _dead_layers(window: Window) -> list[str]:
 
 def unscaled_input(window: Window) -> Verdict | None:
     """The first layers do not move, because next to nothing enters the first one."""
-    if _arrives(window) is None or not is_faint(window, window.names[0]):
+    if not (window.names and is_faint(window, window.names[0])) or _arrives(window) is None:
         return None
     evidence = (
         f"{window.now}, the values that enter {window.names[0]} are next to 0: its bias gets a "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -87,7 +87,7 @@ def table(**rows: str) -> dict[str, frozenset[str]]:
 
 
 def without_restatements(
-    found: Iterable[Verdict], restates: Mapping[str, frozenset[str]]
+    found: list[Verdict], restates: Mapping[str, frozenset[str]]
 ) -> list[Verdict]:
     """Those that say more than any other one that was found.
 
@@ -95,6 +95,5 @@ def without_restatements(
         found: All that rules found.
         restates: Which causes a cause says again, or follows from.
     """
-    found = list(found)
     causes = {verdict.cause for verdict in found}
     return [one for one in found if not causes & restates.get(one.cause, frozenset())]

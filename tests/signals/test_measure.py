@@ -120,6 +120,17 @@ def test_the_loss_is_the_one_that_evaluate_reports(x):
     assert measure(model, x, y).loss == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match")  # Keras' own
+def test_the_loss_of_a_model_that_lists_its_one_output_is_that_of_evaluate(x):
+    code = keras.Input((4,))
+    decoder = keras.Model([code], [layers.Dense(5)(code)])
+    inputs = keras.Input((5,))
+    model = keras.Model([inputs], [decoder(layers.Dense(4, "relu")(inputs))])
+    model.compile("sgd", "mse")
+    expected = model.evaluate(x, x, batch_size=16, verbose=0)
+    assert measure(model, x, x).loss == pytest.approx(expected, rel=1e-4)
+
+
 # --- what is reported -------------------------------------------------------------------------
 
 

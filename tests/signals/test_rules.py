@@ -484,6 +484,18 @@ def test_drift_is_what_neither_weights_nor_operations_explain(drift, named, norm
         assert f"exp(+-{math.sqrt(5 * 6 / 8):.1f})" in verdict.evidence
 
 
+@pytest.mark.parametrize(("middle", "named"), [(4, True), (3, False)])
+def test_a_bottleneck_is_narrow_on_purpose(middle, named):
+    """The encoder and the decoder of an autoencoder: less than half as wide where they meet."""
+    rows = {
+        "preactivation_mean_square": lambda k: math.exp(-3.0 * k / 11),
+        "weight_norm": lambda k: math.sqrt(2 * (middle if k == 5 else 8)),
+        "units": lambda k: middle if k == 5 else 8,
+        "input_rms": None,
+    }
+    assert (too_narrow(net(12, **rows)) is not None) is named
+
+
 @pytest.mark.parametrize("odd", [{"kind": "Conv2D"}, {"activation": "tanh"}], ids=str)
 def test_only_dense_rectifiers_drift_by_this_law(odd):
     drift = {"preactivation_mean_square": lambda k: math.exp(-3.0 * k / 11), "units": 8}

@@ -72,6 +72,16 @@ def ruined(ratio):
     return window_of(loss=9.0, opening=first)
 
 
+def ruined_later(ratio=0.8, others=0.2, loss=9.0):
+    """The third step changed one layer so much and the others less; then this was the loss."""
+    first = steps(
+        start=0,
+        loss=lambda i: 2.3 if i < 3 else 9.0,
+        update_ratio=lambda i, k: 0.0 if i != 2 else ratio if k == 1 else others,
+    )
+    return window_of(loss=loss, opening=first)
+
+
 def off_after(share):
     """A first step of 300 %, the loss where it began, and this share of units without gradient."""
     first = steps(start=0, update_ratio=lambda i, k: 3.0 if i == 0 else 1e-3)
@@ -161,6 +171,9 @@ TRAINING = {
     "a new level": (level, 100.0, "exploding", "above"),
     "spike": (leapt, 100.0, "spike", "above"),
     "first step": (ruined, 0.5, "large_updates", "above"),
+    "third step": (ruined_later, 0.5, "large_updates", "above"),
+    "third step of most": (lambda r: ruined_later(others=r), 0.1, "large_updates", "above"),
+    "lost since": (lambda x: ruined_later(loss=x), 2.3, "large_updates", "above"),
     "units off since": (off_after, 0.75, "large_updates", "above"),
     "gained since": (gained, 0.05, "large_updates", "below"),
     "large updates": (large, 0.1, "large_updates", "above"),
