@@ -169,7 +169,9 @@ class Scene:
                 continue
             if not values & self.graph.ancestors(skip):
                 counts.append(self._branches_along[id(add)])
-        return max(counts)  # of a sum within a branch, and that of the branch
+        # Of a sum within a branch, and of the branch; and of the calls of a layer that passes
+        # messages, each added to the same start: `h = relu(start + W(sum of h around))`.
+        return max(*counts, len(counts) - 1 if len(place.calls) > 1 else 0)
 
     @cached_property
     def _branches_along(self) -> dict[int, int]:

@@ -168,6 +168,21 @@ def test_a_sum_within_a_branch_ends_the_branch():
     }
 
 
+@pytest.mark.parametrize(("shared", "branches"), [(True, 4), (False, 1)])
+def test_messages_of_one_layer_count_its_calls(shared, branches):
+    """`h = relu(start + W(messages of h))`, as in message passing along bonds."""
+    inputs = keras.Input((6, WIDTH))
+    start = layers.Dense(WIDTH)(inputs)
+    h, passes = layers.Dense(WIDTH, "relu")(start), layers.Dense(WIDTH, name="passes0")
+    for number in range(4):
+        layer = passes if shared else layers.Dense(WIDTH, name=f"passes{number}")
+        h = layers.ReLU()(start + layer(2 * h))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(h)), seed=0)
+    ends = [row.reason for row in plan if row.path.startswith("passes") and row.kind == "kernel"]
+    assert ends
+    assert all(reason.startswith(f"ends one of {branches} ") for reason in ends)
+
+
 HALVED = {
     "times": lambda x, branch: (x + branch) * np.sqrt(0.5),
     "divided": lambda x, branch: ops.divide(layers.Add()([x, branch]), 2**0.5),
