@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from kerasinit.layers import (
     activation_name,
     acts_in_gates,
     attention_part,
+    fans,
     is_cell,
     is_norm,
     kind_of,
@@ -146,24 +148,30 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     if scene.branches_beside(slot.layer):
         is_head = place.output and place.before_add is None  # what follows acts on the sum
         return _branch_end(slot, initializers.HeNormal(gain=1.0 if is_head else gain), scene)
+    hidden = scene.hidden_layers(slot.layer)
+    is_shallow = hidden is not None and hidden < NEEDS_GAIN and not scene.adds
+    is_stack = id(slot.layer) in scene.roles and not scene.adds
+    own_gain = _own_gain(slot) if is_shallow and is_stack else 1.0
     if place.output:
         whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
-        reason = f"{whose}: unit variance at any width"
-        return Choice(slot, initializers.LecunNormal(), reason)
+        grown = own_gain > 1.0
+        size = "as large as by its own initializer" if grown else "unit variance at any width"
+        reason = f"{whose}: {size}"
+        return Choice(slot, initializers.LecunNormal(gain=own_gain), reason)
     if place.norm is not None:
         kind = type(place.norm).__name__
         reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
-    hidden = scene.hidden_layers(slot.layer)
-    is_stack = id(slot.layer) in scene.roles and not scene.adds
-    if hidden is not None and hidden < NEEDS_GAIN and not scene.adds and gain > 1.0:
-        if type(slot.initializer) in HE:  # plain gradient descent is much slower without the gain
-            reason = f"He for {name}, as its author chose"
-            return Choice(slot, initializers.HeNormal(gain=gain), reason)
+    if is_shallow and gain > 1.0:
         reason = f"too shallow to need a gain for {name}"
         if is_stack:
+            if own_gain > 1.0:  # plain gradient descent is much slower with less
+                reason = "as large as by its own initializer"
             reason = f"plain stack, only {hidden} hidden, {reason}"
-            return Choice(slot, initializers.Orthogonal(), reason)
+            return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
+        if type(slot.initializer) in HE:
+            reason = f"He for {name}, as its author chose"
+            return Choice(slot, initializers.HeNormal(gain=gain), reason)
         reason = f"only {hidden} hidden on the shortest way, {reason}"
         return Choice(slot, initializers.XavierNormal(), reason)
     if is_stack:
@@ -173,6 +181,17 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         reason = f"alone ({scene.unread(slot.layer)}): He for its activation, {name}"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     return Choice(slot, initializers.HeNormal(gain=gain), f"{name} follows: He for {name}")
+
+
+def _own_gain(slot: Slot) -> float:
+    """The gain at which a kernel's own scaled initializer draws, at least 1; 1 by any other."""
+    own = slot.initializer
+    if not isinstance(own, keras.initializers.VarianceScaling):
+        return 1.0
+    found = fans(slot.layer, slot.variable)
+    fan_avg = (found.fan_in + found.fan_out) / 2
+    fan = {"fan_in": found.fan_in, "fan_out": found.fan_out, "fan_avg": fan_avg}[own.mode]
+    return max(1.0, math.sqrt(own.scale * found.fan_in / fan))
 
 
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:

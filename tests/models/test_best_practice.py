@@ -113,14 +113,33 @@ class TestPlainStacks:
         assert first.reason.startswith("plain stack, only 1 hidden, too shallow to need a gain")
         assert first.initializer == "Orthogonal()"
 
-    @pytest.mark.parametrize("own", ["he_normal", "he_uniform"])
-    def test_a_shallow_stack_keeps_the_gain_that_its_author_chose(self, own):
-        """Plain gradient descent needs twice as many steps without it."""
-        model = chain(dense(400, "relu", kernel_initializer=own), dense(4))
+    @pytest.mark.parametrize(
+        ("own", "square"),
+        [
+            ("he_normal", 2.0),
+            ("he_uniform", 2.0),
+            ("kerasinit>HeNormal", 2.0),
+            ("glorot_uniform", 1.6),  # 2 * 64 / (64 + 16)
+            ("lecun_normal", 1.0),
+            ("random_normal", 1.0),
+            ("zeros", 1.0),
+        ],
+    )
+    def test_shallow_stacks_start_as_large_as_by_their_own_initializers(self, own, square):
+        """Plain gradient descent is much slower from smaller weights."""
+        own_size = {"kernel_initializer": own}
+        model = chain(dense(64, "relu"), dense(16, "relu", **own_size), dense(4, **own_size))
         plan = kerasinit.initialize(model, seed=1)
-        assert kernels(plan)[0].reason.endswith("He for relu, as its author chose")
-        kernel, _ = model.layers[0].get_weights()
-        np.testing.assert_allclose(kernel.var(), 2 / 16, rtol=0.1)  # of 6400 entries
+        _, hidden, last = kernels(plan)
+        assert hidden.gain == pytest.approx(square**0.5, rel=1e-6)
+        assert ("as large as by its own" in hidden.reason) == (square > 1)
+        assert ("as large as by its own" in last.reason) == (square > 1)
+        kernel, _ = model.layers[1].get_weights()
+        np.testing.assert_allclose(kernel.var(), square / 64, rtol=0.1)  # of 1024 entries
+
+    def test_a_layer_that_widens_is_not_smaller_for_its_own_initializer(self):
+        plan = kerasinit.initialize(chain(dense(64, "relu"), dense(4)), seed=1)
+        assert kernels(plan)[0].gain == 1.0
 
     def test_a_sigmoid_stack_gets_its_bias(self):
         model = chain(*[dense(16, "sigmoid") for _ in range(5)], dense(4))

@@ -159,6 +159,7 @@ def test_weightless_layers_do_not_hide_the_output():
 
     inputs = keras.Input((8, 8, 1))
     x = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
-    x = layers.Conv2D(4, 3, padding="same", name="last")(x)
+    own = {"kernel_initializer": "lecun_normal", "name": "last"}
+    x = layers.Conv2D(4, 3, padding="same", **own)(x)
     plan = kerasinit.initialize(keras.Model(inputs, Shuffle()(x)), seed=0)
     assert plan["last/kernel"].reason == "the model's output: unit variance at any width"

@@ -35,7 +35,7 @@ def test_each_part_has_a_graph_of_its_own(gan):
 
 
 def test_the_output_of_a_part_is_called_so():
-    shallow = [keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(2, name="end")]
+    shallow = [keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(8, name="end")]
     plan = kerasinit.initialize(Container(encoder=keras.Sequential(shallow, name="encoder")))
     assert plan["end/kernel"].reason == "the output of 'encoder': unit variance at any width"
 
