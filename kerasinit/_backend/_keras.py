@@ -8,7 +8,6 @@ of it in one place each; `tests/test_backend.py` fails the day Keras moves it.
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import warnings
 from collections.abc import Callable, Iterator
@@ -39,7 +38,6 @@ def is_of_keras(thing: Any) -> bool:
 # what follows when Keras no longer keeps them.
 SCOPES, TRACING, WAITING = "name_scope_stack", "stateless_scope", "uninitialized_variables"
 SEEDS = "global_seed_generator"  # `keras.src.random.seed_generator`
-NAMES = "object_name_uids"  # how often each automatic name was given, `keras.src.utils.naming`
 CONSEQUENCES = {
     SCOPES: (
         "the layer that is being built",
@@ -230,20 +228,19 @@ def declared_initializers(layer: Any) -> list[Any] | None:
     """
     if WAITING in _unreadable():  # they would stay among those to be filled
         return None
-    waiting, names = _read(WAITING), copy.copy(_read(NAMES))
+    waiting = _read(WAITING)
     _write(WAITING, [])
     try:
         with keras.StatelessScope(initialize_variables=False):
-            remade = _remade(layer)
-            if not remade.built:
-                remade.build_from_config(layer.get_build_config())
-            made = own_variables(remade)
+            copy = _remade(layer)
+            if not copy.built:
+                copy.build_from_config(layer.get_build_config())
+            made = own_variables(copy)
             initializers = [variable._initializer for variable in made]
     except Exception:  # noqa: BLE001 - the code of any custom layer runs here
         return None
     finally:
         _write(WAITING, waiting)
-        _write(NAMES, names)
     if [tuple(v.shape) for v in made] != [tuple(v.shape) for v in own_variables(layer)]:
         return None
     return initializers

@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from kerasinit import _backend
 from kerasinit._seeds import folded, without_numbers
 from kerasinit._typing import SeedLike
 
@@ -66,14 +65,12 @@ def reseeded(initializer: Any, seed: int) -> Any:
 
     Calling a Keras initializer again repeats its values, so every draw gets its own copy. Of a
     user's class the config need not be complete: the copy shares all attributes but those that
-    hold a seed. A plain function is returned as it is; a method draws with other initializers in
-    the layer that it belongs to.
+    hold a seed. A plain function is returned as it is.
     """
     if is_library(initializer):
         return type(initializer).from_config(with_seed(settings_of(initializer), seed))
     if not isinstance(initializer, keras.initializers.Initializer):
-        owner = getattr(initializer, "__self__", None)
-        return _within(owner, initializer, seed) if isinstance(owner, keras.Layer) else initializer
+        return initializer
     own = copy.copy(initializer)
     for name, value in vars(initializer).items():
         if isinstance(value, keras.random.SeedGenerator):
@@ -83,21 +80,6 @@ def reseeded(initializer: Any, seed: int) -> Any:
         elif name == "seed":
             setattr(own, name, seed)
     return own
-
-
-def _within(layer: Any, method: Callable[..., Any], seed: int) -> Callable[..., Any]:
-    """A method of a layer that draws while the initializers of the layer have `seed`."""
-
-    def draw(*args: Any, **kwargs: Any) -> Any:
-        own = {
-            name: reseeded(value, seed)
-            for name, value in vars(layer).items()
-            if isinstance(value, keras.initializers.Initializer)
-        }
-        with _backend.replaced(layer, **own):
-            return method(*args, **kwargs)
-
-    return draw
 
 
 def settings_of(initializer: Any) -> dict[str, Any]:

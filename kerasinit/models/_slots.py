@@ -169,12 +169,10 @@ def _slots_of(layer: Any) -> Iterator[Slot]:
             continue
         initializer = _kept_initializer(layer, variable, role)
         note = ""
-        if initializer is None or _may_wrap(layer, initializer):
+        if initializer is None:
             if declared is None:
-                declared = _backend.declared_initializers(layer) or []
-            given = declared[position] if declared else None
-            if initializer is None or (given and not _is_initializer(given)):
-                initializer = given
+                declared = _backend.declared_initializers(layer)
+            initializer = declared[position] if declared else None
         if initializer is None:
             note = (
                 f"{type(layer).__name__} kept no initializer for it and cannot be rebuilt from "
@@ -183,20 +181,6 @@ def _slots_of(layer: Any) -> Iterator[Slot]:
         yield Slot(variable, layer, role, kind, initializer, note)
     for variable in _backend.seed_states(layer):
         yield Slot(variable, layer, str(variable.name), "seed", None, _RANDOM_STATE)
-
-
-def _may_wrap(layer: Any, initializer: Any) -> bool:
-    """Whether a layer may draw through a function of its own around the initializer that it kept.
-
-    Of a kernel for each relation, say, each by its own fans.
-    """
-    if _backend.is_of_keras(type(layer)) or not _is_initializer(initializer):
-        return False
-    return not any(inner.variables for inner in _backend.flat_layers(layer)[1:])
-
-
-def _is_initializer(thing: Any) -> bool:
-    return isinstance(thing, keras.initializers.Initializer)
 
 
 def _kept_initializer(layer: Any, variable: Any, role: str) -> Any | None:
