@@ -203,8 +203,8 @@ def is_norm(layer: Any) -> bool:
     channel by others (local and global response normalization), which keep the scale.
     """
     kind, name = kind_of(layer), type(layer).__name__
-    named = "Normalization" in name and "Response" not in name
-    named = named and isinstance(layer, keras.layers.Layer)
+    named = "Normalization" in name and isinstance(layer, keras.layers.Layer)
+    named = named and not any(other in name for other in ("LocalResponse", "GlobalResponse"))
     return kind.family == "norm" or (kind is OTHER and named)
 
 

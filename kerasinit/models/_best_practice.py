@@ -30,6 +30,7 @@ from kerasinit.models._slots import ForgetBias, Slot
 from kerasinit.signals._elementwise import elementwise_shape
 
 HE = (keras.initializers.HeNormal, keras.initializers.HeUniform)
+OWN_GAIN = "the gain of its own initializer, at most"
 NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
 
@@ -154,8 +155,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     own_gain = _own_gain(slot) if is_shallow and is_stack else 1.0
     if place.output:
         whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
-        grown = own_gain > 1.0
-        size = "as large as by its own initializer" if grown else "unit variance at any width"
+        size = "unit variance at any width" if own_gain == 1.0 else f"{OWN_GAIN} sqrt(2)"
         reason = f"{whose}: {size}"
         return Choice(slot, initializers.LecunNormal(gain=own_gain), reason)
     if place.norm is not None:
@@ -166,7 +166,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         reason = f"too shallow to need a gain for {name}"
         if is_stack:
             if own_gain > 1.0:  # plain gradient descent is much slower with less
-                reason = "as large as by its own initializer"
+                reason = f"{OWN_GAIN} that for {name}"
             reason = f"plain stack, only {hidden} hidden, {reason}"
             return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
         if type(slot.initializer) in HE:
@@ -184,14 +184,14 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
 
 
 def _own_gain(slot: Slot) -> float:
-    """The gain at which a kernel's own scaled initializer draws, at least 1; 1 by any other."""
+    """The gain at which a kernel's own scaled initializer draws, from 1 to He's; 1 by any other."""
     own = slot.initializer
     if not isinstance(own, keras.initializers.VarianceScaling):
         return 1.0
     found = fans(slot.layer, slot.variable)
     fan_avg = (found.fan_in + found.fan_out) / 2
     fan = {"fan_in": found.fan_in, "fan_out": found.fan_out, "fan_avg": fan_avg}[own.mode]
-    return max(1.0, math.sqrt(own.scale * found.fan_in / fan))
+    return min(max(1.0, math.sqrt(own.scale * found.fan_in / fan)), math.sqrt(2.0))
 
 
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:

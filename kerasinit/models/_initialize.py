@@ -187,9 +187,10 @@ def reset(model: Model, *, seed: SeedLike = None, dry_run: bool = False) -> Plan
     >>> reset(model, seed=1)["head/kernel"].initializer
     'GlorotUniform()'
     """
-    scene = scene_of(model)
+    with _backend.same_random_state():  # as in `initialize`
+        scene = scene_of(model)
+        choices = with_twins(scene, [own_choice(slot) for slot in scene.slots])
     warn_of_unbuilt(model)
-    choices = with_twins(scene, [own_choice(slot) for slot in scene.slots])
     if dry_run:
         return carry_out(model, choices, seed=seed, dry_run=True)
     with journal(_touched(choices, seed)):

@@ -13,7 +13,6 @@ from kerasinit import _backend
 from kerasinit.layers import (
     attention_part,
     is_closed,
-    is_kept_method,
     is_running,
     role_of,
     weight_kind,
@@ -28,6 +27,7 @@ from kerasinit.models._slots import Slot
 # Largest entry of a kernel that means zero, dimensionless: DDPM writes "zero" as a
 # `VarianceScaling` of scale 1e-10, that is, of standard deviation 1e-5 / sqrt(fan).
 ALMOST_ZERO = 1e-4
+SMALL = 0.01  # times the usual size: within any bound
 
 
 def left_alone(slot: Slot) -> Choice | None:
@@ -84,7 +84,7 @@ def kept_choices(
             elif start == "values":
                 reason = "its own initializer gives the same values at each call: kept"
                 kept = Choice(slot, slot.initializer, reason)
-            elif reason := _special(slot):
+            elif reason := _why_alone(slot):
                 kept = Choice(slot, slot.initializer, reason)
         if kept is not None:
             found[id(slot.variable)] = kept
@@ -128,23 +128,24 @@ def _fixed_start(slot: Slot) -> str:
     return "values" if same and first.min() != first.max() else ""
 
 
-def _special(slot: Slot) -> str:
-    """Why only its own initializer fits a kernel; empty where others may."""
-    layer, own = slot.layer, slot.initializer
-    if not (_backend.is_of_keras(type(layer)) or is_library(own) or is_kept_method(layer, "call")):
-        return f"{type(layer).__name__} comes with an initializer of its author's: kept"
+def _why_alone(slot: Slot) -> str:
+    """Why only its own initializer fits a kernel: a constraint of sign or length; empty if none.
+
+    Bounds on the size are no reason: small weights of any other initializer stay within, too.
+    """
     constraint = getattr(slot.variable, "constraint", None)
     if constraint is None:
         return ""
     try:
-        fits, other = (
-            _fits(constraint, draw(Choice(slot, one, ""), 0))
-            for one in (own, keras.initializers.HeNormal())
-        )
+        own = draw(Choice(slot, slot.initializer, ""), 0)
+        other = SMALL * draw(Choice(slot, keras.initializers.HeNormal(), ""), 0)
+        is_alone = _fits(constraint, own) and not _fits(constraint, other)
     except Exception:  # noqa: BLE001 - the code of any initializer and constraint runs here
         return ""
+    if not is_alone or float(ops.min(own)) == float(ops.max(own)):  # copies are a fault
+        return ""
     name = type(constraint).__name__
-    return f"its own initializer fulfils its {name}, others would not: kept" if fits > other else ""
+    return f"its own initializer fulfils its {name}, others would not: kept"
 
 
 def _fits(constraint: Any, values: Any) -> bool:

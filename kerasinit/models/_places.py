@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,7 +210,7 @@ def _is_gated(value: int, graph: Graph) -> bool:
 
 
 def is_halved(add: GraphCall, skip: int, graph: Graph) -> bool:
-    """Whether a sum, as `(x + y) / 2`, or its skip is scaled down at once, which bounds the stream.
+    """Whether a sum, as `(x + y) / 2`, or each of its parts is scaled down, so that it keeps size.
 
     Args:
         add: An add of a skip and a branch.
@@ -220,8 +220,25 @@ def is_halved(add: GraphCall, skip: int, graph: Graph) -> bool:
     after = [call for value in add.outputs for call in graph.readers.get(value, ())]
     if after and all(call.halves for call in after):
         return True
-    maker = graph.maker.get(skip)  # the branch reads what is not scaled yet
-    return maker is not None and maker.halves and len(graph.readers[maker.inputs[0]]) > 1
+    makers = [graph.maker.get(value) for value in add.inputs]
+    if not all(maker is not None and maker.halves for maker in makers):
+        return False
+    return len(graph.readers[graph.maker[skip].inputs[0]]) > 1  # the branch reads the whole
+
+
+def most_in_a_row(adds: Sequence[GraphCall], graph: Graph) -> int:
+    """How many of some adds lie one behind the other, at most.
+
+    Args:
+        adds: Some adds, in the order of the graph.
+        graph: The graph of a model.
+    """
+    counts: list[int] = []
+    for number, add in enumerate(adds):
+        before = {value for made in add.outputs for value in graph.ancestors(made)}
+        behind = [counts[n] for n in range(number) if before & {*adds[n].outputs}]
+        counts.append(1 + max(behind, default=0))
+    return max(counts, default=0)
 
 
 def _comes_of_weights(value: int, graph: Graph) -> bool:

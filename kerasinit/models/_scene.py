@@ -19,6 +19,7 @@ from kerasinit.models._places import (
     Place,
     branches_along,
     is_halved,
+    most_in_a_row,
     nesting,
     place_of,
     residual_adds,
@@ -161,7 +162,7 @@ class Scene:
         """
         if self.graph is None or not self.adds or self.stream_is_normalized:
             return 0
-        place, counts = self.place(layer), [0]
+        place, counts, ends = self.place(layer), [0], []
         values = {value for call in place.calls for value in call.outputs}
         for add in place.adds:
             skip = skip_of(add, self.graph)
@@ -169,9 +170,10 @@ class Scene:
                 continue
             if not values & self.graph.ancestors(skip):
                 counts.append(self._branches_along[id(add)])
+                ends.append(add)
         # Of a sum within a branch, and of the branch; and of the calls of a layer that passes
         # messages, each added to the same start: `h = relu(start + W(sum of h around))`.
-        return max(*counts, len(counts) - 1 if len(place.calls) > 1 else 0)
+        return max(*counts, most_in_a_row(ends, self.graph) if len(place.calls) > 1 else 0)
 
     @cached_property
     def _branches_along(self) -> dict[int, int]:

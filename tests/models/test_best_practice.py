@@ -120,6 +120,7 @@ class TestPlainStacks:
             ("he_uniform", 2.0),
             ("kerasinit>HeNormal", 2.0),
             ("glorot_uniform", 1.6),  # 2 * 64 / (64 + 16)
+            (keras.initializers.VarianceScaling(2.0, "fan_out"), 2.0),  # 8 of its own
             ("lecun_normal", 1.0),
             ("random_normal", 1.0),
             ("zeros", 1.0),
@@ -132,8 +133,8 @@ class TestPlainStacks:
         plan = kerasinit.initialize(model, seed=1)
         _, hidden, last = kernels(plan)
         assert hidden.gain == pytest.approx(square**0.5, rel=1e-6)
-        assert ("as large as by its own" in hidden.reason) == (square > 1)
-        assert ("as large as by its own" in last.reason) == (square > 1)
+        assert ("gain of its own initializer" in hidden.reason) == (square > 1)
+        assert ("gain of its own initializer" in last.reason) == (square > 1)
         kernel, _ = model.layers[1].get_weights()
         np.testing.assert_allclose(kernel.var(), square / 64, rtol=0.1)  # of 1024 entries
 

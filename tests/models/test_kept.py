@@ -139,28 +139,6 @@ class Unit(keras.initializers.Initializer):
         return ops.normalize(keras.random.normal(shape, dtype=dtype), axis=0)
 
 
-class Cosine(layers.Dense):
-    """Made for such kernels."""
-
-    def call(self, x):
-        return ops.matmul(ops.normalize(x), self.kernel)
-
-
-def lengths(kernel):
-    return np.linalg.norm(numpy(kernel), axis=0)
-
-
-@pytest.mark.parametrize(("layer", "kept"), [(Cosine, True), (layers.Dense, False)])
-def test_an_initializer_that_its_author_wrote_for_the_layer_is_kept(layer, kept):
-    made = layer(16, name="made", kernel_initializer=Unit())
-    model = keras.Sequential([keras.Input((8,)), layers.Dense(8, "relu"), made, layers.Dense(2)])
-    before = numpy(made.kernel)
-    plan = kerasinit.initialize(model, seed=1)
-    assert np.allclose(lengths(made.kernel), 1, atol=1e-5) == kept
-    assert ("comes with an initializer of its author's" in plan["made/kernel"].reason) == kept
-    assert not np.array_equal(numpy(made.kernel), before)
-
-
 @pytest.mark.parametrize(
     ("constraint", "initializer", "kept"),
     [
@@ -168,8 +146,11 @@ def test_an_initializer_that_its_author_wrote_for_the_layer_is_kept(layer, kept)
         (keras.constraints.UnitNorm(), Unit(), True),
         (keras.constraints.NonNeg(), "glorot_uniform", False),
         (keras.constraints.MaxNorm(3.0), "glorot_uniform", False),
+        (keras.constraints.MaxNorm(1.0), keras.initializers.RandomNormal(stddev=1e-3), False),
+        (keras.constraints.MinMaxNorm(0.0, 1.0), "random_normal", False),
+        (keras.constraints.NonNeg(), keras.initializers.Constant(0.05), False),
     ],
-    ids=["convex", "unit", "neither", "both"],
+    ids=["convex", "unit", "neither", "both", "ball", "shell", "copies"],
 )
 def test_a_start_within_its_constraint_stays_within(constraint, initializer, kept):
     kernel = {"kernel_constraint": constraint, "kernel_initializer": initializer}

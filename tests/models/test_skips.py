@@ -183,6 +183,16 @@ def test_messages_of_one_layer_count_its_calls(shared, branches):
     assert all(reason.startswith(f"ends one of {branches} ") for reason in ends)
 
 
+def test_inputs_that_share_a_block_do_not_lengthen_its_stream():
+    inside = keras.Input((WIDTH,))
+    branch = layers.Dense(WIDTH, name="end")(layers.Dense(WIDTH, "relu")(inside))
+    encoder = keras.Model(inside, inside + branch)
+    inputs = [keras.Input((WIDTH,)) for _ in range(5)]
+    joined = layers.Concatenate()([encoder(one) for one in inputs])
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(joined)), seed=0)
+    assert plan["end/kernel"].reason.startswith("ends one of 1 ")
+
+
 HALVED = {
     "times": lambda x, branch: (x + branch) * np.sqrt(0.5),
     "divided": lambda x, branch: ops.divide(layers.Add()([x, branch]), 2**0.5),
@@ -214,8 +224,9 @@ def test_a_stream_whose_sums_are_halved_keeps_its_size(join):
         lambda x, branch: x + 0.5 * branch,
         lambda x, branch: 0.9 * (x + branch),
         lambda x, branch: 2 * (x + branch),
+        lambda x, branch: 0.7 * x + branch,
     ],
-    ids=["branch", "little", "more"],
+    ids=["branch", "little", "more", "skip"],
 )
 def test_other_factors_bound_no_stream(join):
     plan = kerasinit.initialize(halved(join)[0], seed=0)
