@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from math import inf
 from typing import TypeAlias
 
@@ -16,8 +16,6 @@ EDGE = 1e-3  # by which a probability may miss 0..1, in half precision
 # Adam moves the output by about its rate for each unit and step: 1e5 is out of its reach in 1e4
 # steps, and a squared error of them has gradients that no usual rate of SGD survives.
 HUGE_TARGETS = 1e5
-SQUARED = ("meansquarederror",)
-DISTANCES = (*SQUARED, "meanabsoluteerror", "huber", "logcosh")
 FAR_TARGETS = 10.0  # times the output: of a step that is too large, they are the reason
 BYTES = 255  # largest value of an image that was not scaled
 AS_SHARES = Remedy("scale_targets", "y / 255.0"), "images as 0 to 1"
@@ -238,12 +236,10 @@ def _wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
     return evidence, None, "give targets and output one shape"
 
 
-def far_targets(
-    signals: Signals, consequence: str, losses: Collection[str] = SQUARED
-) -> Verdict | None:
-    """Targets of a squared error, or such losses, far larger than the one output there is."""
+def far_targets(signals: Signals, consequence: str) -> Verdict | None:
+    """Targets of a squared error that are far larger than the one output there is."""
     head = signals.heads[0] if len(signals.heads) == 1 else None
-    if head is None or head.loss not in losses or head.targets is None:
+    if head is None or head.loss != "meansquarederror" or head.targets is None:
         return None
     if head.targets.rms <= FAR_TARGETS * max(1.0, abs(head.low), abs(head.high)):
         return None
