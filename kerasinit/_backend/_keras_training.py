@@ -73,8 +73,8 @@ def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
 
 def _like_outputs(y: Any, y_pred: Any, names: Any) -> Any:
     """Targets in the structure of the outputs, as `CompileLoss` brings them when it is called."""
-    if not keras.tree.is_nested(y) and len(keras.tree.flatten(y_pred)) == 1:
-        return keras.tree.pack_sequence_as(y_pred, [y])  # outputs of a model that lists its one
+    if len(leaves := keras.tree.flatten(y)) == len(keras.tree.flatten(y_pred)) == 1:
+        return keras.tree.pack_sequence_as(y_pred, leaves)  # a model may list its one output
     by_name = isinstance(y, dict) and isinstance(y_pred, (list, tuple))
     return [y[name] for name in names] if by_name and set(names or ()) == set(y) else y
 

@@ -292,19 +292,20 @@ def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
 
 
 def _read_beside(tensor: Any) -> Any:
-    """The same numbers, without becoming a second reader of a product.
+    """The same numbers, without becoming a second reader of a product or a quotient.
 
-    TensorFlow reorders chains of factors (`MinimizeBroadcasts`), but only where each product has
-    one reader: one more would change the last bit of what the optimizer makes of it. The attribute
-    keeps the two products from being merged again.
+    TensorFlow reorders chains of factors (`MinimizeBroadcasts`), but only where each has one
+    reader: one more would change the last bit of what the optimizer makes of it. The attribute
+    keeps the copies from being merged with what they copy.
     """
-    if is_concrete(tensor) or tensor.op.type != "Mul":
+    if is_concrete(tensor) or tensor.op.type not in ("Mul", "RealDiv"):
         return tensor
     attributes = getattr(tensor.graph, "_attr_scope", None)
     if attributes is None:
         return tensor
+    x, y = map(_read_beside, tensor.op.inputs)
     with attributes({"_beside": attr_value_pb2.AttrValue(b=True)}):
-        return tf.raw_ops.Mul(x=tensor.op.inputs[0], y=tensor.op.inputs[1])
+        return getattr(tf.raw_ops, tensor.op.type)(x=x, y=y)
 
 
 def sampled(tensor: Any, entries: int | None) -> tuple[Any, Any, Any]:

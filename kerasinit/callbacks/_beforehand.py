@@ -12,7 +12,9 @@ from kerasinit.layers import have_learned_biases, zeroing_constraint
 def steps_before(model: Any) -> int:
     """Steps by the model's optimizer; by its others where a train step does not use that one."""
     used = _backend.steps_taken(model.optimizer)
-    return used or max(map(_backend.steps_taken, optimizers_of(model)))
+    if used or _backend.has_keras_train_step(model):
+        return used
+    return min(filter(None, map(_backend.steps_taken, optimizers_of(model))), default=0)
 
 
 def was_trained(model: Any) -> bool:

@@ -23,6 +23,7 @@ from kerasinit.callbacks._asked_for import (
     share_of_time,
 )
 from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
+from kerasinit.callbacks._beforehand import steps_before
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
 from kerasinit.callbacks._record import History
@@ -249,7 +250,7 @@ class GradientStats(keras.callbacks.Callback):
                 "`model.compile(optimizer, loss)` first."
             )
         self.set_model(model)
-        session = self._begin(running_loss=False)
+        session, taken = self._begin(running_loss=False), steps_before(model)
         plain = vars(model)["train_function"]
         calls = itertools.count()
 
@@ -263,6 +264,7 @@ class GradientStats(keras.callbacks.Callback):
         try:
             with _backend.replaced(model, train_function=train_function):
                 yield self
+            if steps_before(model) > taken:
                 session.miss_step()  # which is said, if none was seen: a loop of another kind
         finally:
             session.end()

@@ -122,7 +122,7 @@ class MeasuringStep:
         return _backend.join_step({"logs": logs, "vectors": vectors, "more": more}, rest)
 
     def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
-        loops = (one for one in _backend.flat_layers(self._model) if kind_of(one).is_loop)
+        loops = filter(_is_one_layer, _backend.flat_layers(self._model))
         paths = sorted((layer_name(self._model, loop) for loop in loops), key=len)
         traced = (VariableNames.of(abouts, self._model.name, paths), abouts)
         if traced not in self._traced:
@@ -192,6 +192,12 @@ class MeasuringStep:
             yield
         except FAILURES as error:
             self.failure = error
+
+
+def _is_one_layer(layer: Any) -> bool:
+    """Whether a layer and its cell are one to the user: `LSTM`, not a cell of the user's."""
+    kind = kind_of(layer)
+    return kind.family == "recurrent" and kind.is_loop and kind_of(layer.cell).family == "cell"
 
 
 def _needs_batch(layer: Any) -> bool:

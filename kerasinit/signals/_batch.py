@@ -133,15 +133,26 @@ def declared_inputs(model: Any) -> list[Any]:
 def fixed_batch_size(model: Any) -> int | None:
     """Samples of a batch, where the inputs of a model are fixed to a number.
 
-    A `Sequential` that was built by a call keeps the size of that batch in its input, which binds
-    nothing but the states of its layers.
+    A `Sequential` that was built by a call keeps the size of that batch in its input: only where
+    no other passes is it fixed.
     """
-    sizes = [tensor.shape[0] for tensor in declared_inputs(model) if tensor.shape]
-    if isinstance(model, keras.Sequential) and not any(
-        getattr(layer, "stateful", False) for layer in _backend.flat_layers(model)
-    ):
-        return None
-    return next(filter(None, sizes), None)
+    inputs = declared_inputs(model)
+    size = next((tensor.shape[0] for tensor in inputs if tensor.shape and tensor.shape[0]), None)
+    if size is None or not isinstance(model, keras.Sequential):
+        return size
+    is_stateful = any(getattr(layer, "stateful", False) for layer in _backend.flat_layers(model))
+    return size if is_stateful or not _passes(model, inputs[0], size + 1) else None
+
+
+def _passes(model: Any, declared: Any, size: int) -> bool:
+    """Whether a model takes a batch of `size`."""
+    try:
+        model.compute_output_spec(
+            keras.KerasTensor((size, *declared.shape[1:]), dtype=declared.dtype)
+        )
+    except Exception:  # noqa: BLE001 - the code of any layer runs here
+        return False
+    return True
 
 
 def check_model(model: Any) -> None:

@@ -67,6 +67,11 @@ def zero_gradient(signals: Signals) -> Verdict | None:
     return Verdict.cured("zero_gradient", row.name, evidence, None, reason)
 
 
+def _start_of(rows: Sequence[LayerSignals]) -> str:
+    """Name of the last layer that the loss depends on."""
+    return next((row.name for row in reversed(rows) if row.gradient_norm > 0), rows[-1].name)
+
+
 def vanishing(signals: Signals) -> Verdict | None:
     """Hardly anything of the gradient arrives at the first layer, or of the inputs at the last."""
     rows = signals.layers
@@ -78,10 +83,11 @@ def vanishing(signals: Signals) -> Verdict | None:
     alike = max(arrives, fades) < 2 * FADED and _alike(signals) < ALIKE
     if back.values[0] == 0 or not (arrives < VANISHED or faint or alike):
         return None
-    evidence = f"nothing of the gradient at {rows[-1].name} arrives here"
+    start = _start_of(rows)
+    evidence = f"nothing of the gradient at {start} arrives here"
     if arrives > 0:
         evidence = (
-            f"{arrives:.1e} of the gradient at {rows[-1].name} arrives here "
+            f"{arrives:.1e} of the gradient at {start} arrives here "
             f"(times {back.per_layer:.2f} per layer)"
         )
     if fades < 2 * FADED:
@@ -142,7 +148,7 @@ def _backward_growth(signals: Signals) -> Verdict | None:
     if signals.is_normalized and ratios and max(ratios) < STEP_SIZED:
         return None  # a normalization of rows that are almost 0 does that: the optimizer decides
     evidence = (
-        f"the gradient grows {back.grows_to:.3g} times from {rows[-1].name} down to here "
+        f"the gradient grows {back.grows_to:.3g} times from {_start_of(rows)} down to here "
         f"(times {back.per_layer:.2f} per layer)"
     )
     return Verdict.cured("exploding", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))

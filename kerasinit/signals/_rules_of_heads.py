@@ -42,6 +42,7 @@ OF_ONE_OUTPUT = {
     "map_targets": "y = {}",
 }
 
+METRICS = "give your other metrics again"
 TWO_CLASSES = "two classes in one unit take the binary cross-entropy"
 
 
@@ -145,7 +146,11 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     evidence = f"the loss takes numbers of classes from 0 to {head.units - 1}, and the targets"
     if head.units > 1 and targets.shape == head.shape and targets.sums_to_one:
         remedy = _loss("categoricalcrossentropy", head.from_logits, "class_loss")
-        return f"{evidence} are one-hot", remedy, "takes one-hot targets"
+        return (
+            f"{evidence} are one-hot",
+            remedy,
+            f"takes one-hot targets; {METRICS}",
+        )
     if not targets.whole:
         found = f", from {targets.low:.4g} to {targets.high:.4g}, are not all whole numbers"
         return evidence + found, *_regression(head, targets)
@@ -172,7 +177,7 @@ def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
             f"numbers of classes (up to {targets.high:g})"
         )
         remedy = _loss("sparsecategoricalcrossentropy", head.from_logits, "class_loss")
-        return evidence, remedy, "takes numbers of classes"
+        return evidence, remedy, f"takes numbers of classes; {METRICS}"
     if targets.low >= -EDGE and targets.high <= 1 + EDGE:
         return None
     evidence = (

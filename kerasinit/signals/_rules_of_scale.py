@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from statistics import median
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._profile import length_variance
@@ -110,7 +111,7 @@ def too_narrow(signals: Signals) -> Verdict | None:
     if not all(row.kind == "Dense" and row.activation in RECTIFIERS for row in rows):
         return None
     widths = [row.units for row in rows]
-    if max(widths) > ALIKE * min(widths):
+    if median(widths) > ALIKE * min(widths):
         return None  # a bottleneck is narrow on purpose
     variance = length_variance(rows)
     first, last = rows[0].preactivation_mean_square, rows[-1].preactivation_mean_square

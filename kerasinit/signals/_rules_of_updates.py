@@ -58,8 +58,10 @@ def large_updates(signals: Signals) -> Verdict | None:
     beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
     beyond = beyond and is_plain and ratio > BEYOND_UPDATE
     is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
-    # One layer alone finds its way from any weights, as long as its steps lead down.
-    is_large = ratio > LARGE_UPDATE and not (len(ratios) == 1 and after < loss)
+    # One layer alone, but for a recurrent one, finds its way from any weights downhill.
+    rows = [row for row in signals.layers if row.update_ratio is not None]
+    is_alone = len(ratios) == 1 and all(row.has_gain or row.is_embedding for row in rows)
+    is_large = ratio > LARGE_UPDATE and not (is_alone and after < loss)
     if not (is_large or is_worse or beyond):
         return None
     far = far_targets(signals, "squares and steps as large come of it") if is_plain else None

@@ -1,5 +1,6 @@
 """The recorded gradient is the real one under everything that `fit` can do."""
 
+import warnings
 from typing import NamedTuple
 
 import keras
@@ -465,11 +466,23 @@ def test_train_on_batch_is_recorded_in_a_with_block():
 def test_a_loop_that_does_not_call_train_on_batch_is_a_complaint():
     model, stats = plain_model(), GradientStats()
     model.compile("sgd", "mse")
+    weights = model.trainable_variables
+    nothing = [keras.ops.zeros(weight.shape) for weight in weights]
     with (
         pytest.warns(GradientWarning, match=r"not taken by `model\.train_on_batch`"),
         stats.watching(model),
     ):
-        model(X[:BATCH])
+        model.optimizer.apply(nothing, weights)
+    assert not stats.history
+
+
+def test_no_step_at_all_is_no_complaint():
+    model, stats = plain_model(), GradientStats(on_verdict="raise")
+    model.compile("sgd", "mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GradientWarning)
+        with stats.watching(model):
+            model(X[:BATCH])
     assert not stats.history
 
 

@@ -77,9 +77,9 @@ def test_layers_have_the_names_that_diagnose_gives_them():
     model = keras.Sequential(
         [
             keras.Input((4, 3)),
-            layers.TimeDistributed(layers.Dense(3), name="each"),
             layers.Bidirectional(layers.GRU(2, return_sequences=True), name="both"),
-            layers.RNN([layers.LSTMCell(2), layers.GRUCell(2)], name="cells"),
+            layers.RNN(layers.LSTMCell(2), return_sequences=True, name="cell"),
+            layers.LSTM(2, name="lstm"),
             layers.Dense(1, name="head"),
         ]
     )
@@ -89,3 +89,17 @@ def test_layers_have_the_names_that_diagnose_gives_them():
     model.fit(x, y, verbose=0, callbacks=[stats])
     (row,) = stats.history
     assert set(row["layers"]) == {one.name for one in kerasinit.diagnose(model, x, y).layers}
+
+
+def test_layers_inside_of_a_loop_have_rows_of_their_own():
+    inner = keras.Sequential([layers.Dense(4, "relu", name="a"), layers.Dense(3, name="b")])
+    loops = [
+        layers.TimeDistributed(inner, name="each"),
+        layers.RNN([layers.LSTMCell(2, name="c"), layers.GRUCell(2, name="d")], name="cells"),
+    ]
+    model = keras.Sequential([keras.Input((4, 3)), *loops, layers.Dense(1, name="head")])
+    model.compile("sgd", "mse", jit_compile=False)
+    stats = GradientStats()
+    model.fit(np.ones((4, 4, 3)), np.ones((4, 1)), verbose=0, callbacks=[stats])
+    parts = [name.rpartition("/")[2] for name in stats.history[0]["layers"]]
+    assert parts == ["a", "b", "c", "d", "head"]
