@@ -152,7 +152,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     hidden = scene.hidden_layers(slot.layer)
     is_shallow = hidden is not None and hidden < NEEDS_GAIN and not scene.adds
     is_stack = id(slot.layer) in scene.roles and not scene.adds
-    own_gain = _own_gain(slot) if is_shallow and is_stack else 1.0
+    own_gain = _own_gain(slot) if is_shallow and is_stack and _is_dense(scene) else 1.0
     if place.output:
         whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
         size = "unit variance at any width" if own_gain == 1.0 else f"{OWN_GAIN} sqrt(2)"
@@ -163,15 +163,15 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     if is_shallow and gain > 1.0:
+        if type(slot.initializer) in HE and own_gain == 1.0:
+            reason = f"He for {name}, as its author chose"
+            return Choice(slot, initializers.HeNormal(gain=gain), reason)
         reason = f"too shallow to need a gain for {name}"
         if is_stack:
             if own_gain > 1.0:  # plain gradient descent is much slower with less
                 reason = f"{OWN_GAIN} that for {name}"
             reason = f"plain stack, only {hidden} hidden, {reason}"
             return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
-        if type(slot.initializer) in HE:
-            reason = f"He for {name}, as its author chose"
-            return Choice(slot, initializers.HeNormal(gain=gain), reason)
         reason = f"only {hidden} hidden on the shortest way, {reason}"
         return Choice(slot, initializers.XavierNormal(), reason)
     if is_stack:
@@ -181,6 +181,12 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         reason = f"alone ({scene.unread(slot.layer)}): He for its activation, {name}"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     return Choice(slot, initializers.HeNormal(gain=gain), f"{name} follows: He for {name}")
+
+
+def _is_dense(scene: Scene) -> bool:
+    """Whether a model has no other kernels than those of `Dense`."""
+    kernels = [slot for slot in scene.slots if slot.kind == "kernel"]
+    return all(kind_of(slot.layer).name == "Dense" for slot in kernels)
 
 
 def _own_gain(slot: Slot) -> float:
