@@ -180,14 +180,24 @@ def test_training_with_dropout_and_batch_normalization_is_bit_identical(train):
         np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.01}], ids=str)
+class Factors(keras.layers.Layer):
+    """A scale whose gradient is a chain of products and quotients."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
+
+    def call(self, inputs):
+        return inputs * (self.scale * 0.7 * 1.3 / 3.0)
+
+
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.01}, {"clipnorm": 0.1}], ids=str)
 def test_a_compiler_that_reorders_factors_changes_no_momentum(options):
     """TensorFlow's does where a product has one reader, as a normalization's gradient has."""
 
     def trained(*callbacks):
         keras.utils.set_random_seed(0)
         norm = keras.layers.BatchNormalization()
-        model = keras.Sequential([keras.Input((6, 4)), norm, keras.layers.Flatten()])
+        model = keras.Sequential([keras.Input((6, 4)), norm, Factors(), keras.layers.Flatten()])
         model.add(keras.layers.Dense(1))
         rule = keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True, **options)
         model.compile(rule, "mse", jit_compile=False)

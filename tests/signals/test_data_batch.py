@@ -62,6 +62,12 @@ def test_the_call_that_built_a_model_does_not_fix_its_batch():
     assert as_batch(model, numbered(30, 3).astype("float32")).samples == 30
 
 
+def test_a_layer_that_takes_no_other_batch_fixes_it():
+    halves = layers.Lambda(lambda x: keras.ops.reshape(x, (4, 2, 3)))
+    model = keras.Sequential([keras.Input(batch_shape=(8, 3)), halves, layers.Dense(2)])
+    assert as_batch(model, numbered(30, 3).astype("float32")).samples == 8
+
+
 def test_states_of_layers_fix_the_batch_of_the_call_that_built_them():
     model = keras.Sequential([layers.SimpleRNN(2, stateful=True), layers.Dense(2)])
     model(np.ones((5, 4, 3), "float32"))

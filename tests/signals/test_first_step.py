@@ -61,6 +61,15 @@ def test_a_high_rate_is_right_for_a_linear_model_whose_loss_it_lowers(rate, expe
     assert [verdict.cause for verdict in found] == expected
 
 
+def test_a_high_rate_is_wrong_for_a_recurrent_layer_that_is_alone():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((15, 3)), layers.LSTM(1)])
+    model.compile(Adam(1.0), "mse")
+    x = np.random.default_rng(0).normal(size=(64, 15, 3)).astype("float32")
+    found = kerasinit.diagnose(model, x, x.mean(axis=(1, 2))[:, None]).verdicts
+    assert [verdict.cause for verdict in found] == ["large_updates"]
+
+
 @pytest.mark.parametrize(("offset", "line"), [(0.0, "x = (x - "), (22.0, "y = (y - ")])
 def test_targets_are_scaled_with_the_inputs_if_they_are_far_from_outputs_of_size_one(offset, line):
     x, y = data()

@@ -496,6 +496,16 @@ def test_a_bottleneck_is_narrow_on_purpose(middle, named):
     assert (too_narrow(net(12, **rows)) is not None) is named
 
 
+def test_one_wide_layer_hides_no_drift():
+    rows = {
+        "preactivation_mean_square": lambda k: math.exp(-3.0 * k / 11),
+        "weight_norm": lambda k: math.sqrt(2 * (32 if k == 0 else 8)),
+        "units": lambda k: 32 if k == 0 else 8,
+        "input_rms": None,
+    }
+    assert too_narrow(net(12, **rows)) is not None
+
+
 @pytest.mark.parametrize("odd", [{"kind": "Conv2D"}, {"activation": "tanh"}], ids=str)
 def test_only_dense_rectifiers_drift_by_this_law(odd):
     drift = {"preactivation_mean_square": lambda k: math.exp(-3.0 * k / 11), "units": 8}
