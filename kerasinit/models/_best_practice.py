@@ -163,17 +163,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     if is_shallow and gain > 1.0:
-        if type(slot.initializer) in HE and own_gain == 1.0:
-            reason = f"He for {name}, as its author chose"
-            return Choice(slot, initializers.HeNormal(gain=gain), reason)
-        reason = f"too shallow to need a gain for {name}"
-        if is_stack:
-            if own_gain > 1.0:  # plain gradient descent is much slower with less
-                reason = f"{OWN_GAIN} that for {name}"
-            reason = f"plain stack, only {hidden} hidden, {reason}"
-            return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
-        reason = f"only {hidden} hidden on the shortest way, {reason}"
-        return Choice(slot, initializers.XavierNormal(), reason)
+        return _shallow_choice(slot, scene, own_gain)
     if is_stack:
         reason = f"plain stack without mirrored blocks: orthogonal for {name}"
         return Choice(slot, initializers.Orthogonal(gain=gain), reason)
@@ -181,6 +171,23 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         reason = f"alone ({scene.unread(slot.layer)}): He for its activation, {name}"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
     return Choice(slot, initializers.HeNormal(gain=gain), f"{name} follows: He for {name}")
+
+
+def _shallow_choice(slot: Slot, scene: Scene, own_gain: float) -> Choice:
+    """A hidden kernel of a network with few hidden layers, which needs less than He's gain."""
+    activation = scene.place(slot.layer).activation
+    name, gain = activation_name(activation), _calls.gain_of(activation)
+    hidden = scene.hidden_layers(slot.layer)
+    if type(slot.initializer) in HE and own_gain == 1.0:
+        return Choice(slot, initializers.HeNormal(gain=gain), f"He for {name}, as its author chose")
+    reason = f"too shallow to need a gain for {name}"
+    if id(slot.layer) not in scene.roles:
+        reason = f"only {hidden} hidden on the shortest way, {reason}"
+        return Choice(slot, initializers.XavierNormal(), reason)
+    if own_gain > 1.0:  # plain gradient descent is much slower with less
+        reason = f"{OWN_GAIN} that for {name}"
+    reason = f"plain stack, only {hidden} hidden, {reason}"
+    return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
 
 
 def _is_dense(scene: Scene) -> bool:
