@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -122,12 +123,16 @@ class MeasuringStep:
         return _backend.join_step({"logs": logs, "vectors": vectors, "more": more}, rest)
 
     def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
-        loops = filter(_is_one_layer, _backend.flat_layers(self._model))
-        paths = sorted((layer_name(self._model, loop) for loop in loops), key=len)
-        traced = (VariableNames.of(abouts, self._model.name, paths), abouts)
+        traced = (VariableNames.of(abouts, self._model.name, self._loops), abouts)
         if traced not in self._traced:
             self._traced.append(traced)
         return self._traced.index(traced)
+
+    @functools.cached_property
+    def _loops(self) -> list[str]:
+        """Names of the recurrent layers, outer ones first; torch asks for them at each step."""
+        loops = filter(_is_one_layer, _backend.flat_layers(self._model))
+        return sorted((layer_name(self._model, loop) for loop in loops), key=len)
 
     def _observing(self, optimizer: Any) -> Callable[..., Callable[[Any], None]]:
         def clip(gradients: list[Tensor | None]) -> list[Tensor | None]:

@@ -15,13 +15,13 @@ from kerasinit.layers import (
     activation_name,
     acts_in_gates,
     attention_part,
-    fans,
     is_cell,
     is_norm,
     kind_of,
     role_of,
 )
 from kerasinit.models import _calls
+from kerasinit.models._builtin import keras_fans, keras_variance
 from kerasinit.models._draw import Choice
 from kerasinit.models._kept import own_choice
 from kerasinit.models._parts import parts_of_container
@@ -201,10 +201,8 @@ def _own_gain(slot: Slot) -> float:
     own = slot.initializer
     if not isinstance(own, keras.initializers.VarianceScaling):
         return 1.0
-    found = fans(slot.layer, slot.variable)
-    fan_avg = (found.fan_in + found.fan_out) / 2
-    fan = {"fan_in": found.fan_in, "fan_out": found.fan_out, "fan_avg": fan_avg}[own.mode]
-    return min(max(1.0, math.sqrt(own.scale * found.fan_in / fan)), math.sqrt(2.0))
+    fan_in, _ = keras_fans(slot)
+    return min(max(1.0, math.sqrt(keras_variance(own, slot) * fan_in)), math.sqrt(2.0))
 
 
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:

@@ -112,6 +112,13 @@ def keras_fans(slot: Slot) -> tuple[float, float]:
     return shape[-2] * window, shape[-1] * window
 
 
+def keras_variance(initializer: Any, slot: Slot) -> float:
+    """Of the entries that a `VarianceScaling` draws for the variable."""
+    fan_in, fan_out = keras_fans(slot)
+    fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+    return float(initializer.scale / max(1.0, fans[initializer.mode]))
+
+
 def _orthogonal(initializer: Any, slot: Slot, seed: Any) -> Any | None:
     """Keras' orthogonal kernel where it is the same: one matrix `(window * inputs, outputs)`."""
     if not is_one_matrix(slot.layer):

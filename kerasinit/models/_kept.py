@@ -10,13 +10,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit.layers import (
-    attention_part,
-    is_closed,
-    is_running,
-    role_of,
-    weight_kind,
-)
+from kerasinit.layers import attention_part, is_closed, is_running, role_of, weight_kind
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._graph import Graph
 from kerasinit.models._places import is_last

@@ -14,7 +14,7 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.layers import is_half, is_marked_start, mark_start, numbers_of
-from kerasinit.models._builtin import TRUNCATED_STD, keras_fans
+from kerasinit.models._builtin import TRUNCATED_STD, keras_variance
 from kerasinit.models._draw import Choice, draw
 from kerasinit.models._slots import ForgetBias, Slot
 
@@ -89,9 +89,7 @@ def _law(initializer: Any, slot: Slot) -> tuple[float, float] | None:
             return mean**2 + std**2, math.inf
         return mean**2 + (TRUNCATED_STD * std) ** 2, abs(mean) + 2 * std
     if _backend.is_of_keras(kind) and hasattr(initializer, "distribution"):
-        fan_in, fan_out = keras_fans(slot)
-        fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
-        square = initializer.scale / max(1.0, fans[initializer.mode])
+        square = keras_variance(initializer, slot)
         largest = {"uniform": math.sqrt(3.0), "truncated_normal": 2 / TRUNCATED_STD}
         return square, math.sqrt(square) * largest.get(initializer.distribution, math.inf)
     return None
