@@ -143,7 +143,7 @@ def _cell_rows(
                 replicas=len(members),
                 diverged=len(members) - len(sound),
                 train_accuracy=_estimate(sound, "accuracy", own_picks),
-                val_accuracy=_estimate(sound, "val_accuracy", own_picks),
+                val_accuracy=_estimate(sound, "val_accuracy", own_picks, _grain(members)),
                 val_accuracy_by_seed=tuple(
                     math.nan if replica.diverged else replica.final.get("val_accuracy", math.nan)
                     for replica in members
@@ -200,8 +200,17 @@ def _final(replicas: Sequence[Replica], curve: str) -> np.ndarray:
     return np.array([replica.final.get(curve, math.nan) for replica in replicas])
 
 
-def _estimate(replicas: Sequence[Replica], curve: str, picks: np.ndarray) -> Estimate:
-    return estimate(_final(replicas, curve), picks) if replicas else Estimate(math.nan)
+def _estimate(
+    replicas: Sequence[Replica], curve: str, picks: np.ndarray, grain: float = 0.0
+) -> Estimate:
+    if not replicas:
+        return Estimate(math.nan)
+    return estimate(_final(replicas, curve), picks, grain=grain)
+
+
+def _grain(replicas: Sequence[Replica]) -> float:
+    """Step between the validation accuracies that there can be; 0 where it is not known."""
+    return max((1 / r.val_samples for r in replicas if r.val_samples), default=0.0)
 
 
 def _rank_key(replicas: Sequence[Replica]) -> tuple[float, float, str]:
@@ -243,7 +252,8 @@ def _paired(
     if not shared:
         return None
     differences = np.array([own[seed] - other[seed] for seed in shared])
-    return estimate(differences, resample(rng, len(shared)), bounds=(-1.0, 1.0))
+    grain = math.hypot(_grain(replicas), _grain(base))  # the roundings of both sides
+    return estimate(differences, resample(rng, len(shared)), bounds=(-1.0, 1.0), grain=grain)
 
 
 def _median_epochs(replicas: Sequence[Replica]) -> float | None:

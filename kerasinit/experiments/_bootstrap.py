@@ -49,19 +49,23 @@ def small_sample_factor(count: int) -> float:
         >>> round(small_sample_factor(3), 2), round(small_sample_factor(100), 2)
         (2.69, 1.02)
     """
-    degrees = count - 1
+    return math.sqrt(count / (count - 1)) * _student_quantile(count - 1) / NORMAL_QUANTILE
+
+
+def _student_quantile(degrees: int) -> float:
+    """97.5 % point of Student's t."""
     if degrees <= len(STUDENT_QUANTILES):
-        student = STUDENT_QUANTILES[degrees - 1]
-    else:  # Cornish-Fisher expansion of Student's t, good to 2e-3 from 9 degrees on
-        z = NORMAL_QUANTILE
-        student = (
-            z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
-        )
-    return math.sqrt(count / degrees) * student / NORMAL_QUANTILE
+        return STUDENT_QUANTILES[degrees - 1]
+    z = NORMAL_QUANTILE  # Cornish-Fisher expansion, good to 2e-3 from 9 degrees on
+    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
 
 
 def estimate(
-    values: np.ndarray, picks: np.ndarray, *, bounds: tuple[float, float] = (0.0, 1.0)
+    values: np.ndarray,
+    picks: np.ndarray,
+    *,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    grain: float = 0.0,
 ) -> Estimate:
     """Mean of `values` with a bootstrap interval.
 
@@ -70,6 +74,8 @@ def estimate(
         picks: Resampled positions, shape `(resamples, seeds)`: shared by all estimates of a
             cell, so that seeds stay paired.
         bounds: What the mean can be at all: those of an accuracy.
+        grain: Step between the numbers that a value can be. Seeds that agree to the step have an
+            interval all the same: that of the rounding, whose variance is `grain**2 / 12`.
     """
     mean = float(np.mean(values))
     if len(values) < 2 or not np.all(np.isfinite(values)):
@@ -77,7 +83,10 @@ def estimate(
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(values[picks].mean(axis=1), (tail, 1 - tail))
     factor = small_sample_factor(len(values))
-    ends = np.clip(mean + factor * (np.array([low, high]) - mean), *bounds)
+    least = _student_quantile(len(values) - 1) * grain / math.sqrt(12 * len(values))
+    below = min(factor * (low - mean), -least)
+    above = max(factor * (high - mean), least)
+    ends = np.clip([mean + below, mean + above], *bounds)
     return Estimate(mean, float(ends[0]), float(ends[1]))
 
 

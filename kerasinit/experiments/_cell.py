@@ -216,6 +216,7 @@ def _train_group(
                 versions=versions(),
                 mapped=trainer.replicas is not None,
                 score="accuracy" if classes else "R2",
+                val_samples=len(trainer.dataset.y_val) if classes else None,
             )
         )
     return records

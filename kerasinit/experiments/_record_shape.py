@@ -28,6 +28,9 @@ def record_mistake(data: Mapping[str, Any]) -> str:
         return f"must hold 'mapped': true or false. Received: {reprlib.repr(data['mapped'])}"
     if data.get("score", "accuracy") not in ("accuracy", "R2"):
         return f"must hold 'score': accuracy or R2. Received: {reprlib.repr(data['score'])}"
+    if not (data.get("val_samples") is None or _count(data["val_samples"])):
+        received = reprlib.repr(data["val_samples"])
+        return f"must hold 'val_samples': a count, or null. Received: {received}"
     for name in BY_LAYER:
         if any(len(row) != len(data["layers"]) for row in data[name]):
             return f"must hold in {name!r} one number for each of its {len(data['layers'])} layers"

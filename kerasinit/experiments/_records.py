@@ -53,6 +53,7 @@ class Replica:
         versions: Versions of kerasinit, keras and the backend, and the backend's name.
         mapped: Whether it was trained together with other replicas in one call.
         score: What the accuracies are: "accuracy", or "R2" of a regression, from 0 on.
+        val_samples: Samples that a validation accuracy counts; None for R2, and in older records.
         format: Version of these fields.
 
     Example:
@@ -83,6 +84,7 @@ class Replica:
     versions: dict[str, str]
     mapped: bool = True
     score: Score = "accuracy"
+    val_samples: int | None = None
     format: int = field(default=FORMAT)
 
     @property

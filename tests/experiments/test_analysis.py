@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from kerasinit.experiments import Estimate, compare
 
@@ -167,3 +168,18 @@ def test_a_comparison_of_real_records_is_plain_values(finished):
     comparison = compare(finished, rng=np.random.default_rng(1))
     assert json.loads(json.dumps(comparison.to_dict()))["baseline"] == "glorot_uniform"
     assert len(comparison.rows_of(comparison.cells[0])) == 3
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"), [(2, "undetermined"), (3, "worse")], ids=["two seeds", "three"]
+)
+def test_seeds_that_agree_to_the_last_sample_know_no_more_than_it(compared, seeds, expected):
+    accuracies = {"glorot_uniform": [0.97] * seeds, "he_normal": [0.955] * seeds}
+    assert row(compared(accuracies, val_samples=200), "he_normal").conclusion == expected
+
+
+def test_the_least_interval_is_students_for_the_rounding_of_both_sides(compared):
+    accuracies = {"glorot_uniform": [0.97] * 3, "he_normal": [0.95] * 3}
+    difference = row(compared(accuracies, val_samples=200), "he_normal").difference
+    half = stats.t.ppf(0.975, 2) * np.sqrt(2 / 12 / 200**2 / 3)
+    assert (difference.low, difference.high) == pytest.approx((-0.02 - half, -0.02 + half))
