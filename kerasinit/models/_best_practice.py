@@ -152,7 +152,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     hidden = scene.hidden_layers(slot.layer)
     is_shallow = hidden is not None and hidden < NEEDS_GAIN and not scene.adds
     is_stack = id(slot.layer) in scene.roles and not scene.adds
-    own_gain = _own_gain(slot) if is_shallow and is_stack and _is_dense(scene) else 1.0
+    own_gain = _own_gain(slot, scene) if is_shallow and is_stack and _is_dense(scene) else 1.0
     if place.output:
         whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
         size = "unit variance at any width" if own_gain == 1.0 else f"{OWN_GAIN} sqrt(2)"
@@ -184,9 +184,10 @@ def _shallow_choice(slot: Slot, scene: Scene, own_gain: float) -> Choice:
     if id(slot.layer) not in scene.roles:
         reason = f"only {hidden} hidden on the shortest way, {reason}"
         return Choice(slot, initializers.XavierNormal(), reason)
-    if own_gain > 1.0:  # plain gradient descent is much slower with less
+    if own_gain != 1.0:
         reason = f"{OWN_GAIN} that for {name}"
-    reason = f"plain stack, only {hidden} hidden, {reason}"
+    way = " on the shortest way" if len(scene.roles) != (hidden or 0) + 1 else ""
+    reason = f"plain stack, only {hidden} hidden{way}, {reason}"
     return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
 
 
@@ -196,13 +197,21 @@ def _is_dense(scene: Scene) -> bool:
     return all(kind_of(slot.layer).name == "Dense" for slot in kernels)
 
 
-def _own_gain(slot: Slot) -> float:
-    """The gain at which a kernel's own scaled initializer draws, from 1 to He's; 1 by any other."""
+def _own_gain(slot: Slot, scene: Scene) -> float:
+    """The gain at which a kernel's own scaled initializer draws, up to He's; 1 by any other.
+
+    Plain gradient descent is much slower with less than 1, and smooth activations are lines there.
+    Rectifiers have no such size: with adaptive rates a first layer as small as Glorot's is better.
+    """
     own = slot.initializer
     if not isinstance(own, keras.initializers.VarianceScaling):
         return 1.0
-    fan_in, _ = keras_fans(slot)
-    return min(max(1.0, math.sqrt(keras_variance(own, slot) * fan_in)), math.sqrt(2.0))
+    fan_in, fan_out = keras_fans(slot)
+    place = scene.place(slot.layer)
+    least = 1.0
+    if not place.output and _calls.is_rectifier(place.activation):
+        least = min(least, math.sqrt(2 * fan_in / (fan_in + fan_out)))  # that of `glorot_uniform`
+    return min(max(least, math.sqrt(keras_variance(own, slot) * fan_in)), math.sqrt(2.0))
 
 
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:

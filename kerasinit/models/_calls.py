@@ -16,6 +16,7 @@ from kerasinit.layers import (
     own_activation,
 )
 from kerasinit.models._graph import Graph, GraphCall
+from kerasinit.theory._lengths import is_homogeneous
 
 # What gives some of the values as they are, or puts them beside others, or adds them up.
 PARTS = ("GetItem", "Split", "Concatenate", "Stack", "Sum")
@@ -34,6 +35,21 @@ def gain_of(activation: Any | None) -> float:
         return theory.gain(activation)
     except ValueError:
         return 1.0
+
+
+def is_rectifier(activation: Any | None) -> bool:
+    """Whether an activation is one line below 0 and another above: its input's size is no matter.
+
+    >>> import keras
+    >>> is_rectifier(keras.activations.leaky_relu), is_rectifier(keras.activations.gelu)
+    (True, False)
+    """
+    if activation is None:
+        return False
+    try:
+        return is_homogeneous(theory.resolve(activation))
+    except ValueError:
+        return False
 
 
 def common_share(activation: Any | None) -> float:
