@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=torch python tests/benchmarks/shallow.py [--seeds 5]
 
-Digits, tumours, and points made up here: two arms of a spiral, the first problem of Friedman (1991);
+Digits, tumours, and made-up points: two arms of a spiral, the first problem of Friedman (1991);
 10 epochs in batches of 32, weights by `glorot_uniform`; medians over the seeds.
 """
 
