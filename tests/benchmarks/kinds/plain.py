@@ -37,7 +37,10 @@ CELLS = {
     f"{activation}, {depth} layers": {"activation": activation, "depth": depth}
     for depth in (100, 1000)
     for activation in ACTIVATIONS
-} | {"tanh CNN, 200 layers": {"activation": "tanh", "depth": 200, "channels": 16}}
+} | {
+    f"tanh CNN, {depth} layers": {"activation": "tanh", "depth": depth, "channels": 16}
+    for depth in (200, 1000)
+}
 WIDTH = 64
 
 
