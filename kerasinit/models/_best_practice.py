@@ -200,8 +200,8 @@ def _is_dense(scene: Scene) -> bool:
 def _own_gain(slot: Slot, scene: Scene) -> float:
     """The gain at which a kernel's own scaled initializer draws, up to He's; 1 by any other.
 
-    Plain gradient descent is much slower with less than 1, and smooth activations are lines there.
-    Rectifiers have no such size: with adaptive rates a first layer as small as Glorot's is better.
+    Not less than 1 before smooth activations, which are lines near 0. Rectifiers and outputs are
+    as small as those of Glorot where they widen: tests of nets trained by Adam are better so.
     """
     own = slot.initializer
     if not isinstance(own, keras.initializers.VarianceScaling):
@@ -209,7 +209,7 @@ def _own_gain(slot: Slot, scene: Scene) -> float:
     fan_in, fan_out = keras_fans(slot)
     place = scene.place(slot.layer)
     least = 1.0
-    if not place.output and _calls.is_rectifier(place.activation):
+    if place.output or _calls.is_rectifier(place.activation):
         least = min(least, math.sqrt(2 * fan_in / (fan_in + fan_out)))  # that of `glorot_uniform`
     return min(max(least, math.sqrt(keras_variance(own, slot) * fan_in)), math.sqrt(2.0))
 
