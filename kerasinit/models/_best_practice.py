@@ -210,7 +210,8 @@ def _attention_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.XavierUniform(), "attention projection, fans per head")
     if scene.branches_beside(slot.layer):
         return _branch_end(slot, initializers.XavierUniform(), scene)
-    return Choice(slot, initializers.XavierUniform(), "attention output, a norm follows")
+    follows = "" if scene.place(slot.layer).norm is None else ", a norm follows"
+    return Choice(slot, initializers.XavierUniform(), f"attention output{follows}")
 
 
 def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:

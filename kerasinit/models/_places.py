@@ -273,17 +273,35 @@ def skip_of(add: GraphCall, graph: Graph) -> int | None:
     first, second = (graph.ancestors(value) for value in values)
     if not first & second:
         return None
-    # The skip is the input itself, perhaps scaled, or (a projection) the side with fewer weighted
-    # layers, or else with fewer calls.
+    # The skip is the input itself, perhaps scaled, perhaps with other branches added by now, or (a
+    # projection) the side with fewer weighted layers, or else with fewer calls.
     sides = [_length(own, graph) for own in (first - second, second - first)]
-    if sides[0] == sides[1]:
+    streams = [value for value in values if _is_stream(value, first & second, graph)]
+    if len(streams) == 1:
+        skip = streams[0]
+    elif sides[0] == sides[1]:
         return None
-    skip = values[0] if sides[0] < sides[1] else values[1]
+    else:
+        skip = values[0] if sides[0] < sides[1] else values[1]
     # What is spread over the sum (a time, a query among keys) carries no stream, and is no
     # branch of what has as many weights.
     alike = values if sides[0][0] == sides[1][0] else [skip]
     same = all(_calls.may_be_equal(graph.shape[value], add.shapes[0]) for value in alike)
     return skip if same else None
+
+
+def _is_stream(value: int, common: frozenset[int], graph: Graph) -> bool:
+    """Whether a value is one of some others, perhaps scaled, or a sum in which one of them is."""
+    waiting, seen = [value], {value}
+    while waiting:
+        value = waiting.pop()
+        if value in common:
+            return True
+        call = graph.maker.get(value)
+        if call is not None and (_calls.is_add(call) or _calls.is_transparent(call, graph)):
+            waiting += set(call.inputs) - seen
+            seen |= set(call.inputs)
+    return False
 
 
 def _length(values: frozenset[int], graph: Graph) -> tuple[int, int]:

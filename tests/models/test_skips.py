@@ -31,6 +31,15 @@ def parallel(x, number):
     return x + first + layers.Dense(WIDTH, name=f"other_end{number}")(hidden)
 
 
+def longer_first(x, number):
+    """As `parallel`; the branch that is added first has more layers, or as many and more calls."""
+    normalized = layers.LayerNormalization()(x)
+    hidden = layers.Dense(32, "relu")(layers.Dense(32, "relu")(normalized))
+    first = layers.Dense(WIDTH, name=f"end{number}")(hidden)
+    other = layers.Dense(32, "relu")(normalized)
+    return x + first + layers.Dense(WIDTH, name=f"other_end{number}")(other)
+
+
 def projected(x, number):
     """The skip is projected; a time is added inside the branch."""
     time = layers.Dense(WIDTH)(ops.mean(x, axis=1, keepdims=True))
@@ -76,6 +85,7 @@ def test_what_is_spread_over_a_sequence_is_no_stream(block):
     ("block", "branches"),
     [
         (parallel, 2 * BLOCKS),
+        (longer_first, 2 * BLOCKS),
         (projected, BLOCKS),
         (experts, 2 * BLOCKS),
     ],
