@@ -30,6 +30,8 @@ from kerasinit.models._slots import ForgetBias, Slot
 from kerasinit.signals._elementwise import elementwise_shape
 
 HE = (keras.initializers.HeNormal, keras.initializers.HeUniform)
+ORTHOGONAL = (keras.initializers.Orthogonal, initializers.Orthogonal)
+PER_INPUT = (initializers.HeNormal, initializers.LecunNormal)  # their size goes by inputs alone
 OWN_GAIN = "the gain of its own initializer, at most"
 NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
@@ -126,6 +128,17 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         slot: A kernel.
         scene: Its model.
     """
+    choice = _by_place(slot, scene)
+    drawn: Any = choice.initializer
+    own = slot.initializer
+    if not isinstance(own, ORTHOGONAL) or own is drawn or type(drawn) not in PER_INPUT:
+        return choice
+    # Of the same size; flows, for one, invert what they multiply by.
+    reason = f"{choice.reason}; orthogonal, as its author chose"
+    return replace(choice, initializer=initializers.Orthogonal(gain=drawn.gain), reason=reason)
+
+
+def _by_place(slot: Slot, scene: Scene) -> Choice:
     owner = scene.owner(slot.layer)
     role = role_of(slot.layer, slot.variable)
     if role == "recurrent":

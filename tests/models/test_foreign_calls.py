@@ -889,3 +889,38 @@ def test_what_a_layer_assigns_as_it_is_built_stays_and_counters_do_not_move(dry_
     model(np.ones((2, WIDTH), "float32"))
     np.testing.assert_array_equal(ops.convert_to_numpy(model.fixed.w), 3.0)
     assert float(ops.convert_to_numpy(model.steps)) == 1
+
+
+class Rotation(layers.Layer):
+    """An invertible step of a flow (Glow, Kingma and Dhariwal, 2018)."""
+
+    def build(self, shape):
+        size = (shape[-1], shape[-1])
+        self.kernel = self.add_weight(name="kernel", shape=size, initializer="orthogonal")
+
+    def call(self, x):
+        return ops.matmul(x, self.kernel)
+
+
+def test_a_kernel_that_its_author_made_orthogonal_stays_so():
+    inputs = keras.Input((WIDTH,))
+    left, right = ops.split(Rotation()(inputs), 2, axis=-1)
+    moved = right + layers.Dense(WIDTH // 2, kernel_initializer="zeros")(
+        layers.Dense(16, "relu")(left)
+    )
+    model = keras.Model(inputs, ops.concatenate([left, moved], axis=-1))
+    plan = kerasinit.initialize(model, seed=0)
+    kernel = model.layers[1].get_weights()[0]
+    np.testing.assert_allclose(kernel @ kernel.T, np.eye(WIDTH), atol=1e-5)
+    assert plan["rotation/kernel"].reason.endswith("orthogonal, as its author chose")
+
+
+def test_an_orthogonal_kernel_has_the_size_of_its_place():
+    x = inputs = keras.Input((32,))
+    for number in range(BLOCKS):
+        inside = layers.Dense(64, "relu", kernel_initializer="orthogonal")(x)
+        x = x + layers.Dense(32, kernel_initializer="orthogonal", name=f"end{number}")(inside)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    ends = [row for row in plan if row.path.startswith("end") and row.kind == "kernel"]
+    assert [row.gain for row in ends] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
+    assert all(row.initializer == "Orthogonal()" for row in ends)
