@@ -40,7 +40,7 @@ class Inside:
 
 
 def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any]) -> Inside | None:
-    """Inside of a nested model or composite layer; None for a plain call.
+    """Inside of a nested model, a composite layer, an operation that somebody wrote; or None.
 
     Args:
         node: The call.
@@ -54,13 +54,15 @@ def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any
         if len(inputs) != len(sources):
             return None
         return Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
-    if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
+    is_layer = isinstance(operation, keras.layers.Layer)
+    is_foreign = not (_backend.is_of_keras(operation) or isinstance(operation, _backend.RawCall))
+    if is_closed(operation) or not (is_layer or is_foreign):
         return None
-    variables = _backend.own_variables(operation)
+    variables = _backend.own_variables(operation) if is_layer else []
     kernels = [one for one in variables if weight_kind(operation, one) == "kernel"]
     # Of any other name, such as those of experts, and told by their use.
     matrices = [one for one in variables if weight_kind(operation, one) == "other"]
-    is_leaf = len(_backend.flat_layers(operation)) == 1
+    is_leaf = not is_layer or len(_backend.flat_layers(operation)) == 1
     joins = not variables and len(sources) > 1  # a skip and its branch, as for stochastic depth
     if is_leaf and not (is_unknown(operation) and (joins or len(kernels) == 1)):
         return None

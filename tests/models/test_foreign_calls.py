@@ -924,3 +924,74 @@ def test_an_orthogonal_kernel_has_the_size_of_its_place():
     ends = [row for row in plan if row.path.startswith("end") and row.kind == "kernel"]
     assert [row.gain for row in ends] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
     assert all(row.initializer == "Orthogonal()" for row in ends)
+
+
+class OwnMish(layers.Layer):
+    def call(self, x):
+        return x * ops.tanh(ops.softplus(x))
+
+
+class OwnSwish(keras.Operation):
+    def call(self, x):
+        return x * ops.sigmoid(x)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+class AsksForPixels(layers.Layer):
+    def call(self, x):
+        assert x.shape[-1] == WIDTH
+        return ops.relu(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "gain"),
+    [
+        (OwnMish, "ownmish", kerasinit.gain("mish")),
+        (OwnSwish, "ownswish", kerasinit.gain("silu")),
+        (lambda: layers.Lambda(ops.relu), "relu", 2**0.5),
+        (lambda: layers.Lambda(lambda x: ops.maximum(x, 0.0)), "<lambda>", 2**0.5),
+        (lambda: layers.Lambda(lambda x: 3.0 * x), "linear", 1.0),
+        (lambda: layers.Lambda(lambda x: x - ops.mean(x, -1, keepdims=True)), "linear", 1.0),
+        (AsksForPixels, "linear", 1.0),
+    ],
+    ids=["layer", "operation", "Lambda", "lambda", "scale", "mixing", "fails"],
+)
+def test_an_activation_that_somebody_wrote_is_one(make, name, gain):
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(BLOCKS):
+        x = x + layers.Dense(WIDTH)(make()(layers.Dense(WIDTH)(x)))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    first = next(row for row in plan if row.kind == "kernel")
+    assert first.reason == f"{name} follows: He for {name}"
+    assert first.gain == pytest.approx(gain, rel=1e-4)
+
+
+class OwnSum(keras.Operation):
+    def call(self, x, y):
+        return x + y
+
+    def compute_output_spec(self, x, y):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+def test_an_operation_that_somebody_wrote_is_opened():
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(BLOCKS):
+        x = OwnSum()(x, layers.Dense(WIDTH)(layers.Dense(16, "relu")(x)))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    assert sum(row.reason.startswith(f"ends one of {BLOCKS} ") for row in plan) == BLOCKS
+
+
+class Seen(layers.Layer):
+    def call(self, x):
+        self.add_loss(ops.sum(x))
+        return ops.relu(x)
+
+
+def test_looking_at_an_activation_adds_no_loss():
+    seen = Seen()
+    model = keras.Sequential([keras.Input((WIDTH,)), layers.Dense(4), seen, layers.Dense(2)])
+    kerasinit.initialize(model, seed=0)
+    assert model.losses == []
