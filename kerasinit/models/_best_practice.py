@@ -238,4 +238,10 @@ def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
             f"ends one of {count} residual branches, whose {activation_name(last)} has a mean that "
             f"adds up: times {scale:.4g} bounds the stream"
         )
-    return Choice(slot, initializer, reason, scale=scale)
+    start = scene.start_of_factors(slot.layer)
+    if start <= scale and start < 1.0:
+        reason = f"ends one of {count} residual branches, whose own factor, {start:.2g} at first, "
+        return Choice(slot, initializer, f"{reason}bounds the stream")
+    if start < 1.0:
+        reason = f"{reason}, with its own factor, {start:.2g} at first"
+    return Choice(slot, initializer, reason, scale=scale / start)

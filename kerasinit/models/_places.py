@@ -22,6 +22,7 @@ class Place:
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
         before_add: The activation on the way to the first of them; None where there is none.
+        factors: Weights, and other tensors, by which the signal is multiplied on that way.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
             it on any way.
     """
@@ -31,6 +32,7 @@ class Place:
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
     before_add: Any | None = None
+    factors: tuple[Any, ...] = ()
     output: bool = False
 
 
@@ -40,6 +42,7 @@ class _Findings:
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
     before_adds: list[Any | None] = field(default_factory=list)
+    factors: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 def place_of(layer: Any, graph: Graph | None) -> Place:
@@ -60,6 +63,7 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         next(iter(found.norms), None),
         tuple(found.adds),
         next(iter(found.before_adds), None),
+        next(iter(found.factors), ()),
         any(is_last((call,), graph) for call in calls),
     )
 
@@ -72,6 +76,7 @@ def _follow(
     *,
     passed: Any | None = None,
     after_norm: bool = False,
+    factors: tuple[Any, ...] = (),
 ) -> None:
     if value in seen:
         return
@@ -88,6 +93,7 @@ def _follow(
             if not after_norm:
                 found.adds.append(call)
                 found.before_adds.append(passed)
+                found.factors.append(factors)
         elif not _calls.carries(call, value, graph):
             continue
         for made in call.outputs:
@@ -98,6 +104,7 @@ def _follow(
                 seen,
                 passed=acts if passed is None else passed,
                 after_norm=after_norm or normalizes,
+                factors=factors + call.factors,
             )
 
 

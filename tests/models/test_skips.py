@@ -275,3 +275,57 @@ def test_a_build_that_makes_no_weights_closes_no_block():
         x = OfNoted()(x)
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
     assert sum(row.reason.startswith("ends one of 4") for row in plan) == 4
+
+
+class LayerScale(layers.Layer):
+    """Touvron et al., 2021 (CaiT)."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.start = keras.initializers.Constant(start)
+
+    def build(self, shape):
+        self.gamma = self.add_weight(shape=shape[-1:], initializer=self.start, name="gamma")
+
+    def call(self, x):
+        return x * self.gamma
+
+
+class ReZero(LayerScale):
+    """Bachlechner et al., 2020: the block itself holds one number for each branch."""
+
+    def __init__(self, start):
+        super().__init__(start)
+        self.dense = layers.Dense(WIDTH)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.gamma = self.add_weight(shape=(), initializer=self.start, name="weight")
+
+    def call(self, x):
+        return x + self.gamma * self.dense(x)
+
+
+def scaled_block(kind, start):
+    if kind is ReZero:
+        return ReZero(start)
+    return lambda x: x + LayerScale(start)(layers.Dense(WIDTH)(x))
+
+
+@pytest.mark.parametrize("kind", [LayerScale, ReZero], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("start", "gain"), [(0.0, 1.0), (1e-5, 1.0), (0.2, 1.0), (0.5, 0.5), (1.0, 0.25), (2.0, 0.25)]
+)
+def test_a_branch_with_a_learned_factor_is_scaled_by_what_that_leaves(kind, start, gain):
+    """Both together are 1/sqrt(16), or the factor alone where it is smaller."""
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(16):
+        x = scaled_block(kind, start)(x)
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    for weight in model.weights:
+        if len(weight.shape) < 2:
+            weight.assign(keras.ops.ones_like(weight))  # what it has learned does not count
+    plan = kerasinit.initialize(model, seed=0, reset_optimizer=True)
+    ends = [row for row in plan if row.reason.startswith("ends one of 16 ")]
+    assert [row.gain for row in ends] == pytest.approx([gain] * 16)
+    assert all(("own factor" in row.reason) == (start < 1) for row in ends)
