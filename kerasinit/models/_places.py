@@ -172,6 +172,8 @@ def branches_along(
 ) -> dict[int, int]:
     """Identity of a residual add -> adds on the longest way through it, those of one nesting.
 
+    The way is that of the stream, from skip to skip, and starts anew after a norm (Conformer).
+
     Args:
         adds: The residual adds, in the order of the graph.
         around: See `nesting`.
@@ -181,8 +183,10 @@ def branches_along(
     for add in adds:
         alike[around[id(add)]].append(add)
 
+    above = _adds_above(adds, graph)
+
     def lead(first: GraphCall, last: GraphCall) -> bool:
-        return first.outputs[0] in graph.ancestors(last.outputs[0])
+        return id(first) in above[id(last)]
 
     found: dict[int, int] = {}
     for stream in alike.values():
@@ -196,6 +200,23 @@ def branches_along(
             after.append(1 + max(ways, default=0))
         for add, up, down in zip(stream, before, reversed(after), strict=True):
             found[id(add)] = up + down - 1
+    return found
+
+
+def _adds_above(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
+    """Identity of a residual add -> those that its skip is made from, with no norm between."""
+    known, found = {id(add) for add in adds}, {}
+    above: dict[int, frozenset[int]] = {}
+    nothing: frozenset[int] = frozenset()
+    for call in graph.calls:
+        here = nothing
+        if not is_norm(call.operation):
+            here = here.union(*(above.get(value, nothing) for value in call.inputs))
+        if id(call) in known:
+            skip = skip_of(call, graph)
+            found[id(call)] = nothing if skip is None else above.get(skip, nothing)
+            here |= {id(call)}
+        above.update((value, here) for value in call.outputs)
     return found
 
 

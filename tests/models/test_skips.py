@@ -329,3 +329,29 @@ def test_a_branch_with_a_learned_factor_is_scaled_by_what_that_leaves(kind, star
     ends = [row for row in plan if row.reason.startswith("ends one of 16 ")]
     assert [row.gain for row in ends] == pytest.approx([gain] * 16)
     assert all(("own factor" in row.reason) == (start < 1) for row in ends)
+
+
+def test_a_stream_starts_anew_after_a_norm():
+    """As in a Conformer, whose every block of four branches ends in a norm."""
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(3):
+        for _ in range(4):
+            hidden = layers.Dense(32, "relu")(layers.LayerNormalization()(x))
+            x = x + layers.Dense(WIDTH)(hidden)
+        x = layers.LayerNormalization()(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    assert sum(row.reason.startswith("ends one of 4 residual branches") for row in plan) == 12
+
+
+def test_branches_beside_the_head_are_no_branches_of_its_stream():
+    """Deep and cross, and a term of second order that is added to the logit."""
+    table = keras.Input((6, 8))
+    x = flat = layers.Flatten()(table)
+    for _ in range(3):
+        x = x + layers.Dense(48)(layers.Dense(16, "relu")(x))
+    squares = ops.square(ops.sum(table, axis=1)) - ops.sum(ops.square(table), axis=1)
+    second_order = ops.sum(squares, axis=-1, keepdims=True)
+    logit = layers.Dense(1, name="logit")(layers.Concatenate()([x, flat])) + second_order
+    plan = kerasinit.initialize(keras.Model(table, logit), seed=0)
+    assert plan["logit/kernel"].gain == 1.0
+    assert sum(row.reason.startswith("ends one of 3 residual branches") for row in plan) == 3
