@@ -268,13 +268,17 @@ def _remade(layer: Any) -> Any:
 
 
 def _tells_all(config: dict[str, Any], layer: Any) -> bool:
-    """Whether a config has each argument that its layer may have been given."""
+    """Whether a config has each argument that its layer may have been given, but for defaults."""
+    if type(layer).from_config.__func__ is not keras.layers.Layer.from_config.__func__:
+        return True  # it reads the config in a way of its own
     known = inspect.signature(type(layer).__init__).parameters
-    optional = {name: one.default for name, one in known.items() if one.default is not one.empty}
-    optional |= {} if getattr(layer, "_auto_config", None) is None else automatic_config(layer)
+    default = {name: one.default for name, one in known.items() if one.default is not one.empty}
+    given = {name: getattr(layer, name, None) for name in default}
+    if getattr(layer, "_auto_config", None) is not None:
+        given = automatic_config(layer)
     return all(
-        name in config or getattr(layer, name, None) == default
-        for name, default in optional.items()
+        name in config or (name in default and value == default[name])
+        for name, value in given.items()
     )
 
 

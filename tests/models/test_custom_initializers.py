@@ -169,15 +169,24 @@ class Derived(Affine):
         super().__init__(**options)
 
 
+class Noted(Affine):
+    """Keeps the argument, which its config forgets."""
+
+    def __init__(self, start=1.0, **options):
+        super().__init__(start, **options)
+        self.start = start
+
+
 @pytest.mark.parametrize("call", [kerasinit.initialize, kerasinit.reset])
 def test_a_config_that_forgets_an_argument_is_not_believed(call):
-    told, derived = Affine(1e-5), Derived(start=1e-5)
+    told, derived, noted = Affine(1e-5), Derived(start=1e-5), Noted(1e-5)
     untold = Affine(keras.initializers.Constant(1e-6))
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, untold(derived(told(layers.Dense(4)(inputs)))))
+    model = keras.Model(inputs, untold(noted(derived(told(layers.Dense(4)(inputs))))))
     plan = call(model, seed=0)
     np.testing.assert_allclose(told.get_weights()[0], 1e-5)
     np.testing.assert_allclose(derived.get_weights()[0], 1e-5)
+    np.testing.assert_allclose(noted.get_weights()[0], 1e-5)
     np.testing.assert_allclose(untold.get_weights()[0], 1e-6)
     assert plan[told.ww.path].changed
     assert not plan[untold.ww.path].changed  # an object that Keras does not record
