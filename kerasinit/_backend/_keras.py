@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -249,12 +250,36 @@ def declared_initializers(layer: Any) -> list[Any] | None:
 def _remade(layer: Any) -> Any:
     """A layer like `layer`, from its config, or from the arguments that Keras recorded.
 
-    A constructor may take fewer arguments than Keras puts into the config (`trainable`, `dtype`).
+    A config may lack an argument (the start of a LayerScale), or hold one more than the constructor
+    takes (`trainable`, `dtype`). Keras records arguments if all are numbers, strings or None.
+
+    Raises:
+        Exception: If neither tells how it was made; whatever the code of a custom layer raised.
     """
     try:
-        return type(layer).from_config(layer.get_config())
+        config = layer.get_config()
+        if is_of_keras(layer) or _tells_all(config, layer):
+            return type(layer).from_config(config)
     except Exception:  # noqa: BLE001 - the code of any custom layer runs here
         return type(layer)(**automatic_config(layer))
+    if getattr(layer, "_auto_config", None) is None:
+        raise ValueError(f"the config of {layer.name!r} lacks an argument")
+    return type(layer)(**automatic_config(layer))
+
+
+def _tells_all(config: dict[str, Any], layer: Any) -> bool:
+    """Whether a config has each argument that its layer may have been given, but for defaults."""
+    if type(layer).from_config.__func__ is not keras.layers.Layer.from_config.__func__:
+        return True  # it reads the config in a way of its own
+    known = inspect.signature(type(layer).__init__).parameters
+    default = {name: one.default for name, one in known.items() if one.default is not one.empty}
+    given = {name: getattr(layer, name, None) for name in default}
+    if getattr(layer, "_auto_config", None) is not None:
+        given = automatic_config(layer)
+    return all(
+        name in config or (name in default and value == default[name])
+        for name, value in given.items()
+    )
 
 
 def build_shapes(layer: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import keras
 from kerasinit._backend._keras import is_of_keras, missing
 from kerasinit._backend._keras_tensors import willing_tensors
 from kerasinit._backend._raw_calls import RawCall
-from kerasinit._backend._replaced import replaced
+from kerasinit._backend._replaced import changed, replaced
 
 _ONE_AT_A_TIME = threading.RLock()  # classes of Keras are changed meanwhile
 
@@ -118,6 +118,7 @@ def symbolic_calls(layers: list[Any]) -> Iterator[None]:
             for nodes in (getattr(layer, name) for name in names if hasattr(layer, name)):
                 stack.callback(_cut, nodes, len(nodes))
         stack.enter_context(_nodes_of_tensors())
+        stack.enter_context(_any_equation())
         kept = [v for one in layers for v in (*one.variables, *_counters(one))]
         stack.enter_context(willing_tensors(kept))
         yield
@@ -199,6 +200,29 @@ def _nodes_of_tensors() -> Iterator[None]:
         for module in (layer, operation):
             if vars(module).get("Node") is Node:
                 stack.enter_context(replaced(module, Node=node))
+        yield
+
+
+@contextlib.contextmanager
+def _any_equation() -> Iterator[None]:
+    """Lets `ops.einsum` take capital letters in the body: Keras finds no shape then.
+
+    As in the attention of a U-Net, `ops.einsum("bhwc,bHWc->bhwHW", query, key)`.
+    """
+    try:
+        from keras.src.ops.numpy import Einsum
+    except ImportError:
+        yield
+        return
+    rule = Einsum.compute_output_spec
+
+    def output_spec(operation: Any, *operands: Any) -> Any:
+        try:
+            return rule(operation, *operands)
+        except ValueError:
+            return keras.Operation.compute_output_spec(operation, *operands)
+
+    with changed(Einsum, compute_output_spec=output_spec):
         yield
 
 

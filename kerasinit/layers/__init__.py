@@ -38,6 +38,7 @@ from kerasinit.layers._signal_path import (
     is_product,
     multiplies_by_constant,
     pixels_merged,
+    tensor_factors,
     units_last,
 )
 from kerasinit.layers._start_marks import (
@@ -111,6 +112,7 @@ __all__ = [
     "own_activation",
     "pixels_merged",
     "role_of",
+    "tensor_factors",
     "units_last",
     "variable_of",
     "waits_for_weights",

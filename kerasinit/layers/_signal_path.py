@@ -87,6 +87,20 @@ def halves(operation: Any, arguments: Any) -> bool:
     return any(isinstance(one, NUMBERS) and abs(float(one)) <= HALVING for one in factors)
 
 
+def tensor_factors(operation: Any, arguments: Any) -> tuple[Any, ...]:
+    """The weights, and other tensors that no layer or input makes, by which a call multiplies.
+
+    Args:
+        operation: A layer, or an operation of a graph.
+        arguments: What it was given, as Keras keeps it.
+    """
+    if kind_of(operation).name != "Multiply":
+        return ()
+    given = _backend.given_to(operation, arguments)
+    others = (keras.KerasTensor, *NUMBERS)
+    return tuple(one for one in given if hasattr(one, "shape") and not isinstance(one, others))
+
+
 def _name_of(operation: Any) -> str:
     """The name of a function of the backend, or of the class of an operation, in lower case."""
     if isinstance(operation, _backend.RawCall):

@@ -30,6 +30,8 @@ from kerasinit.models._slots import ForgetBias, Slot
 from kerasinit.signals._elementwise import elementwise_shape
 
 HE = (keras.initializers.HeNormal, keras.initializers.HeUniform)
+ORTHOGONAL = (keras.initializers.Orthogonal, initializers.Orthogonal)
+PER_INPUT = (initializers.HeNormal, initializers.LecunNormal)  # their size goes by inputs alone
 OWN_GAIN = "the gain of its own initializer, at most"
 NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
@@ -126,6 +128,17 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
         slot: A kernel.
         scene: Its model.
     """
+    choice = _by_place(slot, scene)
+    drawn: Any = choice.initializer
+    own = slot.initializer
+    if not isinstance(own, ORTHOGONAL) or own is drawn or type(drawn) not in PER_INPUT:
+        return choice
+    # Of the same size; flows, for one, invert what they multiply by.
+    reason = f"{choice.reason}; orthogonal, as its author chose"
+    return replace(choice, initializer=initializers.Orthogonal(gain=drawn.gain), reason=reason)
+
+
+def _by_place(slot: Slot, scene: Scene) -> Choice:
     owner = scene.owner(slot.layer)
     role = role_of(slot.layer, slot.variable)
     if role == "recurrent":
@@ -219,7 +232,8 @@ def _attention_choice(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, initializers.XavierUniform(), "attention projection, fans per head")
     if scene.branches_beside(slot.layer):
         return _branch_end(slot, initializers.XavierUniform(), scene)
-    return Choice(slot, initializers.XavierUniform(), "attention output, a norm follows")
+    follows = "" if scene.place(slot.layer).norm is None else ", a norm follows"
+    return Choice(slot, initializers.XavierUniform(), f"attention output{follows}")
 
 
 def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
@@ -233,4 +247,10 @@ def _branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
             f"ends one of {count} residual branches, whose {activation_name(last)} has a mean that "
             f"adds up: times {scale:.4g} bounds the stream"
         )
-    return Choice(slot, initializer, reason, scale=scale)
+    start = scene.start_of_factors(slot.layer)
+    if start <= scale and start < 1.0:
+        reason = f"ends one of {count} residual branches, whose own factor, {start:.2g} at first, "
+        return Choice(slot, initializer, f"{reason}bounds the stream")
+    if start < 1.0:
+        reason = f"{reason}, with its own factor, {start:.2g} at first"
+    return Choice(slot, initializer, reason, scale=scale / start)

@@ -15,6 +15,7 @@ from kerasinit.layers import (
     mixes,
     own_activation,
 )
+from kerasinit.models._functions import function_of
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.theory._lengths import is_homogeneous
 
@@ -24,7 +25,9 @@ PARTS = ("GetItem", "Split", "Concatenate", "Stack", "Sum")
 
 def activation_of(call: GraphCall) -> Any | None:
     """The activation that a call applies to each entry; None where the call is something else."""
-    return applied_activation(call.operation) if len(call.inputs) == 1 else None
+    if len(call.inputs) != 1:
+        return None
+    return applied_activation(call.operation) or function_of(call.operation)
 
 
 def gain_of(activation: Any | None) -> float:

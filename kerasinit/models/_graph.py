@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import halves, mixes, waits_for_weights
+from kerasinit.layers import halves, mixes, tensor_factors, waits_for_weights
 from kerasinit.models._opened import SIZES, corrected_shapes, in_short, like, open_call
 
 
@@ -26,6 +26,7 @@ class GraphCall:
         outputs: Numbers of the values it makes.
         shapes: Shapes of the values it makes.
         halves: Whether it multiplies its signal by a number of at most 1/sqrt(2).
+        factors: Weights, and other tensors that nothing in the graph makes, by which it multiplies.
     """
 
     operation: Any
@@ -33,6 +34,7 @@ class GraphCall:
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int | None, ...], ...]
     halves: bool = False
+    factors: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,7 @@ class _Reader:
                     tuple(self.number(tensor) for tensor in made),
                     tuple(tuple(tensor.shape) for tensor in made),
                     halves(operation, arguments),
+                    tensor_factors(operation, arguments),
                 )
                 continue
             # A model that is called twice is read twice, under new numbers for its inside.

@@ -153,6 +153,13 @@ def _numbers(slot: Slot, seed: int) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(ops.cast(values, "float32")))
 
 
+def start_size(slot: Slot) -> float:
+    """Root mean square of a variable when training starts, dimensionless."""
+    own = own_choice(slot).initializer
+    values = ops.convert_to_numpy(slot.variable) if own is None else _numbers(slot, 0)
+    return float(np.sqrt(np.mean(np.square(values, dtype="float64"))))
+
+
 def _is_tiny(config: dict[str, Any]) -> bool:
     """Whether a random initializer of Keras draws nothing but almost zeros."""
     numbers = [abs(config.get(key) or 0.0) for key in ("mean", "minval", "maxval", "stddev")]

@@ -15,6 +15,7 @@ from kerasinit.layers import (
     is_closed,
     is_product,
     is_unknown,
+    kind_of,
     multiplies_by_constant,
     weight_kind,
 )
@@ -40,7 +41,7 @@ class Inside:
 
 
 def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any]) -> Inside | None:
-    """Inside of a nested model or composite layer; None for a plain call.
+    """Inside of a nested model, a composite layer, an operation that somebody wrote; or None.
 
     Args:
         node: The call.
@@ -54,15 +55,18 @@ def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any
         if len(inputs) != len(sources):
             return None
         return Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
-    if is_closed(operation) or not isinstance(operation, keras.layers.Layer):
+    is_layer = isinstance(operation, keras.layers.Layer)
+    is_foreign = not (_backend.is_of_keras(operation) or isinstance(operation, _backend.RawCall))
+    if is_closed(operation) or not (is_layer or is_foreign):
         return None
-    variables = _backend.own_variables(operation)
+    variables = _backend.own_variables(operation) if is_layer else []
     kernels = [one for one in variables if weight_kind(operation, one) == "kernel"]
     # Of any other name, such as those of experts, and told by their use.
     matrices = [one for one in variables if weight_kind(operation, one) == "other"]
-    is_leaf = len(_backend.flat_layers(operation)) == 1
+    is_leaf = not is_layer or len(_backend.flat_layers(operation)) == 1
     joins = not variables and len(sources) > 1  # a skip and its branch, as for stochastic depth
-    if is_leaf and not (is_unknown(operation) and (joins or len(kernels) == 1)):
+    may_scale = bool(variables) and not kernels and len(sources) == 1  # one number per channel
+    if is_leaf and not (is_unknown(operation) and (joins or may_scale or len(kernels) == 1)):
         return None
     for sizes in SIZES:
         fresh = [like(corrected.get(id(tensor), tensor), *sizes) for tensor in sources]
@@ -74,6 +78,8 @@ def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any
                 unread[id(operation)] = in_short(error)
         else:
             unread.pop(id(operation), None)
+            if is_leaf and may_scale:
+                return Inside(fresh, outputs, calls) if _only_scale(calls) else None
             products = [call for call in calls if multiplies_by_constant(*call[:2])]
             uses = [call for call in calls if _holds(call, kernels)]
             uses += [call for call in products if _holds(call, matrices)]
@@ -87,6 +93,13 @@ def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any
             calls = [(operation, *one[1:]) if id(one) in own else one for one in calls]
             return Inside(fresh, outputs, calls, is_matrix)
     return None
+
+
+def _only_scale(calls: list[Any]) -> bool:
+    """Whether some calls do nothing to their signal but scale and shift it."""
+    return bool(calls) and all(
+        kind_of(call[0]).family in ("scale", "shape", "add") and len(call[2]) == 1 for call in calls
+    )
 
 
 def corrected_shapes(node: Node, corrected: Mapping[int, Any]) -> dict[int, Any]:

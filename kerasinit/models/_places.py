@@ -22,6 +22,7 @@ class Place:
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
         before_add: The activation on the way to the first of them; None where there is none.
+        factors: Weights, and other tensors, by which the signal is multiplied on that way.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
             it on any way.
     """
@@ -31,6 +32,7 @@ class Place:
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
     before_add: Any | None = None
+    factors: tuple[Any, ...] = ()
     output: bool = False
 
 
@@ -40,6 +42,7 @@ class _Findings:
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
     before_adds: list[Any | None] = field(default_factory=list)
+    factors: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 def place_of(layer: Any, graph: Graph | None) -> Place:
@@ -60,6 +63,7 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         next(iter(found.norms), None),
         tuple(found.adds),
         next(iter(found.before_adds), None),
+        next(iter(found.factors), ()),
         any(is_last((call,), graph) for call in calls),
     )
 
@@ -72,6 +76,7 @@ def _follow(
     *,
     passed: Any | None = None,
     after_norm: bool = False,
+    factors: tuple[Any, ...] = (),
 ) -> None:
     if value in seen:
         return
@@ -88,6 +93,7 @@ def _follow(
             if not after_norm:
                 found.adds.append(call)
                 found.before_adds.append(passed)
+                found.factors.append(factors)
         elif not _calls.carries(call, value, graph):
             continue
         for made in call.outputs:
@@ -98,6 +104,7 @@ def _follow(
                 seen,
                 passed=acts if passed is None else passed,
                 after_norm=after_norm or normalizes,
+                factors=factors + call.factors,
             )
 
 
@@ -165,6 +172,8 @@ def branches_along(
 ) -> dict[int, int]:
     """Identity of a residual add -> adds on the longest way through it, those of one nesting.
 
+    The way is that of the stream, from skip to skip, and starts anew after a norm (Conformer).
+
     Args:
         adds: The residual adds, in the order of the graph.
         around: See `nesting`.
@@ -174,8 +183,10 @@ def branches_along(
     for add in adds:
         alike[around[id(add)]].append(add)
 
+    above = _adds_above(adds, graph)
+
     def lead(first: GraphCall, last: GraphCall) -> bool:
-        return first.outputs[0] in graph.ancestors(last.outputs[0])
+        return id(first) in above[id(last)]
 
     found: dict[int, int] = {}
     for stream in alike.values():
@@ -189,6 +200,23 @@ def branches_along(
             after.append(1 + max(ways, default=0))
         for add, up, down in zip(stream, before, reversed(after), strict=True):
             found[id(add)] = up + down - 1
+    return found
+
+
+def _adds_above(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
+    """Identity of a residual add -> those that its skip is made from, with no norm between."""
+    known, found = {id(add) for add in adds}, {}
+    above: dict[int, frozenset[int]] = {}
+    nothing: frozenset[int] = frozenset()
+    for call in graph.calls:
+        here = nothing
+        if not is_norm(call.operation):
+            here = here.union(*(above.get(value, nothing) for value in call.inputs))
+        if id(call) in known:
+            skip = skip_of(call, graph)
+            found[id(call)] = nothing if skip is None else above.get(skip, nothing)
+            here |= {id(call)}
+        above.update((value, here) for value in call.outputs)
     return found
 
 
@@ -273,17 +301,35 @@ def skip_of(add: GraphCall, graph: Graph) -> int | None:
     first, second = (graph.ancestors(value) for value in values)
     if not first & second:
         return None
-    # The skip is the input itself, perhaps scaled, or (a projection) the side with fewer weighted
-    # layers, or else with fewer calls.
+    # The skip is the input itself, perhaps scaled, perhaps with other branches added by now, or (a
+    # projection) the side with fewer weighted layers, or else with fewer calls.
     sides = [_length(own, graph) for own in (first - second, second - first)]
-    if sides[0] == sides[1]:
+    streams = [value for value in values if _is_stream(value, first & second, graph)]
+    if len(streams) == 1:
+        skip = streams[0]
+    elif sides[0] == sides[1]:
         return None
-    skip = values[0] if sides[0] < sides[1] else values[1]
+    else:
+        skip = values[0] if sides[0] < sides[1] else values[1]
     # What is spread over the sum (a time, a query among keys) carries no stream, and is no
     # branch of what has as many weights.
     alike = values if sides[0][0] == sides[1][0] else [skip]
     same = all(_calls.may_be_equal(graph.shape[value], add.shapes[0]) for value in alike)
     return skip if same else None
+
+
+def _is_stream(value: int, common: frozenset[int], graph: Graph) -> bool:
+    """Whether a value is one of some others, perhaps scaled, or a sum in which one of them is."""
+    waiting, seen = [value], {value}
+    while waiting:
+        value = waiting.pop()
+        if value in common:
+            return True
+        call = graph.maker.get(value)
+        if call is not None and (_calls.is_add(call) or _calls.is_transparent(call, graph)):
+            waiting += set(call.inputs) - seen
+            seen |= set(call.inputs)
+    return False
 
 
 def _length(values: frozenset[int], graph: Graph) -> tuple[int, int]:

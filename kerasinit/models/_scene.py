@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from kerasinit.layers import is_closed, is_gating, is_norm, is_unknown, kind_of,
 from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall, UnreadableError, read_graph
-from kerasinit.models._kept import kept_choices
+from kerasinit.models._kept import kept_choices, start_size
 from kerasinit.models._odd_part_rule import odd_part_choices
 from kerasinit.models._places import (
     Place,
@@ -174,6 +175,21 @@ class Scene:
         # Of a sum within a branch, and of the branch; and of the calls of a layer that passes
         # messages, each added to the same start: `h = relu(start + W(sum of h around))`.
         return max(*counts, most_in_a_row(ends, self.graph) if len(place.calls) > 1 else 0)
+
+    def start_of_factors(self, layer: Any) -> float:
+        """Size, at most 1, of the weights that multiply what `layer` makes before it is added.
+
+        At their start: of a LayerScale, a ReZero. 1 where there are none.
+        """
+        sizes = (self._start_size(factor) for factor in self.place(layer).factors)
+        return math.prod(min(1.0, size) for size in sizes)
+
+    def _start_size(self, factor: Any) -> float:
+        """Root mean square of a weight at its start; 1 of a tensor that is no weight."""
+        for slot in self.slots:
+            if factor is slot.variable or factor is slot.variable.value:
+                return start_size(slot)
+        return 1.0
 
     @cached_property
     def _branches_along(self) -> dict[int, int]:

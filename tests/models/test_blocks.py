@@ -163,3 +163,27 @@ def test_weightless_layers_do_not_hide_the_output():
     x = layers.Conv2D(4, 3, padding="same", **own)(x)
     plan = kerasinit.initialize(keras.Model(inputs, Shuffle()(x)), seed=0)
     assert plan["last/kernel"].reason == "the model's output: unit variance at any width"
+
+
+class PixelAttention(layers.Layer):
+    """Of a U-Net: Keras finds no shape for capital letters in an equation."""
+
+    def build(self, shape):
+        self.query, self.key, self.value, self.end = (layers.Dense(shape[-1]) for _ in range(4))
+        for dense in (self.query, self.key, self.value, self.end):
+            dense.build(shape)
+
+    def call(self, x):
+        batch, height, width, _ = ops.shape(x)
+        scores = ops.einsum("bhwc, bHWc->bhwHW", self.query(x), self.key(x))
+        shares = ops.softmax(ops.reshape(scores, (batch, height, width, height * width)))
+        shares = ops.reshape(shares, (batch, height, width, height, width))
+        return x + self.end(ops.einsum("bhwHW,bHWc->bhwc", shares, self.value(x)))
+
+
+def test_capital_letters_in_an_equation_close_no_block():
+    x = inputs = keras.Input((4, 4, 8))
+    for _ in range(3):
+        x = PixelAttention()(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
+    assert sum(row.reason.startswith("ends one of 3 residual branches") for row in plan) == 3

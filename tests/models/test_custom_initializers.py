@@ -144,3 +144,49 @@ def test_what_draws_without_a_seed_repeats_and_leaves_the_global_state(call, ini
 
 def numpy_draw():
     return float(ops.convert_to_numpy(keras.random.normal(())))
+
+
+class Affine(keras.layers.Layer):
+    """Its config forgets how it starts, as those of many a LayerScale do."""
+
+    def __init__(self, start=1.0, bias=False, **options):
+        super().__init__(**options)
+        self.bias = bias
+        self.ones = start if callable(start) else keras.initializers.Constant(start)
+
+    def build(self, shape):
+        self.ww = self.add_weight(name="weight", shape=shape[-1:], initializer=self.ones)
+
+    def call(self, x):
+        return x * self.ww
+
+    def get_config(self):
+        return {**super().get_config(), "bias": self.bias}
+
+
+class Derived(Affine):
+    def __init__(self, **options):
+        super().__init__(**options)
+
+
+class Noted(Affine):
+    """Keeps the argument, which its config forgets."""
+
+    def __init__(self, start=1.0, **options):
+        super().__init__(start, **options)
+        self.start = start
+
+
+@pytest.mark.parametrize("call", [kerasinit.initialize, kerasinit.reset])
+def test_a_config_that_forgets_an_argument_is_not_believed(call):
+    told, derived, noted = Affine(1e-5), Derived(start=1e-5), Noted(1e-5)
+    untold = Affine(keras.initializers.Constant(1e-6))
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, untold(noted(derived(told(layers.Dense(4)(inputs))))))
+    plan = call(model, seed=0)
+    np.testing.assert_allclose(told.get_weights()[0], 1e-5)
+    np.testing.assert_allclose(derived.get_weights()[0], 1e-5)
+    np.testing.assert_allclose(noted.get_weights()[0], 1e-5)
+    np.testing.assert_allclose(untold.get_weights()[0], 1e-6)
+    assert plan[told.ww.path].changed
+    assert not plan[untold.ww.path].changed  # an object that Keras does not record

@@ -889,3 +889,109 @@ def test_what_a_layer_assigns_as_it_is_built_stays_and_counters_do_not_move(dry_
     model(np.ones((2, WIDTH), "float32"))
     np.testing.assert_array_equal(ops.convert_to_numpy(model.fixed.w), 3.0)
     assert float(ops.convert_to_numpy(model.steps)) == 1
+
+
+class Rotation(layers.Layer):
+    """An invertible step of a flow (Glow, Kingma and Dhariwal, 2018)."""
+
+    def build(self, shape):
+        size = (shape[-1], shape[-1])
+        self.kernel = self.add_weight(name="kernel", shape=size, initializer="orthogonal")
+
+    def call(self, x):
+        return ops.matmul(x, self.kernel)
+
+
+def test_a_kernel_that_its_author_made_orthogonal_stays_so():
+    inputs = keras.Input((WIDTH,))
+    left, right = ops.split(Rotation()(inputs), 2, axis=-1)
+    moved = right + layers.Dense(WIDTH // 2, kernel_initializer="zeros")(
+        layers.Dense(16, "relu")(left)
+    )
+    model = keras.Model(inputs, ops.concatenate([left, moved], axis=-1))
+    plan = kerasinit.initialize(model, seed=0)
+    kernel = model.layers[1].get_weights()[0]
+    np.testing.assert_allclose(kernel @ kernel.T, np.eye(WIDTH), atol=1e-5)
+    assert plan["rotation/kernel"].reason.endswith("orthogonal, as its author chose")
+
+
+def test_an_orthogonal_kernel_has_the_size_of_its_place():
+    x = inputs = keras.Input((32,))
+    for number in range(BLOCKS):
+        inside = layers.Dense(64, "relu", kernel_initializer="orthogonal")(x)
+        x = x + layers.Dense(32, kernel_initializer="orthogonal", name=f"end{number}")(inside)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    ends = [row for row in plan if row.path.startswith("end") and row.kind == "kernel"]
+    assert [row.gain for row in ends] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
+    assert all(row.initializer == "Orthogonal()" for row in ends)
+
+
+class OwnMish(layers.Layer):
+    def call(self, x):
+        return x * ops.tanh(ops.softplus(x))
+
+
+class OwnSwish(keras.Operation):
+    def call(self, x):
+        return x * ops.sigmoid(x)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+class AsksForPixels(layers.Layer):
+    def call(self, x):
+        assert x.shape[-1] == WIDTH
+        return ops.relu(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "gain"),
+    [
+        (OwnMish, "ownmish", kerasinit.gain("mish")),
+        (OwnSwish, "ownswish", kerasinit.gain("silu")),
+        (lambda: layers.Lambda(ops.relu), "relu", 2**0.5),
+        (lambda: layers.Lambda(lambda x: ops.maximum(x, 0.0)), "<lambda>", 2**0.5),
+        (lambda: layers.Lambda(lambda x: 3.0 * x), "linear", 1.0),
+        (lambda: layers.Lambda(lambda x: x - ops.mean(x, -1, keepdims=True)), "linear", 1.0),
+        (AsksForPixels, "linear", 1.0),
+    ],
+    ids=["layer", "operation", "Lambda", "lambda", "scale", "mixing", "fails"],
+)
+def test_an_activation_that_somebody_wrote_is_one(make, name, gain):
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(BLOCKS):
+        x = x + layers.Dense(WIDTH)(make()(layers.Dense(WIDTH)(x)))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    first = next(row for row in plan if row.kind == "kernel")
+    assert first.reason == f"{name} follows: He for {name}"
+    assert first.gain == pytest.approx(gain, rel=1e-4)
+
+
+class OwnSum(keras.Operation):
+    def call(self, x, y):
+        return x + y
+
+    def compute_output_spec(self, x, y):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+def test_an_operation_that_somebody_wrote_is_opened():
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(BLOCKS):
+        x = OwnSum()(x, layers.Dense(WIDTH)(layers.Dense(16, "relu")(x)))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    assert sum(row.reason.startswith(f"ends one of {BLOCKS} ") for row in plan) == BLOCKS
+
+
+class Seen(layers.Layer):
+    def call(self, x):
+        self.add_loss(ops.sum(x))
+        return ops.relu(x)
+
+
+def test_looking_at_an_activation_adds_no_loss():
+    seen = Seen()
+    model = keras.Sequential([keras.Input((WIDTH,)), layers.Dense(4), seen, layers.Dense(2)])
+    kerasinit.initialize(model, seed=0)
+    assert model.losses == []

@@ -31,6 +31,15 @@ def parallel(x, number):
     return x + first + layers.Dense(WIDTH, name=f"other_end{number}")(hidden)
 
 
+def longer_first(x, number):
+    """As `parallel`; the branch that is added first has more layers, or as many and more calls."""
+    normalized = layers.LayerNormalization()(x)
+    hidden = layers.Dense(32, "relu")(layers.Dense(32, "relu")(normalized))
+    first = layers.Dense(WIDTH, name=f"end{number}")(hidden)
+    other = layers.Dense(32, "relu")(normalized)
+    return x + first + layers.Dense(WIDTH, name=f"other_end{number}")(other)
+
+
 def projected(x, number):
     """The skip is projected; a time is added inside the branch."""
     time = layers.Dense(WIDTH)(ops.mean(x, axis=1, keepdims=True))
@@ -76,6 +85,7 @@ def test_what_is_spread_over_a_sequence_is_no_stream(block):
     ("block", "branches"),
     [
         (parallel, 2 * BLOCKS),
+        (longer_first, 2 * BLOCKS),
         (projected, BLOCKS),
         (experts, 2 * BLOCKS),
     ],
@@ -265,3 +275,83 @@ def test_a_build_that_makes_no_weights_closes_no_block():
         x = OfNoted()(x)
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
     assert sum(row.reason.startswith("ends one of 4") for row in plan) == 4
+
+
+class LayerScale(layers.Layer):
+    """Touvron et al., 2021 (CaiT)."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.start = keras.initializers.Constant(start)
+
+    def build(self, shape):
+        self.gamma = self.add_weight(shape=shape[-1:], initializer=self.start, name="gamma")
+
+    def call(self, x):
+        return x * self.gamma
+
+
+class ReZero(LayerScale):
+    """Bachlechner et al., 2020: the block itself holds one number for each branch."""
+
+    def __init__(self, start):
+        super().__init__(start)
+        self.dense = layers.Dense(WIDTH)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.gamma = self.add_weight(shape=(), initializer=self.start, name="weight")
+
+    def call(self, x):
+        return x + self.gamma * self.dense(x)
+
+
+def scaled_block(kind, start):
+    if kind is ReZero:
+        return ReZero(start)
+    return lambda x: x + LayerScale(start)(layers.Dense(WIDTH)(x))
+
+
+@pytest.mark.parametrize("kind", [LayerScale, ReZero], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("start", "gain"), [(0.0, 1.0), (1e-5, 1.0), (0.2, 1.0), (0.5, 0.5), (1.0, 0.25), (2.0, 0.25)]
+)
+def test_a_branch_with_a_learned_factor_is_scaled_by_what_that_leaves(kind, start, gain):
+    """Both together are 1/sqrt(16), or the factor alone where it is smaller."""
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(16):
+        x = scaled_block(kind, start)(x)
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    for weight in model.weights:
+        if len(weight.shape) < 2:
+            weight.assign(np.ones(weight.shape))  # what it has learned does not count
+    plan = kerasinit.initialize(model, seed=0, reset_optimizer=True)
+    ends = [row for row in plan if row.reason.startswith("ends one of 16 ")]
+    assert [row.gain for row in ends] == pytest.approx([gain] * 16)
+    assert all(("own factor" in row.reason) == (start < 1) for row in ends)
+
+
+def test_a_stream_starts_anew_after_a_norm():
+    """As in a Conformer, whose every block of four branches ends in a norm."""
+    x = inputs = keras.Input((WIDTH,))
+    for _ in range(3):
+        for _ in range(4):
+            hidden = layers.Dense(32, "relu")(layers.LayerNormalization()(x))
+            x = x + layers.Dense(WIDTH)(hidden)
+        x = layers.LayerNormalization()(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    assert sum(row.reason.startswith("ends one of 4 residual branches") for row in plan) == 12
+
+
+def test_branches_beside_the_head_are_no_branches_of_its_stream():
+    """Deep and cross, and a term of second order that is added to the logit."""
+    table = keras.Input((6, 8))
+    x = flat = layers.Flatten()(table)
+    for _ in range(3):
+        x = x + layers.Dense(48)(layers.Dense(16, "relu")(x))
+    squares = ops.square(ops.sum(table, axis=1)) - ops.sum(ops.square(table), axis=1)
+    second_order = ops.sum(squares, axis=-1, keepdims=True)
+    logit = layers.Dense(1, name="logit")(layers.Concatenate()([x, flat])) + second_order
+    plan = kerasinit.initialize(keras.Model(table, logit), seed=0)
+    assert plan["logit/kernel"].gain == 1.0
+    assert sum(row.reason.startswith("ends one of 3 residual branches") for row in plan) == 3
