@@ -6,6 +6,7 @@ functions of `_protocol.Backend`; `_keras` reads what Keras keeps private.
 
 import keras
 
+from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._keras import (
     automatic_config,
     build_shapes,
@@ -47,6 +48,7 @@ from kerasinit._backend._keras_training import (
 )
 from kerasinit._backend._optimizers import (
     accumulation_steps,
+    config_of,
     count_of_steps,
     loss_scaling,
     pure_optimizer,
@@ -128,6 +130,7 @@ __all__ = [
     "clipped_gradients",
     "compile_train_step",
     "compiled",
+    "config_of",
     "count_of_steps",
     "decays",
     "declared_initializers",
@@ -158,6 +161,7 @@ __all__ = [
     "library",
     "loss_scaling",
     "maps_convolutions_well",
+    "numpy_of",
     "observed_entry",
     "open_scopes",
     "output_spec",

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasinit import _backend
+
 
 @contextlib.contextmanager
 def journal(variables: Iterable[Any]) -> Iterator[None]:
@@ -26,7 +28,7 @@ def journal(variables: Iterable[Any]) -> Iterator[None]:
     state = random.getstate()
     with tempfile.TemporaryFile() as file:
         for variable in variables:
-            values = ops.convert_to_numpy(ops.cast(variable, _exact(variable)))
+            values = _backend.numpy_of(ops.cast(variable, _exact(variable)))
             np.save(file, values, allow_pickle=False)
         try:
             yield

@@ -121,7 +121,7 @@ def to_numpy(tensor: Any) -> np.ndarray:
         tensor = ops.convert_to_tensor(tensor)
     if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
         tensor = ops.cast(tensor, "float32")
-    return np.asarray(ops.convert_to_numpy(tensor))
+    return _backend.numpy_of(tensor)
 
 
 def declared_inputs(model: Any) -> list[Any]:
