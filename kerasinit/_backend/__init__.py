@@ -54,6 +54,7 @@ from kerasinit._backend._optimizers import (
     pure_optimizer,
     steps_taken,
 )
+from kerasinit._backend._other_models import is_of_keras_2, way_to_a_model
 from kerasinit._backend._protocol import Backend, Training
 from kerasinit._backend._random_state import seeded
 from kerasinit._backend._raw_calls import RawCall
@@ -151,6 +152,7 @@ __all__ = [
     "is_graph_model",
     "is_of_call",
     "is_of_keras",
+    "is_of_keras_2",
     "is_reachable",
     "is_whole",
     "jitted",
@@ -196,6 +198,7 @@ __all__ = [
     "training_argument",
     "wait_for",
     "waits_for_steps",
+    "way_to_a_model",
     "without_gradients",
     "without_rematerialization",
 ]

@@ -162,7 +162,16 @@ class GradientStats(keras.callbacks.Callback):
         return self._findings.overflows
 
     def set_model(self, model: Any) -> None:
-        """Notes the model; called by Keras."""
+        """Notes the model; called by Keras.
+
+        Raises:
+            TypeError: If it is a model of Keras 2.
+        """
+        if _backend.is_of_keras_2(model):
+            raise TypeError(
+                f"`GradientStats` records models of Keras 3. Received: {kind_in_words(model)}. "
+                f"{_backend.way_to_a_model(model)}"
+            )
         super().set_model(model)
         # `self.model` would fetch the weights from the device at each use, on JAX.
         self._subject = model
@@ -244,10 +253,11 @@ class GradientStats(keras.callbacks.Callback):
         3
         """
         if not getattr(model, "compiled", False):
+            known = _backend.way_to_a_model(model)
             raise ValueError(
                 "`watching` needs a compiled and built model, as it records what "
-                f"`model.train_on_batch` does. Received: {kind_in_words(model)}. Call "
-                "`model.compile(optimizer, loss)` first."
+                f"`model.train_on_batch` does. Received: {kind_in_words(model)}. "
+                f"{known or 'Call `model.compile(optimizer, loss)` first.'}"
             )
         self.set_model(model)
         session, taken = self._begin(running_loss=False), steps_before(model)

@@ -163,9 +163,10 @@ def check_model(model: Any) -> None:
         ValueError: If it is not built.
     """
     if not isinstance(model, keras.layers.Layer):
+        order = "Pass the model first, then the data, as in `diagnose(model, x, y)`."
         raise TypeError(
-            f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
-            "model first, then the data, as in `diagnose(model, x, y)`."
+            f"`model` must be a built Keras model. Received: {kind_in_words(model)}. "
+            f"{_backend.way_to_a_model(model) or order}"
         )
     if _backend.is_whole(model):
         return
