@@ -41,7 +41,12 @@ class GradientStats(keras.callbacks.Callback):
     The statistics are computed inside the training step itself, from the gradient that the
     optimizer receives: that of the loss, after loss scaling is taken out, before clipping, summed
     over devices; with gradient accumulation, the mean of an update. There is no second backward
-    pass, and training gives the same weights, bit for bit, as without the callback.
+    pass, and training gives the same weights, bit for bit, as without the callback. With
+    `jit_compile=True`, two backends round in another order: XLA on TensorFlow, in the last bit, and
+    torch, where a recorded step runs without `torch.compile`, so that `Dropout` draws other masks.
+
+    Tools that copy their callbacks (KerasTuner, `clone` and `GridSearchCV` of scikit-learn) train
+    with the copies: give a `path`, since `history` of yours stays empty then.
 
     `fit` reports `grad_norm` (norm of the whole gradient), `grad_norm_min` and `grad_norm_max`
     (the smallest and the largest norm of a layer) as of the last recorded step, and
