@@ -47,6 +47,37 @@ def test_a_class_instead_of_a_model(call):
         call(keras.Sequential)
 
 
+def of_keras_2():
+    """A stand-in for a model of the package `tf_keras`, compiled."""
+    base = type("Model", (), {"__module__": "tf_keras.src.engine.training"})
+    return type("Mine", (base,), {"__module__": "__main__", "compiled": True})()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        kerasinit.initialize,
+        kerasinit.reset,
+        kerasinit.portable,
+        lambda model: kerasinit.diagnose(model, X),
+        lambda model: kerasinit.prepare(model, X, X),
+        lambda model: kerasinit.GradientStats().watching(model).__enter__(),
+        lambda model: keras.callbacks.CallbackList([kerasinit.GradientStats()], model=model),
+    ],
+    ids=["initialize", "reset", "portable", "diagnose", "prepare", "watching", "fit"],
+)
+def test_a_model_of_keras_2_is_told_from_one_of_keras_3(call):
+    with pytest.raises(TypeError, match=r"It is of tf_keras, Keras 2\. .*`import keras`"):
+        call(of_keras_2())
+
+
+@pytest.mark.parametrize("name", ["_orig_mod", "module"])
+def test_what_torch_wraps_around_a_model_is_taken_off(model, name):
+    around = type("OptimizedModule", (), {name: model})()  # `torch.compile`, `DataParallel`
+    with pytest.raises(TypeError, match=rf"inside, which has the same weights: `model\.{name}`"):
+        kerasinit.initialize(around)
+
+
 def test_the_data_in_place_of_the_model(model):
     with pytest.raises(TypeError, match=r"instance of ndarray.*`diagnose\(model, x, y\)`"):
         kerasinit.diagnose(X, model)

@@ -6,6 +6,7 @@ functions of `_protocol.Backend`; `_keras` reads what Keras keeps private.
 
 import keras
 
+from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._keras import (
     automatic_config,
     build_shapes,
@@ -47,11 +48,13 @@ from kerasinit._backend._keras_training import (
 )
 from kerasinit._backend._optimizers import (
     accumulation_steps,
+    config_of,
     count_of_steps,
     loss_scaling,
     pure_optimizer,
     steps_taken,
 )
+from kerasinit._backend._other_models import is_of_keras_2, way_to_a_model
 from kerasinit._backend._protocol import Backend, Training
 from kerasinit._backend._random_state import seeded
 from kerasinit._backend._raw_calls import RawCall
@@ -128,6 +131,7 @@ __all__ = [
     "clipped_gradients",
     "compile_train_step",
     "compiled",
+    "config_of",
     "count_of_steps",
     "decays",
     "declared_initializers",
@@ -148,6 +152,7 @@ __all__ = [
     "is_graph_model",
     "is_of_call",
     "is_of_keras",
+    "is_of_keras_2",
     "is_reachable",
     "is_whole",
     "jitted",
@@ -158,6 +163,7 @@ __all__ = [
     "library",
     "loss_scaling",
     "maps_convolutions_well",
+    "numpy_of",
     "observed_entry",
     "open_scopes",
     "output_spec",
@@ -192,6 +198,7 @@ __all__ = [
     "training_argument",
     "wait_for",
     "waits_for_steps",
+    "way_to_a_model",
     "without_gradients",
     "without_rematerialization",
 ]

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
-import keras
 import numpy as np
 
+from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._protocol import Arrays, Step, Values
 
 
@@ -65,7 +65,7 @@ class InPlace:
 
 def resetting(optimizer: Any) -> Callable[[float], None]:
     """Brings `optimizer` back to what it is now, with a learning rate."""
-    fresh = [np.array(keras.ops.convert_to_numpy(v)) for v in optimizer.variables]
+    fresh = [np.array(numpy_of(v)) for v in optimizer.variables]
 
     def reset(learning_rate: float) -> None:
         assign(optimizer.variables, fresh)

@@ -16,6 +16,8 @@ from typing import Any
 
 import keras
 
+from kerasinit._backend._arrays import numpy_of
+
 
 @functools.cache
 def missing(what: str, consequence: str) -> None:
@@ -161,14 +163,14 @@ def _unreadable() -> frozenset[str]:
 def same_seed_generator() -> Iterator[None]:
     """Leaves Keras' global seed generator as it was, or absent; not for code that is traced."""
     before = _read(SEEDS)
-    state = None if before is None else keras.ops.convert_to_numpy(before.state).copy()
+    state = None if before is None else numpy_of(before.state).copy()
     try:
         yield
     finally:
         after = _read(SEEDS)
         if after is not None and after is not before:
             _write(SEEDS, before)
-        if before is not None and (keras.ops.convert_to_numpy(before.state) != state).any():
+        if before is not None and (numpy_of(before.state) != state).any():
             before.state.assign(state)
 
 

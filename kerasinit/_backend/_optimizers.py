@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
+from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._keras_training import accumulator, inner_optimizer, trained_variables
 from kerasinit._backend._protocol import Observe
 
@@ -73,9 +75,20 @@ def accumulation_steps(optimizer: Any) -> int:
     return int(inner_optimizer(optimizer).gradient_accumulation_steps or 1)
 
 
+def config_of(optimizer: Any) -> dict[str, Any]:
+    """What `optimizer.get_config` returns, without numpy's warning of how it reads the rate.
+
+    Keras reads the learning rate in the way of which `numpy_of` tells.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        config: dict[str, Any] = optimizer.get_config()
+        return config
+
+
 def steps_taken(optimizer: Any) -> int:
     """Number of gradients that `optimizer` was given, but for those that overflowed."""
-    return int(keras.ops.convert_to_numpy(count_of_steps(optimizer, ())))
+    return int(numpy_of(count_of_steps(optimizer, ())))
 
 
 def count_of_steps(optimizer: Any, state: Sequence[tuple[Any, Any]]) -> Any:

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from kerasinit._backend import _random_state
+from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._jax_calls import raw_calls as raw_calls
 from kerasinit._backend._jax_programs import Program, TrainingInParts, cores, side_by_side
 from kerasinit._backend._keras_training import train_function_of, trained_variables
@@ -44,7 +45,7 @@ def errors() -> tuple[type[Exception], ...]:
 def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
     """Outside of every trace, and in 64 bits, which JAX would round otherwise."""
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values))))
+        return np.asarray(numpy_of(function(keras.ops.convert_to_tensor(values))))
 
 
 def is_concrete(tensor: Any) -> bool:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2
 
 from kerasinit._backend import _random_state
+from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._keras_training import train_function_of
 from kerasinit._backend._optimizers import observed_apply
@@ -39,7 +40,7 @@ def errors() -> tuple[type[Exception], ...]:
 def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
     """Outside of every `tf.function`."""
     with tf.init_scope():
-        return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values))))
+        return np.asarray(numpy_of(function(keras.ops.convert_to_tensor(values))))
 
 
 def is_concrete(tensor: Any) -> bool:
@@ -61,7 +62,7 @@ def wait_for(tensors: Any) -> None:
     """By copying them."""
     for tensor in keras.tree.flatten(tensors):
         if keras.ops.is_tensor(tensor):
-            keras.ops.convert_to_numpy(tensor)
+            numpy_of(tensor)
 
 
 def synchronise(model: Any) -> None:

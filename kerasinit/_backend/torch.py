@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from kerasinit._backend import _random_state
+from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._optimizers import observed_apply
 from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training, Values
@@ -35,7 +36,7 @@ def errors() -> tuple[type[Exception], ...]:
 
 def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
     """As it is: nothing is traced."""
-    return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(values))))
+    return np.asarray(numpy_of(function(keras.ops.convert_to_tensor(values))))
 
 
 def is_concrete(tensor: Any) -> bool:
@@ -60,7 +61,7 @@ def wait_for(tensors: Any) -> None:
     """By copying them."""
     for tensor in keras.tree.flatten(tensors):
         if keras.ops.is_tensor(tensor):
-            keras.ops.convert_to_numpy(tensor)
+            numpy_of(tensor)
 
 
 def synchronise(model: Any) -> None:

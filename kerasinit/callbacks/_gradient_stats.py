@@ -41,7 +41,12 @@ class GradientStats(keras.callbacks.Callback):
     The statistics are computed inside the training step itself, from the gradient that the
     optimizer receives: that of the loss, after loss scaling is taken out, before clipping, summed
     over devices; with gradient accumulation, the mean of an update. There is no second backward
-    pass, and training gives the same weights, bit for bit, as without the callback.
+    pass, and training gives the same weights, bit for bit, as without the callback. With
+    `jit_compile=True`, two backends round in another order: XLA on TensorFlow, in the last bit, and
+    torch, where a recorded step runs without `torch.compile`, so that `Dropout` draws other masks.
+
+    Tools that copy their callbacks (KerasTuner, `clone` and `GridSearchCV` of scikit-learn) train
+    with the copies: give a `path`, since `history` of yours stays empty then.
 
     `fit` reports `grad_norm` (norm of the whole gradient), `grad_norm_min` and `grad_norm_max`
     (the smallest and the largest norm of a layer) as of the last recorded step, and
@@ -162,7 +167,16 @@ class GradientStats(keras.callbacks.Callback):
         return self._findings.overflows
 
     def set_model(self, model: Any) -> None:
-        """Notes the model; called by Keras."""
+        """Notes the model; called by Keras.
+
+        Raises:
+            TypeError: If it is a model of Keras 2.
+        """
+        if _backend.is_of_keras_2(model):
+            raise TypeError(
+                f"`GradientStats` records models of Keras 3. Received: {kind_in_words(model)}. "
+                f"{_backend.way_to_a_model(model)}"
+            )
         super().set_model(model)
         # `self.model` would fetch the weights from the device at each use, on JAX.
         self._subject = model
@@ -244,10 +258,11 @@ class GradientStats(keras.callbacks.Callback):
         3
         """
         if not getattr(model, "compiled", False):
+            known = _backend.way_to_a_model(model)
             raise ValueError(
                 "`watching` needs a compiled and built model, as it records what "
-                f"`model.train_on_batch` does. Received: {kind_in_words(model)}. Call "
-                "`model.compile(optimizer, loss)` first."
+                f"`model.train_on_batch` does. Received: {kind_in_words(model)}. "
+                f"{known or 'Call `model.compile(optimizer, loss)` first.'}"
             )
         self.set_model(model)
         session, taken = self._begin(running_loss=False), steps_before(model)

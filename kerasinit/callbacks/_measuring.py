@@ -123,7 +123,7 @@ class MeasuringStep:
         return _backend.join_step({"logs": logs, "vectors": vectors, "more": more}, rest)
 
     def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
-        traced = (VariableNames.of(abouts, self._model.name, self._loops), abouts)
+        traced = (VariableNames.of(abouts, self._model.name, self._loops, self._owners), abouts)
         if traced not in self._traced:
             self._traced.append(traced)
         return self._traced.index(traced)
@@ -133,6 +133,16 @@ class MeasuringStep:
         """Names of the recurrent layers, outer ones first; torch asks for them at each step."""
         loops = filter(_is_one_layer, _backend.flat_layers(self._model))
         return sorted((layer_name(self._model, loop) for loop in loops), key=len)
+
+    @functools.cached_property
+    def _owners(self) -> dict[str, str]:
+        """Layers by the paths of their variables, where these name none: of a torch module."""
+        owners: dict[str, str] = {}
+        for layer in _backend.flat_layers(self._model)[1:]:
+            for path in (str(v.path) for v in _backend.own_variables(layer)):
+                if "/" not in path:  # a name that two layers use is nobody's
+                    owners[path] = "" if path in owners else layer_name(self._model, layer)
+        return owners
 
     def _observing(self, optimizer: Any) -> Callable[..., Callable[[Any], None]]:
         def clip(gradients: list[Tensor | None]) -> list[Tensor | None]:

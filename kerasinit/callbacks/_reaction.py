@@ -6,7 +6,6 @@ from collections import deque
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import PolicyName
@@ -73,7 +72,7 @@ class Snapshots:
     def take(self, step: int) -> None:
         """Copies the weights as they are before `step`, unless they are not finite."""
         _backend.synchronise(self._model)
-        values = [np.array(ops.convert_to_numpy(v.value)) for v in self._model.variables]
+        values = [np.array(_backend.numpy_of(v.value)) for v in self._model.variables]
         if all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):
             self._kept.append((step, values))
 

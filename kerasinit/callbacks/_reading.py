@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from keras import ops
 
+from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._statistics import NON_FINITE, NORM, merged_statistics
 from kerasinit.callbacks._step_vector import StepArrays, StepVector
@@ -55,12 +55,12 @@ class Reading:
         """Brings the numbers from the device; two threads at once bring the same ones."""
         vector = self._vector
         if vector is not None:
-            rest, arrays = ops.convert_to_numpy(vector), []
+            rest, arrays = _backend.numpy_of(vector), []
             for about in self._about:
                 part, rest = about.unpacked(rest)
                 arrays.append(part)
             self._arrays = StepArrays.joined(arrays)
-            self._more = {key: ops.convert_to_numpy(one) for key, one in self._more.items()}
+            self._more = {key: _backend.numpy_of(one) for key, one in self._more.items()}
             self._vector = None
 
     @property

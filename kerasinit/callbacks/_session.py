@@ -10,8 +10,6 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from keras import ops
-
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
@@ -275,7 +273,7 @@ class Session:
         pending.reading.wait()
         self._findings.overflows += pending.overflow
         reported = pending.loss
-        loss = None if reported is None else float(ops.convert_to_numpy(reported))
+        loss = None if reported is None else float(_backend.numpy_of(reported))
         recent = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
         count = pending.reading.count
         if count is None:

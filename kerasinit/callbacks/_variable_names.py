@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
@@ -31,7 +32,11 @@ class VariableNames:
 
     @classmethod
     def of(
-        cls, read: tuple[StepVector, ...], model_name: str, loops: Sequence[str] = ()
+        cls,
+        read: tuple[StepVector, ...],
+        model_name: str,
+        loops: Sequence[str] = (),
+        owners: Mapping[str, str] = MappingProxyType({}),
     ) -> VariableNames:
         """Names of the variables of a step, of one optimizer after another.
 
@@ -40,6 +45,7 @@ class VariableNames:
             model_name: Of the model, which is left out.
             loops: Paths of layers whose inner layers are no layers by themselves, such as the cell
                 of a recurrent layer; outer ones before those inside of them.
+            owners: Path of the layer of each variable whose own path names none.
 
         >>> read = StepVector(("m/a/kernel", "m/a/kernel"), ((2, 2), (2, 2)), (True, True),
         ...                   (False, False), clipped=False, exact=False)
@@ -56,7 +62,7 @@ class VariableNames:
             parent, _, last = short.rpartition("/")
             layer = next((loop for loop in loops if short.startswith(f"{loop}/")), parent)
             variables.append(f"{parent}{number}/{last}" if parent else f"{short}{number}")
-            layers.append(f"{layer or short}{number}")
+            layers.append(owners.get(path) or f"{layer or short}{number}")
         return cls(
             variables=tuple(variables),
             layers=tuple(layers),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kerasinit import _backend
 from kerasinit.experiments._records import RECORD_BINS
 from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Probe
@@ -176,8 +177,7 @@ def _unit_shares(call: WatchedCall, before: np.ndarray) -> tuple[np.ndarray | No
         return None, None
     derivative = elementwise_derivatives(function, ops.convert_to_tensor(before))
     before, slopes = (
-        units_last(layer, array, replicas=True)
-        for array in (before, np.asarray(ops.convert_to_numpy(derivative)))
+        units_last(layer, array, replicas=True) for array in (before, _backend.numpy_of(derivative))
     )
     return unit_shares(before, slopes, shape)
 

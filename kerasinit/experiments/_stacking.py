@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
+from kerasinit import _backend
 from kerasinit._typing import Config
 
 # Optimizers that treat every number by itself: one of these on stacked weights is many of them
@@ -35,8 +35,8 @@ class Weights:
     def of(cls, model: Any) -> Weights:
         """A copy of the current weights of `model`."""
         return cls(
-            [np.array(ops.convert_to_numpy(v)) for v in model.trainable_variables],
-            [np.array(ops.convert_to_numpy(v)) for v in model.non_trainable_variables],
+            [np.array(_backend.numpy_of(v)) for v in model.trainable_variables],
+            [np.array(_backend.numpy_of(v)) for v in model.non_trainable_variables],
         )
 
     @property

@@ -197,7 +197,7 @@ class Trainer:
 
     def _join(self, tensors: Sequence[Tensor]) -> np.ndarray:
         """One array with a replica axis, from what each part holds of it."""
-        arrays = [ops.convert_to_numpy(tensor) for tensor in tensors]
+        arrays = [_backend.numpy_of(tensor) for tensor in tensors]
         if self.replicas is None:
             return np.array(arrays[0])[None]
         return np.concatenate(arrays)[: self.replicas]

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasinit import theory
+from kerasinit import _backend, theory
 from kerasinit.layers._kinds import kind_of
 
 GATING = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "softmax", "sparsemax")
@@ -89,7 +89,7 @@ def applied_activation(operation: Any) -> Any | None:
 def _starting_slope(layer: Any) -> float:
     """The negative slope at which a PReLU layer starts, from its own initializer."""
     values = layer.alpha_initializer((1,), dtype="float32")
-    slope = float(np.mean(keras.ops.convert_to_numpy(values)))
+    slope = float(np.mean(_backend.numpy_of(values)))
     return max(slope, 0.0) if math.isfinite(slope) else 0.0
 
 

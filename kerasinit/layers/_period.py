@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasinit import _backend
 from kerasinit.layers._nonlinearity import is_linear
 
 REACH = 8.0  # the function is seen on [-REACH, REACH]
@@ -34,7 +35,7 @@ def angular_frequency(activation: Any) -> float | None:
     x = np.linspace(-REACH, REACH, POINTS, endpoint=False)
     try:
         values = activation(keras.ops.convert_to_tensor(x.astype("float32")))
-        y = np.asarray(keras.ops.convert_to_numpy(values), "float64")
+        y = np.asarray(_backend.numpy_of(values), "float64")
     except Exception:  # noqa: BLE001 - any function of a user's runs here
         return None
     if y.shape != x.shape or not np.isfinite(y).all() or y.std() < 1e-6:

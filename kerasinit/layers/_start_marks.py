@@ -35,7 +35,7 @@ def numbers_of(variable: Any) -> np.ndarray:
     step = size // SAMPLES | 1  # odd, so that it meets every column
     some = ops.reshape(variable, (-1,))[::step] if size > SAMPLES else variable
     some = ops.cast(some, "float32") if is_half(some) else some
-    return np.asarray(ops.convert_to_numpy(some)).reshape(-1)
+    return _backend.numpy_of(some).reshape(-1)
 
 
 def is_half(tensor: Any) -> bool:

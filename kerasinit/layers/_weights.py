@@ -54,7 +54,7 @@ def zeroing_constraint(variable: Any) -> str | None:
     if constraint is None:
         return None
     drawn = keras.initializers.GlorotUniform(seed=0)(variable.shape)
-    kept = keras.ops.convert_to_numpy(constraint(drawn))
+    kept = _backend.numpy_of(constraint(drawn))
     return None if kept.any() else type(constraint).__name__
 
 

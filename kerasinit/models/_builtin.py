@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasinit import _backend, initializers, theory
 from kerasinit._typing import Shape
@@ -149,7 +148,7 @@ def _draw(initializer: Any, slot: Slot) -> np.ndarray:
     shape: Shape = slot.shape
     with _backend.layer_scope(slot.layer, slot.layer_path):
         values = type(initializer).from_config(config)(shape, dtype="float32")
-    return np.asarray(ops.convert_to_numpy(values))
+    return _backend.numpy_of(values)
 
 
 def _warn(slot: Slot, why: str) -> None:

@@ -166,7 +166,7 @@ def checked_draw(choice: Choice, seed: int) -> Tensor:
             f"{name} returned shape {tuple(values.shape)} for {slot.path!r} of shape {slot.shape}. "
             "Nothing was changed."
         )
-    if not bool(ops.convert_to_numpy(ops.all(ops.isfinite(values)))):
+    if not bool(_backend.numpy_of(ops.all(ops.isfinite(values)))):
         raise ValueError(
             f"{name} drew values that are not finite for {slot.path!r}. Nothing was changed."
         )

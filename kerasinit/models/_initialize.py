@@ -256,7 +256,7 @@ def restart(optimizer: Any) -> None:
         ValueError: If no new one can be made from its config.
     """
     try:
-        fresh = type(optimizer).from_config(optimizer.get_config())
+        fresh = type(optimizer).from_config(_backend.config_of(optimizer))
         fresh.build(_backend.trained_variables(optimizer))
         pairs = list(zip(optimizer.variables, fresh.variables, strict=True))
     except Exception as error:

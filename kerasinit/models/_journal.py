@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import random
 import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from kerasinit import _backend
 
 
 @contextlib.contextmanager
 def journal(variables: Iterable[Any]) -> Iterator[None]:
     """Gives every variable its old values back if the body raises, Ctrl-C included.
 
-    The old values lie in a temporary file, not in memory. Python's `random`, from which fresh seeds
-    are drawn, goes back, too.
+    Python's `random`, from which fresh seeds are drawn, goes back, too.
     """
     variables = list({id(variable): variable for variable in variables}.values())
     state = random.getstate()
-    with tempfile.TemporaryFile() as file:
-        for variable in variables:
-            values = ops.convert_to_numpy(ops.cast(variable, _exact(variable)))
-            np.save(file, values, allow_pickle=False)
+    with _saved(variables) as file:
         try:
             yield
         except BaseException:
@@ -39,6 +38,25 @@ def journal(variables: Iterable[Any]) -> Iterator[None]:
                     with contextlib.suppress(Exception):  # it took no new value, either
                         variable.assign(values)
             raise
+
+
+def _saved(variables: list[Any]) -> IO[bytes]:
+    """What the variables hold, in a temporary file; in memory where the disk takes no more."""
+    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile())
+        _write(file, variables)
+        stack.pop_all()
+        return file
+    memory = io.BytesIO()
+    _write(memory, variables)
+    return memory
+
+
+def _write(file: IO[bytes], variables: list[Any]) -> None:
+    for variable in variables:
+        values = _backend.numpy_of(ops.cast(variable, _exact(variable)))
+        np.save(file, values, allow_pickle=False)
+    file.flush()  # a full disk is noticed now
 
 
 @contextlib.contextmanager

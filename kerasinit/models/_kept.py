@@ -144,13 +144,13 @@ def _why_alone(slot: Slot) -> str:
 
 def _fits(constraint: Any, values: Any) -> bool:
     """Whether a constraint leaves some weights as they are, but for rounding."""
-    before, after = (ops.convert_to_numpy(one) for one in (values, constraint(values)))
+    before, after = (_backend.numpy_of(one) for one in (values, constraint(values)))
     return bool(np.abs(after - before).max(initial=0.0) <= 1e-3 * np.abs(before).max(initial=0.0))
 
 
 def _numbers(slot: Slot, seed: int) -> np.ndarray:
     values = draw(Choice(slot, slot.initializer, ""), seed)
-    return np.asarray(ops.convert_to_numpy(ops.cast(values, "float32")))
+    return _backend.numpy_of(ops.cast(values, "float32"))
 
 
 def start_size(slot: Slot) -> float:

@@ -63,7 +63,7 @@ class Target:
             self.problem = "runs inside a loop that the backend compiles: not measured"
             return values
         moments = ops.moments(ops.cast(values, "float32"), axes=list(range(len(values.shape))))
-        mean, variance = (float(ops.convert_to_numpy(one)) for one in moments)
+        mean, variance = (float(_backend.numpy_of(one)) for one in moments)
         factor = shift = None
         if may_change and not self.pooled:
             # A shared layer is corrected once per pass, by what all its calls showed before.
@@ -139,7 +139,7 @@ def scale_to_unit_variance(model: Any, slots: Iterable[Slot], data: Any) -> list
 
 
 def _checked(values: Any) -> Tensor:
-    array = np.asarray(ops.convert_to_numpy(values) if ops.is_tensor(values) else values)
+    array = np.asarray(_backend.numpy_of(values) if ops.is_tensor(values) else values)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(
             f"`data` has {int((~np.isfinite(array)).sum())} values that are not finite, in an "

@@ -92,7 +92,7 @@ def _are_equal(first: Any, second: Any) -> bool:
     pairs = list(zip(first.weights, second.weights, strict=True))
     if any(one is other for one, other in pairs):
         return False
-    values = [[np.asarray(ops.convert_to_numpy(v)) for v in pair] for pair in pairs]
+    values = [[_backend.numpy_of(v) for v in pair] for pair in pairs]
     equal = all(np.array_equal(one, other) for one, other in values)
     return equal and any(one.min() != one.max() for one, _ in values if one.size)
 

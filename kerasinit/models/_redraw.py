@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasinit import _backend
 from kerasinit._typing import Model, Rules, Tensor
 from kerasinit.models._draw import (
     Choice,
@@ -46,7 +47,7 @@ class Redraw:
         check(self._choices)
         self._in_place = any(reads_weights(choice) for choice in self._choices if choice.changes)
         self._fixed = {
-            position: np.array(ops.convert_to_numpy(self._values(choice, 0)))
+            position: np.array(_backend.numpy_of(self._values(choice, 0)))
             for position, choice in enumerate(self._choices)
             if not choice.changes or not (self._in_place or depends_on_seed(choice))
         }
@@ -63,7 +64,7 @@ class Redraw:
             for position, (choice, own) in enumerate(zip(self._choices, seeds, strict=True))
         ]
         return [
-            self._fixed[position] if value is None else np.asarray(ops.convert_to_numpy(value))
+            self._fixed[position] if value is None else _backend.numpy_of(value)
             for position, value in enumerate(values)
         ]
 

@@ -112,9 +112,9 @@ def require_built(model: Any) -> None:
         ValueError: If `model` is not built.
     """
     if not isinstance(model, keras.layers.Layer):
-        cure = " Make one of it first: `model = ...`." if isinstance(model, type) else ""
         raise TypeError(
-            f"`model` must be a Keras model or layer. Received: {kind_in_words(model)}.{cure}"
+            f"`model` must be a Keras model or layer. Received: {kind_in_words(model)}. "
+            f"{_backend.way_to_a_model(model)}".rstrip()
         )
     unbuilt = _unbuilt(_backend.flat_layers(model)[1:])
     # A container of built models, with a `train_step` of its own, may never be built itself.

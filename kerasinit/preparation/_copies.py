@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from keras import ops
 
+from kerasinit import _backend
 from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation._batches import Item
 
@@ -67,4 +67,4 @@ class SpareOptimizer:
 
 def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
     """Copies of what Keras variables hold."""
-    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+    return [np.array(_backend.numpy_of(variable)) for variable in variables]

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
+from kerasinit import _backend
 from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation._batches import Item, tensors
 from kerasinit.preparation._copies import Copy, SpareOptimizer, values_of
@@ -76,4 +76,4 @@ class CopiesInTurn:
                 f"The `train_step` of {model.name!r} reports no loss: whether it trains cannot be "
                 f"seen. Received: logs {sorted(logs)}. Let it return a dict with the key 'loss'."
             )
-        return float(ops.convert_to_numpy(logs["loss" if "loss" in logs else named[0]]))
+        return float(_backend.numpy_of(logs["loss" if "loss" in logs else named[0]]))

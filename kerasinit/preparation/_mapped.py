@@ -56,7 +56,7 @@ class MappedCopies:
             for item in items:
                 stepped = self._step(stacks, *map(tensors, item))
                 stacks = [stack for stack, _ in stepped]
-                columns.append([ops.convert_to_numpy(loss) for _, loss in stepped])
+                columns.append([_backend.numpy_of(loss) for _, loss in stepped])
         losses = np.stack([np.concatenate(column) for column in columns], axis=1)
         trained = [copy for stack in stacks for copy in self._apart(stack)]
         return trained[: len(copies)], losses[: len(copies)]
@@ -71,7 +71,7 @@ class MappedCopies:
         return weights, states, slots
 
     def _apart(self, stack: Stack) -> list[Copy]:
-        groups = [[ops.convert_to_numpy(tensor) for tensor in group] for group in stack]
+        groups = [[_backend.numpy_of(tensor) for tensor in group] for group in stack]
         rows = [[[array[i] for array in group] for group in groups] for i in range(self._size)]
         return [Copy(Weights(weights, states), slots) for weights, states, slots in rows]
 

@@ -197,7 +197,7 @@ def _masks(task: Task, batches: Batches, count: int) -> list[Any]:
                 outputs = keras.tree.flatten(task.model(tensors, training=False))
             masks = [getattr(output, "_keras_mask", None) for output in outputs]
             for column, mask in zip(found, masks, strict=True):
-                column.append(None if mask is None else ops.convert_to_numpy(mask))
+                column.append(None if mask is None else _backend.numpy_of(mask))
     return [None if any(mask is None for mask in column) else column for column in found]
 
 

@@ -122,7 +122,7 @@ def _gradients(model: Any, states: Arrays, item: Item) -> Callable[[Arrays], Arr
 
     def gradient_at(place: Arrays) -> Arrays:
         (found,) = run([[ops.convert_to_tensor(array) for array in place]], *batch)
-        return [ops.convert_to_numpy(part) for part in found]
+        return [_backend.numpy_of(part) for part in found]
 
     return gradient_at
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras import ops
 
 from kerasinit import _backend
 from kerasinit.signals._batch import check_model, fixed_batch_size
@@ -57,7 +56,7 @@ class Task:
     @property
     def rate(self) -> float:
         """The learning rate of the optimizer now."""
-        return float(ops.convert_to_numpy(self.inner.learning_rate))
+        return float(_backend.numpy_of(self.inner.learning_rate))
 
     @property
     def usual_rate(self) -> float:
@@ -66,12 +65,12 @@ class Task:
             usual = type(self.inner)()
         except TypeError:  # a class of the user's, which wants arguments
             return self.rate
-        return float(ops.convert_to_numpy(usual.learning_rate))
+        return float(_backend.numpy_of(usual.learning_rate))
 
     @property
     def schedule(self) -> str:
         """Name of the class of a learning rate schedule; empty where the rate is a number."""
-        config = self.inner.get_config().get("learning_rate")
+        config = _backend.config_of(self.inner).get("learning_rate")
         return str(config.get("class_name", "schedule")) if isinstance(config, dict) else ""
 
     def new_optimizer(self, rate: float) -> Any:
@@ -92,7 +91,7 @@ class Task:
         own = self.inner
         scale = {} if own is self.optimizer else {"loss_scale_factor": HALF_SCALE}
         try:
-            return type(own).from_config(own.get_config() | scale | options)
+            return type(own).from_config(_backend.config_of(own) | scale | options)
         except Exception as error:
             raise ValueError(
                 f"No new {type(own).__name__} can be made from its config: {error}"

@@ -169,7 +169,7 @@ def _scales(rule: str, activation: str, width: int) -> tuple[float, float] | Non
         layer.build((None, width))
     except Exception:  # noqa: BLE001 - an initializer that wants more, or of another version
         return None
-    kernel, bias = (keras.ops.convert_to_numpy(v).astype(float) for v in (layer.kernel, layer.bias))
+    kernel, bias = (_backend.numpy_of(v).astype(float) for v in (layer.kernel, layer.bias))
     spread = float(np.std(kernel))
     return (spread * math.sqrt(width), float(np.std(bias))) if spread > 0 else None
 

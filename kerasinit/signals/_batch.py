@@ -121,7 +121,7 @@ def to_numpy(tensor: Any) -> np.ndarray:
         tensor = ops.convert_to_tensor(tensor)
     if keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16"):
         tensor = ops.cast(tensor, "float32")
-    return np.asarray(ops.convert_to_numpy(tensor))
+    return _backend.numpy_of(tensor)
 
 
 def declared_inputs(model: Any) -> list[Any]:
@@ -163,9 +163,10 @@ def check_model(model: Any) -> None:
         ValueError: If it is not built.
     """
     if not isinstance(model, keras.layers.Layer):
+        order = "Pass the model first, then the data, as in `diagnose(model, x, y)`."
         raise TypeError(
-            f"`model` must be a built Keras model. Received: {kind_in_words(model)}. Pass the "
-            "model first, then the data, as in `diagnose(model, x, y)`."
+            f"`model` must be a built Keras model. Received: {kind_in_words(model)}. "
+            f"{_backend.way_to_a_model(model) or order}"
         )
     if _backend.is_whole(model):
         return

@@ -63,7 +63,11 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     promised = 0.0
     try:
         rate = _highest_rate(own)
-        config = {**own.get_config(), "learning_rate": rate, "gradient_accumulation_steps": None}
+        config = {
+            **_backend.config_of(own),
+            "learning_rate": rate,
+            "gradient_accumulation_steps": None,
+        }
         spared = {id(v) for v in variables if not _backend.decays(own, v)}
         is_alike = not spared and len({v.dtype for v in variables}) == 1
         is_joint = is_alike and _acts_on_each_value(own)
@@ -153,14 +157,14 @@ def is_scheduled(optimizer: Any) -> bool:
     """Whether a schedule sets the learning rate, also one that has no config."""
     optimizer = _backend.inner_optimizer(optimizer)
     try:
-        return isinstance(optimizer.get_config().get("learning_rate"), dict)
+        return isinstance(_backend.config_of(optimizer).get("learning_rate"), dict)
     except _backend.errors():
         return True
 
 
 def _highest_rate(optimizer: Any) -> float:
-    given = optimizer.get_config().get("learning_rate")
+    given = _backend.config_of(optimizer).get("learning_rate")
     if isinstance(given, dict):
         schedule = keras.optimizers.schedules.deserialize(given)
-        return max(float(ops.convert_to_numpy(schedule(step))) for step in SCHEDULE_STEPS)
-    return float(ops.convert_to_numpy(optimizer.learning_rate))
+        return max(float(_backend.numpy_of(schedule(step))) for step in SCHEDULE_STEPS)
+    return float(_backend.numpy_of(optimizer.learning_rate))

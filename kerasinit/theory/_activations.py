@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, Unpack
 import keras
 import numpy as np
 
+from kerasinit import _backend
 from kerasinit._numbers import is_finite
 from kerasinit._typing import ActivationParameters, Tensor
 from kerasinit.theory._formulas import FORMULAS, Formula
@@ -200,7 +201,7 @@ def _by_layer(layer: Any, parameters: dict[str, Any]) -> Activation:
 def _prelu_slope(layer: Any) -> float:
     """Slope of one unit with the same mean square as the layer's slopes."""
     alpha = layer.alpha if layer.built else layer.alpha_initializer((1,))
-    slopes = np.asarray(keras.ops.convert_to_numpy(alpha), dtype=np.float64)
+    slopes = np.asarray(_backend.numpy_of(alpha), dtype=np.float64)
     return math.copysign(math.sqrt(float(np.mean(slopes**2))), float(np.mean(slopes)))
 
 

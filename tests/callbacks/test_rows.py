@@ -91,6 +91,42 @@ def test_layers_have_the_names_that_diagnose_gives_them():
     assert set(row["layers"]) == {one.name for one in kerasinit.diagnose(model, x, y).layers}
 
 
+class Wrapped(layers.Layer):
+    """Holds variables that it made before it was called, as `TorchModuleWrapper` does."""
+
+    def __init__(self, size, label=None, **options):
+        super().__init__(**options)
+        self.first = keras.Variable(np.ones((3, size), "float32"), name=label)
+        self.second = keras.Variable(np.ones((size,), "float32"))
+
+    def call(self, inputs):
+        return inputs @ self.first * self.second
+
+
+def fitted(*wrapped):
+    model = keras.Sequential([keras.Input((3,)), *wrapped, layers.Dense(1, name="head")])
+    model.compile("sgd", "mse", jit_compile=False)
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+    stats = GradientStats()
+    model.fit(x, y, verbose=0, callbacks=[stats])
+    return stats.history[0]
+
+
+def test_variables_whose_path_names_no_layer_belong_to_their_layer():
+    row = fitted(Wrapped(3, name="one"), Wrapped(2, name="two"))
+    assert {name: part["count"] for name, part in row["layers"].items()} == {
+        "one": 12,
+        "two": 8,
+        "head": 3,
+    }
+
+
+def test_variables_of_one_name_in_two_layers_stay_apart():
+    row = fitted(Wrapped(3, "scale", name="one"), Wrapped(2, "scale", name="two"))
+    counts = {name: part["count"] for name, part in row["layers"].items()}
+    assert counts == {"scale": 9, "one": 3, "scale#2": 6, "two": 2, "head": 3}
+
+
 def test_layers_inside_of_a_loop_have_rows_of_their_own():
     inner = keras.Sequential([layers.Dense(4, "relu", name="a"), layers.Dense(3, name="b")])
     loops = [

@@ -1,5 +1,8 @@
 """A change that fails or is interrupted leaves weights, optimizer and seeds as they were."""
 
+import tempfile
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -55,6 +58,29 @@ def test_an_interrupted_draw_changes_nothing(model, error, seen):
         )
     assert_as_before(model, before)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(seed.state), state)
+
+
+def no_folder():
+    raise FileNotFoundError("No usable temporary directory found")
+
+
+def full_disk():
+    return Path("/dev/full").open("r+b")
+
+
+@pytest.mark.parametrize("file", [no_folder, full_disk])
+@pytest.mark.filterwarnings("ignore:The model holds learned weights")
+def test_the_disk_need_not_take_the_old_weights(model, file, monkeypatch):
+    if file is full_disk and not Path("/dev/full").exists():
+        pytest.skip("a feature of Linux")
+    monkeypatch.setattr(tempfile, "TemporaryFile", file)
+    before = everything(model)
+    with pytest.raises(KeyboardInterrupt, match="no"):
+        kerasinit.initialize(model, [("kernel", Interrupted(KeyboardInterrupt("no")))], seed=1)
+    assert_as_before(model, before)
+    kerasinit.initialize(model, "ones", seed=1)
+    kernel = keras.ops.convert_to_numpy(model.get_layer("first").kernel)
+    np.testing.assert_array_equal(kernel, np.ones((4, 5)))
 
 
 @pytest.mark.parametrize("call", [kerasinit.initialize, kerasinit.reset])

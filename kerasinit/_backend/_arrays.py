@@ -1,0 +1,29 @@
+"""Numpy arrays of what a backend holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def numpy_of(tensor: Any) -> np.ndarray:
+    """A copy of the numbers of a tensor or a variable, in its own dtype.
+
+    As `keras.ops.convert_to_numpy`, without the warning that numpy 2 gives where it is handed a
+    variable, or a tensor of torch: it would end programs that turn warnings into errors, although
+    their `fit` gives none.
+
+    >>> numpy_of(keras.Variable([1.0, 2.0])).tolist()
+    [1.0, 2.0]
+    """
+    value = tensor.value if isinstance(tensor, keras.Variable) else tensor
+    if hasattr(value, "read_value"):  # a `tf.Variable`
+        value = value.read_value()
+    if not hasattr(value, "detach"):
+        return np.asarray(keras.ops.convert_to_numpy(value))
+    value = value.detach().cpu()  # torch's
+    if keras.backend.standardize_dtype(value.dtype) == "bfloat16":  # which numpy does not know
+        return np.asarray(value.float().numpy().astype("bfloat16"))
+    return np.array(value.numpy())
