@@ -35,7 +35,7 @@ def test_the_standard_deviation_is_that_of_an_integral(monkeypatch, cut):
     for name, function in (("normal", normal), ("truncated_normal", normal), ("uniform", uniform)):
         monkeypatch.setattr(keras.random, name, function)
     found = values(LecunNormal(truncate=cut, seed=1)((4, 4)))  # of standard deviation 1 / 2
-    np.testing.assert_allclose(found, upper * 0.5 / std_by_quadrature(cut), rtol=1e-5)
+    np.testing.assert_allclose(found, upper * 0.5 / std_by_quadrature(cut), rtol=5e-5)
 
 
 @pytest.mark.parametrize("cut", [5.3, 8.0, 1e3])
