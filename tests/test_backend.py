@@ -1,6 +1,7 @@
 """The private Keras API that `_backend` reads still means what it meant."""
 
 import builtins
+import copy
 import logging
 import subprocess
 import sys
@@ -15,6 +16,9 @@ import pytest
 import kerasinit
 from kerasinit import _backend
 from kerasinit._backend import _keras, _keras_training
+from kerasinit.layers import kind_of
+
+of_jax = pytest.mark.skipif(keras.config.backend() != "jax", reason="functions of JAX")
 
 
 @pytest.mark.parametrize(
@@ -787,3 +791,79 @@ def test_what_xla_compiles_gives_what_single_operations_give():
 
     found = tf.function(read, jit_compile=True, autograph=False)(*tensors)
     np.testing.assert_allclose(found, tf.function(read)(*tensors), rtol=1e-5)
+
+
+# --- functions of the backend that a model calls --------------------------------------------------
+
+
+def test_a_function_is_of_no_kind_that_has_weights():
+    def call_named(name):
+        return _backend.RawCall(lambda x: x, name, [])
+
+    for name in ("conv2d", "embedding", "lstm_cell", "dense", "activation"):
+        assert kind_of(call_named(name)).family == "other"
+    assert kind_of(call_named("relu")).activation == "relu"
+    assert kind_of(call_named("batch_norm")).family == "norm"
+
+
+@of_jax
+def test_jax_tells_a_reducer_that_is_looked_up_while_calls_are_recorded():
+    import jax
+
+    with _backend.raw_calls():
+        pooled = jax.lax.reduce_window(
+            keras.Input((4, 4), batch_size=1), -np.inf, jax.lax.max, (1, 2, 2), (1, 2, 2), "VALID"
+        )
+    operation, *_ = pooled._keras_history
+    slope = jax.grad(lambda x: operation(x).sum())  # of `max`, not of any function
+    assert slope(np.ones((1, 4, 4), "float32")).sum() == 4
+
+
+@of_jax
+def test_calls_are_recorded_in_the_thread_that_asks():
+    import jax.numpy as jnp
+
+    with _backend.raw_calls(), ThreadPoolExecutor(1) as pool:
+        x = keras.Input((3,))
+        assert isinstance(jnp.add(x, x), keras.KerasTensor)
+        with pytest.raises((TypeError, ValueError), match=r"KerasTensor|__jax_array__"):
+            pool.submit(lambda: jnp.add(x, x)).result()
+        assert pool.submit(lambda: jnp.add(1, 2)).result() == 3
+
+
+@of_jax
+def test_a_function_that_is_recorded_can_be_copied():
+    import jax.numpy as jnp
+
+    with _backend.raw_calls():
+        found = copy.deepcopy(jnp.add)
+    assert found(1, 2) == 3
+
+
+def counts():
+    """Rank, size and shape, as functions of the backend."""
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.rank, tf.size, tf.shape
+    import jax.numpy as jnp
+
+    return jnp.ndim, jnp.size, jnp.shape
+
+
+@pytest.mark.skipif(keras.config.backend() == "torch", reason="they are attributes in torch")
+def test_counts_of_the_backend_are_numbers():
+    with _backend.raw_calls():
+        found = [count(keras.Input((3, 4), batch_size=2)) for count in counts()]
+    assert [np.asarray(one).tolist() for one in found] == [3, 24, [2, 3, 4]]
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="functions of TensorFlow")
+def test_the_types_that_tensorflow_is_asked_for_are_given():
+    import tensorflow as tf
+
+    with _backend.raw_calls():
+        x = keras.Input((3,), batch_size=2)
+        assert tf.shape(x, out_type=tf.int64).dtype == tf.size(x, tf.int64).dtype == tf.int64
+        assert tf.convert_to_tensor(x) is x
+        assert tf.convert_to_tensor(x, dtype="int32").dtype == "int32"

@@ -14,9 +14,9 @@ from pathlib import Path
 import keras
 import pytest
 
-from kerasinit.cli._parser import parser
+from kerasinit.cli import main as shell
 from kerasinit.experiments import Experiment
-from kerasinit.signals._verdict import TRAINING_CAUSES
+from kerasinit.signals import TRAINING_CAUSES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*.md"))]
@@ -66,11 +66,13 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(page, tmp_path, 
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_commands_of_a_page_are_understood(page):
+def test_commands_of_a_page_are_understood(page, capsys):
     for block in blocks(page, "sh"):
         for line in block.splitlines():
             if line.startswith("kerasinit "):
-                parser().parse_args(shlex.split(line.partition(" > ")[0], comments=True)[1:])
+                words = shlex.split(line.partition(" > ")[0], comments=True)[1:]
+                assert shell([*words, "--unknown"]) == 2  # nothing runs, as one word is wrong:
+                assert "unrecognized arguments: --unknown\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -43,8 +42,8 @@ class MeasuringStep:
         self._clipped = clipped
         self._exact = exact
         self._plain = vars(model)["train_function"]
-        # What each traced step reads.
-        self._traced: list[tuple[VariableNames, tuple[StepVector, ...]]] = []
+        # What the steps read that were traced, each by its number, and the names of that.
+        self._traced: dict[tuple[StepVector, ...], VariableNames] = {}
         self._probed: tuple[str, ...] = ()
         # One thread for each device of `tf.distribute` traces the step.
         self._trace = threading.local()
@@ -82,7 +81,7 @@ class MeasuringStep:
         outputs, rest = _backend.split_step(result)
         reading = None
         for number, vector in outputs["vectors"].items():  # one, if any
-            names, about = self._traced[number]
+            about, names = [*self._traced.items()][number]
             reading = Reading(names, about, vector, self._probed, outputs["more"])
         return _backend.join_step(outputs["logs"], rest), reading
 
@@ -123,26 +122,13 @@ class MeasuringStep:
         return _backend.join_step({"logs": logs, "vectors": vectors, "more": more}, rest)
 
     def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
-        traced = (VariableNames.of(abouts, self._model.name, self._loops, self._owners), abouts)
-        if traced not in self._traced:
-            self._traced.append(traced)
-        return self._traced.index(traced)
-
-    @functools.cached_property
-    def _loops(self) -> list[str]:
-        """Names of the recurrent layers, outer ones first; torch asks for them at each step."""
-        loops = filter(_is_one_layer, _backend.flat_layers(self._model))
-        return sorted((layer_name(self._model, loop) for loop in loops), key=len)
-
-    @functools.cached_property
-    def _owners(self) -> dict[str, str]:
-        """Layers by the paths of their variables, where these name none: of a torch module."""
-        owners: dict[str, str] = {}
-        for layer in _backend.flat_layers(self._model)[1:]:
-            for path in (str(v.path) for v in _backend.own_variables(layer)):
-                if "/" not in path:  # a name that two layers use is nobody's
-                    owners[path] = "" if path in owners else layer_name(self._model, layer)
-        return owners
+        """Once for each traced step; on torch, which traces nothing, for each step."""
+        if abouts not in self._traced:
+            loops = filter(_is_one_layer, _backend.flat_layers(self._model))
+            outer_first = sorted((layer_name(self._model, loop) for loop in loops), key=len)
+            names = VariableNames.of(abouts, self._model.name, outer_first, _owners(self._model))
+            self._traced[abouts] = names
+        return list(self._traced).index(abouts)
 
     def _observing(self, optimizer: Any) -> Callable[..., Callable[[Any], None]]:
         def clip(gradients: list[Tensor | None]) -> list[Tensor | None]:
@@ -232,3 +218,13 @@ def optimizers_of(model: Any) -> list[Any]:
             held.extend(value.values() if isinstance(value, dict) else [value])
     optimizers = [value for value in held if isinstance(value, keras.optimizers.Optimizer)]
     return [*{id(optimizer): optimizer for optimizer in optimizers}.values()]
+
+
+def _owners(model: Any) -> dict[str, str]:
+    """Layers by the paths of their variables, where these name none: of a torch module."""
+    owners: dict[str, str] = {}
+    for layer in _backend.flat_layers(model)[1:]:
+        for path in (str(v.path) for v in _backend.own_variables(layer)):
+            if "/" not in path:  # a name that two layers use is nobody's
+                owners[path] = "" if path in owners else layer_name(model, layer)
+    return owners

@@ -59,7 +59,7 @@ class Reading:
             for about in self._about:
                 part, rest = about.unpacked(rest)
                 arrays.append(part)
-            self._arrays = StepArrays.joined(arrays)
+            self._arrays = StepArrays(*map(np.concatenate, zip(*arrays, strict=True)))
             self._more = {key: _backend.numpy_of(one) for key, one in self._more.items()}
             self._vector = None
 
@@ -79,23 +79,10 @@ class Reading:
         numbers = (np.sqrt(np.square(norms).sum()), norms.min(), norms.max())
         return dict(zip(SUMMARY, map(float, numbers), strict=True))
 
-    @property
-    def penalty(self) -> float:
-        """Part of the loss that the targets have no part in, as far as it is known."""
+    def number(self, name: str) -> float | None:
+        """One of the single numbers in `more`; None if it was not read."""
         self.wait()
-        return float(self._more.get("penalty", 0.0))
-
-    @property
-    def count(self) -> int | None:
-        """Gradients that the optimizer had been given, but for those that overflowed."""
-        self.wait()
-        return int(self._more["count"]) if "count" in self._more else None
-
-    @property
-    def norm_samples(self) -> int | None:
-        """Samples that a normalization over the batch saw; None if the model has none."""
-        self.wait()
-        return int(self._more["norm_samples"]) if "norm_samples" in self._more else None
+        return float(self._more[name]) if name in self._more else None
 
     @property
     def activations(self) -> dict[str, dict[str, float | None]] | None:

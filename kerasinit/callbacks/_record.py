@@ -43,8 +43,7 @@ class Record:
         probing: Whether its activations were asked for.
         goes_on: Whether the weights were trained before this training.
         skips_overflow: Whether a step with gradients that are not finite is skipped: loss scaling.
-        accumulation: Steps whose gradients the optimizer adds up before an update.
-        accumulated: How many it had added up before this one.
+        updated: False if the step only accumulated gradients.
     """
 
     reading: Reading
@@ -57,18 +56,12 @@ class Record:
     probing: bool
     goes_on: bool
     skips_overflow: bool
-    accumulation: int
-    accumulated: int
+    updated: bool = True
 
     @property
     def overflow(self) -> bool:
         """True if loss scaling skipped this step."""
         return self.skips_overflow and not is_finite(self.reading.arrays.rows)
-
-    @property
-    def updated(self) -> bool:
-        """False if the step only accumulated gradients."""
-        return self.accumulated + 1 == self.accumulation
 
     @property
     def activations(self) -> dict[str, dict[str, float | None]] | None:
@@ -110,7 +103,8 @@ class Record:
     @np.errstate(all="ignore")
     def training_step(self) -> TrainingStep:
         """The layers with a kernel, for `judge_window`."""
-        rows, names, penalty = self.reading.arrays.rows, self.reading.names, self.reading.penalty
+        rows, names = self.reading.arrays.rows, self.reading.names
+        penalty, norm_samples = map(self.reading.number, ("penalty", "norm_samples"))
         kernels = merged_statistics(rows, [*names.kernels.values()])
         whole = merged_statistics(rows, [*names.with_kernel.values()])
         roots = np.sqrt(np.maximum(kernels[:, COUNT], 1.0))
@@ -147,11 +141,11 @@ class Record:
         ]
         return TrainingStep(
             step=self.step,
-            loss=None if self.loss is None else self.loss - penalty,
+            loss=None if self.loss is None else self.loss - (penalty or 0.0),
             layers=tuple(layers),
             overflow=self.overflow,
-            penalty=penalty,
-            norm_samples=self.reading.norm_samples,
+            penalty=penalty or 0.0,
+            norm_samples=None if norm_samples is None else round(norm_samples),
             goes_on=self.goes_on,
         )
 
@@ -161,7 +155,7 @@ class Record:
         whole = merged_statistics(arrays.rows, [*groups.values()])
         ratios = self._ratios(merged_statistics(arrays.rows, [*moving.values()]))
         clipped = None
-        if self.settings.clipped and arrays.clipped is not None:
+        if self.settings.clipped and len(arrays.clipped):  # without a list, callbacks do not meet
             clipped = merged_statistics(arrays.clipped, [*groups.values()])
         parts: dict[str, GradientRow] = {}
         for number, (name, rows) in enumerate(groups.items()):

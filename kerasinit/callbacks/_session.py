@@ -109,7 +109,7 @@ class Session:
         )
         self._goes_on = was_trained(model)
         self._recent = RecentLoss(running_loss)
-        self._pending: deque[Record] = deque()  # with the loss as it was reported
+        self._pending: deque[Record] = deque()  # as they were before `_record`
         self._shown: deque[Record] = deque(maxlen=SHOWN)
         self._found: deque[Found] = deque()
         self._complaints: list[str] = []
@@ -186,8 +186,6 @@ class Session:
             probing=wish.probing,
             goes_on=self._goes_on,
             skips_overflow=self._loss_scaling,
-            accumulation=self._accumulation,
-            accumulated=(wish.step - self._overflowed) % self._accumulation,
         )
         self._pending.append(pending)
         self._shown.append(pending)
@@ -269,17 +267,17 @@ class Session:
                 _warn(f"Step {found.step}: {found.verdict}{stopping}")
 
     def _record(self, pending: Record) -> Record:
-        """The same with its own loss, once the device is done."""
+        """The same with its own loss, and whether it updated, once the device is done."""
         pending.reading.wait()
         self._findings.overflows += pending.overflow
         reported = pending.loss
         loss = None if reported is None else float(_backend.numpy_of(reported))
         recent = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
-        count = pending.reading.count
-        if count is None:
-            return replace(pending, loss=recent)
-        self._overflowed = pending.step - count
-        return replace(pending, loss=recent, accumulated=count % self._accumulation)
+        count = pending.reading.number("count")
+        if count is not None:
+            self._overflowed = pending.step - round(count)
+        given = pending.step - self._overflowed + 1  # gradients, this one included
+        return replace(pending, loss=recent, updated=given % self._accumulation == 0)
 
     def _judge(self, record: Record) -> None:
         if self._judgement is None:

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -44,31 +44,19 @@ COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "update_norm")
 SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
 
 
-@dataclass(frozen=True, eq=False)
-class StepArrays:
+class StepArrays(NamedTuple):
     """The statistics of one step.
 
     Args:
         rows: A row for each variable, `(variables, len(COLUMNS))`, float64.
         histogram: Counts by magnitude of entries of each gradient, `(variables, bins)`.
-        clipped: Statistics of the gradients after clipping, `(variables, len(STATISTICS))`.
+        clipped: Statistics of the gradients after clipping, `(variables, len(STATISTICS))`; no
+            rows where they were not read.
     """
 
     rows: np.ndarray
     histogram: np.ndarray
-    clipped: np.ndarray | None
-
-    @classmethod
-    def joined(cls, parts: Sequence[StepArrays]) -> StepArrays:
-        """Those of several optimizers below each other."""
-        if len(parts) == 1:
-            return parts[0]
-        clipped = [part.clipped for part in parts if part.clipped is not None]
-        return cls(
-            rows=np.concatenate([part.rows for part in parts]),
-            histogram=np.concatenate([part.histogram for part in parts]),
-            clipped=np.concatenate(clipped) if clipped else None,
-        )
+    clipped: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -149,7 +137,10 @@ class StepVector:
         """
         scale, rest = float(vector[0]), vector[1:]
         gradients, rest = self._samples(rest, self.sparse)
-        clipped, rest = self._samples(rest, self.sparse) if self.clipped else (None, rest)
+        clipped = np.zeros((0, len(STATISTICS)))
+        if self.clipped:
+            samples, rest = self._samples(rest, self.sparse)
+            clipped = self._statistics(samples, 1.0)
         before, rest = self._samples(rest)
         after, rest = self._samples(rest)
         with np.errstate(all="ignore"):
@@ -159,7 +150,7 @@ class StepVector:
         arrays = StepArrays(
             rows=np.column_stack([rows, *(norm * np.sqrt(before.share) for norm in norms)]),
             histogram=gradients.histogram(scale),
-            clipped=None if clipped is None else self._statistics(clipped, 1.0),
+            clipped=clipped,
         )
         return arrays, rest
 

@@ -18,7 +18,8 @@ def truncated_std(cut: float) -> float:
     """Standard deviation of a standard normal distribution cut at `+-cut`.
 
     Args:
-        cut: Where the distribution is cut, in its own standard deviations before the cut.
+        cut: Where the distribution is cut, in its own standard deviations before the cut: not
+            nearer than `NEAREST_CUT`, where the formula cancels.
 
     Source: Johnson, Kotz and Balakrishnan, 1994, Continuous Univariate Distributions 1,
     section 13.10.1.
@@ -27,8 +28,6 @@ def truncated_std(cut: float) -> float:
         >>> round(truncated_std(2.0), 11)
         0.87962566103
     """
-    if cut < NEAREST_CUT:  # the formula below cancels; this is its series, good to 1e-10
-        return cut / math.sqrt(3) * (1 - cut**2 / 15)
     density = math.exp(-(cut**2) / 2) / math.sqrt(2 * math.pi)
     return math.sqrt(1 - 2 * cut * density / math.erf(cut / math.sqrt(2)))
 

@@ -153,7 +153,7 @@ class Signals:
         input_first_non_finite: Number of the first sample with such a value.
         input_count: Number of arrays that the model takes.
         penalty: Part of the loss that the targets have no part in: of regularizers and `add_loss`.
-        heads: The outputs, with losses and targets; empty without targets.
+        heads: The outputs, with losses and targets where there are any.
         loss_error: Why the loss could not be computed, in the words of the backend.
         is_frozen: Whether the model has weights, and none that training changes.
         learning_rate: Rate of the compiled optimizer, the highest of a schedule; None if none is

@@ -1,6 +1,7 @@
 """Recorded steps arrive in files, and a file that fails does not end the training."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
 
@@ -8,8 +9,6 @@ import numpy as np
 import pytest
 
 from kerasinit.callbacks import GradientStats, GradientWarning
-from kerasinit.callbacks._session import Session
-from kerasinit.callbacks._step_vector import StepVector
 
 FULL = Path("/dev/full")  # a disk without a free byte
 
@@ -92,27 +91,25 @@ def test_a_full_disk_is_one_warning(make_model, train, tmp_path, name):
 
 
 def test_a_file_that_fails_takes_no_other_with_it(make_model, train, tmp_path, monkeypatch):
-    from kerasinit.callbacks import _tensorboard
-
     def full(self, row):
         raise OSError(28, "No space left on device")
 
     pytest.importorskip("tensorboard", reason="the tensorboard package is an extra")
-    monkeypatch.setattr(_tensorboard.EventFile, "write", full)
+    monkeypatch.setattr("kerasinit.callbacks._tensorboard.EventFile.write", full)
     stats = GradientStats(path=tmp_path / "rows.jsonl", log_dir=tmp_path / "events")
     assert_trains_as_without(train, make_model(), stats, make_model(), "EventFile stopped writing")
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 6
 
 
 def test_a_step_that_cannot_be_recorded_takes_no_other_with_it(make_model, train, monkeypatch):
-    record = Session._record
+    steps, real = itertools.count(), np.column_stack
 
-    def broken(self, pending):
-        if pending.step == 2:
+    def broken(arrays):
+        if next(steps) == 2:
             raise IndexError("an odd step")
-        return record(self, pending)
+        return real(arrays)
 
-    monkeypatch.setattr(Session, "_record", broken)
+    monkeypatch.setattr(np, "column_stack", broken)  # the statistics of a step stand in columns
     stats = GradientStats()
     words = "could not be recorded.*an odd step"
     assert_trains_as_without(train, make_model(), stats, make_model(), words)
@@ -120,10 +117,10 @@ def test_a_step_that_cannot_be_recorded_takes_no_other_with_it(make_model, train
 
 
 def test_a_vector_that_nobody_expected_is_a_warning(make_model, train, monkeypatch):
-    def broken(self, vector):
+    def broken(arrays):
         raise IndexError("bad row")
 
-    monkeypatch.setattr(StepVector, "unpacked", broken)
+    monkeypatch.setattr(np, "column_stack", broken)
     with pytest.warns(GradientWarning, match="could not be recorded.*bad row"):
         logs = train(make_model(), GradientStats()).history
     assert sorted(logs) == ["grad_verdicts", "loss"]

@@ -6,7 +6,8 @@ import pytest
 from keras import layers
 
 import kerasinit
-from kerasinit.initializers._mirrors import Mirrors
+
+from .mirrored import assert_mirrored, assert_paired
 
 LARGE = 2**22  # entries from which on a kernel is drawn piece by piece
 
@@ -17,23 +18,6 @@ def kernels(*head, widths):
     model = keras.Sequential([*head, *hidden, layers.Dense(3)])
     plan = kerasinit.initialize(model, seed=1)
     return [keras.ops.convert_to_numpy(layer.kernel) for layer in hidden], plan
-
-
-def assert_mirrored(values):
-    """Raises unless the second half of the outputs is the negative of the first."""
-    half, odd = divmod(values.shape[1], 2)
-    np.testing.assert_array_equal(values[:, half : 2 * half], -values[:, :half])
-    if odd:
-        np.testing.assert_array_equal(values[:, -1], values[:, 0])
-
-
-def assert_paired(values, pixels=1):
-    """Raises unless the second half of the inputs of each pixel is the negative of the first."""
-    values = values.reshape(pixels, -1, values.shape[1])
-    half = values.shape[1] // 2
-    np.testing.assert_array_equal(values[:, half : 2 * half], -values[:, :half])
-    assert not values[:, 2 * half :].any()
-    assert values[:, : 2 * half].any(axis=2).all()
 
 
 def test_blocks_have_the_signs_of_the_rule():
@@ -95,31 +79,3 @@ def test_a_large_kernel_keeps_the_size_of_the_signal():
     (_, values, *_), plan = kernels(keras.Input((8,)), widths=(2050, 2050, 4, 4))
     (row,) = (row for row in plan if "so large that" in row.reason)
     assert np.std(values) == pytest.approx((row.fan_in / 2) ** -0.5, rel=0.01)
-
-
-def numbered(shape):
-    """1, 2, 3, ... in the given shape: each drawn entry can be told apart."""
-    return keras.ops.reshape(keras.ops.arange(1.0, np.prod(shape) + 1), shape)
-
-
-@pytest.mark.parametrize("rows", [False, True])
-@pytest.mark.parametrize("columns", [False, True])
-@pytest.mark.parametrize("pixels", [1, 3])
-@pytest.mark.parametrize("channels", [4, 5])
-@pytest.mark.parametrize("outputs", [6, 7])
-def test_each_drawn_entry_is_used_and_nothing_else(rows, columns, pixels, channels, outputs):
-    mirrors = Mirrors(rows=rows, columns=columns, pixels=pixels)
-    shape = (pixels * channels, outputs)
-    drawn = set(np.ravel(numbered(mirrors.drawn(shape))))
-    values = keras.ops.convert_to_numpy(mirrors.kernel(numbered, shape))
-    assert values.shape == shape
-    assert set(np.abs(values).ravel()) - {0.0} == drawn
-    if columns:
-        assert_mirrored(values)
-    if rows:
-        assert_paired(values, pixels)
-    elif not columns:  # all that feeds on is a draw of its own
-        used = values[values != 0]
-        assert len(np.unique(np.abs(used))) == used.size
-        fed = pixels * (channels - channels % 2) if pixels > 1 else channels
-        assert np.count_nonzero(values.any(axis=1)) == fed

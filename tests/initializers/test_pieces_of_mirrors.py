@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasinit.initializers._mirrors import Mirrors
+from kerasinit.initializers._mirrors import Mirrors  # of numbered draws, no random ones
+
+from .mirrored import assert_mirrored, assert_paired
 
 CASES = [
     (rows, columns, pixels, channels, outputs)
@@ -65,3 +67,31 @@ def test_a_leftover_channel_of_mirrored_rows_feeds_nothing_and_nothing_else_does
     kernel, _ = put_together(Mirrors(rows=True, pixels=pixels), (pixels * 5, 4), 2)
     fed = kernel.any(axis=1).reshape(pixels, 5)
     np.testing.assert_array_equal(fed, [[True] * 4 + [False]] * pixels)
+
+
+def numbered(shape):
+    """1, 2, 3, ... in the given shape: each drawn entry can be told apart."""
+    return keras.ops.reshape(keras.ops.arange(1.0, np.prod(shape) + 1), shape)
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("pixels", [1, 3])
+@pytest.mark.parametrize("channels", [4, 5])
+@pytest.mark.parametrize("outputs", [6, 7])
+def test_each_drawn_entry_is_used_and_nothing_else(rows, columns, pixels, channels, outputs):
+    mirrors = Mirrors(rows=rows, columns=columns, pixels=pixels)
+    shape = (pixels * channels, outputs)
+    drawn = set(np.ravel(numbered(mirrors.drawn(shape))))
+    values = keras.ops.convert_to_numpy(mirrors.kernel(numbered, shape))
+    assert values.shape == shape
+    assert set(np.abs(values).ravel()) - {0.0} == drawn
+    if columns:
+        assert_mirrored(values)
+    if rows:
+        assert_paired(values, pixels)
+    elif not columns:  # all that feeds on is a draw of its own
+        used = values[values != 0]
+        assert len(np.unique(np.abs(used))) == used.size
+        fed = pixels * (channels - channels % 2) if pixels > 1 else channels
+        assert np.count_nonzero(values.any(axis=1)) == fed

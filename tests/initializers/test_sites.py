@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerasinit import _backend
-from kerasinit.initializers import LayerInitializer, ScaledInitializer
-from kerasinit.initializers._site import Site
+import kerasinit
+from kerasinit.initializers import LayerInitializer, ScaledInitializer, Site
 
 
 class Seen(LayerInitializer):
@@ -211,28 +210,19 @@ def test_other_initializers_of_a_layer_tell_nothing_while_it_builds():
     assert sites_of(lambda s: Half(s).build((None, 2))) == [("half", "half", "")]
 
 
-def filled_later(layer, shape):
-    """The site of a draw in the scope of a layer that is built."""
-    seen = Seen()
-    with _backend.layer_scope(layer, "dense"):
-        seen(shape)
-    return seen.sites[0]
-
-
-def test_a_variable_that_is_filled_again_is_told_by_its_shape():
-    layer = layers.Dense(3, name="dense")
-    layer.build((None, 2))
-    kernel, bias, other = (filled_later(layer, shape) for shape in ((2, 3), (3,), (5, 5)))
-    assert [one.role for one in (kernel, bias, other)] == ["kernel", "bias", ""]
-    assert all(one.again and not one.pretend for one in (kernel, bias, other))
+def test_a_variable_that_is_filled_again_is_told_so():
+    seen = Seen(seed=1)
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(3, name="dense")], name="model")
+    kerasinit.initialize(model, [("dense/kernel", seen), ("dense/bias", seen)])
+    kernel, bias = (site for site in seen.sites if not site.pretend)
+    assert (kernel.path, kernel.role, kernel.again) == ("dense", "kernel", True)
+    assert (bias.path, bias.role, bias.again) == ("dense", "bias", True)
 
 
 def test_the_first_filling_is_not_one_again():
     seen = Seen()
     dense(seen).build((None, 2))
     assert not seen.sites[0].again
-    layer = layers.Dense(3, kernel_initializer=Seen(), name="dense")
-    assert not filled_later(layer, (2, 3)).again
 
 
 def test_under_a_trace_the_site_is_asked_and_then_filled():

@@ -1,16 +1,11 @@
 """What a foreign `call` does beside calling layers: weights, functions of the backend, slices."""
 
-import copy
-from concurrent.futures import ThreadPoolExecutor
-
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
 import kerasinit
-from kerasinit._backend import RawCall, raw_calls
-from kerasinit.layers import kind_of
 
 BLOCKS, WIDTH = 4, 8
 of_jax = pytest.mark.skipif(keras.config.backend() != "jax", reason="functions of JAX")
@@ -451,79 +446,6 @@ def test_a_prelu_of_torch_is_an_activation_and_no_layer():
     plan = kerasinit.initialize(stack(Slopes), seed=0)
     ups = [row.reason for row in plan if row.path.endswith("up/kernel")]
     assert ups == ["prelu follows: He for prelu"] * BLOCKS
-
-
-def test_a_function_is_of_no_kind_that_has_weights():
-    def call_named(name):
-        return RawCall(lambda x: x, name, [])
-
-    for name in ("conv2d", "embedding", "lstm_cell", "dense", "activation"):
-        assert kind_of(call_named(name)).family == "other"
-    assert kind_of(call_named("relu")).activation == "relu"
-    assert kind_of(call_named("batch_norm")).family == "norm"
-
-
-def counts():
-    """Rank, size and shape, as functions of the backend."""
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.rank, tf.size, tf.shape
-    import jax.numpy as jnp
-
-    return jnp.ndim, jnp.size, jnp.shape
-
-
-@pytest.mark.skipif(keras.config.backend() == "torch", reason="they are attributes in torch")
-def test_counts_of_the_backend_are_numbers():
-    with raw_calls():
-        found = [count(keras.Input((3, 4), batch_size=2)) for count in counts()]
-    assert [np.asarray(one).tolist() for one in found] == [3, 24, [2, 3, 4]]
-
-
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="functions of TensorFlow")
-def test_the_types_that_tensorflow_is_asked_for_are_given():
-    import tensorflow as tf
-
-    with raw_calls():
-        x = keras.Input((3,), batch_size=2)
-        assert tf.shape(x, out_type=tf.int64).dtype == tf.size(x, tf.int64).dtype == tf.int64
-        assert tf.convert_to_tensor(x) is x
-        assert tf.convert_to_tensor(x, dtype="int32").dtype == "int32"
-
-
-@of_jax
-def test_jax_tells_a_reducer_that_is_looked_up_while_calls_are_recorded():
-    import jax
-
-    with raw_calls():
-        pooled = jax.lax.reduce_window(
-            keras.Input((4, 4), batch_size=1), -np.inf, jax.lax.max, (1, 2, 2), (1, 2, 2), "VALID"
-        )
-    operation, *_ = pooled._keras_history
-    slope = jax.grad(lambda x: operation(x).sum())  # of `max`, not of any function
-    assert slope(np.ones((1, 4, 4), "float32")).sum() == 4
-
-
-@of_jax
-def test_calls_are_recorded_in_the_thread_that_asks():
-    import jax.numpy as jnp
-
-    with raw_calls(), ThreadPoolExecutor(1) as pool:
-        x = keras.Input((3,))
-        assert isinstance(jnp.add(x, x), keras.KerasTensor)
-        with pytest.raises((TypeError, ValueError), match=r"KerasTensor|__jax_array__"):
-            pool.submit(lambda: jnp.add(x, x)).result()
-        assert pool.submit(lambda: jnp.add(1, 2)).result() == 3
-
-
-@of_jax
-def test_a_function_that_is_recorded_can_be_copied():
-    import jax.numpy as jnp
-
-    with raw_calls():
-        found = copy.deepcopy(jnp.add)
-    assert found(1, 2) == 3
 
 
 def test_a_long_chain_of_sums_is_walked_once():

@@ -5,30 +5,22 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerasinit.experiments._stacking import Weights
-from kerasinit.preparation._batches import batches_of
-from kerasinit.preparation._task import task_of
-from kerasinit.preparation._trial import Trial, outputs_of
+import kerasinit
 
 from .models import CLASSES, X, classifier, state_of, with_own_step
 
-RATES = (0.3, 0.01)
+STEPS = 4  # that all copies take
 
 
-def trained(model, steps=4):
-    """Losses of copies at `RATES`, the trial, and the batches."""
-    batches = batches_of(X, CLASSES, None, batch_size=16, steps=steps)
-    trial = Trial(task_of(model), batches, outputs_of(model, batches.items[0][0]))
-    copies = [trial.start(Weights.of(model), rate) for rate in RATES]
-    copies, first = trial.advance(copies, 0, steps // 2)
-    _, second = trial.advance(copies, steps // 2, steps)
-    return np.concatenate([first, second], axis=1), trial, batches
+def trained(model, x=X, y=CLASSES):
+    """What copies of a model do, each batch all of the data."""
+    return kerasinit.learning_rate(model, x, y, batch_size=len(x))
 
 
-def by_train_on_batch(model, batches, rate):
+def by_train_on_batch(model, rate, x=X, y=CLASSES):
     model.compile(type(model.optimizer).from_config(
         model.optimizer.get_config() | {"learning_rate": rate}), model.loss)  # fmt: skip
-    return [float(model.train_on_batch(x, y)) for x, y, _ in batches.items]
+    return [float(model.train_on_batch(x, y)) for _ in range(STEPS)]
 
 
 def convolutional():
@@ -54,28 +46,32 @@ def convolutional():
 def test_copies_have_the_losses_of_the_model_itself(make):
     model = make()
     before = state_of(model)
-    losses, _, batches = trained(model)
+    advice = trained(model)
     assert state_of(model) == before
     start = model.get_weights()
-    for row, rate in zip(losses, RATES, strict=True):
+    for curve in advice.curves[2::8]:
         model.set_weights(start)
-        assert row == pytest.approx(by_train_on_batch(model, batches, rate), rel=1e-4)
+        expected = by_train_on_batch(model, curve.rate)
+        assert curve.losses[:STEPS] == pytest.approx(expected, rel=1e-4)
 
 
 def test_convolutions_statistics_dropout_and_penalties_are_mapped(backend):
     model = convolutional()
+    x, y = np.tile(X[:1], (16, 1)), np.tile(CLASSES[:1], 16)  # so that their order is no matter
     before = state_of(model)
-    losses, trial, batches = trained(model)
+    advice = trained(model, x, y)
     assert state_of(model) == before
-    assert "mapped" in trial.cost.way
+    assert "mapped" in advice.cost.way
     if backend != "torch":  # whose dropout draws from a generator of its own
-        assert losses[0] == pytest.approx(by_train_on_batch(model, batches, RATES[0]), rel=1e-3)
+        curve = advice.curves[5]
+        expected = by_train_on_batch(model, curve.rate, x, y)
+        assert curve.losses[:STEPS] == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_train_step_of_the_users_runs_one_copy_after_the_other():
-    _, trial, _ = trained(with_own_step())
-    assert trial.cost.way == "one after the other (it has a `train_step` of its own)"
-    assert trial.cost.steps == len(RATES) * 4
+    cost = trained(with_own_step()).cost
+    assert cost.way == "one after the other (it has a `train_step` of its own)"
+    assert cost.steps == 149
 
 
 def test_what_cannot_be_mapped_runs_one_copy_after_the_other(monkeypatch):
@@ -83,9 +79,9 @@ def test_what_cannot_be_mapped_runs_one_copy_after_the_other(monkeypatch):
         raise RuntimeError("no rule for this operation")
 
     monkeypatch.setattr("kerasinit.preparation._mapped.MappedCopies.advance", refuses)
-    losses, trial, _ = trained(classifier())
-    assert losses.shape == (len(RATES), 4)
-    assert "cannot be mapped: no rule for this operation" in trial.cost.way
+    advice = trained(classifier())
+    assert all(len(curve.losses) >= STEPS for curve in advice.curves)
+    assert "cannot be mapped: no rule for this operation" in advice.cost.way
 
 
 class Interrupts(keras.Model):
@@ -120,9 +116,6 @@ def test_an_interrupted_trial_leaves_the_model_as_it_was():
 
 
 def test_data_that_does_not_fit_is_told_with_the_cause():
-    model = classifier()
-    batches = batches_of(
-        X, CLASSES.astype("float32")[:, None].repeat(2, 1), None, batch_size=16, steps=2
-    )
+    y = CLASSES.astype("float32")[:, None].repeat(2, 1)
     with pytest.raises(ValueError, match="cannot be trained on this data"):
-        Trial(task_of(model), batches, outputs_of(model, batches.items[0][0]))
+        trained(classifier(), y=y)

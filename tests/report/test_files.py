@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+from kerasinit import experiments
+from kerasinit.cli import main
 from kerasinit.report import write
-from kerasinit.report._files import require_extras
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +59,18 @@ def test_others_may_read_the_file_as_far_as_the_umask_allows(comparison, tmp_pat
 
 
 @pytest.mark.parametrize("module", ["jinja2", "markupsafe", "plotly.offline"])
-def test_missing_extra_is_one_sentence_with_the_command(monkeypatch, module):
+def test_missing_extra_is_one_sentence_with_the_command_before_the_trainings(
+    module, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiments, "run", lambda *_, **__: pytest.fail("this trains"))
     monkeypatch.setitem(sys.modules, module, None)
+    assert main(["compare", "--quick"]) == 1
+    said = " ".join(capsys.readouterr().err.split())
     name = module.partition(".")[0]
-    with pytest.raises(
-        ImportError, match=rf"needs {name}.*Run: pip install scikit-learn plotly jinja2$"
-    ):
-        require_extras()
+    assert f"The report needs {name}, which is not installed." in said
+    assert said.endswith("Run: pip install scikit-learn plotly jinja2")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_report_without_jinja_says_how_to_install_it(comparison, tmp_path, monkeypatch):

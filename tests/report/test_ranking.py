@@ -1,15 +1,16 @@
 """The ranked table and the trainable-depth map."""
 
 import dataclasses
+import html
 import math
 import re
 
 import numpy as np
 import pytest
 
-from kerasinit.cli._tables import rankings
+from kerasinit import experiments, report
+from kerasinit.cli import main
 from kerasinit.experiments import Estimate
-from kerasinit.report._ranking import ranked
 
 BAR_WIDTH = 56  # px of the box that the page draws a bar in
 
@@ -19,44 +20,75 @@ def comparison(make_comparison):
     return make_comparison(settings=(("relu", 3), ("relu", 30), ("tanh", 3)))
 
 
-def test_rows_keep_their_order(comparison):
+class Cell:
+    """A cell of the ranked table: the key that sorts it, its texts, and the places of its bar."""
+
+    def __init__(self, key, content):
+        self.key = html.unescape(key)
+        bar = re.search(r'd="M([\d.]+) 6H([\d.]+)"/><circle class="dot" cx="([\d.]+)"', content)
+        self.bar = bar and tuple(float(bar[place]) for place in (1, 3, 2))
+        parts = re.sub(r"<.*?>", "\0", html.unescape(content)).split("\0")
+        self.texts = [part.strip() for part in parts if part.strip()]
+
+
+def cells_of(page, setting=0):
+    """The rows of the ranked table of a setting."""
+    table = re.findall(r'<table class="ranked sortable">.*?</table>', page.text, re.DOTALL)[setting]
+    body = table.partition("<tbody>")[2]
+    return [
+        [Cell(*cell) for cell in re.findall(r'<t[dh][^>]*data-value="(.*?)">(.*?)</t[dh]>', row)]
+        for row in re.findall(r"<tr>(.*?)</tr>", body, re.DOTALL)
+    ]
+
+
+@pytest.fixture(scope="module")
+def row_of(comparison, page_of):
+    """The first row of the table, with other values."""
+
+    def make(**fields):
+        row = dataclasses.replace(comparison.rows[0], **fields)
+        return cells_of(page_of(dataclasses.replace(comparison, rows=(row,))))[0]
+
+    return make
+
+
+def test_rows_keep_their_order(comparison, page):
     rows = comparison.rows_of(comparison.cells[0])
-    assert [line.rank for line in ranked(rows)] == list(range(1, len(rows) + 1))
+    found = [(cells[0].texts[0], cells[1].key) for cells in cells_of(page)]
+    assert found == [(str(rank), row.initializer) for rank, row in enumerate(rows, start=1)]
 
 
 @pytest.mark.parametrize(
-    ("estimate", "text", "low", "high"),
+    ("estimate", "texts"),
     [
-        (Estimate(0.5, 0.4, 0.6), "50.0", "40.0", "60.0"),
-        (Estimate(0.99, 0.9, 1.2), "99.0", "90.0", "100.0"),
-        (Estimate(0.5), "50.0", "", ""),
+        (Estimate(0.5, 0.4, 0.6), ["50.0", "40.0\u201360.0"]),
+        (Estimate(0.99, 0.9, 1.2), ["99.0", "90.0\u2013100.0"]),
+        (Estimate(0.5), ["50.0"]),
     ],
     ids=["inside", "past 100 %", "single seed"],
 )
-def test_accuracy_in_percent(comparison, estimate, text, low, high):
-    row = dataclasses.replace(comparison.rows[0], val_accuracy=estimate)
-    value = ranked([row])[0].val
-    assert (value.text, value.low, value.high) == (text, low, high)
+def test_accuracy_in_percent(row_of, estimate, texts):
+    assert row_of(val_accuracy=estimate)[3].texts == texts
 
 
-def test_bar_stays_inside_its_box(comparison):
-    row = dataclasses.replace(comparison.rows[0], val_accuracy=Estimate(1.0, -0.5, 1.5))
-    bar = ranked([row])[0].val.bar
-    assert 0 < bar["low"] <= bar["at"] <= bar["high"] < BAR_WIDTH
+def test_bar_stays_inside_its_box(row_of):
+    low, at, high = row_of(val_accuracy=Estimate(1.0, -0.5, 1.5))[3].bar
+    assert 0 < low <= at <= high < BAR_WIDTH
 
 
-def test_unknown_numbers_are_dashes_and_sort_last(comparison):
-    row = dataclasses.replace(
-        comparison.rows[0], epochs_to_target=None, first_gradient=None,
-        val_accuracy=Estimate(math.nan),
-    )  # fmt: skip
-    line = ranked([row])[0]
-    assert (line.epochs, line.first, line.val.text) == ("\u2013",) * 3
-    assert (line.epochs_key, line.first_key, line.val.key) == ("", "", "")
+def test_unknown_numbers_are_dashes_and_sort_last(row_of):
+    cells = row_of(epochs_to_target=None, first_gradient=None, val_accuracy=Estimate(math.nan))
+    unknown = [cells[place] for place in (3, 6, 7)]
+    assert [cell.texts for cell in unknown] == [["\u2013"]] * 3
+    assert [cell.key for cell in unknown] == [""] * 3
 
 
-def test_every_verdict_has_a_word_and_a_sign(comparison):
-    assert all(line.verdict.text and line.verdict.icon for line in ranked(comparison.rows))
+def test_every_verdict_has_a_word_and_a_sign(page):
+    for setting in range(3):
+        for cells in cells_of(page, setting):
+            sign, word = cells[2].texts
+            assert len(sign) == 1
+            assert word == cells[2].key
 
 
 @pytest.fixture(scope="module")
@@ -108,18 +140,41 @@ def test_best_first_is_by_mean_place(comparison, page):
     assert list(shares(page)) == list(places)
 
 
-@pytest.mark.parametrize("width", range(40, 160, 4))
-def test_all_settings_of_a_run_have_one_layout_at_every_width(comparison, width):
-    parts = [(str(cell), comparison.rows_of(cell)) for cell in comparison.cells]
-    first, *others = parts[0][1]
-    wide = dataclasses.replace(first, val_accuracy=Estimate(0.5, 0.0, 1.0))  # "too few seeds"
-    parts[0] = (parts[0][0], [wide, *others])
-    assert len({len(table.columns) for table in rankings(parts, width=width)}) == 1
+@pytest.fixture
+def heads(tmp_path, monkeypatch, capsys):
+    """The last line at the head of each table that `kerasinit report` prints of a comparison."""
+
+    def printed(comparison, width):
+        monkeypatch.setattr(experiments, "compare", lambda *_: comparison)
+        monkeypatch.setattr(report, "write", lambda _, path: path)  # the page is not asked for
+        monkeypatch.setenv("COLUMNS", str(width))
+        capsys.readouterr()
+        assert main(["report", str(tmp_path)]) == 0
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+        found = [words for words in lines if words[:1] == ["#"]]
+        assert len(found) == len(comparison.cells)
+        return found
+
+    return printed
 
 
-def test_each_table_is_headed_by_its_own_score(comparison):
-    parts = [(str(cell), comparison.rows_of(cell)) for cell in comparison.cells[:2]]
-    parts[1] = (parts[1][0], [dataclasses.replace(row, score="R2") for row in parts[1][1]])
-    first, second = rankings(parts, width=160)
-    assert "accuracy %" in first.columns[3].header
-    assert "R2 %" in second.columns[3].header
+def changed(comparison, setting, **fields):
+    """A comparison in which the rows of one setting have other values."""
+    cell = comparison.cells[setting]
+    rows = [
+        dataclasses.replace(row, **fields) if row.cell == cell else row for row in comparison.rows
+    ]
+    return dataclasses.replace(comparison, rows=tuple(rows))
+
+
+@pytest.mark.parametrize("width", range(44, 160, 8))
+def test_all_settings_of_a_run_have_one_layout_at_every_width(comparison, heads, width):
+    wide = Estimate(0.5, 0.0, 1.0)  # "too few seeds"
+    first, *others = heads(changed(comparison, 0, val_accuracy=wide), width)
+    assert others == [first] * len(others)
+
+
+def test_each_table_is_headed_by_its_own_score(comparison, heads):
+    first, second, third = heads(changed(comparison, 1, score="R2"), 160)
+    assert [head.count("R2") for head in (first, second, third)] == [0, 2, 0]
+    assert [head.count("accuracy") for head in (first, second, third)] == [2, 0, 2]

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerasinit.signals import _batch as batches
-from kerasinit.signals._batch import as_batch, non_finite_values, to_numpy
+from kerasinit.signals import measure
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def model_of(*shape, batch=None, dtype=None):
@@ -24,70 +25,92 @@ def numbered(count, *shape):
 
 @pytest.mark.parametrize(("given", "taken"), [(1, 1), (2, 2), (255, 255), (256, 256), (257, 256)])
 def test_up_to_256_samples_are_taken(given, taken):
-    batch = as_batch(model_of(3), numbered(given, 3).astype("float32"))
-    assert batch.samples == taken == len(batch.x)
-    assert (batch.numbers[0], batch.numbers[-1]) == (0, given - 1)
+    signals = measure(model_of(3), numbered(given, 3).astype("float32"))
+    assert signals.samples == taken
+    chosen = np.linspace(0, given - 1, taken).astype(int)  # the first, the last, and between
+    assert signals.input_rms == pytest.approx(np.sqrt(np.mean(chosen**2)), rel=1e-4)
 
 
 def test_the_samples_lie_at_even_distances_and_keep_their_targets():
-    batch = as_batch(model_of(3), numbered(511, 3).astype("float32"), np.arange(511))
-    np.testing.assert_array_equal(batch.numbers, np.arange(0, 511, 2))
-    np.testing.assert_array_equal(to_numpy(batch.x)[:, 0], batch.numbers)
-    np.testing.assert_array_equal(to_numpy(batch.y), batch.numbers)
-    assert len(batch.all_x[0]) == len(batch.all_y) == 511
+    copies = keras.Sequential([keras.Input((3,)), layers.Dense(3, kernel_initializer="identity")])
+    copies.compile("sgd", "mse")
+    x = numbered(511, 3).astype("float32")
+    signals = measure(copies, x, x)
+    assert signals.input_rms == pytest.approx(np.sqrt(np.mean(np.arange(0, 511, 2) ** 2)), rel=1e-4)
+    assert signals.loss == 0.0
+    assert measure(copies, x, x[::-1]).loss > 1e4
+    assert signals.heads[0].targets.rms == pytest.approx(np.sqrt(np.mean(x**2)))  # of them all
 
 
 @pytest.mark.parametrize(("values", "taken"), [(9, 11), (50, 2), (200, 2)])
 def test_few_samples_of_large_inputs_are_taken_but_two(monkeypatch, values, taken):
-    monkeypatch.setattr(batches, "MAX_VALUES", 99)
-    assert as_batch(model_of(values), numbered(30, values).astype("float32")).samples == taken
+    monkeypatch.setattr("kerasinit.signals._batch.MAX_VALUES", 99)
+    assert measure(model_of(values), numbered(30, values).astype("float32")).samples == taken
 
 
 def test_values_of_several_inputs_count_together(monkeypatch):
-    monkeypatch.setattr(batches, "MAX_VALUES", 99)
+    monkeypatch.setattr("kerasinit.signals._batch.MAX_VALUES", 99)
     pair = [keras.Input((4,)), keras.Input((5,))]
     model = keras.Model(pair, layers.Dense(1)(layers.Concatenate()(pair)))
     x = [numbered(30, 4).astype("float32"), numbered(30, 5).astype("float32")]
-    assert as_batch(model, x).samples == 11
+    assert measure(model, x).samples == 11
 
 
 @pytest.mark.parametrize("size", [1, 5])
 def test_a_model_of_a_fixed_batch_gets_that_many(size):
-    assert as_batch(model_of(3, batch=size), numbered(30, 3).astype("float32")).samples == size
+    assert measure(model_of(3, batch=size), numbered(30, 3).astype("float32")).samples == size
 
 
 def test_the_call_that_built_a_model_does_not_fix_its_batch():
     model = keras.Sequential([layers.Flatten(), layers.Dense(2)])
     model(np.ones((1, 3), "float32"))
-    assert as_batch(model, numbered(30, 3).astype("float32")).samples == 30
+    assert measure(model, numbered(30, 3).astype("float32")).samples == 30
 
 
 def test_a_layer_that_takes_no_other_batch_fixes_it():
     halves = layers.Lambda(lambda x: keras.ops.reshape(x, (4, 2, 3)))
     model = keras.Sequential([keras.Input(batch_shape=(8, 3)), halves, layers.Dense(2)])
-    assert as_batch(model, numbered(30, 3).astype("float32")).samples == 8
+    assert measure(model, numbered(30, 3).astype("float32")).samples == 8
 
 
 def test_states_of_layers_fix_the_batch_of_the_call_that_built_them():
     model = keras.Sequential([layers.SimpleRNN(2, stateful=True), layers.Dense(2)])
     model(np.ones((5, 4, 3), "float32"))
-    assert as_batch(model, numbered(30, 4, 3).astype("float32")).samples == 5
+    assert measure(model, numbered(30, 4, 3).astype("float32")).samples == 5
 
 
-def test_double_precision_is_halved_and_whole_numbers_stay():
-    batch = as_batch(model_of(3), np.ones((4, 3)), np.arange(4))
-    assert keras.backend.standardize_dtype(batch.x.dtype) == "float32"
-    assert "int" in keras.backend.standardize_dtype(batch.y.dtype)
+class Notes(keras.Model):
+    """Notes what it is given, as it is."""
+
+    def __init__(self):
+        super().__init__(autocast=False)
+        self.dense = layers.Dense(2)
+        self.seen = []
+
+    def call(self, x):
+        self.seen.append(keras.backend.standardize_dtype(x.dtype))
+        return self.dense(keras.ops.cast(x, "float32"))
 
 
-def test_without_targets_there_are_none():
-    batch = as_batch(model_of(3), np.ones((4, 3)))
-    assert (batch.y, batch.all_y) == (None, None)
+@pytest.mark.parametrize(
+    ("given", "taken"), [("float64", "float32"), ("float32", "float32"), ("int32", "int32")]
+)
+def test_double_precision_is_halved_and_whole_numbers_stay(given, taken):
+    model = Notes()
+    model(np.ones((4, 3), "float32"))
+    model.seen.clear()
+    measure(model, np.ones((4, 3), given))
+    assert set(model.seen) == {taken}
 
 
-def test_half_precision_is_read_as_single():
-    found = to_numpy(keras.ops.cast(np.array([0.5, 3.0], "float32"), "bfloat16"))
-    assert (found.dtype, found.tolist()) == (np.float32, [0.5, 3.0])
+def test_without_targets_there_is_no_loss():
+    signals = measure(model_of(3), np.ones((4, 3)))
+    assert (signals.loss, signals.heads[0].targets) == (None, None)
+
+
+def test_half_precision_is_read_as_numbers():
+    half = keras.ops.cast(np.array([[3.0], [np.nan]], "float32"), "bfloat16")
+    assert measure(model_of(1), half).input_non_finite == 1
 
 
 # --- shapes ---------------------------------------------------------------------------------------
@@ -104,7 +127,7 @@ def test_a_shape_that_keras_takes_is_taken(declared, given):
         model = keras.Model(inputs, layers.Dense(2)(inputs))
     else:
         model = model_of(*declared)
-    assert as_batch(model, np.ones(given)).samples == 4
+    assert measure(model, np.ones(given)).samples == 4
 
 
 @pytest.mark.parametrize(
@@ -113,14 +136,14 @@ def test_a_shape_that_keras_takes_is_taken(declared, given):
 )  # fmt: skip
 def test_a_shape_that_is_not_the_models_is_refused_with_both(declared, given):
     with pytest.raises(ValueError, match=r"the model's input, \(None, .*Received: x of shape \(4"):
-        as_batch(model_of(*declared), np.ones(given))
+        measure(model_of(*declared), np.ones(given))
 
 
 def test_too_few_inputs_are_refused_with_all_shapes():
     pair = [keras.Input((4,)), keras.Input((5,))]
     model = keras.Model(pair, layers.Dense(1)(layers.Concatenate()(pair)))
     with pytest.raises(ValueError, match=r"\[\(None, 4\), \(None, 5\)\]. Received: x of shape \(3"):
-        as_batch(model, np.ones((3, 4)))
+        measure(model, np.ones((3, 4)))
 
 
 @pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 5), (3, 5)), ((3, 5), (3, 4))], ids=str)
@@ -130,14 +153,14 @@ def test_every_one_of_several_inputs_must_fit(shapes):
     with pytest.raises(
         ValueError, match=r"\[\(None, 4\), \(None, 5\)\]. Received: x of shape \[\(3"
     ):
-        as_batch(model, [np.ones(shape) for shape in shapes])
+        measure(model, [np.ones(shape) for shape in shapes])
 
 
 @pytest.mark.parametrize(("x", "y"), [((3, 4), (2,)), ((2, 4), (3,))], ids=str)
 def test_inputs_and_targets_of_unequal_number_are_refused_with_both(x, y):
     expected = f"x of shape {x}, y of shape {y}".replace("(", r"\(").replace(")", r"\)")
     with pytest.raises(ValueError, match=expected):
-        as_batch(model_of(4), np.ones(x), np.ones(y))
+        measure(model_of(4), np.ones(x), np.ones(y))
 
 
 # --- what is no data or no model ------------------------------------------------------------------
@@ -163,28 +186,37 @@ class Pairs(keras.utils.PyDataset):
 )
 def test_what_is_no_array_is_refused_with_the_way_to_one(x, cure):
     with pytest.raises(ValueError, match=cure):
-        as_batch(model_of(3), x)
+        measure(model_of(3), x)
 
 
 def test_targets_are_refused_by_their_own_name():
     with pytest.raises(ValueError, match=r"`y` must be an array.*`np.asarray\(y\)`"):
-        as_batch(model_of(3), np.ones((2, 3)), [1, 2])
+        measure(model_of(3), np.ones((2, 3)), [1, 2])
 
 
 @pytest.mark.parametrize("model", [None, "model.keras", np.ones(3), keras.Model])
 def test_what_is_no_model_is_refused(model):
     with pytest.raises(TypeError, match=r"`model` must be a built Keras model. Received: .*first"):
-        as_batch(model, np.ones((2, 3)))
+        measure(model, np.ones((2, 3)))
 
 
 # --- all of the data ------------------------------------------------------------------------------
 
 
 def bad_at(*places, size=40, value=np.nan):
-    array = np.zeros((size, 2))
+    array = np.zeros((size, 2), "float32")
     for place in places:
         array[place] = value
     return array
+
+
+def counted(*arrays):
+    """How many values are no numbers, and the first sample that has one."""
+    inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
+    flat = [layers.Flatten()(keras.ops.cast(one, "float32")) for one in inputs]
+    joined = layers.Concatenate()([*flat, flat[0]])
+    signals = measure(keras.Model(inputs, layers.Dense(2)(joined)), list(arrays))
+    return signals.input_non_finite, signals.input_first_non_finite
 
 
 @pytest.mark.parametrize("block", [1, 2, 7, 2**22])
@@ -192,18 +224,19 @@ def bad_at(*places, size=40, value=np.nan):
 def test_all_values_that_are_no_numbers_are_counted_and_the_first_sample_is_told(
     monkeypatch, block, value
 ):
-    monkeypatch.setattr(batches, "BLOCK", block)
-    assert non_finite_values([bad_at(9, 33, value=value)]) == (4, 9)
-    assert non_finite_values([bad_at(33), bad_at(5, 39), np.full(40, np.inf)]) == (46, 0)
-    assert non_finite_values([bad_at(33), bad_at(5, 39)]) == (6, 5)
-    assert non_finite_values([bad_at(), bad_at()]) == (0, None)
+    monkeypatch.setattr("kerasinit.signals._batch.MAX_SAMPLES", 2)  # and not in those alone
+    monkeypatch.setattr("kerasinit.signals._batch.BLOCK", block)
+    assert counted(bad_at(9, 33, value=value)) == (4, 9)
+    assert counted(bad_at(33), bad_at(5, 39), np.full((40, 1), np.inf, "float32")) == (46, 0)
+    assert counted(bad_at(33), bad_at(5, 39)) == (6, 5)
+    assert counted(bad_at(), bad_at()) == (0, None)
 
 
-def test_whole_numbers_and_words_are_never_counted():
-    assert non_finite_values([np.arange(3), np.array(["a"]), np.array([True])]) == (0, None)
+def test_whole_numbers_are_never_counted():
+    assert counted(np.ones((3, 2), "int32"), np.ones((3, 2), "bool")) == (0, None)
 
 
 def test_one_bad_value_of_a_sample_is_one():
     array = np.zeros((3, 4, 5), "float32")
     array[2, 1, 3] = np.nan
-    assert non_finite_values([array]) == (1, 2)
+    assert counted(array) == (1, 2)

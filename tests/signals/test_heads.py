@@ -1,37 +1,28 @@
 """What does not fit together: output, loss and targets. From plain values, and from models."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 import kerasinit
-from kerasinit.signals import Signals, judge
-from kerasinit.signals._heads import HeadSignals, loss_name, reach_of, targets_of
-from kerasinit.signals._remedy import Remedy
+from kerasinit.signals import Remedy, Signals, judge
+
+from .records import measured_head
 
 LABELS = np.arange(60) % 6
 NORMAL = np.random.default_rng(0).standard_normal((60, 1))
 SPARSE, BINARY, ONE_HOT = (
-    f"{kind}crossentropy" for kind in ("sparsecategorical", "binary", "categorical")
+    f"{kind}_crossentropy" for kind in ("sparse_categorical", "binary", "categorical")
 )
 
 
-def verdicts_on(y, *, loss, units=1, activation=None, low=0.0, high=1.0, **head):
-    reach = reach_of(getattr(keras.activations, activation or "linear"))
-    one = HeadSignals(
-        "head",
-        (units,),
-        activation=activation,
-        is_layer=True,
-        switch="head",
-        reach=reach,
-        low=low,
-        high=high,
-        loss=loss,
-        targets=targets_of(np.asarray(y), reach),
-        **head,
-    )
+def verdicts_on(y, *, loss, units=1, activation=None):
+    """What is said of an output from 0 to 1 and its targets alone."""
+    one = measured_head(np.asarray(y), units=units, activation=activation, loss=loss)
+    one = dataclasses.replace(one, low=0.0, high=1.0, is_twice=False)
     return judge(Signals((), 60, 1.0, 0, loss=1.0, heads=(one,)))
 
 
@@ -44,19 +35,19 @@ MISFITS = {
     "classes in one unit": (LABELS, BINARY, 1, "sigmoid", "bad_targets", "# for 6 classes"),
     "labels from 1": (LABELS + 1, SPARSE, 6, "softmax", "bad_targets", "y = y - 1"),
     "labels below 0": (LABELS - 1, SPARSE, 6, "softmax", "bad_targets", "y = y + 1"),
-    "too few units": (LABELS, SPARSE, 4, "softmax", "bad_targets", "# give head 6 units"),
+    "too few units": (LABELS, SPARSE, 4, "softmax", "bad_targets", "# give out 6 units"),
     "one-hot, sparse loss": (np.eye(6)[LABELS], SPARSE, 6, "softmax", "bad_targets",
                              "model.compile(model.optimizer, loss=keras.losses.Categorical"),
     "labels, one-hot loss": (LABELS, ONE_HOT, 6, "softmax", "bad_targets",
                              "model.compile(model.optimizer, loss=keras.losses.SparseCategorical"),
     "fractions as labels": (NORMAL, SPARSE, 6, "softmax", "bad_targets", "# a regression"),
-    "sigmoid, mse": (15 + NORMAL, "meansquarederror", 1, "sigmoid", "bad_targets",
-                     "model.get_layer('head').activation = keras.activations.linear"),
-    "relu, negative": (-5 + NORMAL, "meansquarederror", 1, "relu", "bad_targets",
-                       "model.get_layer('head').activation = keras.activations.linear"),
-    "tanh, large": (9 * NORMAL, "huber", 1, "tanh", "bad_targets", "model.get_layer('head')"),
-    "1e8": (1e8 * NORMAL, "meansquarederror", 1, None, "bad_targets", "y = (y - y.mean("),
-    "zeros, mape": (LABELS % 2, "meanabsolutepercentageerror", 1, None, "bad_targets",
+    "sigmoid, mse": (15 + NORMAL, "mse", 1, "sigmoid", "bad_targets",
+                     "model.get_layer('out').activation = keras.activations.linear"),
+    "relu, negative": (-5 + NORMAL, "mse", 1, "relu", "bad_targets",
+                       "model.get_layer('out').activation = keras.activations.linear"),
+    "tanh, large": (9 * NORMAL, "huber", 1, "tanh", "bad_targets", "model.get_layer('out')"),
+    "1e8": (1e8 * NORMAL, "mse", 1, None, "bad_targets", "y = (y - y.mean("),
+    "zeros, mape": (LABELS % 2, "mape", 1, None, "bad_targets",
                     "model.compile(model.optimizer, loss='mae')"),
     "one unit": (LABELS % 2, ONE_HOT, 1, "sigmoid", "bad_loss",
                  "model.compile(model.optimizer, loss=keras.losses.BinaryCrossentropy()"),
@@ -64,7 +55,7 @@ MISFITS = {
                "model.compile(model.optimizer, loss=keras.losses.SparseCategoricalCrossentropy("
                "from_logits=True))"),
     "softmax over one unit": (LABELS % 2, BINARY, 1, "softmax", "constant_output",
-                              "model.get_layer('head').activation = keras.activations.sigmoid"),
+                              "model.get_layer('out').activation = keras.activations.sigmoid"),
 }  # fmt: skip
 
 
@@ -82,10 +73,10 @@ FITS = {
     "0 and 1": (LABELS % 2, BINARY, 1, "sigmoid"),
     "grey values": (np.abs(np.tanh(NORMAL)), BINARY, 1, "sigmoid"),
     "several labels": (np.eye(6)[LABELS] + np.eye(6)[::-1][LABELS], BINARY, 6, "sigmoid"),
-    "thousands": (5000 + 1000 * NORMAL, "meansquarederror", 1, None),
-    "0 and 1, mse": (LABELS % 2, "meansquarederror", 1, "sigmoid"),
-    "counts, relu": (LABELS, "meansquarederror", 1, "relu"),
-    "a few outliers": (np.r_[np.zeros(59), 2.0], "meansquarederror", 1, "sigmoid"),
+    "thousands": (5000 + 1000 * NORMAL, "mse", 1, None),
+    "0 and 1, mse": (LABELS % 2, "mse", 1, "sigmoid"),
+    "counts, relu": (LABELS, "mse", 1, "relu"),
+    "a few outliers": (np.r_[np.zeros(59), 2.0], "mse", 1, "sigmoid"),
     "-1 and 1, hinge": (np.sign(NORMAL), "hinge", 1, "tanh"),
 }
 
@@ -98,19 +89,20 @@ def test_what_fits_is_left_alone(name):
 
 def test_a_class_that_is_ignored_is_no_label():
     y = np.where(LABELS == 3, -1, LABELS)
-    assert targets_of(y, (0.0, 1.0)).low == -1
-    assert targets_of(y, (0.0, 1.0), ignored=-1).low == 0
+    loss = keras.losses.SparseCategoricalCrossentropy
+    assert measured_head(y, units=6, loss=loss()).targets.low == -1
+    assert measured_head(y, units=6, loss=loss(ignore_class=-1)).targets.low == 0
 
 
 @pytest.mark.parametrize("loss", ["mse", keras.losses.MeanSquaredError(), "mean_squared_error"])
 def test_a_loss_has_one_name_in_all_its_forms(loss):
-    assert loss_name(loss) == "meansquarederror"
+    assert measured_head(NORMAL, loss=loss).loss == "meansquarederror"
 
 
 def test_a_target_that_is_no_number_is_found_by_its_sample():
     y = NORMAL.copy()
     y[41] = np.nan
-    first, *_ = verdicts_on(y, loss="meansquarederror")
+    first, *_ = verdicts_on(y, loss="mse")
     assert (first.cause, first.where) == ("non_finite", "targets")
     assert "sample 41 (batch 1 of 32" in first.evidence
 

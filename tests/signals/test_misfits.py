@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from kerasinit.signals import Signals, judge
-from kerasinit.signals._heads import HeadSignals, TargetSignals, targets_of
-from kerasinit.signals._rules_of_heads import far_targets
+
+from .records import head_of, measured_head
+from .records import targets_of as targets
 
 INF = math.inf
 SPARSE, SHARES, BINARY, FOCAL = (
@@ -17,19 +18,12 @@ MSE, MAPE, MSLE = "meansquarederror", "meanabsolutepercentageerror", "meansquare
 PROBABILITIES = {"activation": "softmax", "reach": (0.0, 1.0)}
 
 
-def targets(**fields):
-    usual = {
-        "shape": (1,), "low": 0.0, "high": 1.0, "rms": 0.5, "std": 0.5, "whole": True,
-        "sums_to_one": False, "zero_share": 0.0,
-    }  # fmt: skip
-    return TargetSignals(**usual | fields)
-
-
 def head(loss, units=1, *, y=None, **fields):
     usual = {
-        "shape": (units,), "is_layer": True, "switch": "out", "low": 0.0, "high": 1.0, "targets": y
+        "name": "out", "shape": (units,), "is_layer": True, "switch": "out", "high": 1.0,
+        "targets": y,
     }  # fmt: skip
-    return HeadSignals("out", loss=loss, **usual | fields)
+    return head_of(loss=loss, **usual | fields)
 
 
 def verdict(*heads, **model):
@@ -248,7 +242,7 @@ def test_half_precision_may_miss_zero_and_one_by_a_thousandth(low, high):
 )
 def test_numbers_of_classes_have_the_positions_of_the_output(shape, named):
     y = targets(shape=shape, high=4.0)
-    one = HeadSignals("out", (7, 5), loss=SHARES, high=1.0, targets=y, **PROBABILITIES)
+    one = head(SHARES, shape=(7, 5), is_layer=False, switch=None, y=y, **PROBABILITIES)
     assert ("SparseCategorical" in str(verdict(one))) is named
 
 
@@ -345,39 +339,11 @@ def test_numbers_of_classes_meet_a_softmax(shape, whole, line):
         assert f"targets of shape {shape} meet an output of shape (3,)" in found.evidence
 
 
-@pytest.mark.parametrize(
-    ("rms", "low", "high", "named"),
-    [
-        (9.9, 0.0, 0.5, False), (10.0, 0.0, 0.5, False),
-        (10.1, 0.0, 0.5, True), (29.0, -3.0, 0.5, False),
-        (31.0, -3.0, 0.5, True), (31.0, 0.0, 3.0, True), (29.0, 0.0, 3.0, False),
-    ],
-)  # fmt: skip
-def test_targets_are_far_at_ten_times_the_output(rms, low, high, named):
-    one = head(MSE, y=targets(rms=rms), low=low, high=high)
-    found = far_targets(Signals((), 60, 1.0, 0, heads=(one,)), "so it goes")
-    assert (found is not None) is named
-    if named:
-        size = max(abs(low), abs(high))
-        assert f"RMS of {rms:.3g}; the output starts near {size:.2g}, and so it goes" in (
-            found.evidence
-        )
-
-
-@pytest.mark.parametrize(
-    "heads",
-    [(), (head(MSE, y=targets(rms=1e3)),) * 2, (head("huber", y=targets(rms=1e3)),), (head(MSE),)],
-    ids=["none", "two", "another loss", "no targets"],
-)
-def test_targets_are_called_far_only_of_the_one_squared_error(heads):
-    assert far_targets(Signals((), 60, 1.0, 0, heads=heads), "") is None
-
-
 # --- several outputs ------------------------------------------------------------------------------
 
 
 def test_of_several_outputs_the_change_is_told_and_not_applied():
-    fine = HeadSignals("fine", (1,), is_layer=True, loss=MSE, targets=targets())
+    fine = head(MSE, name="fine", switch=None, high=0.0, y=targets())
     found = verdict(fine, head(BINARY, y=targets(low=-1.0), **PROBABILITIES | {"activation": "s"}))
     assert (found.cause, found.where) == ("bad_targets", "targets of out")
     assert found.remedy is None
@@ -391,6 +357,5 @@ def test_of_several_outputs_the_change_is_told_and_not_applied():
 
 
 def test_the_size_of_targets_is_that_of_numpy():
-    y = np.array([[-2.0], [0.0], [7.0]])
-    found = targets_of(y, (-INF, INF))
+    found = measured_head(np.array([[-2.0], [0.0], [7.0]])).targets
     assert (found.low, found.high, found.zero_share) == (-2.0, 7.0, pytest.approx(1 / 3))

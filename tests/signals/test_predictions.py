@@ -1,12 +1,14 @@
 """What theory expects behind operations without weights: closed forms, in one graph of branches."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
 from kerasinit.signals import measure
-from kerasinit.theory import _moment_rules as rules
+from kerasinit.theory import log_length
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -107,21 +109,28 @@ def graph():
     return {row.name: row for row in measure(model, X).layers}, model
 
 
-def expected_of(graph, name, activation=None):
-    """What theory must say of a layer that reads the inputs."""
-    layer, mean = graph[1].get_layer(name), float(np.mean(X))
-    given = rules.Moments(float(np.mean(np.square(X))), offset=mean)
-    linear = rules.weighted(given, square_of_weights(layer), 0.25, layer.units)
-    return rules.activated(linear, activation) if activation else linear
+class Expected(NamedTuple):
+    """What theory must say of the outputs of a layer."""
+
+    square: float
+    mean: float
+
+
+def expected(graph):
+    """Of `a` (linear) and `b` (ReLU), which read the inputs."""
+    a, b = (
+        np.mean(np.square(X)) * square_of_weights(graph[1].get_layer(name)) + 0.25 for name in "ab"
+    )
+    return Expected(a, 0.0), Expected(b / 2, np.sqrt(b / (2 * np.pi)))
 
 
 def test_a_layer_with_weights_multiplies_the_square_by_that_of_its_weights(graph):
-    rows, model = graph
-    square = np.mean(np.square(X)) * square_of_weights(model.get_layer("a")) + 0.25
-    assert rows["a"].predicted_rms ** 2 == pytest.approx(square, rel=1e-5)
-    relu = np.mean(np.square(X)) * square_of_weights(model.get_layer("b")) + 0.25
-    assert rows["b"].predicted_rms ** 2 == pytest.approx(relu / 2, rel=1e-5)
-    assert rows["b"].predicted_spread == pytest.approx(expected_of(graph, "b", "relu").std)
+    rows, _ = graph
+    a, b = expected(graph)
+    assert rows["a"].predicted_rms ** 2 == pytest.approx(a.square, rel=1e-5)
+    assert rows["b"].predicted_rms ** 2 == pytest.approx(b.square, rel=1e-5)
+    spread = log_length("relu", UNITS, 1).variance ** 0.5 / 2  # of the logarithm of an RMS
+    assert rows["b"].predicted_spread == pytest.approx(spread)
 
 
 @pytest.mark.parametrize("name", BRANCHES)
@@ -134,8 +143,7 @@ def test_an_operation_has_its_closed_form_or_theory_starts_again(graph, name):
     measured = bool(entering == pytest.approx(row.input_rms**2, rel=1e-4))
     assert measured is (law is None)
     if law is not None:
-        square = law(expected_of(graph, "a"), expected_of(graph, "b", "relu"))
-        assert entering == pytest.approx(square, rel=1e-4)
+        assert entering == pytest.approx(law(*expected(graph)), rel=1e-4)
 
 
 # --- images and words -----------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import pytest
 
 import kerasinit
 from kerasinit import report
-from kerasinit.cli import _hdf5
 from kerasinit.experiments import Experiment, compare, run
 
 RNG = np.random.default_rng(0)
@@ -280,8 +279,8 @@ def old_file(saved, tmp_path, monkeypatch):
         keras.saving.load_model(saved / "model.keras").save(path)
 
     def read_by(program, seconds=60):
-        monkeypatch.setattr(_hdf5, "READ", program)
-        monkeypatch.setattr(_hdf5, "SECONDS", seconds)
+        monkeypatch.setattr("kerasinit.cli._hdf5.READ", program)
+        monkeypatch.setattr("kerasinit.cli._hdf5.SECONDS", seconds)
 
     return path, read_by
 

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -13,9 +14,9 @@ import warnings
 import keras
 import numpy as np
 
-from kerasinit import report
-from kerasinit._safe_text import csv_cell, safe
+from kerasinit import experiments, report
 from kerasinit.callbacks import GradientStats
+from kerasinit.preparation import BiasRow
 from proofs.small import finished_run, shell
 
 PIECES = (
@@ -130,9 +131,16 @@ def in_paths(some, whole, where):
 
 
 def in_cells(some, whole, where):
-    for name in some:
-        if hidden(safe(name)) or hidden(csv_cell(name)) or FORMULA.match(csv_cell(name)):
-            yield f"a cell: {csv_cell(name)!r}"
+    """What is wrong with a line of a result, and with a cell of a spreadsheet, of each name."""
+    comparison = experiments.compare(whole)
+    rows = [dataclasses.replace(comparison.rows[0], initializer=name) for name in some]
+    text = report.export(dataclasses.replace(comparison, rows=tuple(rows)), "csv")
+    cells = [row["initializer"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    if len(cells) != len(some):
+        yield f"{len(cells)} rows instead of {len(some)}"
+    yield from (f"a cell: {cell!r}" for cell in cells if hidden(cell) or FORMULA.match(cell))
+    lines = [str(BiasRow(name, name, (0.5,), name)) for name in some]
+    yield from (f"a line: {line!r}" for line in lines if hidden(line, ""))
 
 
 def on_layers(some, whole, where):
