@@ -87,8 +87,8 @@ def _roots_of(broken: Verdict, signals: Signals) -> list[Verdict]:
 def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
     """Inputs and targets that are both far off: to mend one of them does not help."""
     kinds = {"scale_inputs", "scale_targets"}
-    scaling = {v.remedy.kind for v in verdicts if v.remedy is not None} & kinds
-    if scaling != kinds:
+    scaling = {v.remedy.kind for v in verdicts if v.remedy is not None}
+    if not (kinds <= scaling or "scale_data" in scaling):
         return verdicts
     both = Remedy("scale_data")
     return tuple(
@@ -142,4 +142,6 @@ def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
         cause for root in {verdict.cause for verdict in found} for cause in EXPLAINS.get(root, ())
     )
     kept = without_restatements(found, RESTATES)
+    # Two rules may find the same fault; the first of them says it.
+    kept = list({(one.cause, one.where): one for one in reversed(kept)}.values())
     return tuple(sorted(kept, key=lambda v: (explained[v.cause], CAUSES.index(v.cause))))

@@ -75,7 +75,7 @@ RULES: tuple[Callable[[Window], Verdict | None], ...] = (
     over_time.symmetric, over_time.single_sample, progress.large_updates, progress.penalized,
     over_time.exploding_loss, over_time.zero_gradient, over_time.unscaled_input,
     over_time.vanishing, over_time.dead_units, over_time.saturated, at_once.spike,
-    progress.small_updates, progress.slow,
+    progress.small_updates, progress.slow, progress.boundless,
 )  # fmt: skip
 """Roots before what follows from them."""
 

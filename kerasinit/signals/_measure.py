@@ -21,6 +21,7 @@ from kerasinit.signals._heads import heads_of
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, loss_of
 from kerasinit.signals._rows import rows_of
+from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
 from kerasinit.signals._watched_layers import WatchedLayer, watched_layers
 
@@ -86,6 +87,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         ),
         samples=batch.samples,
         input_rms=rows[0].input_rms if rows else None,
+        given_rms=_given_rms(batch.x),
         input_non_finite=bad,
         input_first_non_finite=first_bad,
         input_count=len(batch.all_x),
@@ -95,6 +97,13 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
         **found,
     )
+
+
+def _given_rms(x: Any) -> float | None:
+    """RMS of the one input of a model; None if it has several, or takes no fractions."""
+    arrays = flat_arrays(x)
+    is_one = len(arrays) == 1 and arrays[0].dtype.kind == "f"
+    return rms(arrays[0]) if is_one else None
 
 
 def _in_order(model: Any, y: Any, outputs: Any) -> Any:
@@ -108,18 +117,33 @@ def _facts_of(
     model: Any, loss: ProbeLoss, passed: _Pass, batch: DataBatch, error: str | None
 ) -> dict[str, Any]:
     """The fields of `Signals` that tell of outputs and loss."""
-    heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y)
+    heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y, batch.all_x)
     if error is not None:
         return {"heads": heads, "loss_error": error}
     if any(head.from_logits and head.is_probability for head in heads):
         is_twice = loss.is_blind(batch.y, passed.outputs, passed.loss - passed.penalty)
         heads = tuple(replace(head, is_twice=is_twice and head.from_logits) for head in heads)
+    if len(heads) == 1 and loss.is_crossed(batch.y, passed.outputs):
+        heads = (replace(heads[0], is_crossed=True),)
     return {
         "heads": heads,
         "loss": passed.loss if loss.is_known else None,
         "penalty": passed.penalty if loss.has_penalty else None,
+        **(_penalties(model, passed.penalty) if loss.has_penalty else {}),
         "chance_loss": loss.chance,
         "sum_loss": loss.is_sum(batch.y, passed.outputs),
+    }
+
+
+def _penalties(model: Any, penalty: float) -> dict[str, Any]:
+    """The fields of `Signals` that tell where a penalty comes from."""
+    layers = _backend.flat_layers(model)
+    of_activities = any(getattr(layer, "activity_regularizer", None) for layer in layers)
+    pairs = [(getattr(one, "regularizer", None), one) for one in model.trainable_variables]
+    of_weights = [float(to_numpy(rule(one))) for rule, one in pairs if rule is not None]
+    return {
+        "activity_penalty": penalty - sum(of_weights) if of_activities else 0.0,
+        "has_regularizers": of_activities or bool(of_weights),
     }
 
 
@@ -199,6 +223,9 @@ class _Probe:
             "optimizer": update.optimizer,
             "is_scheduled": update.is_scheduled,
             "momentum_gain": update.momentum_gain,
+            "decay": update.decay,
+            "clip": update.clip,
+            "clipped_share": update.clipped_share,
             "updated_loss": new_loss,
             "updated_penalty": penalty,
             "promised_drop": update.promised_drop,

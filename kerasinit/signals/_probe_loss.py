@@ -55,6 +55,24 @@ class ProbeLoss:
         ratio = float(to_numpy(self.of_targets(*doubled))) / once if once else 1.0
         return abs(ratio - 2.0) < 0.01
 
+    def is_crossed(self, y: Any, y_pred: Any) -> bool:
+        """Whether it meets each target with the outputs of all samples.
+
+        Keras' own losses bring targets of shape `(batch,)` and outputs of shape `(batch, 1)` to one
+        shape; a loss of one's own may spread them to `(batch, batch)`.
+        """
+        if self.of_targets is None or not (hasattr(y, "shape") and hasattr(y_pred, "shape")):
+            return False
+        if {len(y.shape), len(y_pred.shape)} != {1, 2} or 1 not in (y.shape[-1], y_pred.shape[-1]):
+            return False
+        if y.shape[0] != y_pred.shape[0] or y.shape[0] < 2:
+            return False
+        given, fitting = (
+            float(to_numpy(self.of_targets(one, y_pred)))
+            for one in (y, ops.reshape(y, y_pred.shape))
+        )
+        return abs(given - fitting) > 1e-3 * abs(fitting)
+
     def is_blind(self, y: Any, y_pred: Any, value: float) -> bool:
         """Whether it gives `value` for numbers that bear no trace of where they come from."""
         if self.of_targets is None:

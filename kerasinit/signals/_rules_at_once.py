@@ -48,7 +48,10 @@ def non_finite(window: Window) -> Verdict | None:
     history = ", and it is the first record: the data or the weights hold it"
     if before:
         history = f"; the loss before was {before[-1]:.4g}"
-    fix = f"{BAD_SAMPLES}  # their numbers; then the same of y"
+    fix = (
+        f"{BAD_SAMPLES}  # numbers of samples with NaN in x; the same of y; if there are none, "
+        "look for a logarithm, root or division at 0 in the loss"
+    )
     if len(window.steps) == 1:
         fix = f"{DIAGNOSE}  # names the first NaN: in x, in y, in a weight, or of a logarithm"
     return Verdict("non_finite", where, f"{window.now}, {what}{history}", fix)

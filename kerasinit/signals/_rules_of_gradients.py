@@ -13,6 +13,7 @@ from kerasinit.signals._profile import (
     length_variance,
 )
 from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy, layer_line
+from kerasinit.signals._rules_of_scale import is_all_penalty
 from kerasinit.signals._verdict import Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
@@ -62,7 +63,10 @@ def zero_gradient(signals: Signals) -> Verdict | None:
     reason = "look for stop_gradient, rounding, argmax or an unused output above this layer"
     if row.is_output:
         why = "the loss does not depend on this output"
-        reason = "check that the loss, the activation of the output and the targets fit together"
+        reason = (
+            "look for argmax, rounding or a comparison in the loss; do the loss, the activation of "
+            "the output and the targets fit together?"
+        )
     evidence = f"the gradient is exactly 0 for every sample: {why}"
     return Verdict.cured("zero_gradient", row.name, evidence, None, reason)
 
@@ -137,6 +141,8 @@ def _growing_memory(signals: Signals) -> Verdict | None:
 
 def _backward_growth(signals: Signals) -> Verdict | None:
     rows = signals.layers
+    if is_all_penalty(signals):
+        return None  # it is the gradient of the penalties, which enter where they like
     back, limit = gradient_profile(rows), EXPLODED
     inner = Profile(back.values[1:])  # a large last layer is no growth over the depth
     if not signals.is_normalized and inner.per_layer > RAMPANT_GROWTH:

@@ -48,6 +48,8 @@ def non_finite(signals: Signals) -> Verdict | None:
                 f"{in_sample(row.first_non_finite)}"
             )
             reason = "look for an overflow, a logarithm of 0 or a division by 0 in this layer"
+            if row.is_embedding:
+                reason = "look for ids that are not from 0 to `input_dim` - 1 of this layer"
             return say(row.name, evidence, None, reason)
     for row in reversed(signals.layers):
         if not math.isfinite(row.gradient_norm):

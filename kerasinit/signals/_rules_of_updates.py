@@ -30,6 +30,10 @@ FIRST_OF_RMSPROP = 10**0.5
 KEPT_DROP = 0.25
 BEYOND_UPDATE = 0.05  # relative update from which that is told: curvature alone harms no one
 WORSE = 0.5  # rise of the loss in a step that changes half of the weights
+# Half of the weights in 140 steps. Published rates take 1e-3 in a step at most: 0.3 * 3e-3 (ViT).
+STRONG_DECAY = 5e-3
+USUAL_DECAY = 0.004  # Keras' default
+CLIPPED = 0.1  # of the gradient is left: less tells why a step of plain descent is small
 TRIFLE = 1e-3  # of the loss: a promised drop of less is lost in rounding
 
 
@@ -49,6 +53,8 @@ def large_updates(signals: Signals) -> Verdict | None:
     of what it promises.
     """
     loss, after = signals.loss, signals.updated_loss
+    if loss is not None and signals.decay > STRONG_DECAY:
+        return _decayed(signals)
     ratios = _ratios(signals)
     if loss is None or after is None or not ratios or signals.has_learned:
         return None
@@ -77,6 +83,17 @@ def large_updates(signals: Signals) -> Verdict | None:
     return Verdict.cured("large_updates", name, evidence, cure, USUAL)
 
 
+def _decayed(signals: Signals) -> Verdict:
+    halved = math.ceil(math.log(0.5) / math.log1p(-signals.decay)) if signals.decay < 1 else 1
+    evidence = (
+        f"weight decay takes {_percent(signals.decay)} of the weights away in each step: without "
+        f"new gradients they would halve in {halved} step{'s' * (halved > 1)}"
+    )
+    line = f"model.optimizer.weight_decay = {USUAL_DECAY}"
+    reason = "Keras' default; it is multiplied by the learning rate"
+    return Verdict.cured("large_updates", "model", evidence, Remedy("code", line), reason)
+
+
 def small_updates(signals: Signals) -> Verdict | None:
     """The first step changes nothing to speak of."""
     ratios = _ratios(signals)
@@ -102,6 +119,12 @@ def small_updates(signals: Signals) -> Verdict | None:
         f"{_step(signals)} changes no layer by more than {ratio:.1e} of its weights, and promises "
         f"{_percent(share)} of the loss"
     )
+    if is_plain and signals.clip is not None and signals.clipped_share < CLIPPED:
+        if not ratio / signals.clipped_share < limit:
+            left = _percent(signals.clipped_share)
+            evidence += f", because `{signals.clip}` leaves {left} of the gradient"
+            line = f"model.optimizer.{signals.clip} = 1.0"
+            return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
     return Verdict.cured("small_updates", name, evidence, _rate(signals, ratio), USUAL)
 
 
