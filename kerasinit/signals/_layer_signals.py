@@ -248,8 +248,16 @@ class Signals:
         return asdict(self)
 
 
-def redraw(signals: Signals, reason: str) -> tuple[Remedy, str]:
-    """New weights and the reason; where they are new already, smaller steps."""
-    if signals.is_initialized:
+def redraw(signals: Signals, reason: str, *, grows: bool = False) -> tuple[Remedy | None, str]:
+    """New weights and the reason; where `initialize` drew them already, what else helps.
+
+    Args:
+        signals: Of the model.
+        reason: Why new weights help.
+        grows: Whether the fault is a growth, whose steps can be kept small.
+    """
+    if not signals.is_initialized:
+        return INITIALIZE, reason
+    if grows:
         return CLIP, "the weights are well drawn already; or add normalization layers"
-    return INITIALIZE, reason
+    return None, "the weights are well drawn already: add normalization layers, or use fewer layers"

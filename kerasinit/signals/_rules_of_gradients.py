@@ -79,6 +79,8 @@ def _start_of(rows: Sequence[LayerSignals]) -> str:
 def vanishing(signals: Signals) -> Verdict | None:
     """Hardly anything of the gradient arrives at the first layer, or of the inputs at the last."""
     rows = signals.layers
+    first = next((k for k, row in enumerate(rows) if row.trainable), 0)
+    rows = rows[first:]  # those below need no gradient
     if len(rows) < 2 or signals.has_learned or any(row.starts_at_zero for row in rows):
         return None
     back, spread = gradient_profile(rows), difference_profile(rows)
@@ -96,7 +98,7 @@ def vanishing(signals: Signals) -> Verdict | None:
         )
     if fades < 2 * FADED:
         evidence += f"; on the way up, the difference between inputs shrinks to {fades:.1e}"
-    cure = redraw(signals, KEEPS_THE_SIGNAL)
+    cure: tuple[Remedy | None, str] = redraw(signals, KEEPS_THE_SIGNAL)
     mixed = [row.path for row in signals.hidden if row.activation == "softmax" and not row.is_gate]
     if mixed:
         evidence += f"; {mixed[0]} has a softmax, whose outputs are all near 1 over their number"
@@ -157,7 +159,8 @@ def _backward_growth(signals: Signals) -> Verdict | None:
         f"the gradient grows {back.grows_to:.3g} times from {_start_of(rows)} down to here "
         f"(times {back.per_layer:.2f} per layer)"
     )
-    return Verdict.cured("exploding", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+    cure = redraw(signals, KEEPS_THE_SIGNAL, grows=True)
+    return Verdict.cured("exploding", rows[0].name, evidence, *cure)
 
 
 def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | None:
@@ -175,4 +178,5 @@ def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | 
     evidence = (
         f"the signal grows {max(total, grown):.3g} times up to here (times {mean:.2f} per layer)"
     )
-    return Verdict.cured("exploding", rows[-1].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+    cure = redraw(signals, KEEPS_THE_SIGNAL, grows=True)
+    return Verdict.cured("exploding", rows[-1].name, evidence, *cure)
