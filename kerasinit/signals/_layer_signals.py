@@ -146,6 +146,7 @@ class Signals:
             indices (an `Embedding`) or if there is no weighted layer.
         given_rms: RMS of the input of the model, before any layer; None if it has several, or
             takes indices.
+        usual_rms: The same, with the outermost 2 % of each column on both sides brought in.
         input_non_finite: Number of NaN and infinite values in the model's inputs: all of them,
             not those of the batch alone.
         loss: Loss of the batch; None without targets.
@@ -212,6 +213,7 @@ class Signals:
     lone_norm: str | None = None
     is_initialized: bool = False
     given_rms: float | None = None
+    usual_rms: float | None = None
 
     @property
     def data_loss(self) -> float | None:

@@ -25,6 +25,7 @@ from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
 from kerasinit.signals._watched_layers import WatchedLayer, watched_layers
 
+OUTERMOST = (0.02, 0.98)  # of the values of a column: a few of 256, and one of 64
 HALF_SCALE = 2.0**12  # loss scale for float16, whose smallest number is 6e-8; divided out again
 
 
@@ -87,7 +88,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         ),
         samples=batch.samples,
         input_rms=rows[0].input_rms if rows else None,
-        given_rms=_given_rms(batch.x),
+        **_sizes_of_input(batch.x),
         input_non_finite=bad,
         input_first_non_finite=first_bad,
         input_count=len(batch.all_x),
@@ -99,11 +100,13 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     )
 
 
-def _given_rms(x: Any) -> float | None:
-    """RMS of the one input of a model; None if it has several, or takes no fractions."""
+def _sizes_of_input(x: Any) -> dict[str, Any]:
+    """The fields of `Signals` on the one input of a model; none if it has several, or indices."""
     arrays = flat_arrays(x)
-    is_one = len(arrays) == 1 and arrays[0].dtype.kind == "f"
-    return rms(arrays[0]) if is_one else None
+    if len(arrays) != 1 or arrays[0].dtype.kind != "f" or not np.isfinite(arrays[0]).all():
+        return {}
+    low, high = np.quantile(arrays[0], OUTERMOST, axis=0)
+    return {"given_rms": rms(arrays[0]), "usual_rms": rms(np.clip(arrays[0], low, high))}
 
 
 def _in_order(model: Any, y: Any, outputs: Any) -> Any:

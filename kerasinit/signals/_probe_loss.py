@@ -106,7 +106,7 @@ def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> 
             yield ProbeLoss(
                 lambda y_pred: model.compute_loss(x=x, y=y, y_pred=y_pred, training=False),
                 model.loss,
-                chance_loss(model.loss, outputs),
+                chance_loss(model.loss, outputs, y),
                 is_compiled=True,
                 has_penalty=usual and not without,
                 refused=labels_out_of_range(model.loss, batch.all_y, outputs),
@@ -172,8 +172,13 @@ def guessed_loss(y: Any, y_pred: Any) -> keras.losses.Loss:
     return keras.losses.MeanSquaredError()
 
 
-def chance_loss(loss: Any, y_pred: Any) -> float | None:
+def chance_loss(loss: Any, y_pred: Any, y: Any = None) -> float | None:
     """Loss of equal probabilities for all classes; None unless `loss` is one cross-entropy.
+
+    Args:
+        loss: In any form that `compile` takes.
+        y_pred: Outputs, or their shapes.
+        y: Targets. A sample of several counts or labels has the loss of each of them.
 
     >>> import numpy as np
     >>> chance_loss("sparse_categorical_crossentropy", np.zeros((4, 10)))
@@ -185,7 +190,12 @@ def chance_loss(loss: Any, y_pred: Any) -> float | None:
     if "binary" in name:
         return float(np.log(2.0))
     units = int(y_pred.shape[-1]) if len(y_pred.shape) > 1 else 1
-    return float(np.log(units)) if "categorical" in name and units > 1 else None
+    if "categorical" not in name or units < 2:
+        return None
+    labels = 1.0
+    if name.startswith("categorical") and getattr(y, "shape", ())[-1:] == (units,):
+        labels = float(np.mean(np.sum(to_numpy(y), axis=-1)))
+    return labels * float(np.log(units))
 
 
 def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:

@@ -142,9 +142,9 @@ def _growing_memory(signals: Signals) -> Verdict | None:
 
 
 def _backward_growth(signals: Signals) -> Verdict | None:
-    rows = signals.layers
-    if is_all_penalty(signals):
-        return None  # it is the gradient of the penalties, which enter where they like
+    rows = [row for row in signals.layers if row.trainable]  # what is frozen was trained
+    if is_all_penalty(signals) or len(rows) < 3:
+        return None  # of penalties, it is their gradient, which enters where it likes
     back, limit = gradient_profile(rows), EXPLODED
     inner = Profile(back.values[1:])  # a large last layer is no growth over the depth
     if not signals.is_normalized and inner.per_layer > RAMPANT_GROWTH:
@@ -166,6 +166,9 @@ def _backward_growth(signals: Signals) -> Verdict | None:
 def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | None:
     """Whether the signal grows from the input up to the last of `rows`."""
     rows = [row for row in rows if row.has_gain]
+    # What is frozen was trained: its sizes are right. The layers behind it are looked at.
+    behind = max((k + 1 for k, row in enumerate(rows) if not row.trainable), default=0)
+    rows = rows[behind:]
     values = [row.preactivation_rms for row in rows]
     if rows and rows[0].input_rms:
         values.insert(0, rows[0].input_rms)

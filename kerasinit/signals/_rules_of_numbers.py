@@ -36,6 +36,8 @@ def non_finite(signals: Signals) -> Verdict | None:
         if targets is not None and targets.non_finite:
             place = in_sample(targets.first_non_finite)
             evidence = f"{targets.non_finite} targets are NaN or infinite{place}"
+            if targets.shape in ((), (1,)) and signals.input_count == len(signals.heads) == 1:
+                return say("targets", evidence, Remedy("leave_out"), "leaves these samples out")
             return say("targets", evidence, Remedy("fill_targets"), leave_out)
     for row in signals.layers:
         if count := row.non_finite_weights:

@@ -215,6 +215,11 @@ def unscaled_input(signals: Signals) -> Verdict | None:
             "adapted to a column that hardly varies"
         )
         return Verdict.cured("unscaled_input", "input", evidence, None, reason)
+    usual = signals.usual_rms
+    if size > LARGE_INPUT and usual is not None and usual <= LARGE_INPUT < (signals.given_rms or 0):
+        evidence += f"; without its few largest values, the input has {usual:.3g}"
+        remedy = Remedy("scale_inputs", "np.clip(x, *np.quantile(x, [0.02, 0.98], axis=0))")
+        return Verdict.cured("unscaled_input", "input", evidence, remedy, "or leave them out")
     remedy, place = Remedy("scale_inputs", STANDARDIZE.format("x")), ""
     if signals.input_count > 1:
         each = f"lambda a: {STANDARDIZE.format('a')} if a.dtype.kind == 'f' else a"

@@ -53,6 +53,10 @@ def large_updates(signals: Signals) -> Verdict | None:
     of what it promises.
     """
     loss, after = signals.loss, signals.updated_loss
+    if (signals.learning_rate or 0.0) < 0:
+        evidence = f"the learning rate is {signals.learning_rate:.3g}: steps lead uphill"
+        upright = Remedy("learning_rate", -(signals.learning_rate or 0.0))
+        return Verdict.cured("large_updates", "model", evidence, upright, "a rate is above 0")
     if loss is not None and signals.decay > STRONG_DECAY:
         return _decayed(signals)
     ratios = _ratios(signals)
@@ -61,7 +65,9 @@ def large_updates(signals: Signals) -> Verdict | None:
     largest, name = max(ratios, key=itemgetter(0))
     ratio = median(ratio for ratio, _ in ratios)
     promised, is_plain = signals.promised_drop or 0.0, signals.optimizer == "SGD"
-    beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
+    # No loss of classes falls by more than itself, whatever its gradient promises.
+    possible = min(promised, loss) if loss > 0 else promised
+    beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * possible
     beyond = beyond and is_plain and ratio > BEYOND_UPDATE
     is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
     # One layer alone, but for a recurrent one, finds its way from any weights downhill.

@@ -246,3 +246,71 @@ def test_gradients_that_are_clipped_to_nothing_are_told(clip):
     assert verdict.cause == "small_updates"
     assert f"because `{clip}` leaves" in verdict.evidence
     assert_mends(verdict, model, X, Y)
+
+
+def test_a_rate_below_zero_leads_uphill():
+    model = compiled(head(1), optimizer="sgd")
+    model.optimizer.learning_rate = -0.05
+    verdict = first(model, X, Y)
+    assert (verdict.cause, verdict.where) == ("large_updates", "model")
+    assert verdict.remedy.value == pytest.approx(0.05)
+
+
+def test_samples_without_a_number_as_target_are_left_out():
+    y = Y.copy()
+    y[5] = np.nan
+    model = compiled(head(1))
+    verdict = first(model, X, y)
+    assert verdict.remedy.kind == "leave_out"
+    names = {"np": np, "x": X, "y": y}
+    exec(verdict.fix.partition("  #")[0], names)
+    np.testing.assert_array_equal(names["x"], np.delete(X, 5, axis=0))
+    np.testing.assert_array_equal(names["y"], np.delete(Y, 5, axis=0))
+
+
+def test_one_wild_row_is_clipped_and_not_made_the_measure_of_all():
+    x = X.copy()
+    x[7] *= 1e5
+    model = compiled(head(1))
+    verdict = first(model, x, Y)
+    assert verdict.cause == "unscaled_input"
+    assert "without its few largest values, the input has" in verdict.evidence
+    names = {"np": np, "x": x}
+    exec(verdict.fix.partition("  #")[0], names)
+    assert 0.5 < np.sqrt(np.mean(np.square(names["x"]))) < 10
+
+
+# --- what only looks like a fault -----------------------------------------------------------------
+
+
+def test_a_sample_of_many_purchases_has_the_loss_of_each_of_them():
+    bought = (RNG.random((64, 60)) < 0.3).astype("float32")  # a loss of about 18 log 60
+    model = compiled(head(60), shape=(60,), loss=LOGITS)
+    assert kerasinit.diagnose(model, bought, bought).healthy
+
+
+def test_a_step_that_takes_much_of_the_loss_is_not_too_large():
+    centres = 2 * RNG.standard_normal((4, 16))
+    x = centres[LABELS] + 0.5 * RNG.standard_normal((64, 16))
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(32, "relu"), head(4, "softmax")])
+    model.compile(keras.optimizers.SGD(0.3), "sparse_categorical_crossentropy")
+    found = kerasinit.diagnose(model, x, LABELS)
+    assert found.signals.promised_drop > found.signals.loss  # more than there is
+    assert found.signals.updated_loss < 0.7 * found.signals.loss
+    assert found.healthy
+
+
+def test_a_trained_critic_may_make_the_gradient_of_its_actor_large():
+    keras.utils.set_random_seed(0)
+    large = {"kernel_initializer": keras.initializers.RandomNormal(stddev=3.0), "trainable": False}
+    critic = [
+        layers.Dense(32, "tanh", **large),
+        layers.Dense(32, **large),
+        layers.Dense(1, **large),
+    ]
+    actor = [layers.Dense(32, "relu"), layers.Dense(32, "relu"), layers.Dense(2, "tanh")]
+    model = keras.Sequential([keras.Input((8,)), *actor, *critic])
+    model.compile("adam", lambda y_true, y_pred: -ops.mean(y_pred))
+    found = kerasinit.diagnose(model, X, Y).verdicts
+    assert "exploding" not in [one.cause for one in found], found

@@ -179,13 +179,19 @@ def test_the_first_record_points_at_data_or_weights():
 
 @pytest.mark.parametrize(("before", "named"), [(9, False), (10, True)])
 def test_a_spike_needs_ten_records_before_it(before, named):
-    steps = [*records(before), record(120, at={"d": {"gradient_rms": 5.0}})]
+    steps = [*records(before), record(120, 3 * LOSS, at={"d": {"gradient_rms": 5.0}})]
     assert found(steps) == [("spike", "d")] * named
+
+
+@pytest.mark.parametrize(("loss", "named"), [(2.01 * LOSS, True), (2 * LOSS, False)])
+def test_a_spike_that_the_loss_does_not_feel_is_none(loss, named):
+    steps = [*records(19), record(120, loss, gradient_rms=0.25)]
+    assert found(steps) == [("spike", "a")] * named
 
 
 def test_a_spike_is_told_in_times_the_usual_size():
     usual = 1e-3 * math.sqrt(6)
-    steps = [*records(19), record(120, names="abcdef", gradient_rms=0.25)]
+    steps = [*records(19), record(120, 3 * LOSS, names="abcdef", gradient_rms=0.25)]
     assert f"the gradient is {0.25 * math.sqrt(6) / usual:.3g} times its usual" in (
         verdict(steps).evidence
     )
