@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kerasinit.signals._heads import HeadSignals
+from kerasinit.signals._ids import OutsideIds
 from kerasinit.signals._remedy import CLIP, INITIALIZE, Remedy
 
 SYMMETRIC_SHARE = 0.5  # of the units of a layer that are copies of others
@@ -147,6 +148,7 @@ class Signals:
         given_rms: RMS of the input of the model, before any layer; None if it has several, or
             takes indices.
         usual_rms: The same, with the outermost 2 % of each column on both sides brought in.
+        outside_ids: Ids for which an embedding has no row; the others were measured.
         input_non_finite: Number of NaN and infinite values in the model's inputs: all of them,
             not those of the batch alone.
         loss: Loss of the batch; None without targets.
@@ -214,6 +216,7 @@ class Signals:
     is_initialized: bool = False
     given_rms: float | None = None
     usual_rms: float | None = None
+    outside_ids: OutsideIds | None = None
 
     @property
     def data_loss(self) -> float | None:

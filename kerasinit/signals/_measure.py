@@ -18,6 +18,7 @@ from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finit
 from kerasinit.signals._expected import expected_outputs
 from kerasinit.signals._first_update import first_update
 from kerasinit.signals._heads import heads_of
+from kerasinit.signals._ids import ids_outside
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, loss_of
 from kerasinit.signals._rows import rows_of
@@ -56,7 +57,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     >>> [(row.name, row.units, row.samples) for row in signals.layers]
     [('only', 3, 8)]
     """
-    batch = as_batch(model, x, y)
+    outside, batch = ids_outside(model, as_batch(model, x, y))
     probe = _Probe(model, batch.x, watched_layers(model), batch_statistics=batch.samples > 1)
     with _backend.same_random_state():
         must_guess = batch.y is not None and not getattr(model, "compiled", False)
@@ -89,6 +90,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         samples=batch.samples,
         input_rms=rows[0].input_rms if rows else None,
         **_sizes_of_input(batch.x),
+        outside_ids=outside,
         input_non_finite=bad,
         input_first_non_finite=first_bad,
         input_count=len(batch.all_x),

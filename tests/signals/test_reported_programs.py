@@ -314,3 +314,47 @@ def test_a_trained_critic_may_make_the_gradient_of_its_actor_large():
     model.compile("adam", lambda y_true, y_pred: -ops.mean(y_pred))
     found = kerasinit.diagnose(model, X, Y).verdicts
     assert "exploding" not in [one.cause for one in found], found
+
+
+# --- ids ------------------------------------------------------------------------------------------
+
+
+def words(rows):
+    keras.utils.set_random_seed(0)
+    parts = layers.Embedding(rows, 4, name="table"), layers.GlobalAveragePooling1D(), head(1)
+    model = keras.Sequential([keras.Input((6,), dtype="int32"), *parts])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("ids", "fix"),
+    [(range(64), "give table `input_dim=64`"), (range(-1, 20), "ids are numbers from 0 on")],
+    ids=["too large", "below 0"],
+)
+def test_ids_without_a_row_are_told(ids, fix):
+    x = np.resize(np.array(ids, "int32"), (64, 6))
+    verdict = first(words(30), x, Y)
+    assert (verdict.cause, verdict.where) == ("bad_inputs", "input")
+    assert f"ids run from {ids[0]} to {ids[-1]}, and table takes those from 0 to 29" in (
+        verdict.evidence
+    )
+    assert fix in verdict.fix
+
+
+def test_the_last_row_of_an_embedding_is_one():
+    x = np.resize(np.arange(30, dtype="int32"), (64, 6))
+    assert kerasinit.diagnose(words(30), x, Y).healthy
+
+
+def test_of_several_inputs_the_embedding_of_each_is_looked_at():
+    keras.utils.set_random_seed(0)
+    ids, other = keras.Input((6,), dtype="int32", name="ids"), keras.Input((8,), name="other")
+    flat = layers.Flatten()(layers.Embedding(30, 4, name="table")(ids))
+    model = keras.Model([other, ids], head(1)(layers.Concatenate()([flat, other])))
+    model.compile("adam", "mse")
+    x = np.resize(np.arange(64, dtype="int32"), (64, 6))
+    assert first(model, [X, x], Y).cause == "bad_inputs"
+    assert kerasinit.diagnose(model, [X, x % 30], Y).healthy
+    assert first(model, {"other": X, "ids": x}, Y).cause == "bad_inputs"
+    assert kerasinit.diagnose(model, {"other": X, "ids": x % 30}, Y).healthy
