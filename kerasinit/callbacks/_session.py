@@ -66,6 +66,7 @@ class Session:
         measuring: The train function that measures.
         schedule: Which steps an earlier training of the model measured; None without one.
         running_loss: Whether the reported loss is a running mean over the epoch.
+        is_steered: Whether another callback sets the learning rate at each epoch.
 
     Raises:
         OSError: If a file cannot be written.
@@ -81,6 +82,7 @@ class Session:
         measuring: MeasuringStep,
         schedule: Schedule | None,
         running_loss: bool,
+        is_steered: bool = False,
     ) -> None:
         self.model = model
         self.has_begun = False
@@ -108,6 +110,7 @@ class Session:
             findings,
             is_scheduled=is_scheduled(model.optimizer),
             is_constrained=is_constrained(model),
+            is_steered=is_steered,
         )
         self._goes_on = was_trained(model)
         self._recent = RecentLoss(running_loss)

@@ -23,6 +23,7 @@ def judge_window(
     first_loss: float | None = None,
     is_scheduled: bool = False,
     is_constrained: bool = False,
+    is_steered: bool = False,
 ) -> tuple[Verdict, ...]:
     """What is wrong with the last training steps, root cause first; empty if healthy.
 
@@ -39,6 +40,7 @@ def judge_window(
             `steps`, if None.
         is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
         is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
+        is_steered: Whether a callback sets the learning rate at each epoch, whatever it was.
 
     Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
@@ -58,7 +60,7 @@ def judge_window(
         losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
         first_loss = next(losses, math.nan)
     best_loss = math.inf if best_loss is None else best_loss
-    window = Window(kept, opening, best_loss, first_loss, is_scheduled, is_constrained)
+    window = Window(kept, opening, best_loss, first_loss, is_scheduled, is_constrained, is_steered)
     broken = at_once.non_finite(window)
     if broken is not None:
         before = replace(window, steps=kept[:-1])
@@ -101,6 +103,9 @@ def _for_the_model(verdict: Verdict, window: Window) -> Verdict:
         return replace(
             verdict, fix=f"{at_once.DIAGNOSE}  # says which constraint does that", remedy=None
         )
+    if window.is_steered and verdict.remedy is not None and verdict.remedy.kind == "scale_rate":
+        fix = f"# let LearningRateScheduler give the rate {verdict.remedy.value}; it sets it anew"
+        return replace(verdict, fix=fix, remedy=None)
     if not window.is_scheduled or verdict.remedy is None:
         return verdict
     remedy = of_schedule(verdict.remedy)

@@ -122,8 +122,8 @@ def small_updates(signals: Signals) -> Verdict | None:
     if ratio == 0 or not (ratio < limit or promises_little):
         return None
     evidence = (
-        f"{_step(signals)} changes no layer by more than {ratio:.1e} of its weights, and promises "
-        f"{_percent(share)} of the loss"
+        f"{_step(signals)} changes no layer by more than {ratio:.1e} of its weights, and should "
+        f"lower the loss by {_percent(share)} only"
     )
     if is_plain and signals.clip is not None and signals.clipped_share < CLIPPED:
         if not ratio / signals.clipped_share < limit:

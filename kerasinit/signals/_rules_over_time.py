@@ -71,8 +71,8 @@ def zero_gradient(window: Window) -> Verdict | None:
         if window.improves and not set(below) <= set(zeros):
             continue  # it blocks nothing, as one head of several whose gradients cancel
         evidence = (
-            f"{window.now}, nothing has arrived at its weights for {PERSISTS} records: their "
-            "gradient is exactly 0"
+            f"{window.now}, nothing has arrived at its weights for {PERSISTS} recorded steps: "
+            "their gradient is exactly 0"
         )
         fix = f"{DIAGNOSE}  # says why; check that the loss depends on it"
         return Verdict("zero_gradient", name, evidence, fix)
@@ -201,8 +201,8 @@ def dead_units(window: Window) -> Verdict | None:
     dead = _dead_layers(window)
     if dead:
         evidence = (
-            f"{window.now}, its units have been off for all samples of {PERSISTS} records: none "
-            "gets a gradient, and the layer above receives only zeros"
+            f"{window.now}, its units have been off for all samples of {PERSISTS} recorded steps: "
+            "none gets a gradient, and the layer above receives only zeros"
         )
         opening = window.opening[:PERSISTS]
         idle = series(opening, dead[0], "idle_share")
@@ -218,7 +218,7 @@ def dead_units(window: Window) -> Verdict | None:
         if is_idle and not _stays_zero(window, window.names[-1], "gradient_rms"):
             evidence = (
                 f"{window.now}, {100 * min(shares):.0f} % of its units or more got no gradient "
-                f"from any sample in {PERSISTS} records, and the loss does not fall"
+                f"from any sample in {PERSISTS} recorded steps, and the loss does not fall"
             )
             reason = "and a lower learning rate: these units are off"
             return Verdict.cured("dead_units", name, evidence, INITIALIZE, reason)

@@ -878,3 +878,9 @@ def test_penalties_are_not_told_as_units_that_are_off():
     assert found(steps, opening=steps)[0][0] == "dead_units"
     penalized = opened(at=at, penalty=100.0)
     assert "dead_units" not in [cause for cause, _ in found(penalized, opening=penalized)]
+
+
+def test_a_rate_that_a_callback_sets_is_changed_there():
+    (told,) = judge_window(records(update_ratio=1e-6), first_loss=LOSS, is_steered=True)
+    assert (told.cause, told.remedy) == ("small_updates", None)
+    assert told.fix.startswith("# let LearningRateScheduler give the rate * 10000")
