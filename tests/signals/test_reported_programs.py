@@ -139,7 +139,19 @@ def test_a_loss_that_meets_each_target_with_all_outputs_is_told():
     assert_mends(verdict, model, X, Y[:, 0])
 
 
-@pytest.mark.parametrize(("loss", "y"), [(Squares(), Y), ("mse", Y[:, 0])], ids=["column", "keras"])
+class Ranks(keras.losses.Loss):
+    """Compares samples with each other, on purpose."""
+
+    def call(self, y_true, y_pred):
+        wanted = ops.sign(y_true[:, None] - y_true[None, :])
+        return ops.mean(ops.softplus(-wanted * (y_pred - ops.transpose(y_pred))))
+
+
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [(Squares(), Y), ("mse", Y[:, 0]), (Ranks(), Y[:, 0])],
+    ids=["column", "keras", "ranks"],
+)
 def test_a_loss_that_brings_targets_to_the_shape_of_the_output_is_right(loss, y):
     assert kerasinit.diagnose(compiled(head(1), loss=loss), X, y).healthy
 
