@@ -15,7 +15,7 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
-from kerasinit.callbacks._beforehand import is_constrained, steps_before, was_trained
+from kerasinit.callbacks._beforehand import decay_of, is_constrained, steps_before, was_trained
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
@@ -111,6 +111,7 @@ class Session:
             is_scheduled=is_scheduled(model.optimizer),
             is_constrained=is_constrained(model),
             is_steered=is_steered,
+            decay=decay_of(model.optimizer),
         )
         self._goes_on = was_trained(model)
         self._recent = RecentLoss(running_loss)

@@ -184,9 +184,6 @@ def _applied(remedy: Remedy, task: Task, x: Any, y: Any) -> Iterator[tuple[Task,
         y = _evaluated(STANDARDIZE.format("y"), y=y, np=np)
     elif kind == "fill_inputs":
         x = keras.tree.map_structure(_filled, x)
-    elif kind == "leave_out":
-        keep = np.isfinite(y).reshape(len(y), -1).all(axis=1)
-        x, y = x[keep], y[keep]
     elif kind == "fill_targets":
         y = keras.tree.map_structure(_filled, y)
     with hooks:

@@ -24,6 +24,7 @@ def judge_window(
     is_scheduled: bool = False,
     is_constrained: bool = False,
     is_steered: bool = False,
+    decay: float = 0.0,
 ) -> tuple[Verdict, ...]:
     """What is wrong with the last training steps, root cause first; empty if healthy.
 
@@ -41,6 +42,7 @@ def judge_window(
         is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
         is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
         is_steered: Whether a callback sets the learning rate at each epoch, whatever it was.
+        decay: Share of the weights that weight decay takes away in a step.
 
     Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
@@ -60,7 +62,8 @@ def judge_window(
         losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
         first_loss = next(losses, math.nan)
     best_loss = math.inf if best_loss is None else best_loss
-    window = Window(kept, opening, best_loss, first_loss, is_scheduled, is_constrained, is_steered)
+    known = is_scheduled, is_constrained, is_steered, decay
+    window = Window(kept, opening, best_loss, first_loss, *known)
     broken = at_once.non_finite(window)
     if broken is not None:
         before = replace(window, steps=kept[:-1])

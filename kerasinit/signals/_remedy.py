@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeAlias
 RemedyKind: TypeAlias = Literal[
     "initialize", "learning_rate", "constant_rate", "clip_norm", "loss", "class_loss",
     "output_activation", "regression", "scale_inputs", "scale_targets", "scale_data", "map_targets",
-    "fill_inputs", "fill_targets", "unfreeze", "batch_size", "scale_rate", "several_labels",
-    "leave_out", "code",
+    "fill_inputs", "fill_targets", "unfreeze", "batch_size", "scale_rate", "several_labels", "code",
 ]  # fmt: skip
 
 USUAL_BATCH = 32  # samples, as `fit` takes by default
@@ -35,7 +34,6 @@ LINES: dict[str, str] = {
     "scale_data": f"x = {STANDARDIZE.format('x')}; y = {STANDARDIZE.format('y')}",
     "fill_inputs": f"x = keras.tree.map_structure({FILLED}, x)",
     "fill_targets": f"y = keras.tree.map_structure({FILLED}, y)",
-    "leave_out": "keep = np.isfinite(y).reshape(len(y), -1).all(axis=1); x, y = x[keep], y[keep]",
     "unfreeze": "model.trainable = True",
     "batch_size": "model.fit(x, y, batch_size={value})",
     "scale_rate": "model.optimizer.learning_rate = model.optimizer.learning_rate {value}",

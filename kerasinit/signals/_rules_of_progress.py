@@ -15,7 +15,7 @@ from kerasinit.signals._remedy import (
 )
 from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
-from kerasinit.signals._rules_of_updates import USUAL_UPDATE
+from kerasinit.signals._rules_of_updates import STRONG_DECAY, USUAL_UPDATE, decayed
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
 from kerasinit.signals._window import (
@@ -65,6 +65,8 @@ def large_updates(window: Window) -> Verdict | None:
         return None
     if penalty_rules(window):
         return None
+    if window.decay > STRONG_DECAY:
+        return decayed(window.decay, f"{window.now}, the loss does not fall, and ")
     switched = _switched_off(window)
     if switched is not None:
         return switched

@@ -58,7 +58,7 @@ def large_updates(signals: Signals) -> Verdict | None:
         upright = Remedy("learning_rate", -(signals.learning_rate or 0.0))
         return Verdict.cured("large_updates", "model", evidence, upright, "a rate is above 0")
     if loss is not None and signals.decay > STRONG_DECAY:
-        return _decayed(signals)
+        return decayed(signals.decay)
     ratios = _ratios(signals)
     if loss is None or after is None or not ratios or signals.has_learned:
         return None
@@ -89,10 +89,11 @@ def large_updates(signals: Signals) -> Verdict | None:
     return Verdict.cured("large_updates", name, evidence, cure, USUAL)
 
 
-def _decayed(signals: Signals) -> Verdict:
-    halved = math.ceil(math.log(0.5) / math.log1p(-signals.decay)) if signals.decay < 1 else 1
+def decayed(decay: float, said: str = "") -> Verdict:
+    """The verdict on weight decay that takes a share of the weights in each step."""
+    halved = math.ceil(math.log(0.5) / math.log1p(-decay)) if decay < 1 else 1
     evidence = (
-        f"weight decay takes {_percent(signals.decay)} of the weights away in each step: without "
+        f"{said}weight decay takes {_percent(decay)} of the weights away in each step: without "
         f"new gradients they would halve in {halved} step{'s' * (halved > 1)}"
     )
     line = f"model.optimizer.weight_decay = {USUAL_DECAY}"

@@ -31,6 +31,7 @@ class Window:
         is_scheduled: Whether a schedule sets the learning rate.
         is_constrained: Whether a constraint of the model makes 0 of usual weights.
         is_steered: Whether a callback sets the learning rate at each epoch.
+        decay: Share of the weights that weight decay takes away in a step.
     """
 
     steps: Sequence[TrainingStep]
@@ -40,6 +41,7 @@ class Window:
     is_scheduled: bool = False
     is_constrained: bool = False
     is_steered: bool = False
+    decay: float = 0.0
 
     @property
     def step(self) -> int:

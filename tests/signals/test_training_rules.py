@@ -884,3 +884,9 @@ def test_a_rate_that_a_callback_sets_is_changed_there():
     (told,) = judge_window(records(update_ratio=1e-6), first_loss=LOSS, is_steered=True)
     assert (told.cause, told.remedy) == ("small_updates", None)
     assert told.fix.startswith("# let LearningRateScheduler give the rate * 10000")
+
+
+@pytest.mark.parametrize(("decay", "named"), [(0.006, True), (0.004, False)])
+def test_weight_decay_that_takes_the_weights_away_is_told_while_the_loss_stands(decay, named):
+    assert found(records(), decay=decay) == [("large_updates", "model")] * named
+    assert found(records(loss=lambda i: 2.0 - 0.05 * i), decay=decay) == []
