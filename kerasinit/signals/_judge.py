@@ -55,8 +55,9 @@ RULES: tuple[Rule, ...] = (
     updates.not_trainable, constants.bad_inputs, heads.bad_targets, heads.bad_loss,
     constants.constant_input, constants.single_sample, constants.lone_softmax,
     constants.constant_layer, gradients.zero_gradient, units.symmetric, gradients.vanishing,
-    gradients.exploding, units.dead_units, units.saturated, scale.bad_scale, scale.too_narrow,
-    scale.unexpected_loss, scale.unscaled_input, updates.large_updates, updates.small_updates,
+    gradients.exploding, units.dead_units, units.dropped_units, units.saturated, scale.bad_scale,
+    scale.too_narrow, scale.unexpected_loss, scale.unscaled_input, updates.large_updates,
+    updates.small_updates,
 )  # fmt: skip
 
 

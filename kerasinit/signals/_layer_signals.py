@@ -149,6 +149,8 @@ class Signals:
             takes indices.
         usual_rms: The same, with the outermost 2 % of each column on both sides brought in.
         outside_ids: Ids for which an embedding has no row; the others were measured.
+        sparse_dropouts: Name, rate and units of each `Dropout` that leaves next to no unit in
+            training.
         input_non_finite: Number of NaN and infinite values in the model's inputs: all of them,
             not those of the batch alone.
         loss: Loss of the batch; None without targets.
@@ -217,6 +219,7 @@ class Signals:
     given_rms: float | None = None
     usual_rms: float | None = None
     outside_ids: OutsideIds | None = None
+    sparse_dropouts: tuple[tuple[str, float, int], ...] = ()
 
     @property
     def data_loss(self) -> float | None:

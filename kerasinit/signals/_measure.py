@@ -24,8 +24,9 @@ from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, loss_of
 from kerasinit.signals._rows import rows_of
 from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
-from kerasinit.signals._watched_layers import WatchedLayer, watched_layers
+from kerasinit.signals._watched_layers import WatchedLayer, layer_name, watched_layers
 
+LARGE_RATE, FEW_LEFT = 0.8, 4  # a dropout's rate, and units that it leaves, of too few to learn by
 OUTERMOST = (0.02, 0.98)  # of the values of a column: a few of 256, and one of 64
 HALF_SCALE = 2.0**12  # loss scale for float16, whose smallest number is 6e-8; divided out again
 
@@ -91,6 +92,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         input_rms=rows[0].input_rms if rows else None,
         **_sizes_of_input(batch.x),
         outside_ids=outside,
+        sparse_dropouts=_sparse_dropouts(model),
         input_non_finite=bad,
         input_first_non_finite=first_bad,
         input_count=len(batch.all_x),
@@ -109,6 +111,21 @@ def _sizes_of_input(x: Any) -> dict[str, Any]:
         return {}
     low, high = np.quantile(arrays[0], OUTERMOST, axis=0)
     return {"given_rms": rms(arrays[0]), "usual_rms": rms(np.clip(arrays[0], low, high))}
+
+
+def _sparse_dropouts(model: Any) -> tuple[tuple[str, float, int], ...]:
+    """Each `Dropout` that leaves too few units: its path, rate, and units."""
+    found = []
+    for layer in _backend.flat_layers(model):
+        if not isinstance(layer, keras.layers.Dropout) or layer.rate < LARGE_RATE:
+            continue
+        try:
+            units = layer.input.shape[-1]
+        except (AttributeError, ValueError):  # called several times, or never in a graph
+            continue
+        if units is not None and (1 - layer.rate) * units < FEW_LEFT:
+            found.append((layer_name(model, layer), layer.rate, units))
+    return tuple(found)
 
 
 def _in_order(model: Any, y: Any, outputs: Any) -> Any:

@@ -370,3 +370,19 @@ def test_of_several_inputs_the_embedding_of_each_is_looked_at():
     assert kerasinit.diagnose(model, [X, x % 30], Y).healthy
     assert first(model, {"other": X, "ids": x}, Y).cause == "bad_inputs"
     assert kerasinit.diagnose(model, {"other": X, "ids": x % 30}, Y).healthy
+
+
+@pytest.mark.parametrize(
+    ("rate", "units", "named"), [(0.95, 32, True), (0.95, 128, False), (0.5, 4, False)]
+)
+def test_a_dropout_that_leaves_next_to_no_unit_is_told(rate, units, named):
+    keras.utils.set_random_seed(0)
+    parts = layers.Dense(units, "tanh"), layers.Dropout(rate, name="drop")
+    again = layers.Dense(units, "tanh"), layers.Dropout(rate, name="drop_again")
+    model = keras.Sequential([keras.Input((8,)), *parts, *again, head(1)])
+    model.compile("adam", "mse")
+    found = kerasinit.diagnose(model, X, Y).verdicts
+    assert [(one.cause, one.where) for one in found] == [("dead_units", "drop")] * named
+    if named:
+        assert "(and 1 more layer): about 1.6 are left" in found[0].evidence
+        assert_mends(found[0], model, X, Y)
