@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from kerasinit import _backend
 from kerasinit.callbacks._measuring import FAILURES, optimizers_of
 from kerasinit.layers import have_learned_biases, zeroing_constraint
@@ -25,6 +27,16 @@ def was_trained(model: Any) -> bool:
         )
     except FAILURES:  # custom layers and optimizers; it only spares a verdict
         return False
+
+
+def decay_of(optimizer: Any) -> float:
+    """Share of the weights that weight decay takes away in the first step."""
+    inner = _backend.inner_optimizer(optimizer)
+    try:
+        decay = float(getattr(inner, "weight_decay", None) or 0.0)
+        return decay * float(keras.ops.convert_to_numpy(inner.learning_rate)) if decay else 0.0
+    except FAILURES:  # somebody's optimizer
+        return 0.0
 
 
 def is_constrained(model: Any) -> bool:

@@ -353,6 +353,7 @@ class GradientStats(keras.callbacks.Callback):
             measuring=self._measuring,
             schedule=self._schedule,
             running_loss=running_loss,
+            is_steered=any(isinstance(o, keras.callbacks.LearningRateScheduler) for o in others),
         )
         self._schedule = session.schedule
         return session

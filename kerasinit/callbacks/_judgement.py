@@ -81,13 +81,22 @@ class Judgement:
         findings: What is known already, and where new verdicts go.
         is_scheduled: See `judge_window`.
         is_constrained: See `judge_window`.
+        is_steered: See `judge_window`.
+        decay: See `judge_window`.
     """
 
     def __init__(
-        self, findings: Findings, *, is_scheduled: bool = False, is_constrained: bool = False
+        self,
+        findings: Findings,
+        *,
+        is_scheduled: bool = False,
+        is_constrained: bool = False,
+        is_steered: bool = False,
+        decay: float = 0.0,
     ) -> None:
         self._findings = findings
         self._is_scheduled, self._is_constrained = is_scheduled, is_constrained
+        self._is_steered, self._decay = is_steered, decay
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._unjudged = 0
@@ -111,6 +120,8 @@ class Judgement:
             best_loss=findings.best_loss,
             is_scheduled=self._is_scheduled,
             is_constrained=self._is_constrained,
+            is_steered=self._is_steered,
+            decay=self._decay,
         )
         self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
         new = [verdict for verdict in verdicts if findings.add(verdict)]

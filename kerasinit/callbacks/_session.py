@@ -13,7 +13,7 @@ from typing import Any
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
-from kerasinit.callbacks._beforehand import is_constrained, steps_before, was_trained
+from kerasinit.callbacks._beforehand import decay_of, is_constrained, steps_before, was_trained
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
@@ -64,6 +64,7 @@ class Session:
         measuring: The train function that measures.
         schedule: Which steps an earlier training of the model measured; None without one.
         running_loss: Whether the reported loss is a running mean over the epoch.
+        is_steered: Whether another callback sets the learning rate at each epoch.
 
     Raises:
         OSError: If a file cannot be written.
@@ -79,6 +80,7 @@ class Session:
         measuring: MeasuringStep,
         schedule: Schedule | None,
         running_loss: bool,
+        is_steered: bool = False,
     ) -> None:
         self.model = model
         self.has_begun = False
@@ -106,6 +108,8 @@ class Session:
             findings,
             is_scheduled=is_scheduled(model.optimizer),
             is_constrained=is_constrained(model),
+            is_steered=is_steered,
+            decay=decay_of(model.optimizer),
         )
         self._goes_on = was_trained(model)
         self._recent = RecentLoss(running_loss)

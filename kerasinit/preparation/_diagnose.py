@@ -15,7 +15,7 @@ from kerasinit.models._scene import scene_of
 from kerasinit.preparation._remedy_trial import RemedyTrials
 from kerasinit.preparation._task import task_of
 from kerasinit.signals import Diagnosis, Remedy, Verdict, examine, judge
-from kerasinit.signals._batch import as_batch, to_numpy
+from kerasinit.signals._batch import as_batch, declared_inputs, flat_arrays, to_numpy
 from kerasinit.signals._watched_layers import layer_name
 
 
@@ -48,7 +48,7 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
     >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
     (False, 'symmetric', 'layer_0')
     """
-    x, y = _batch_of(x, y)
+    x, y = _batch_of(model, x, y)
     if verify and (y is None or not getattr(model, "compiled", False)):
         raise ValueError(
             "`verify=True` trains copies of the model, which needs targets and a compiled model. "
@@ -61,7 +61,7 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
     return replace(found, verdicts=_verified(found.verdicts, model, x, y))
 
 
-def _batch_of(x: Any, y: Any) -> tuple[Any, Any]:
+def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
     if is_batch(x):
         return x, y
     if y is not None:
@@ -69,7 +69,24 @@ def _batch_of(x: Any, y: Any) -> tuple[Any, Any]:
             "`y` must be None where `x` is a dataset, whose batches hold the targets. "
             f"Received: x={kind_in_words(x)}, y={kind_in_words(y)}."
         )
-    return first_batch(x)
+    given, targets = first_batch(x)
+    if _is_one_sample(model, given):
+        raise ValueError(
+            "A dataset must yield batches, as for `fit`: `dataset.batch(32)` makes them. Received: "
+            f"one sample of shape {to_numpy(keras.tree.flatten(given)[0]).shape}."
+        )
+    return given, targets
+
+
+def _is_one_sample(model: Any, x: Any) -> bool:
+    """Whether what the model takes has one axis more than what it is given."""
+    declared, given = declared_inputs(model), flat_arrays(x)
+    if len(declared) != 1 or len(given) != 1 or given[0].shape == (1,):  # a batch of one number
+        return False
+    wanted, shape = declared[0].shape[1:], given[0].shape
+    return len(wanted) == len(shape) and all(
+        size in (None, own) for size, own in zip(wanted, shape, strict=True)
+    )
 
 
 def examined(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:

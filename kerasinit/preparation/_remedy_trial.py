@@ -33,7 +33,11 @@ AS_LOW = 1.1
 UNTRIED = ("unfreeze", "batch_size")  # they change what is trained, and on how much
 LINES_ONLY = ("code", "scale_rate")  # they change the model or its optimizer themselves
 # The right loss is judged.
-OTHER_LOSS = ("loss", "class_loss", "output_activation", "regression", "map_targets")
+OTHER_LOSS = (
+    "loss", "class_loss", "output_activation", "regression", "several_labels", "map_targets"
+)  # fmt: skip
+# The activation and the loss of an output that is changed in both.
+BOTH = {"regression": ("linear", "mse"), "several_labels": ("sigmoid", "binary_crossentropy")}
 OTHER_SCALE = ("scale_targets", "scale_data")  # only shares of the loss can be compared
 
 
@@ -162,11 +166,11 @@ def _applied(remedy: Remedy, task: Task, x: Any, y: Any) -> Iterator[tuple[Task,
     """The task and the data with a remedy, as long as this is open."""
     hooks: Any = contextlib.nullcontext()
     kind, value = remedy.kind, str(remedy.value)
-    if kind in ("output_activation", "regression"):
-        activation = keras.activations.get("linear" if kind == "regression" else value)
+    if kind == "output_activation" or kind in BOTH:
+        activation = keras.activations.get(BOTH[kind][0] if kind in BOTH else value)
         hooks = _backend.replaced(_layer(task.model, remedy.where), activation=activation)
-    if kind == "regression":
-        task = replace(task, loss="mse")
+    if kind in BOTH:
+        task = replace(task, loss=BOTH[kind][1])
     elif kind in ("loss", "class_loss"):
         task = replace(task, loss=_evaluated(value, keras=keras))
     elif kind == "clip_norm":

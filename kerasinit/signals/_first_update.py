@@ -34,6 +34,9 @@ class FirstUpdate:
         optimizer: Name of the optimizer's class.
         is_scheduled: Whether a schedule sets the rate.
         momentum_gain: How many times as far as the first step later ones go, with momentum.
+        decay: Share of the weights that weight decay takes away in the step.
+        clip: Argument of the optimizer that clips gradients; None if none does.
+        clipped_share: Norm of the gradient after clipping over that before.
     """
 
     after: list[np.ndarray]
@@ -43,6 +46,9 @@ class FirstUpdate:
     optimizer: str
     is_scheduled: bool = False
     momentum_gain: float = 1.0
+    decay: float = 0.0
+    clip: str | None = None
+    clipped_share: float = 1.0
 
 
 def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
@@ -62,6 +68,7 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     ratios: list[float | None] = []
     promised = 0.0
     try:
+        clip, clipped_share = _clipping(own, gradients)
         rate = _highest_rate(own)
         config = {
             **_backend.config_of(own),
@@ -69,6 +76,8 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
             "gradient_accumulation_steps": None,
         }
         spared = {id(v) for v in variables if not _backend.decays(own, v)}
+        takes = rate * float(getattr(own, "weight_decay", None) or 0.0)
+        decay = takes if len(spared) < len(variables) else 0.0
         is_alike = not spared and len({v.dtype for v in variables}) == 1
         is_joint = is_alike and _acts_on_each_value(own)
         for size in _blocks(variables) if is_joint else [len(variables)]:
@@ -98,7 +107,28 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
         optimizer=type(own).__name__,
         is_scheduled=is_scheduled(own),
         momentum_gain=1.0 / (1.0 - momentum),
+        decay=decay,
+        clip=clip,
+        clipped_share=clipped_share,
     )
+
+
+def _clipping(optimizer: Any, gradients: list[np.ndarray]) -> tuple[str | None, float]:
+    """What clips the gradients, and what it leaves of their norm."""
+    norms = [norm(one) for one in gradients]
+    whole = math.hypot(*norms)
+    for name in ("clipnorm", "global_clipnorm", "clipvalue"):
+        limit = getattr(optimizer, name, None)
+        if not limit:
+            continue
+        if name == "clipnorm":
+            left = math.hypot(*(min(one, limit) for one in norms))
+        elif name == "global_clipnorm":
+            left = min(whole, limit)
+        else:
+            left = math.hypot(*(norm(np.clip(one, -limit, limit)) for one in gradients))
+        return name, left / whole if whole else 1.0
+    return None, 1.0
 
 
 def _acts_on_each_value(optimizer: Any) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -35,6 +35,10 @@ class TargetSignals:
         outside_share: Share of values that the activation of the output cannot give.
         non_finite: Number of NaN and infinite values.
         first_non_finite: Number of the first sample that has one; None if there is none.
+        samples: How many samples there are.
+        most_ones: Largest number of ones of a sample, along the last axis, where all values are 0
+            or 1; 0 where they are not, or are the inputs of the model.
+        only_class: Number of the class of all samples, as a label or one-hot; None if they differ.
     """
 
     shape: tuple[int, ...]
@@ -48,6 +52,9 @@ class TargetSignals:
     outside_share: float = 0.0
     non_finite: int = 0
     first_non_finite: int | None = None
+    samples: int = 0
+    most_ones: int = 0
+    only_class: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,33 +65,42 @@ class HeadSignals:
         name: Path of the layer that makes it, or its name where an operation does.
         shape: Without the samples.
         activation: Name of its activation; None if linear, or if something follows the layer.
+        before: Name of another activation right before that; None if there is none.
+        before_switch: Path of the layer whose attribute `activation` that is; None if there is
+            none.
         is_layer: Whether a weighted layer (with its activation) makes it, nothing behind it.
         switch: Path of the layer whose attribute `activation` it is (or would be); None if there is
             none.
         reach: Smallest and largest value that the activation can give.
         low, high: Smallest and largest value in the batch.
         sums_to_one: Whether the last axis holds shares.
+        shares_axis: Another axis that holds shares, where the last one does not; None if none does.
         spread: Largest standard deviation of a unit over the samples, over the RMS of all values.
         loss: Name of its loss, lower case, without `_`; empty if it is not known.
         from_logits: Whether the loss takes logits.
         is_twice: Whether it is given what a softmax or sigmoid made of them already. (On
             TensorFlow, Keras' losses find the logits behind an output.)
+        is_crossed: Whether the loss meets each target with the outputs of all samples.
         targets: Its targets, if there are any.
     """
 
     name: str
     shape: tuple[int, ...]
     activation: str | None = None
+    before: str | None = None
+    before_switch: str | None = None
     is_layer: bool = False
     switch: str | None = None
     reach: tuple[float, float] = (-np.inf, np.inf)
     low: float = 0.0
     high: float = 0.0
     sums_to_one: bool = False
+    shares_axis: int | None = None
     spread: float = 1.0
     loss: str = ""
     from_logits: bool = False
     is_twice: bool = False
+    is_crossed: bool = False
     targets: TargetSignals | None = None
 
     @property
@@ -110,7 +126,12 @@ class HeadSignals:
 
 
 def heads_of(
-    model: Any, loss: Any, calls: list[WatchedCall], outputs: Any, all_y: Any
+    model: Any,
+    loss: Any,
+    calls: list[WatchedCall],
+    outputs: Any,
+    all_y: Any,
+    all_x: Sequence[np.ndarray] = (),
 ) -> tuple[HeadSignals, ...]:
     """The outputs of a model, in the order of its flat outputs.
 
@@ -120,16 +141,21 @@ def heads_of(
         calls: What was watched.
         outputs: What the model gave, in any structure.
         all_y: All targets, as `compile` and `fit` take them; None if there are none.
+        all_x: All inputs.
     """
     flat = keras.tree.flatten(outputs)
     by_output = {call.head: call for call in calls if call.head is not None}
     losses = _of_outputs(model, loss, outputs, len(flat))
     is_paired = isinstance(all_y, (dict, list, tuple)) or len(flat) == 1
     targets = _of_outputs(model, all_y if is_paired else None, outputs, len(flat))
-    return tuple(
-        _head(by_output.get(k), f"output {k + 1}", to_numpy(output), one_loss, y)
-        for k, (output, one_loss, y) in enumerate(zip(flat, losses, targets, strict=True))
-    )
+    heads = []
+    for k, (output, one_loss, y) in enumerate(zip(flat, losses, targets, strict=True)):
+        head = _head(by_output.get(k), f"output {k + 1}", to_numpy(output), one_loss, y)
+        # What is read and given back (words, purchases) is a sample of shares, and no labels.
+        if head.targets is not None and any(np.array_equal(x, y) for x in all_x):
+            head = replace(head, targets=replace(head.targets, most_ones=0))
+        heads.append(head)
+    return tuple(heads)
 
 
 def loss_name(loss: Any) -> str:
@@ -168,7 +194,12 @@ def _head(
 ) -> HeadSignals:
     name = name if call is None else call.name
     activation, switch, reach = None, None, (-np.inf, np.inf)
+    before, before_switch = None, None
     is_known, function = (False, None) if call is None else _ending(call)
+    if call is not None and call.again is not None:
+        before, before_switch = activation_name(call.activation), _switch_of(call, name)
+        call = replace(call, activation=_function_of(call.again))
+        is_known, function = True, call.activation
     if call is not None and not is_linear(function):
         activation, reach = activation_name(function), reach_of(function)
         switch = _switch_of(call, name)
@@ -183,12 +214,15 @@ def _head(
         name=name,
         shape=tuple(output.shape[1:]),
         activation=activation,
+        before=before,
+        before_switch=before_switch,
         is_layer=is_known,
         switch=switch,
         reach=reach,
         low=float(finite.min()),
         high=float(finite.max()),
         sums_to_one=_sums_to_one(output),
+        shares_axis=_shares_axis(output),
         spread=deviation / size if size > 0 else 0.0,
         loss=loss_name(loss),
         from_logits=bool(getattr(loss, "from_logits", False)),
@@ -205,8 +239,13 @@ def _ending(call: WatchedCall) -> tuple[bool, Any]:
         layer = layer.layers[-1] if isinstance(layer, keras.Sequential) else layer.layer
     kind = kind_of(layer)
     if kind.family == "activation":
-        return True, layer if kind.activation else layer.activation
+        return True, _function_of(layer)
     return kind.family in PLAIN, own_activation(layer)
+
+
+def _function_of(layer: Any) -> Any:
+    """The activation that an activation layer or operation is."""
+    return layer if kind_of(layer).activation else layer.activation
 
 
 def _switch_of(call: WatchedCall, name: str) -> str | None:
@@ -247,6 +286,9 @@ def targets_of(
         outside_share=float(np.mean(outside)),
         non_finite=bad,
         first_non_finite=first,
+        samples=len(y),
+        most_ones=_most_ones(y),
+        only_class=_only_class(y),
     )
 
 
@@ -268,6 +310,38 @@ def reach_of(activation: Callable[[Any], Any] | None) -> tuple[float, float]:
         values = np.nan_to_num(values)
     low, high = float(values.min()), float(values.max())
     return (-np.inf if low < -100 else low), (np.inf if high > 100 else high)
+
+
+def _most_ones(y: np.ndarray) -> int:
+    if y.ndim < 2 or y.shape[-1] < 2 or not y.size or not np.all((y == 0) | (y == 1)):
+        return 0
+    return int(np.max(np.sum(y, axis=-1)))
+
+
+def _only_class(y: np.ndarray) -> int | None:
+    """The class of all samples that have one label each, as a number or one-hot.
+
+    >>> _only_class(np.array([[3], [3]])), _only_class(np.array([[0, 1], [0, 1]]))
+    (3, 1)
+    """
+    if y.ndim > 2 or not y.size or not np.all(y == y[:1]):
+        return None
+    row = np.atleast_1d(y[0])
+    if row.size > 1:
+        return int(np.argmax(row)) if np.sum(row == 1) == 1 == np.sum(row != 0) else None
+    return int(row[0]) if row[0] == np.round(row[0]) else None
+
+
+def _shares_axis(values: np.ndarray) -> int | None:
+    """An axis but the last whose values sum to 1, as after a softmax over the wrong one.
+
+    >>> _shares_axis(np.full((2, 4, 3), 0.25)), _shares_axis(np.full((2, 3, 4), 0.25))
+    (1, None)
+    """
+    if values.ndim < 2 or _sums_to_one(values):
+        return None
+    turned = ((axis, np.moveaxis(values, axis, -1)) for axis in range(values.ndim - 1))
+    return next((a for a, one in turned if one.shape[-1] > 1 and _sums_to_one(one)), None)
 
 
 def _sums_to_one(values: np.ndarray) -> bool:

@@ -52,11 +52,12 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
 Rule: TypeAlias = Callable[[Signals], Verdict | None]
 
 RULES: tuple[Rule, ...] = (
-    updates.not_trainable, heads.bad_targets, heads.bad_loss, constants.constant_input,
-    constants.single_sample, constants.lone_softmax, constants.constant_layer,
-    gradients.zero_gradient, units.symmetric, gradients.vanishing, gradients.exploding,
-    units.dead_units, units.saturated, scale.bad_scale, scale.too_narrow, scale.unexpected_loss,
-    scale.unscaled_input, updates.large_updates, updates.small_updates,
+    updates.not_trainable, constants.bad_inputs, heads.bad_targets, heads.bad_loss,
+    constants.constant_input, constants.single_sample, constants.lone_softmax,
+    constants.constant_layer, gradients.zero_gradient, units.symmetric, gradients.vanishing,
+    gradients.exploding, units.dead_units, units.dropped_units, units.saturated, scale.bad_scale,
+    scale.too_narrow, scale.unexpected_loss, scale.unscaled_input, updates.large_updates,
+    updates.small_updates,
 )  # fmt: skip
 
 
@@ -87,8 +88,8 @@ def _roots_of(broken: Verdict, signals: Signals) -> list[Verdict]:
 def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
     """Inputs and targets that are both far off: to mend one of them does not help."""
     kinds = {"scale_inputs", "scale_targets"}
-    scaling = {v.remedy.kind for v in verdicts if v.remedy is not None} & kinds
-    if scaling != kinds:
+    scaling = {v.remedy.kind for v in verdicts if v.remedy is not None}
+    if not (kinds <= scaling or "scale_data" in scaling):
         return verdicts
     both = Remedy("scale_data")
     return tuple(
@@ -142,4 +143,6 @@ def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
         cause for root in {verdict.cause for verdict in found} for cause in EXPLAINS.get(root, ())
     )
     kept = without_restatements(found, RESTATES)
+    # Two rules may find the same fault; the first of them says it.
+    kept = list({(one.cause, one.where): one for one in reversed(kept)}.values())
     return tuple(sorted(kept, key=lambda v: (explained[v.cause], CAUSES.index(v.cause))))

@@ -23,6 +23,8 @@ def judge_window(
     first_loss: float | None = None,
     is_scheduled: bool = False,
     is_constrained: bool = False,
+    is_steered: bool = False,
+    decay: float = 0.0,
 ) -> tuple[Verdict, ...]:
     """What is wrong with the last training steps, root cause first; empty if healthy.
 
@@ -39,6 +41,8 @@ def judge_window(
             `steps`, if None.
         is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
         is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
+        is_steered: Whether a callback sets the learning rate at each epoch, whatever it was.
+        decay: Share of the weights that weight decay takes away in a step.
 
     Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
@@ -58,7 +62,8 @@ def judge_window(
         losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
         first_loss = next(losses, math.nan)
     best_loss = math.inf if best_loss is None else best_loss
-    window = Window(kept, opening, best_loss, first_loss, is_scheduled, is_constrained)
+    known = is_scheduled, is_constrained, is_steered, decay
+    window = Window(kept, opening, best_loss, first_loss, *known)
     broken = at_once.non_finite(window)
     if broken is not None:
         before = replace(window, steps=kept[:-1])
@@ -75,7 +80,7 @@ RULES: tuple[Callable[[Window], Verdict | None], ...] = (
     over_time.symmetric, over_time.single_sample, progress.large_updates, progress.penalized,
     over_time.exploding_loss, over_time.zero_gradient, over_time.unscaled_input,
     over_time.vanishing, over_time.dead_units, over_time.saturated, at_once.spike,
-    progress.small_updates, progress.slow,
+    progress.small_updates, progress.slow, progress.boundless,
 )  # fmt: skip
 """Roots before what follows from them."""
 
@@ -101,6 +106,9 @@ def _for_the_model(verdict: Verdict, window: Window) -> Verdict:
         return replace(
             verdict, fix=f"{at_once.DIAGNOSE}  # says which constraint does that", remedy=None
         )
+    if window.is_steered and verdict.remedy is not None and verdict.remedy.kind == "scale_rate":
+        fix = f"# let LearningRateScheduler give the rate {verdict.remedy.value}; it sets it anew"
+        return replace(verdict, fix=fix, remedy=None)
     if not window.is_scheduled or verdict.remedy is None:
         return verdict
     remedy = of_schedule(verdict.remedy)

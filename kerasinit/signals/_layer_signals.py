@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kerasinit.signals._heads import HeadSignals
+from kerasinit.signals._ids import OutsideIds
 from kerasinit.signals._remedy import CLIP, INITIALIZE, Remedy
 
 SYMMETRIC_SHARE = 0.5  # of the units of a layer that are copies of others
@@ -144,6 +145,12 @@ class Signals:
         samples: Number of samples in the batch.
         input_rms: RMS of the values that enter the first weighted layer; None if these are
             indices (an `Embedding`) or if there is no weighted layer.
+        given_rms: RMS of the input of the model, before any layer; None if it has several, or
+            takes indices.
+        usual_rms: The same, with the outermost 2 % of each column on both sides brought in.
+        outside_ids: Ids for which an embedding has no row; the others were measured.
+        sparse_dropouts: Name, rate and units of each `Dropout` that leaves next to no unit in
+            training.
         input_non_finite: Number of NaN and infinite values in the model's inputs: all of them,
             not those of the batch alone.
         loss: Loss of the batch; None without targets.
@@ -153,6 +160,9 @@ class Signals:
         input_first_non_finite: Number of the first sample with such a value.
         input_count: Number of arrays that the model takes.
         penalty: Part of the loss that the targets have no part in: of regularizers and `add_loss`.
+        activity_penalty: The rest of it, beside that of weights, where layers have an
+            `activity_regularizer`.
+        has_regularizers: Whether a weight or a layer has a regularizer.
         heads: The outputs, with losses and targets where there are any.
         loss_error: Why the loss could not be computed, in the words of the backend.
         is_frozen: Whether the model has weights, and none that training changes.
@@ -164,6 +174,9 @@ class Signals:
         promised_drop: By how much the gradient says that the loss falls in that step.
         is_scheduled: Whether a schedule sets that rate.
         momentum_gain: How many times as far as the first step later ones go, with momentum.
+        decay: Share of the weights that weight decay takes away in a step.
+        clip: Argument of the optimizer that clips gradients; None if none does.
+        clipped_share: Norm of the gradient after clipping over that before.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
@@ -185,6 +198,8 @@ class Signals:
     input_first_non_finite: int | None = None
     input_count: int = 1
     penalty: float | None = None
+    activity_penalty: float = 0.0
+    has_regularizers: bool = True
     heads: tuple[HeadSignals, ...] = ()
     loss_error: str | None = None
     is_frozen: bool = False
@@ -195,9 +210,16 @@ class Signals:
     promised_drop: float | None = None
     is_scheduled: bool = False
     momentum_gain: float = 1.0
+    decay: float = 0.0
+    clip: str | None = None
+    clipped_share: float = 1.0
     inputs_differ: bool = True
     lone_norm: str | None = None
     is_initialized: bool = False
+    given_rms: float | None = None
+    usual_rms: float | None = None
+    outside_ids: OutsideIds | None = None
+    sparse_dropouts: tuple[tuple[str, float, int], ...] = ()
 
     @property
     def data_loss(self) -> float | None:
@@ -234,8 +256,16 @@ class Signals:
         return asdict(self)
 
 
-def redraw(signals: Signals, reason: str) -> tuple[Remedy, str]:
-    """New weights and the reason; where they are new already, smaller steps."""
-    if signals.is_initialized:
+def redraw(signals: Signals, reason: str, *, grows: bool = False) -> tuple[Remedy | None, str]:
+    """New weights and the reason; where `initialize` drew them already, what else helps.
+
+    Args:
+        signals: Of the model.
+        reason: Why new weights help.
+        grows: Whether the fault is a growth, whose steps can be kept small.
+    """
+    if not signals.is_initialized:
+        return INITIALIZE, reason
+    if grows:
         return CLIP, "the weights are well drawn already; or add normalization layers"
-    return INITIALIZE, reason
+    return None, "the weights are well drawn already: add normalization layers, or use fewer layers"

@@ -18,12 +18,16 @@ from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finit
 from kerasinit.signals._expected import expected_outputs
 from kerasinit.signals._first_update import first_update
 from kerasinit.signals._heads import heads_of
+from kerasinit.signals._ids import ids_outside
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, loss_of
 from kerasinit.signals._rows import rows_of
+from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
-from kerasinit.signals._watched_layers import WatchedLayer, watched_layers
+from kerasinit.signals._watched_layers import WatchedLayer, layer_name, watched_layers
 
+LARGE_RATE, FEW_LEFT = 0.8, 4  # a dropout's rate, and units that it leaves, of too few to learn by
+OUTERMOST = (0.02, 0.98)  # of the values of a column: a few of 256, and one of 64
 HALF_SCALE = 2.0**12  # loss scale for float16, whose smallest number is 6e-8; divided out again
 
 
@@ -54,7 +58,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     >>> [(row.name, row.units, row.samples) for row in signals.layers]
     [('only', 3, 8)]
     """
-    batch = as_batch(model, x, y)
+    outside, batch = ids_outside(model, as_batch(model, x, y))
     probe = _Probe(model, batch.x, watched_layers(model), batch_statistics=batch.samples > 1)
     with _backend.same_random_state():
         must_guess = batch.y is not None and not getattr(model, "compiled", False)
@@ -86,6 +90,9 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         ),
         samples=batch.samples,
         input_rms=rows[0].input_rms if rows else None,
+        **_sizes_of_input(batch.x),
+        outside_ids=outside,
+        sparse_dropouts=_sparse_dropouts(model),
         input_non_finite=bad,
         input_first_non_finite=first_bad,
         input_count=len(batch.all_x),
@@ -95,6 +102,30 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
         **found,
     )
+
+
+def _sizes_of_input(x: Any) -> dict[str, Any]:
+    """The fields of `Signals` on the one input of a model; none if it has several, or indices."""
+    arrays = flat_arrays(x)
+    if len(arrays) != 1 or arrays[0].dtype.kind != "f" or not np.isfinite(arrays[0]).all():
+        return {}
+    low, high = np.quantile(arrays[0], OUTERMOST, axis=0)
+    return {"given_rms": rms(arrays[0]), "usual_rms": rms(np.clip(arrays[0], low, high))}
+
+
+def _sparse_dropouts(model: Any) -> tuple[tuple[str, float, int], ...]:
+    """Each `Dropout` that leaves too few units: its path, rate, and units."""
+    found = []
+    for layer in _backend.flat_layers(model):
+        if not isinstance(layer, keras.layers.Dropout) or layer.rate < LARGE_RATE:
+            continue
+        try:
+            units = layer.input.shape[-1]
+        except (AttributeError, ValueError):  # called several times, or never in a graph
+            continue
+        if units is not None and (1 - layer.rate) * units < FEW_LEFT:
+            found.append((layer_name(model, layer), layer.rate, units))
+    return tuple(found)
 
 
 def _in_order(model: Any, y: Any, outputs: Any) -> Any:
@@ -108,18 +139,33 @@ def _facts_of(
     model: Any, loss: ProbeLoss, passed: _Pass, batch: DataBatch, error: str | None
 ) -> dict[str, Any]:
     """The fields of `Signals` that tell of outputs and loss."""
-    heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y)
+    heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y, batch.all_x)
     if error is not None:
         return {"heads": heads, "loss_error": error}
     if any(head.from_logits and head.is_probability for head in heads):
         is_twice = loss.is_blind(batch.y, passed.outputs, passed.loss - passed.penalty)
         heads = tuple(replace(head, is_twice=is_twice and head.from_logits) for head in heads)
+    if len(heads) == 1 and loss.is_crossed(batch.y, passed.outputs):
+        heads = (replace(heads[0], is_crossed=True),)
     return {
         "heads": heads,
         "loss": passed.loss if loss.is_known else None,
         "penalty": passed.penalty if loss.has_penalty else None,
+        **(_penalties(model, passed.penalty) if loss.has_penalty else {}),
         "chance_loss": loss.chance,
         "sum_loss": loss.is_sum(batch.y, passed.outputs),
+    }
+
+
+def _penalties(model: Any, penalty: float) -> dict[str, Any]:
+    """The fields of `Signals` that tell where a penalty comes from."""
+    layers = _backend.flat_layers(model)
+    of_activities = any(getattr(layer, "activity_regularizer", None) for layer in layers)
+    pairs = [(getattr(one, "regularizer", None), one) for one in model.trainable_variables]
+    of_weights = [float(to_numpy(rule(one))) for rule, one in pairs if rule is not None]
+    return {
+        "activity_penalty": penalty - sum(of_weights) if of_activities else 0.0,
+        "has_regularizers": of_activities or bool(of_weights),
     }
 
 
@@ -199,6 +245,9 @@ class _Probe:
             "optimizer": update.optimizer,
             "is_scheduled": update.is_scheduled,
             "momentum_gain": update.momentum_gain,
+            "decay": update.decay,
+            "clip": update.clip,
+            "clipped_share": update.clipped_share,
             "updated_loss": new_loss,
             "updated_penalty": penalty,
             "promised_drop": update.promised_drop,

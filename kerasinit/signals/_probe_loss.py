@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import keras
@@ -15,6 +16,8 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.signals._batch import DataBatch, to_numpy
 from kerasinit.signals._heads import loss_name
+
+FEW = 8  # samples whose losses are taken one by one
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,33 @@ class ProbeLoss:
         ratio = float(to_numpy(self.of_targets(*doubled))) / once if once else 1.0
         return abs(ratio - 2.0) < 0.01
 
+    def is_crossed(self, y: Any, y_pred: Any) -> bool:
+        """Whether it meets each target with the outputs of all samples.
+
+        Keras' own losses bring targets of shape `(batch,)` and outputs of shape `(batch, 1)` to one
+        shape; a loss of one's own may spread them to `(batch, batch)`. Where the shapes fit, it is
+        a mean over samples: one that compares samples on purpose is not.
+        """
+        if self.of_targets is None or not (hasattr(y, "shape") and hasattr(y_pred, "shape")):
+            return False
+        if {len(y.shape), len(y_pred.shape)} != {1, 2} or 1 not in (y.shape[-1], y_pred.shape[-1]):
+            return False
+        if y.shape[0] != y_pred.shape[0] or y.shape[0] < 2:
+            return False
+        y, y_pred = y[:FEW], y_pred[:FEW]
+        column, of_targets = ops.reshape(y, y_pred.shape), self.of_targets
+
+        def value(targets: Any, outputs: Any) -> float:
+            return float(to_numpy(of_targets(targets, outputs)))
+
+        try:
+            given, fitting = value(y, y_pred), value(column, y_pred)
+            alone = [value(column[k : k + 1], y_pred[k : k + 1]) for k in range(y.shape[0])]
+        except _backend.errors():  # a loss of somebody's own
+            return False
+        close = 1e-3 * abs(fitting)
+        return abs(fmean(alone) - fitting) <= close < abs(given - fitting)
+
     def is_blind(self, y: Any, y_pred: Any, value: float) -> bool:
         """Whether it gives `value` for numbers that bear no trace of where they come from."""
         if self.of_targets is None:
@@ -88,7 +118,7 @@ def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> 
             yield ProbeLoss(
                 lambda y_pred: model.compute_loss(x=x, y=y, y_pred=y_pred, training=False),
                 model.loss,
-                chance_loss(model.loss, outputs),
+                chance_loss(model.loss, outputs, y),
                 is_compiled=True,
                 has_penalty=usual and not without,
                 refused=labels_out_of_range(model.loss, batch.all_y, outputs),
@@ -154,8 +184,13 @@ def guessed_loss(y: Any, y_pred: Any) -> keras.losses.Loss:
     return keras.losses.MeanSquaredError()
 
 
-def chance_loss(loss: Any, y_pred: Any) -> float | None:
+def chance_loss(loss: Any, y_pred: Any, y: Any = None) -> float | None:
     """Loss of equal probabilities for all classes; None unless `loss` is one cross-entropy.
+
+    Args:
+        loss: In any form that `compile` takes.
+        y_pred: Outputs, or their shapes.
+        y: Targets. A sample of several counts or labels has the loss of each of them.
 
     >>> import numpy as np
     >>> chance_loss("sparse_categorical_crossentropy", np.zeros((4, 10)))
@@ -167,7 +202,12 @@ def chance_loss(loss: Any, y_pred: Any) -> float | None:
     if "binary" in name:
         return float(np.log(2.0))
     units = int(y_pred.shape[-1]) if len(y_pred.shape) > 1 else 1
-    return float(np.log(units)) if "categorical" in name and units > 1 else None
+    if "categorical" not in name or units < 2:
+        return None
+    labels = 1.0
+    if name.startswith("categorical") and getattr(y, "shape", ())[-1:] == (units,):
+        labels = float(np.mean(np.sum(to_numpy(y), axis=-1)))
+    return labels * float(np.log(units))
 
 
 def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 RemedyKind: TypeAlias = Literal[
     "initialize", "learning_rate", "constant_rate", "clip_norm", "loss", "class_loss",
     "output_activation", "regression", "scale_inputs", "scale_targets", "scale_data", "map_targets",
-    "fill_inputs", "fill_targets", "unfreeze", "batch_size", "scale_rate", "code",
+    "fill_inputs", "fill_targets", "unfreeze", "batch_size", "scale_rate", "several_labels", "code",
 ]  # fmt: skip
 
 USUAL_BATCH = 32  # samples, as `fit` takes by default
@@ -26,6 +26,8 @@ LINES: dict[str, str] = {
     "class_loss": "model.compile(model.optimizer, loss={value}, metrics=['accuracy'])",
     "output_activation": "{where}.activation = keras.activations.{value}",
     "regression": "{where}.activation = None; model.compile(model.optimizer, 'mse'); y = {value}",
+    "several_labels": "{where}.activation = keras.activations.sigmoid; "
+    "model.compile(model.optimizer, 'binary_crossentropy', metrics=['accuracy'])",
     "scale_inputs": "x = {value}",
     "scale_targets": "y = {value}",
     "map_targets": "y = {value}",

@@ -8,7 +8,7 @@ from statistics import median
 
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
-from kerasinit.signals._window import WARM_UP, Window
+from kerasinit.signals._window import WARM_UP, Window, losses_of
 
 DIAGNOSE = "kerasinit.diagnose(model, x, y)"
 BAD_SAMPLES = "print(np.unique(np.argwhere(~np.isfinite(x))[:, 0]))"
@@ -48,7 +48,10 @@ def non_finite(window: Window) -> Verdict | None:
     history = ", and it is the first record: the data or the weights hold it"
     if before:
         history = f"; the loss before was {before[-1]:.4g}"
-    fix = f"{BAD_SAMPLES}  # their numbers; then the same of y"
+    fix = (
+        f"{BAD_SAMPLES}  # numbers of samples with NaN in x; the same of y; if there are none, "
+        "look for a logarithm, root or division at 0 in the loss"
+    )
     if len(window.steps) == 1:
         fix = f"{DIAGNOSE}  # names the first NaN: in x, in y, in a weight, or of a logarithm"
     return Verdict("non_finite", where, f"{window.now}, {what}{history}", fix)
@@ -59,10 +62,15 @@ def spike(window: Window) -> Verdict | None:
     *before, now = window.steps
     if len(before) < WARM_UP or window.has_started:
         return None  # near the floor of the loss, one hard sample is many times the rest
+    losses = losses_of(before)
+    if losses and now.loss is not None and not now.loss > max(losses) + abs(max(losses)):
+        return None  # what a recurrent layer comes by on its way, and leaves again
     usual = median(step.gradient_size for step in before)
     if not 0 < usual * SPIKE < now.gradient_size:
         return None
     worst = max(now.layers, key=lambda layer: layer.gradient_rms)
     evidence = f"{window.now}, the gradient is {now.gradient_size / usual:.3g} times its usual size"
+    if losses and now.loss is not None:
+        evidence += f", and the loss {now.loss:.4g}, where it was {max(losses):.4g} at most"
     fix = f"{DIAGNOSE}  # says what is wrong now; one batch that is far off: `clipnorm = 1.0`"
     return Verdict("spike", worst.name, evidence, fix)

@@ -22,6 +22,21 @@ def single_sample(signals: Signals) -> Verdict | None:
     return Verdict.cured("single_sample", signals.lone_norm, evidence, *LARGER_BATCH)
 
 
+def bad_inputs(signals: Signals) -> Verdict | None:
+    """Ids for which an embedding has no row."""
+    ids = signals.outside_ids
+    if ids is None:
+        return None
+    evidence = (
+        f"ids run from {ids.low} to {ids.high}, and {ids.layer} takes those from 0 to "
+        f"{ids.rows - 1}"
+    )
+    reason = f"give {ids.layer} `input_dim={ids.high + 1}`"
+    if ids.low < 0:
+        reason = "ids are numbers from 0 on: look how they are made"
+    return Verdict.cured("bad_inputs", "input", evidence, None, reason)
+
+
 def constant_input(signals: Signals) -> Verdict | None:
     """Samples that are all the same, though their targets are not."""
     wanted = [head.targets.std for head in signals.heads if head.targets is not None]

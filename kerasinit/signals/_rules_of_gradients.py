@@ -13,6 +13,7 @@ from kerasinit.signals._profile import (
     length_variance,
 )
 from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy, layer_line
+from kerasinit.signals._rules_of_scale import is_all_penalty
 from kerasinit.signals._verdict import Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
@@ -62,7 +63,10 @@ def zero_gradient(signals: Signals) -> Verdict | None:
     reason = "look for stop_gradient, rounding, argmax or an unused output above this layer"
     if row.is_output:
         why = "the loss does not depend on this output"
-        reason = "check that the loss, the activation of the output and the targets fit together"
+        reason = (
+            "look for argmax, rounding or a comparison in the loss; do the loss, the activation of "
+            "the output and the targets fit together?"
+        )
     evidence = f"the gradient is exactly 0 for every sample: {why}"
     return Verdict.cured("zero_gradient", row.name, evidence, None, reason)
 
@@ -75,6 +79,8 @@ def _start_of(rows: Sequence[LayerSignals]) -> str:
 def vanishing(signals: Signals) -> Verdict | None:
     """Hardly anything of the gradient arrives at the first layer, or of the inputs at the last."""
     rows = signals.layers
+    first = next((k for k, row in enumerate(rows) if row.trainable), 0)
+    rows = rows[first:]  # those below need no gradient
     if len(rows) < 2 or signals.has_learned or any(row.starts_at_zero for row in rows):
         return None
     back, spread = gradient_profile(rows), difference_profile(rows)
@@ -92,7 +98,7 @@ def vanishing(signals: Signals) -> Verdict | None:
         )
     if fades < 2 * FADED:
         evidence += f"; on the way up, the difference between inputs shrinks to {fades:.1e}"
-    cure = redraw(signals, KEEPS_THE_SIGNAL)
+    cure: tuple[Remedy | None, str] = redraw(signals, KEEPS_THE_SIGNAL)
     mixed = [row.path for row in signals.hidden if row.activation == "softmax" and not row.is_gate]
     if mixed:
         evidence += f"; {mixed[0]} has a softmax, whose outputs are all near 1 over their number"
@@ -136,7 +142,9 @@ def _growing_memory(signals: Signals) -> Verdict | None:
 
 
 def _backward_growth(signals: Signals) -> Verdict | None:
-    rows = signals.layers
+    rows = [row for row in signals.layers if row.trainable]  # what is frozen was trained
+    if is_all_penalty(signals) or len(rows) < 3:
+        return None  # of penalties, it is their gradient, which enters where it likes
     back, limit = gradient_profile(rows), EXPLODED
     inner = Profile(back.values[1:])  # a large last layer is no growth over the depth
     if not signals.is_normalized and inner.per_layer > RAMPANT_GROWTH:
@@ -151,12 +159,16 @@ def _backward_growth(signals: Signals) -> Verdict | None:
         f"the gradient grows {back.grows_to:.3g} times from {_start_of(rows)} down to here "
         f"(times {back.per_layer:.2f} per layer)"
     )
-    return Verdict.cured("exploding", rows[0].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+    cure = redraw(signals, KEEPS_THE_SIGNAL, grows=True)
+    return Verdict.cured("exploding", rows[0].name, evidence, *cure)
 
 
 def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | None:
     """Whether the signal grows from the input up to the last of `rows`."""
     rows = [row for row in rows if row.has_gain]
+    # What is frozen was trained: its sizes are right. The layers behind it are looked at.
+    behind = max((k + 1 for k, row in enumerate(rows) if not row.trainable), default=0)
+    rows = rows[behind:]
     values = [row.preactivation_rms for row in rows]
     if rows and rows[0].input_rms:
         values.insert(0, rows[0].input_rms)
@@ -169,4 +181,5 @@ def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | 
     evidence = (
         f"the signal grows {max(total, grown):.3g} times up to here (times {mean:.2f} per layer)"
     )
-    return Verdict.cured("exploding", rows[-1].name, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+    cure = redraw(signals, KEEPS_THE_SIGNAL, grows=True)
+    return Verdict.cured("exploding", rows[-1].name, evidence, *cure)

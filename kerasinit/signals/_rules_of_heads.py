@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from math import inf
 from typing import TypeAlias
@@ -38,9 +39,14 @@ Finding: TypeAlias = tuple[str, Remedy | None, str]
 OF_ONE_OUTPUT = {
     "loss": "loss {}",
     "regression": "a linear activation and the loss 'mse'",
+    "several_labels": "sigmoid and the loss 'binary_crossentropy'",
     "scale_targets": "y = {}",
     "map_targets": "y = {}",
 }
+
+SQUASHING = ("softmax", "sigmoid")
+SEVERAL_CLASSES = 3  # of two, one may be so rare that a batch has none
+ENOUGH_SAMPLES = 32  # of one class: of shuffled data, hardly ever a whole batch is
 
 METRICS = "give your other metrics again"
 TWO_CLASSES = "two classes in one unit take the binary cross-entropy"
@@ -97,6 +103,9 @@ def _loss_of_head(head: HeadSignals) -> Finding | None:
 
 
 def _loss_of_classes(head: HeadSignals) -> Finding | None:
+    found = _squashed_twice(head) or _loss_of_labels(head)
+    if found is not None:
+        return found
     if head.loss.startswith("categorical") and head.units == 1:
         evidence = "a categorical cross-entropy divides a single unit by itself, which is always 1"
         return evidence, _loss("binarycrossentropy", head.from_logits), TWO_CLASSES
@@ -122,6 +131,52 @@ def _loss_of_classes(head: HeadSignals) -> Finding | None:
     return evidence, switched(head, wanted), f"use {wanted} on the output"
 
 
+def _squashed_twice(head: HeadSignals) -> Finding | None:
+    """An output that two activations squeeze into 0..1, one right after the other."""
+    if head.before not in SQUASHING or head.activation not in SQUASHING:
+        return None
+    low, high = 0.5, math.e / (math.e + 1)
+    if head.activation == "softmax":
+        low, high = 1 / (1 + (head.units - 1) * math.e), math.e / (math.e + head.units - 1)
+    evidence = (
+        f"the output goes through {head.before} and then through {head.activation}, which leaves "
+        f"values between {low:.2g} and {high:.2g} only"
+    )
+    remedy = None
+    if head.before_switch:
+        remedy = Remedy("output_activation", "linear", head.before_switch)
+    return evidence, remedy, "one of them is enough"
+
+
+def _loss_of_labels(head: HeadSignals) -> Finding | None:
+    """Several labels of one sample, and units that share a sum of 1."""
+    is_categorical = head.loss.startswith("categorical")
+    ones = 0 if head.targets is None else head.targets.most_ones
+    if ones > 1 and head.units > 1 and (is_categorical or _sums_up(head)):
+        evidence = (
+            f"a sample has up to {ones} labels at once, and "
+            + ("this loss" if is_categorical else "a softmax")
+            + " makes the units share a sum of 1, so that they cannot all be near 1"
+        )
+        remedy = Remedy("several_labels", where=head.switch) if head.switch else None
+        if is_categorical and (head.from_logits or head.activation in (None, "sigmoid")):
+            remedy = _loss("binarycrossentropy", head.from_logits or head.activation is None)
+        elif not is_categorical:
+            remedy = switched(head, "sigmoid")
+        return evidence, remedy, "sigmoid and binary cross-entropy: a yes or no for each label"
+    if head.shares_axis is not None and head.units > 1 and "categorical" in head.loss:
+        evidence = (
+            f"the output sums to 1 over axis {head.shares_axis}, and the loss takes shares over "
+            "the last axis"
+        )
+        return evidence, None, "give the softmax of the output `axis=-1`"
+    return None
+
+
+def _sums_up(head: HeadSignals) -> bool:
+    return head.activation == "softmax" or (head.sums_to_one and head.activation is None)
+
+
 # --- targets ----------------------------------------------------------------------------------
 
 
@@ -129,6 +184,21 @@ def _targets_of_head(head: HeadSignals) -> Finding | None:
     targets = head.targets
     if targets is None:
         return None
+    if head.is_crossed:
+        evidence = (
+            f"targets of shape {_with_batch(targets.shape)} meet an output of shape "
+            f"{_with_batch(head.shape)}, and the loss compares each target with all outputs"
+        )
+        column = "y.reshape(-1, 1)" if head.shape else "y.reshape(-1)"
+        return evidence, Remedy("map_targets", column), "the shape of the output"
+    is_alone = head.units >= SEVERAL_CLASSES and targets.samples >= ENOUGH_SAMPLES
+    if is_alone and "categorical" in head.loss and targets.only_class is not None:
+        evidence = (
+            f"all {targets.samples} targets are class {targets.only_class}, and the output has "
+            f"{head.units} units, one for each class"
+        )
+        reason = "look how labels are read; if this is a batch of data sorted by class, shuffle it"
+        return evidence, None, reason
     if head.loss.startswith("sparse"):
         return _labels(head, targets)
     if head.loss in CLASS_LOSSES:
@@ -225,7 +295,7 @@ def _values(head: HeadSignals, targets: TargetSignals) -> Finding | None:
         )
         return evidence, Remedy("loss", "'mse'"), "takes any value"
     if targets.rms > HUGE_TARGETS and head.loss != "meansquaredlogarithmicerror":
-        return _unscaled(head, "a step moves it by little or too much")
+        return _unscaled(head, "steps move it far too little to get there, or far too much")
     return None
 
 
@@ -235,10 +305,22 @@ def _wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
         remedy = _loss("sparsecategoricalcrossentropy", False)
         return evidence, remedy, "compares the units with the number of the class"
     evidence = (
-        f"targets of shape {targets.shape} meet an output of shape {head.shape}, and each is "
-        "compared with all"
+        f"targets of shape {_with_batch(targets.shape)} meet an output of shape "
+        f"{_with_batch(head.shape)}"
     )
-    return evidence, None, "give targets and output one shape"
+    reason = "give targets and output one shape"
+    if len(head.shape) > len(targets.shape):
+        reason += ": `return_sequences=False`, pooling or Flatten before the output"
+    return evidence, None, reason
+
+
+def _with_batch(shape: tuple[int, ...]) -> str:
+    """A shape with its first axis.
+
+    >>> _with_batch((12, 1)), _with_batch(())
+    ('(batch, 12, 1)', '(batch,)')
+    """
+    return f"(batch, {', '.join(map(str, shape))})" if shape else "(batch,)"
 
 
 def far_targets(signals: Signals, consequence: str) -> Verdict | None:

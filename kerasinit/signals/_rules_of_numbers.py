@@ -6,6 +6,7 @@ import math
 
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import INITIALIZE, USUAL_BATCH, Remedy
+from kerasinit.signals._rules_of_heads import REGRESSIONS
 from kerasinit.signals._verdict import Verdict
 
 
@@ -36,6 +37,11 @@ def non_finite(signals: Signals) -> Verdict | None:
         if targets is not None and targets.non_finite:
             place = in_sample(targets.first_non_finite)
             evidence = f"{targets.non_finite} targets are NaN or infinite{place}"
+            if len(signals.heads) == 1 and signals.heads[0].loss in REGRESSIONS:
+                usual = Remedy(
+                    "map_targets", "np.where(np.isfinite(y), y, y[np.isfinite(y)].mean())"
+                )
+                return say("targets", evidence, usual, "better: leave these samples out")
             return say("targets", evidence, Remedy("fill_targets"), leave_out)
     for row in signals.layers:
         if count := row.non_finite_weights:
@@ -48,6 +54,8 @@ def non_finite(signals: Signals) -> Verdict | None:
                 f"{in_sample(row.first_non_finite)}"
             )
             reason = "look for an overflow, a logarithm of 0 or a division by 0 in this layer"
+            if row.is_embedding:
+                reason = "look for ids that are not from 0 to `input_dim` - 1 of this layer"
             return say(row.name, evidence, None, reason)
     for row in reversed(signals.layers):
         if not math.isfinite(row.gradient_norm):

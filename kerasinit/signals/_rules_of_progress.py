@@ -15,14 +15,23 @@ from kerasinit.signals._remedy import (
 )
 from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
-from kerasinit.signals._rules_of_updates import USUAL_UPDATE
+from kerasinit.signals._rules_of_updates import STRONG_DECAY, USUAL_UPDATE, decayed
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
-from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of, median_of
+from kerasinit.signals._window import (
+    PERSISTS,
+    WARM_UP,
+    WINDOW,
+    Window,
+    losses_of,
+    median_of,
+    series,
+)
 
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
 RUINOUS = 0.5  # the same of the first step: weights that are something else after it
 OFF = 0.75  # share of units without a gradient, after such a step
+IDLE = 0.9  # share of units that got no gradient in a batch, which may be a small one
 GAINED = 0.05  # fall of the loss, of that at the start, that such a step must have led to
 TIMID = 6e-4  # of RMS change over RMS weight: with a loss that falls steadily, and too slowly
 STOPPED = 1e-6  # of RMS change over RMS weight, for a whole window: float32 holds no less
@@ -37,6 +46,8 @@ SLOW_STEPS = 500  # training steps after which something should have happened
 SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
+BOUNDLESS = 1e6  # times the first loss, below 0: no return of a policy is as large
+HUGE_LOSS = 1e6  # at the start: of inputs or targets of thousands, which no rate makes up for
 
 PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
@@ -52,8 +63,13 @@ def large_updates(window: Window) -> Verdict | None:
         return threw
     if window.step < WARM_UP or window.improves or window.has_started:
         return None
-    if _penalty_rules(window):
+    if penalty_rules(window):
         return None
+    if window.decay > STRONG_DECAY:
+        return decayed(window.decay, f"{window.now}, the loss does not fall, and ")
+    switched = _switched_off(window)
+    if switched is not None:
+        return switched
     ratios = _ratios(window.steps, window.names)
     name = max(ratios, key=ratios.__getitem__, default=None)
     if name is None or not ratios[name] > LARGE_UPDATE:
@@ -86,6 +102,33 @@ def _thrown_away(window: Window) -> Verdict | None:
     return None
 
 
+def _switched_off(window: Window) -> Verdict | None:
+    """Early steps changed most weights by much, and a hidden layer has been off since."""
+    off = [
+        name
+        for name in window.names[:-1]
+        if min(window.series(name, "idle_share"), default=0.0) > IDLE
+        and min(series(window.opening, name, "idle_share", WINDOW)[:1], default=1.0) < OFF
+    ]
+    steps = [step for step in window.opening if step.layers]
+    if not off or not steps:
+        return None
+
+    def usual(step: TrainingStep) -> float:
+        return median(one.update_ratio or 0.0 for one in step.layers)
+
+    worst = max(steps, key=usual)
+    if not usual(worst) > LARGE_UPDATE:
+        return None
+    ratios = {one.name: one.update_ratio or 0.0 for one in worst.layers}
+    name = max(ratios, key=ratios.__getitem__)
+    evidence = (
+        f"step {worst.step} changed its weights by {_percent(ratios[name])}, and {window.now} "
+        f"most units of {off[0]} get no gradient any more"
+    )
+    return _too_fast(name, usual(worst), evidence, window)
+
+
 def _is_off(window: Window) -> bool:
     return any((window.median(one, "idle_share") or 0.0) > OFF for one in window.names[:-1])
 
@@ -114,6 +157,9 @@ def _too_fast(
         evidence += ", and the loss does not fall"
     else:
         evidence += f", and the loss went from {start:.4g} to {now:.4g}"
+    if start > HUGE_LOSS:
+        fix = f"{DIAGNOSE}  # tells whether inputs or targets are too large; then start again"
+        return Verdict("large_updates", name, evidence, fix)
     again = "and start again: these weights are spoilt"
     return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
@@ -225,6 +271,16 @@ def _falls_steadily(window: Window) -> bool:
     return window.fall[1] > noise and fall > STEADY * noise
 
 
+def boundless(window: Window) -> Verdict | None:
+    """A loss that falls for ever: to make it small is not what was meant."""
+    start, now = window.first_loss, window.loss
+    if not now < -BOUNDLESS * max(abs(start), 1.0):
+        return None
+    evidence = f"{window.now}, the loss has fallen from {start:.4g} to {now:.4g}, and has no end"
+    fix = "# look at its sign: `fit` makes the loss as small as it can"
+    return Verdict("bad_loss", "loss", evidence, fix)
+
+
 def slow(window: Window) -> Verdict | None:
     """The loss has hardly moved since the training began."""
     opening = losses_of(window.opening or window.steps)
@@ -251,7 +307,7 @@ def penalized(window: Window) -> Verdict | None:
     """Penalties so large that the model obeys them and not the data."""
     if window.step < PENALTY_STEPS or window.improves or window.has_started:
         return None
-    if not _penalty_rules(window):
+    if not penalty_rules(window):
         return None
     evidence = (
         f"{window.now}, penalties of weights or activations, {window.first.penalty:.3g} of the "
@@ -261,7 +317,7 @@ def penalized(window: Window) -> Verdict | None:
     return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
 
 
-def _penalty_rules(window: Window) -> bool:
+def penalty_rules(window: Window) -> bool:
     """Whether penalties are so large at the start that what happens to the weights is theirs."""
     start = abs(window.first_loss)
     return window.first.penalty > max(LOSS_FACTOR * start, start + LOSS_MARGIN)

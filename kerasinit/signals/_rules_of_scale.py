@@ -148,11 +148,13 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             "batch: it is a sum, so gradients grow with the batch size"
         )
         return say(evidence, None, "use the loss' default, reduction='sum_over_batch_size'")
-    if _is_all_penalty(signals):
+    if is_all_penalty(signals):
         evidence = (
-            f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties of weights or "
-            "activations, and their gradient hides that of the data"
+            f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties, "
+            "regularizers or what `add_loss` adds, and their gradient hides that of the data"
         )
+        if not signals.has_regularizers:
+            return say(evidence, None, "multiply what `add_loss` adds by a small factor")
         return say(evidence, *NO_PENALTY)
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
     if signals.lone_softmax is not None or chance is None:  # a loss that means nothing
@@ -171,19 +173,20 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     return say(evidence, Remedy("code", line), reason)
 
 
-def _is_all_penalty(signals: Signals) -> bool:
+def is_all_penalty(signals: Signals) -> bool:
     """Whether the gradient of the penalties hides that of the data.
 
     A penalty p of degree 2 in the weights w has a gradient of norm 2 p / |w|, or more. Of others,
     the first step of the optimizer tells.
     """
     penalty, loss = signals.penalty or 0.0, signals.data_loss or 0.0
-    if penalty <= max(LOSS_FACTOR * loss, loss + LOSS_MARGIN):
+    harmless = max(LOSS_FACTOR * loss, loss + LOSS_MARGIN)
+    if penalty <= harmless:
         return False
     trained = [row for row in signals.layers if row.weight_gradient_norm is not None]
     weights = math.hypot(*(row.weight_norm for row in trained))
     gradient = math.hypot(*(row.weight_gradient_norm or 0.0 for row in trained))
-    if penalty < STRONG_PENALTY * weights**2:
+    if penalty < STRONG_PENALTY * weights**2 and signals.activity_penalty <= harmless:
         return False
     if 2 * penalty / max(weights, TINY) > PENALTY_SHARE * gradient:
         return True
@@ -205,6 +208,18 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         f"the values that enter {where} have an RMS of {size:.3g}; about 1 is what initial weights "
         "are made for"
     )
+    if signals.given_rms is not None and SMALL_INPUT <= signals.given_rms <= LARGE_INPUT:
+        evidence += f"; the inputs of the model have {signals.given_rms:.3g}"
+        reason = (
+            f"look at what lies before {where}: a Rescaling too many, or a Normalization that was "
+            "adapted to a column that hardly varies"
+        )
+        return Verdict.cured("unscaled_input", "input", evidence, None, reason)
+    usual = signals.usual_rms
+    if size > LARGE_INPUT and usual is not None and usual <= LARGE_INPUT < (signals.given_rms or 0):
+        evidence += f"; without its few largest values, the input has {usual:.3g}"
+        remedy = Remedy("scale_inputs", "np.clip(x, *np.quantile(x, [0.02, 0.98], axis=0))")
+        return Verdict.cured("unscaled_input", "input", evidence, remedy, "or leave them out")
     remedy, place = Remedy("scale_inputs", STANDARDIZE.format("x")), ""
     if signals.input_count > 1:
         each = f"lambda a: {STANDARDIZE.format('a')} if a.dtype.kind == 'f' else a"

@@ -13,6 +13,7 @@ HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepCheck
 FLAT_FROM = 1.5  # RMS of the pre-activation; tanh is flat from 3 on
 # A ReLU unit of a deep layer is off for all inputs half of the time: 0.5 + 2/sqrt(n).
 DEAD_SIGMAS = 2.0
+USUAL_DROPOUT = 0.2
 
 
 def symmetric(signals: Signals) -> Verdict | None:
@@ -57,6 +58,22 @@ def dead_units(signals: Signals) -> Verdict | None:
             reason = "draws the layer anew; lower the learning rate if training led here"
             return Verdict.cured("dead_units", row.name, evidence, INITIALIZE, reason)
     return None
+
+
+def dropped_units(signals: Signals) -> Verdict | None:
+    """A dropout that leaves next to nothing of a layer."""
+    dropouts = signals.sparse_dropouts
+    if not dropouts or signals.loss is None:
+        return None
+    name, rate, units = dropouts[0]
+    others = f" (and {more_layers(dropouts)})" if dropouts[1:] else ""
+    evidence = (
+        f"it leaves out {100 * rate:.3g} % of {units} units in each step of training{others}: "
+        f"about {(1 - rate) * units:.2g} are left"
+    )
+    line = "; ".join(f"{layer_line(one)}.rate = {USUAL_DROPOUT}" for one, _, _ in dropouts)
+    reason = "`rate` is the share that is left out; 0.1 to 0.5 is usual"
+    return Verdict.cured("dead_units", name, evidence, Remedy("code", line), reason)
 
 
 def saturated(signals: Signals) -> Verdict | None:

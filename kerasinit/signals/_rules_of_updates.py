@@ -30,6 +30,10 @@ FIRST_OF_RMSPROP = 10**0.5
 KEPT_DROP = 0.25
 BEYOND_UPDATE = 0.05  # relative update from which that is told: curvature alone harms no one
 WORSE = 0.5  # rise of the loss in a step that changes half of the weights
+# Half of the weights in 140 steps. Published rates take 1e-3 in a step at most: 0.3 * 3e-3 (ViT).
+STRONG_DECAY = 5e-3
+USUAL_DECAY = 0.004  # Keras' default
+CLIPPED = 0.1  # of the gradient is left: less tells why a step of plain descent is small
 TRIFLE = 1e-3  # of the loss: a promised drop of less is lost in rounding
 
 
@@ -49,13 +53,21 @@ def large_updates(signals: Signals) -> Verdict | None:
     of what it promises.
     """
     loss, after = signals.loss, signals.updated_loss
+    if (signals.learning_rate or 0.0) < 0:
+        evidence = f"the learning rate is {signals.learning_rate:.3g}: steps lead uphill"
+        upright = Remedy("learning_rate", -(signals.learning_rate or 0.0))
+        return Verdict.cured("large_updates", "model", evidence, upright, "a rate is above 0")
+    if loss is not None and signals.decay > STRONG_DECAY:
+        return decayed(signals.decay)
     ratios = _ratios(signals)
     if loss is None or after is None or not ratios or signals.has_learned:
         return None
     largest, name = max(ratios, key=itemgetter(0))
     ratio = median(ratio for ratio, _ in ratios)
     promised, is_plain = signals.promised_drop or 0.0, signals.optimizer == "SGD"
-    beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * promised
+    # No loss of classes falls by more than itself, whatever its gradient promises.
+    possible = min(promised, loss) if loss > 0 else promised
+    beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * possible
     beyond = beyond and is_plain and ratio > BEYOND_UPDATE
     is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
     # One layer alone, but for a recurrent one, finds its way from any weights downhill.
@@ -75,6 +87,18 @@ def large_updates(signals: Signals) -> Verdict | None:
     wanted = math.sqrt(ratio * largest) if is_plain else ratio
     cure = _rate(signals, max(wanted, 10 * USUAL_UPDATE))
     return Verdict.cured("large_updates", name, evidence, cure, USUAL)
+
+
+def decayed(decay: float, said: str = "") -> Verdict:
+    """The verdict on weight decay that takes a share of the weights in each step."""
+    halved = math.ceil(math.log(0.5) / math.log1p(-decay)) if decay < 1 else 1
+    evidence = (
+        f"{said}weight decay takes {_percent(decay)} of the weights away in each step: without "
+        f"new gradients they would halve in {halved} step{'s' * (halved > 1)}"
+    )
+    line = f"model.optimizer.weight_decay = {USUAL_DECAY}"
+    reason = "Keras' default; it is multiplied by the learning rate"
+    return Verdict.cured("large_updates", "model", evidence, Remedy("code", line), reason)
 
 
 def small_updates(signals: Signals) -> Verdict | None:
@@ -99,9 +123,15 @@ def small_updates(signals: Signals) -> Verdict | None:
     if ratio == 0 or not (ratio < limit or promises_little):
         return None
     evidence = (
-        f"{_step(signals)} changes no layer by more than {ratio:.1e} of its weights, and promises "
-        f"{_percent(share)} of the loss"
+        f"{_step(signals)} changes no layer by more than {ratio:.1e} of its weights, and should "
+        f"lower the loss by {_percent(share)} only"
     )
+    if is_plain and signals.clip is not None and signals.clipped_share < CLIPPED:
+        if not ratio / signals.clipped_share < limit:
+            left = _percent(signals.clipped_share)
+            evidence += f", because `{signals.clip}` leaves {left} of the gradient"
+            line = f"model.optimizer.{signals.clip} = 1.0"
+            return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
     return Verdict.cured("small_updates", name, evidence, _rate(signals, ratio), USUAL)
 
 

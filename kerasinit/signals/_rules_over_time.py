@@ -8,15 +8,14 @@ from statistics import geometric_mean, median
 
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
-from kerasinit.signals._rules_of_progress import FAINT_KERNEL, is_faint
+from kerasinit.signals._rules_of_progress import FAINT_KERNEL, IDLE, is_faint, penalty_rules
 from kerasinit.signals._verdict import Verdict, more_layers
-from kerasinit.signals._window import PERSISTS, WARM_UP, Window
+from kerasinit.signals._window import PERSISTS, WARM_UP, Window, series
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
 STANDSTILL = 1e-5  # update ratio of the first third; tells a faint gradient from a small update
 DOUBLING = 2.0  # growth of the largest gradient from record to record (TheDeepChecker)
 DEAD = 0.75  # share of units; in deep ReLU nets half of them are off for a whole batch
-IDLE = 0.9  # share of units that got no gradient in a batch, which may be a small one
 SATURATED = 0.5  # share of units (SageMaker Debugger)
 SEEN = 2  # records, of those looked at, in which the layer above can tell that it gets only zeros
 PROBES = 2  # activation probes that must agree
@@ -55,6 +54,13 @@ def single_sample(window: Window) -> Verdict | None:
 
 def zero_gradient(window: Window) -> Verdict | None:
     """The highest layer whose gradient stays exactly 0, unless its units are dead."""
+    if _never_lost(window):
+        evidence = (
+            f"{window.now}, the loss has been exactly 0 from the first step on: there is nothing "
+            "to learn from"
+        )
+        fix = "# look at sample weights, class weights, masks and margins that make 0 of it"
+        return Verdict("zero_gradient", "loss", evidence, fix)
     if window.steps[-1].loss == 0 or _has_arrived(window) or _dead_layers(window):
         return None
     zeros = [name for name in window.names if _stays_zero(window, name, "gradient_rms")]
@@ -65,12 +71,20 @@ def zero_gradient(window: Window) -> Verdict | None:
         if window.improves and not set(below) <= set(zeros):
             continue  # it blocks nothing, as one head of several whose gradients cancel
         evidence = (
-            f"{window.now}, nothing has arrived at its weights for {PERSISTS} records: their "
-            "gradient is exactly 0"
+            f"{window.now}, nothing has arrived at its weights for {PERSISTS} recorded steps: "
+            "their gradient is exactly 0"
         )
         fix = f"{DIAGNOSE}  # says why; check that the loss depends on it"
         return Verdict("zero_gradient", name, evidence, fix)
     return None
+
+
+def _never_lost(window: Window) -> bool:
+    """Whether the loss was 0 in the first records of new weights, and is."""
+    records = [*window.opening[:PERSISTS], *window.steps[-PERSISTS:]]
+    is_long = len(window.steps) >= PERSISTS and not window.first.goes_on
+    is_new = bool(window.opening) and window.opening[0].step == 0
+    return is_long and is_new and all(step.loss == 0 for step in records)
 
 
 def _stays_zero(window: Window, name: str, field: str) -> bool:
@@ -182,12 +196,19 @@ def dead_units(window: Window) -> Verdict | None:
     if over is not None:
         reason = "and draw the layer again: `kerasinit.initialize(model)`"
         return Verdict.cured("dead_units", *over, LOWER, reason)
+    if penalty_rules(window):
+        return None  # which switches units off, and `penalized` says so
     dead = _dead_layers(window)
     if dead:
         evidence = (
-            f"{window.now}, its units have been off for all samples of {PERSISTS} records: none "
-            "gets a gradient, and the layer above receives only zeros"
+            f"{window.now}, its units have been off for all samples of {PERSISTS} recorded steps: "
+            "none gets a gradient, and the layer above receives only zeros"
         )
+        opening = window.opening[:PERSISTS]
+        idle = series(opening, dead[0], "idle_share")
+        if dead[0] == window.names[0] and len(idle) == PERSISTS and min(idle) == 1.0:
+            fix = f"{DIAGNOSE}  # says whether all inputs are 0, or its biases far below 0"
+            return Verdict("dead_units", dead[0], evidence, fix)
         return Verdict.cured("dead_units", dead[0], evidence, INITIALIZE, "biases start at 0")
     if window.improves or window.has_started:
         return None
@@ -197,7 +218,7 @@ def dead_units(window: Window) -> Verdict | None:
         if is_idle and not _stays_zero(window, window.names[-1], "gradient_rms"):
             evidence = (
                 f"{window.now}, {100 * min(shares):.0f} % of its units or more got no gradient "
-                f"from any sample in {PERSISTS} records, and the loss does not fall"
+                f"from any sample in {PERSISTS} recorded steps, and the loss does not fall"
             )
             reason = "and a lower learning rate: these units are off"
             return Verdict.cured("dead_units", name, evidence, INITIALIZE, reason)

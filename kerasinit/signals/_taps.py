@@ -60,6 +60,8 @@ class WatchedCall:
         head: Which of its flat outputs it is; None if it is none.
         is_gate: Whether `output` scales another signal.
         state_taps: Positions of the taps at further outputs, such as a state that is returned.
+        again: An activation layer or operation right behind `activation`; None if there is none.
+        ending: What that makes of `output`, until the outputs of the model are known.
     """
 
     name: str
@@ -75,6 +77,8 @@ class WatchedCall:
     head: int | None = None
     is_gate: bool = False
     state_taps: tuple[int, ...] = ()
+    again: Any = None
+    ending: Tensor | None = None
 
     def tensors(self) -> tuple[Tensor | None, ...]:
         """What a backend that traces must hand out by itself; see `with_tensors`."""
@@ -174,6 +178,8 @@ class ForwardPass:
         if last is not None and is_linear(last.activation) and args:
             if last.value.shape[-1] == output.shape[-1]:
                 last.activation, last.activation_input, last.output = call, args[0], output
+        elif last is not None and args and args[0] is last.output:
+            last.again, last.ending = watched.layer, output
         return output
 
     def normalization(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
@@ -218,8 +224,9 @@ class ForwardPass:
         """Notes which calls produced the model's `outputs`."""
         heads = {id(tensor): k for k, tensor in enumerate(keras.tree.flatten(outputs))}
         for call in self.calls:
-            call.head = heads.get(id(call.output))
+            call.head = heads.get(id(call.output if call.ending is None else call.ending))
             call.is_output = call.head is not None
+            call.ending = None
         if self.calls and not any(call.is_output for call in self.calls):
             self.calls[-1].is_output = True  # reshaped or scaled on its way out
 

@@ -10,9 +10,9 @@ from kerasinit._safe_text import safe
 from kerasinit.signals._remedy import Remedy
 
 CAUSES: tuple[str, ...] = tuple(
-    "non_finite not_trainable bad_targets bad_loss single_sample constant_output zero_gradient "
-    "symmetric vanishing exploding dead_units saturated bad_scale too_narrow unexpected_loss "
-    "unscaled_input large_updates small_updates".split()
+    "non_finite not_trainable bad_inputs bad_targets bad_loss single_sample constant_output "
+    "zero_gradient symmetric vanishing exploding dead_units saturated bad_scale too_narrow "
+    "unexpected_loss unscaled_input large_updates small_updates".split()
 )
 """Causes that one batch shows at the current weights; the first ones hide the later ones."""
 

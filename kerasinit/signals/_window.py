@@ -30,6 +30,8 @@ class Window:
         first_loss: Loss of the very first record; NaN if unknown, which no limit is compared to.
         is_scheduled: Whether a schedule sets the learning rate.
         is_constrained: Whether a constraint of the model makes 0 of usual weights.
+        is_steered: Whether a callback sets the learning rate at each epoch.
+        decay: Share of the weights that weight decay takes away in a step.
     """
 
     steps: Sequence[TrainingStep]
@@ -38,6 +40,8 @@ class Window:
     first_loss: float = math.nan
     is_scheduled: bool = False
     is_constrained: bool = False
+    is_steered: bool = False
+    decay: float = 0.0
 
     @property
     def step(self) -> int:

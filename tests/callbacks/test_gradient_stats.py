@@ -303,3 +303,11 @@ def test_one_callback_serves_two_models(make_model, train):
 def test_bad_arguments_are_refused_at_construction(arguments, message):
     with pytest.raises(ValueError, match=message):
         GradientStats(**arguments)
+
+
+def test_a_rate_that_a_callback_sets_is_changed_there(make_model, data):
+    model, stats = make_model(), GradientStats(on_verdict=lambda verdict: None)
+    steered = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-9)
+    model.fit(*data, epochs=20, batch_size=8, verbose=0, callbacks=[steered, stats])
+    assert [one.cause for one in stats.verdicts] == ["small_updates"]
+    assert stats.verdicts[0].fix.startswith("# let LearningRateScheduler give the rate *")

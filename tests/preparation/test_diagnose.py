@@ -56,6 +56,12 @@ def test_a_fix_that_does_not_help_is_not_suggested():
     assert all(one.remedy is None and one.fix.startswith("# ") for one in useless)
 
 
+def test_a_dataset_without_batches_is_told_how_to_make_them():
+    model = keras.Sequential([keras.Input((X.shape[1],)), keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match=r"`dataset\.batch\(32\)` makes them"):
+        kerasinit.diagnose(model, (sample for sample in zip(X, CLASSES, strict=True)))
+
+
 class Batches(keras.utils.PyDataset):
     def __len__(self):
         return 2

@@ -336,7 +336,8 @@ def test_numbers_of_classes_meet_a_softmax(shape, whole, line):
     found = verdict(head(MSE, 3, y=y, activation="softmax"))
     assert line in found.fix
     if "give" in line:
-        assert f"targets of shape {shape} meet an output of shape (3,)" in found.evidence
+        told = "(batch, 2, 2)" if shape else "(batch,)"
+        assert f"targets of shape {told} meet an output of shape (batch, 3)" in found.evidence
 
 
 # --- several outputs ------------------------------------------------------------------------------

@@ -734,7 +734,17 @@ def test_a_hidden_softmax_over_one_unit_is_named(fields, named):
 def test_a_start_that_kerasinit_gave_is_not_drawn_again():
     deep = {"gradient_norm": along(1e-4)}
     assert judge(net(**deep))[0].remedy.kind == "initialize"
-    assert judge(net(**deep, of={"is_initialized": True}))[0].remedy.kind == "clip_norm"
+    shrunk = judge(net(**deep, of={"is_initialized": True}))[0]
+    assert (shrunk.cause, shrunk.remedy) == ("vanishing", None)
+    assert "well drawn already: add normalization layers" in shrunk.fix
+    grown = judge(net(gradient_norm=along(1e4), of={"is_initialized": True}))[0]
+    assert (grown.cause, grown.remedy.kind) == ("exploding", "clip_norm")
+
+
+def test_frozen_layers_at_the_bottom_need_no_gradient():
+    frozen = {k: {"trainable": False} for k in range(6)}
+    assert found(gradient_norm=along(1e-6), at=frozen) == []
+    assert found(gradient_norm=along(1e-6), at={0: frozen[0]}) == [("vanishing", "h1")]
 
 
 def test_what_follows_from_an_unscaled_input_comes_after_it():

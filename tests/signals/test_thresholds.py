@@ -152,7 +152,10 @@ def arrived(share):
 
 
 def leapt(factor):
-    return window_of(gradient_rms=lambda i, k: factor * 1e-3 if i == 19 else 1e-3)
+    return window_of(
+        gradient_rms=lambda i, k: factor * 1e-3 if i == 19 else 1e-3,
+        loss=lambda i: 9.0 if i == 19 else 2.3,
+    )
 
 
 def level(factor):

@@ -179,13 +179,19 @@ def test_the_first_record_points_at_data_or_weights():
 
 @pytest.mark.parametrize(("before", "named"), [(9, False), (10, True)])
 def test_a_spike_needs_ten_records_before_it(before, named):
-    steps = [*records(before), record(120, at={"d": {"gradient_rms": 5.0}})]
+    steps = [*records(before), record(120, 3 * LOSS, at={"d": {"gradient_rms": 5.0}})]
     assert found(steps) == [("spike", "d")] * named
+
+
+@pytest.mark.parametrize(("loss", "named"), [(2.01 * LOSS, True), (2 * LOSS, False)])
+def test_a_spike_that_the_loss_does_not_feel_is_none(loss, named):
+    steps = [*records(19), record(120, loss, gradient_rms=0.25)]
+    assert found(steps) == [("spike", "a")] * named
 
 
 def test_a_spike_is_told_in_times_the_usual_size():
     usual = 1e-3 * math.sqrt(6)
-    steps = [*records(19), record(120, names="abcdef", gradient_rms=0.25)]
+    steps = [*records(19), record(120, 3 * LOSS, names="abcdef", gradient_rms=0.25)]
     assert f"the gradient is {0.25 * math.sqrt(6) / usual:.3g} times its usual" in (
         verdict(steps).evidence
     )
@@ -801,3 +807,86 @@ def test_a_layer_that_the_last_probe_found_dead_is_not_blamed_on_the_loss():
         at=lambda i: {"b": {"gradient_rms": 0.0, "dead_share": 1.0 if i == 19 else None}}
     )
     assert found(steps) == []
+
+
+# --- losses that mean nothing, and early steps that ruin units ------------------------------------
+
+
+def opened(count=20, **fields):
+    return records(count, last=count - 1, **fields)
+
+
+def test_a_loss_of_zero_from_the_first_step_on_is_told():
+    steps, nothing = opened(loss=0.0, gradient_rms=0.0), {"first_loss": 0.0}
+    assert found(steps, opening=steps, **nothing) == [("zero_gradient", "loss")]
+    assert found(records(loss=0.0), opening=records(loss=0.0), **nothing) == []  # later steps alone
+    learned = opened(loss=lambda i: 2.0 if i < 1 else 0.0)
+    assert found(learned, opening=learned, first_loss=2.0) == []
+    again = opened(loss=0.0, goes_on=True)
+    assert found(again, opening=again, **nothing) == []
+
+
+@pytest.mark.parametrize(("now", "named"), [(-3e6, True), (-1e6, False), (3e6, False)])
+def test_a_loss_that_falls_without_end_is_told(now, named):
+    steps = records(loss=lambda i: now * (1 + 0.02 * i) if now < 0 else now)
+    told = [one for one in judge_window(steps, first_loss=-2.0) if one.cause == "bad_loss"]
+    assert len(told) == named
+    if named:
+        assert "from -2 to -4.02e+06, and has no end" in told[0].evidence  # 3e6 * (1 + 0.02 * 17)
+
+
+OFF_SINCE = {"b": {"idle_share": 0.95}}
+
+
+@pytest.mark.parametrize(("ratio", "root"), [(0.2, "large_updates"), (0.05, "dead_units")])
+def test_early_steps_that_switched_units_off_are_the_root(ratio, root):
+    usual = {"idle_share": 0.1}
+    opening = opened(update_ratio=lambda i: ratio if i == 7 else 1e-3, **usual)
+    steps = records(last=39, at=OFF_SINCE, **usual)
+    assert found(steps, opening=opening)[0][0] == root
+    if root == "large_updates":
+        assert "step 7 changed its weights by 20 %" in verdict(steps, opening=opening).evidence
+    always = [dataclasses.replace(step, layers=steps[0].layers) for step in opening]
+    assert found(steps, opening=always)[0][0] == "dead_units"  # it was off before
+
+
+def test_a_first_layer_that_was_off_from_the_start_may_have_inputs_of_zero():
+    at = {
+        "a": {"idle_share": 1.0, "gradient_rms": 0.0},
+        "b": {"idle_share": 0.1} | {"gradient_rms": 0.0},
+    }
+    steps = opened(at=at)
+    told = verdict(steps, opening=steps)
+    assert (told.cause, told.where, told.remedy) == ("dead_units", "a", None)
+    assert "whether all inputs are 0" in told.fix
+    later = opened(at={key: one | {"idle_share": 0.1} for key, one in at.items()})
+    assert verdict(steps, opening=later).remedy.kind == "initialize"
+
+
+@pytest.mark.parametrize(("start", "is_huge"), [(5e10, True), (5e3, False)])
+def test_no_rate_makes_up_for_a_loss_that_began_huge(start, is_huge):
+    steps = opened(loss=lambda i: start * (1e3 if i else 1), update_ratio=lambda i: 9.0 * (i == 0))
+    told = verdict(steps, opening=steps, first_loss=start)
+    assert told.cause == "large_updates"
+    assert (told.remedy is None) is is_huge
+    assert told.fix.startswith("kerasinit.diagnose(model, x, y)") is is_huge
+
+
+def test_penalties_are_not_told_as_units_that_are_off():
+    at = {"a": {"idle_share": 1.0}, "b": {"idle_share": 0.1, "gradient_rms": 0.0}}
+    steps = opened(at=at, penalty=0.0)
+    assert found(steps, opening=steps)[0][0] == "dead_units"
+    penalized = opened(at=at, penalty=100.0)
+    assert "dead_units" not in [cause for cause, _ in found(penalized, opening=penalized)]
+
+
+def test_a_rate_that_a_callback_sets_is_changed_there():
+    (told,) = judge_window(records(update_ratio=1e-6), first_loss=LOSS, is_steered=True)
+    assert (told.cause, told.remedy) == ("small_updates", None)
+    assert told.fix.startswith("# let LearningRateScheduler give the rate * 10000")
+
+
+@pytest.mark.parametrize(("decay", "named"), [(0.006, True), (0.004, False)])
+def test_weight_decay_that_takes_the_weights_away_is_told_while_the_loss_stands(decay, named):
+    assert found(records(), decay=decay) == [("large_updates", "model")] * named
+    assert found(records(loss=lambda i: 2.0 - 0.05 * i), decay=decay) == []

@@ -74,7 +74,13 @@ FAULTY = {
     "a_new_level": (steps(gradient_rms=lambda i, k: 1e-3 if i < 13 else 1.0), "exploding"),
     "dead": (steps(dead_share=lambda i, k: 0.9 if k == 1 else 0.4), "dead_units"),
     "saturated": (steps(saturated_share=lambda i, k: 0.6 if k == 1 else 0.1), "saturated"),
-    "spike": (steps(gradient_rms=lambda i, k: 1.0 if i == 19 else 1e-3), "spike"),
+    "spike": (
+        steps(
+            gradient_rms=lambda i, k: 1.0 if i == 19 else 1e-3,
+            loss=lambda i: 9.0 if i == 19 else 2.3,
+        ),
+        "spike",
+    ),
     "large_updates": (steps(update_ratio=lambda i, k: 0.3 if k == 2 else 1e-3), "large_updates"),
     "small_updates": (steps(update_ratio=1e-6), "small_updates"),
     "slow": (steps(start=1000), "slow"),

@@ -1,0 +1,388 @@
+"""Faults of programs as people report them: named by `diagnose`, and mended by its first line."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import kerasinit
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((64, 8)).astype("float32")
+Y = X[:, :1]
+LABELS = np.arange(64) % 4
+ONE_HOT = np.eye(4, dtype="float32")[LABELS]
+SEVERAL = (X[:, :4] > 0).astype("float32")  # up to four labels at once
+
+
+def compiled(*parts, shape=(8,), loss="mse", optimizer="adam"):
+    keras.utils.set_random_seed(0)
+    hidden = layers.Dense(16, "relu", name="hidden")
+    model = keras.Sequential([keras.Input(shape), hidden, *parts])
+    model.compile(optimizer, loss)
+    return model
+
+
+def head(units, activation=None):
+    return layers.Dense(units, activation, name="head")
+
+
+def first(model, x, y):
+    return kerasinit.diagnose(model, x, y).verdicts[0]
+
+
+def assert_mends(verdict, model, x, y):
+    """Runs the printed line; then nothing is found, or nothing of the same."""
+    names = {"model": model, "x": x, "y": y, "np": np, "keras": keras, "kerasinit": kerasinit}
+    exec(verdict.fix.partition("  #")[0], names)
+    after = kerasinit.diagnose(names["model"], names["x"], names["y"]).verdicts
+    assert verdict.cause not in [one.cause for one in after], after
+
+
+# --- several labels, and two activations ----------------------------------------------------------
+
+LOGITS = keras.losses.CategoricalCrossentropy(from_logits=True)
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    [
+        ("softmax", "categorical_crossentropy"), ("softmax", "binary_crossentropy"),
+        ("sigmoid", "categorical_crossentropy"), (None, LOGITS),
+        (None, "categorical_crossentropy"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_several_labels_at_once_cannot_share_a_sum_of_one(activation, loss):
+    model = compiled(head(4, activation), loss=loss)
+    verdict = first(model, X, SEVERAL)
+    assert (verdict.cause, verdict.where) == ("bad_loss", "head")
+    assert "up to 4 labels at once" in verdict.evidence
+    assert_mends(verdict, model, X, SEVERAL)
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "y"),
+    [
+        ("softmax", "binary_crossentropy", ONE_HOT), ("sigmoid", "binary_crossentropy", SEVERAL),
+        ("softmax", "categorical_crossentropy", ONE_HOT),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_one_label_may_share_and_several_need_not(activation, loss, y):
+    assert kerasinit.diagnose(compiled(head(4, activation), loss=loss), X, y).healthy
+
+
+def test_what_is_given_back_as_it_came_is_a_sample_of_shares():
+    words = (RNG.random((64, 8)) < 0.3).astype("float32")
+    model = compiled(head(8), loss=LOGITS)
+    assert kerasinit.diagnose(model, words, words).healthy
+    assert first(model, X, words).cause == "bad_loss"
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_the_right_loss_of_several_labels_is_tried(verify):
+    model = compiled(head(4, "softmax"), loss="categorical_crossentropy")
+    verdict = kerasinit.diagnose(model, X, SEVERAL, verify=verify).verdicts[0]
+    assert verdict.remedy.kind == "several_labels"
+    assert ("tried" in verdict.fix) is verify
+
+
+TWICE = {
+    "softmax": (head(4, "softmax"), layers.Softmax()),
+    "softmax as a layer": (head(4), layers.Activation("softmax"), layers.Softmax()),
+    "sigmoid": (head(4, "sigmoid"), layers.Softmax()),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_an_output_is_not_squeezed_twice(name):
+    model = compiled(*TWICE[name], loss="sparse_categorical_crossentropy")
+    verdict = first(model, X, LABELS)
+    assert (verdict.cause, verdict.where) == ("bad_loss", "head")
+    assert "values between 0.11 and 0.48 only" in verdict.evidence  # 1 / (1 + 3 e), e / (e + 3)
+    assert_mends(verdict, model, X, LABELS)
+
+
+@pytest.mark.parametrize("behind", [layers.Softmax(), layers.Activation("softmax")])
+def test_one_activation_behind_a_linear_layer_is_enough(behind):
+    model = compiled(head(4), behind, loss="sparse_categorical_crossentropy")
+    assert kerasinit.diagnose(model, X, LABELS).healthy
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_a_softmax_runs_over_the_classes(axis):
+    x = RNG.standard_normal((32, 5, 8)).astype("float32")
+    parts = head(4), layers.Softmax(axis=axis)
+    model = compiled(*parts, shape=(5, 8), loss="sparse_categorical_crossentropy")
+    found = kerasinit.diagnose(model, x, np.arange(160).reshape(32, 5) % 4).verdicts
+    assert [one.cause for one in found] == ["bad_loss"] * (axis == 1)
+    if found:
+        assert "sums to 1 over axis 1" in found[0].evidence
+
+
+# --- targets --------------------------------------------------------------------------------------
+
+
+class Squares(keras.losses.Loss):
+    """Of one's own, without a look at the shapes."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square(ops.cast(y_true, y_pred.dtype) - y_pred))
+
+
+def test_a_loss_that_meets_each_target_with_all_outputs_is_told():
+    model = compiled(head(1), loss=Squares())
+    verdict = first(model, X, Y[:, 0])
+    assert (verdict.cause, verdict.where) == ("bad_targets", "targets")
+    assert verdict.fix.startswith("y = y.reshape(-1, 1)  #")
+    assert_mends(verdict, model, X, Y[:, 0])
+
+
+class Ranks(keras.losses.Loss):
+    """Compares samples with each other, on purpose."""
+
+    def call(self, y_true, y_pred):
+        wanted = ops.sign(y_true[:, None] - y_true[None, :])
+        return ops.mean(ops.softplus(-wanted * (y_pred - ops.transpose(y_pred))))
+
+
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [(Squares(), Y), ("mse", Y[:, 0]), (Ranks(), Y[:, 0])],
+    ids=["column", "keras", "ranks"],
+)
+def test_a_loss_that_brings_targets_to_the_shape_of_the_output_is_right(loss, y):
+    assert kerasinit.diagnose(compiled(head(1), loss=loss), X, y).healthy
+
+
+@pytest.mark.parametrize(
+    ("y", "named"),
+    [
+        (np.full(64, 2), True), (np.full((64, 1), 2), True), (np.full(31, 2), False),
+        (np.r_[np.full(63, 2), 1], False),
+    ],
+    ids=["flat", "column", "few", "another"],
+)  # fmt: skip
+def test_targets_that_are_one_class_are_told(y, named):
+    model = compiled(head(4, "softmax"), loss="sparse_categorical_crossentropy")
+    found = kerasinit.diagnose(model, X[: len(y)], y).verdicts
+    told = [one.evidence for one in found if one.cause == "bad_targets"]
+    assert [text[:31] for text in told] == ["all 64 targets are class 2, and"] * named
+
+
+def test_a_batch_of_sorted_data_is_told():
+    def batches():
+        order = np.argsort(LABELS, kind="stable")
+        yield np.repeat(X[order], 4, 0)[:32], np.repeat(ONE_HOT[order], 4, 0)[:32]
+
+    model = compiled(head(4, "softmax"), loss="categorical_crossentropy")
+    verdict = kerasinit.diagnose(model, batches()).verdicts[0]
+    assert "all 32 targets are class 0" in verdict.evidence
+    assert "shuffle" in verdict.fix
+
+
+# --- sizes, penalties, steps ----------------------------------------------------------------------
+
+
+def test_inputs_and_targets_that_are_both_far_off_are_scaled_together_first():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((20, 1)), layers.LSTM(8), head(1)])
+    model.compile("adam", "mse")
+    prices = (15000 + 100 * RNG.standard_normal((64, 21))).astype("float32")
+    verdict = first(model, prices[:, :20, None], prices[:, 20:])
+    assert verdict.remedy.kind == "scale_data"
+
+
+def test_each_fault_of_a_place_is_told_once():
+    found = kerasinit.diagnose(compiled(head(1), optimizer="sgd"), X, 2e5 + 1e4 * Y).verdicts
+    assert [one.where for one in found].count("targets") == 1
+
+
+def test_a_normalization_that_spoils_usual_inputs_is_not_mended_by_scaling_them():
+    x = X.copy()
+    x[:, 7] = 3.0
+    scale = layers.Normalization()
+    scale.adapt(x)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((8,)), scale, layers.Dense(16, "relu"), head(1)])
+    model.compile("adam", "mse")
+    verdict = first(model, X, Y)
+    assert (verdict.cause, verdict.remedy) == ("unscaled_input", None)
+    assert "look at what lies before dense" in verdict.fix
+
+
+@pytest.mark.parametrize(("factor", "named"), [(1.0, True), (1e-4, False)])
+def test_a_penalty_of_activations_that_hides_the_data_is_told(factor, named):
+    x = RNG.random((64, 100)).astype("float32")
+    strong = layers.Dense(64, "relu", activity_regularizer=keras.regularizers.L1(factor))
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((100,)), strong, head(100, "sigmoid")])
+    model.compile("adam", "mse")
+    found = kerasinit.diagnose(model, x, x).verdicts
+    assert [one.cause for one in found] == ["unexpected_loss"] * named
+    if named:
+        assert_mends(found[0], model, x, x)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Penalty(layers.Layer):
+    """Adds to the loss, as the divergence of a variational autoencoder."""
+
+    def call(self, inputs):
+        self.add_loss(1e3 * ops.mean(ops.square(inputs)))
+        return inputs
+
+
+def test_an_added_loss_that_hides_the_data_is_told_as_such():
+    verdict = first(compiled(Penalty(), head(1)), X, Y)
+    assert (verdict.cause, verdict.remedy) == ("unexpected_loss", None)
+    assert "`add_loss`" in verdict.fix
+
+
+@pytest.mark.parametrize(("decay", "named"), [(100.0, True), (0.1, False)])
+def test_weight_decay_that_takes_the_weights_away_is_told(decay, named):
+    model = compiled(head(1), optimizer=keras.optimizers.AdamW(1e-3, weight_decay=decay))
+    found = kerasinit.diagnose(model, X, Y).verdicts
+    assert [(one.cause, one.where) for one in found] == [("large_updates", "model")] * named
+    if named:
+        assert "10 % of the weights" in found[0].evidence
+        assert "halve in 7 steps" in found[0].evidence  # log 0.5 / log 0.9 = 6.6
+        assert_mends(found[0], model, X, Y)
+
+
+@pytest.mark.parametrize("clip", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_gradients_that_are_clipped_to_nothing_are_told(clip):
+    model = compiled(head(1), optimizer=keras.optimizers.SGD(0.1, **{clip: 1e-6}))
+    verdict = first(model, X, Y)
+    assert verdict.cause == "small_updates"
+    assert f"because `{clip}` leaves" in verdict.evidence
+    assert_mends(verdict, model, X, Y)
+
+
+def test_a_rate_below_zero_leads_uphill():
+    model = compiled(head(1), optimizer="sgd")
+    model.optimizer.learning_rate = -0.05
+    verdict = first(model, X, Y)
+    assert (verdict.cause, verdict.where) == ("large_updates", "model")
+    assert verdict.remedy.value == pytest.approx(0.05)
+
+
+def test_a_target_that_is_no_number_becomes_a_usual_one():
+    y = 300 + Y
+    y[5] = np.nan
+    model = compiled(head(1))
+    verdict = first(model, X, y)
+    names = {"np": np, "y": y}
+    exec(verdict.fix.partition("  #")[0], names)
+    assert names["y"][5] == pytest.approx(np.mean(np.delete(300 + Y, 5)))
+    np.testing.assert_array_equal(np.delete(names["y"], 5), np.delete(y, 5))
+    assert "leave these samples out" in verdict.fix
+
+
+def test_one_wild_row_is_clipped_and_not_made_the_measure_of_all():
+    x = X.copy()
+    x[7] *= 1e5
+    model = compiled(head(1))
+    verdict = first(model, x, Y)
+    assert verdict.cause == "unscaled_input"
+    assert "without its few largest values, the input has" in verdict.evidence
+    names = {"np": np, "x": x}
+    exec(verdict.fix.partition("  #")[0], names)
+    assert 0.5 < np.sqrt(np.mean(np.square(names["x"]))) < 10
+
+
+# --- what only looks like a fault -----------------------------------------------------------------
+
+
+def test_a_sample_of_many_purchases_has_the_loss_of_each_of_them():
+    bought = (RNG.random((64, 60)) < 0.3).astype("float32")  # a loss of about 18 log 60
+    model = compiled(head(60), shape=(60,), loss=LOGITS)
+    assert kerasinit.diagnose(model, bought, bought).healthy
+
+
+def test_a_step_that_takes_much_of_the_loss_is_not_too_large():
+    centres = 2 * RNG.standard_normal((4, 16))
+    x = centres[LABELS] + 0.5 * RNG.standard_normal((64, 16))
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((16,)), layers.Dense(32, "relu"), head(4, "softmax")])
+    model.compile(keras.optimizers.SGD(0.3), "sparse_categorical_crossentropy")
+    found = kerasinit.diagnose(model, x, LABELS)
+    assert found.signals.promised_drop > found.signals.loss  # more than there is
+    assert found.signals.updated_loss < 0.7 * found.signals.loss
+    assert found.healthy
+
+
+def test_a_trained_critic_may_make_the_gradient_of_its_actor_large():
+    keras.utils.set_random_seed(0)
+    large = {"kernel_initializer": keras.initializers.RandomNormal(stddev=3.0), "trainable": False}
+    critic = [
+        layers.Dense(32, "tanh", **large),
+        layers.Dense(32, **large),
+        layers.Dense(1, **large),
+    ]
+    actor = [layers.Dense(32, "relu"), layers.Dense(32, "relu"), layers.Dense(2, "tanh")]
+    model = keras.Sequential([keras.Input((8,)), *actor, *critic])
+    model.compile("adam", lambda y_true, y_pred: -ops.mean(y_pred))
+    found = kerasinit.diagnose(model, X, Y).verdicts
+    assert "exploding" not in [one.cause for one in found], found
+
+
+# --- ids ------------------------------------------------------------------------------------------
+
+
+def words(rows):
+    keras.utils.set_random_seed(0)
+    parts = layers.Embedding(rows, 4, name="table"), layers.GlobalAveragePooling1D(), head(1)
+    model = keras.Sequential([keras.Input((6,), dtype="int32"), *parts])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("ids", "fix"),
+    [(range(64), "give table `input_dim=64`"), (range(-1, 20), "ids are numbers from 0 on")],
+    ids=["too large", "below 0"],
+)
+def test_ids_without_a_row_are_told(ids, fix):
+    x = np.resize(np.array(ids, "int32"), (64, 6))
+    verdict = first(words(30), x, Y)
+    assert (verdict.cause, verdict.where) == ("bad_inputs", "input")
+    assert f"ids run from {ids[0]} to {ids[-1]}, and table takes those from 0 to 29" in (
+        verdict.evidence
+    )
+    assert fix in verdict.fix
+
+
+def test_the_last_row_of_an_embedding_is_one():
+    x = np.resize(np.arange(30, dtype="int32"), (64, 6))
+    assert kerasinit.diagnose(words(30), x, Y).healthy
+
+
+def test_of_several_inputs_the_embedding_of_each_is_looked_at():
+    keras.utils.set_random_seed(0)
+    ids, other = keras.Input((6,), dtype="int32", name="ids"), keras.Input((8,), name="other")
+    flat = layers.Flatten()(layers.Embedding(30, 4, name="table")(ids))
+    model = keras.Model([other, ids], head(1)(layers.Concatenate()([flat, other])))
+    model.compile("adam", "mse")
+    x = np.resize(np.arange(64, dtype="int32"), (64, 6))
+    assert first(model, [X, x], Y).cause == "bad_inputs"
+    assert kerasinit.diagnose(model, [X, x % 30], Y).healthy
+    assert first(model, {"other": X, "ids": x}, Y).cause == "bad_inputs"
+    assert kerasinit.diagnose(model, {"other": X, "ids": x % 30}, Y).healthy
+
+
+@pytest.mark.parametrize(
+    ("rate", "units", "named"), [(0.95, 32, True), (0.95, 128, False), (0.5, 4, False)]
+)
+def test_a_dropout_that_leaves_next_to_no_unit_is_told(rate, units, named):
+    keras.utils.set_random_seed(0)
+    parts = layers.Dense(units, "tanh"), layers.Dropout(rate, name="drop")
+    again = layers.Dense(units, "tanh"), layers.Dropout(rate, name="drop_again")
+    model = keras.Sequential([keras.Input((8,)), *parts, *again, head(1)])
+    model.compile("adam", "mse")
+    found = kerasinit.diagnose(model, X, Y).verdicts
+    assert [(one.cause, one.where) for one in found] == [("dead_units", "drop")] * named
+    if named:
+        assert "(and 1 more layer): about 1.6 are left" in found[0].evidence
+        assert_mends(found[0], model, X, Y)
