@@ -165,7 +165,7 @@ def _by_place(slot: Slot, scene: Scene) -> Choice:
     hidden = scene.hidden_layers(slot.layer)
     is_shallow = hidden is not None and hidden < NEEDS_GAIN and not scene.adds
     is_stack = id(slot.layer) in scene.roles and not scene.adds
-    own_gain = _own_gain(slot, scene) if is_shallow and is_stack and _is_dense(scene) else 1.0
+    own_gain = _own_gain(slot) if is_shallow and is_stack and _is_dense(scene) else 1.0
     if place.output:
         whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
         size = "unit variance at any width" if own_gain == 1.0 else f"{OWN_GAIN} sqrt(2)"
@@ -197,11 +197,16 @@ def _shallow_choice(slot: Slot, scene: Scene, own_gain: float) -> Choice:
     if id(slot.layer) not in scene.roles:
         reason = f"only {hidden} hidden on the shortest way, {reason}"
         return Choice(slot, initializers.XavierNormal(), reason)
+    way = " on the shortest way" if len(scene.roles) != (hidden or 0) + 1 else ""
+    stack = f"plain stack, only {hidden} hidden{way}"
+    if _calls.is_rectifier(activation) and math.isclose(own_gain, _scaled_gain(slot) or 0.0):
+        # Larger weights are quicker under plain gradient descent, smaller ones under Adam.
+        return Choice(slot, slot.initializer, f"{stack}: its own initializer is as good for {name}")
+    if not _calls.is_rectifier(activation):  # smooth ones are lines near 0
+        own_gain = max(1.0, own_gain)
     if own_gain != 1.0:
         reason = f"{OWN_GAIN} that for {name}"
-    way = " on the shortest way" if len(scene.roles) != (hidden or 0) + 1 else ""
-    reason = f"plain stack, only {hidden} hidden{way}, {reason}"
-    return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
+    return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), f"{stack}, {reason}")
 
 
 def _is_dense(scene: Scene) -> bool:
@@ -210,21 +215,22 @@ def _is_dense(scene: Scene) -> bool:
     return all(kind_of(slot.layer).name == "Dense" for slot in kernels)
 
 
-def _own_gain(slot: Slot, scene: Scene) -> float:
-    """The gain at which a kernel's own scaled initializer draws, up to He's; 1 by any other.
-
-    Not less than 1 before smooth activations, which are lines near 0. Rectifiers and outputs are
-    as small as those of Glorot where they widen: tests of nets trained by Adam are better so.
-    """
+def _scaled_gain(slot: Slot) -> float | None:
+    """The gain at which a kernel's own scaled initializer draws; None by any other."""
     own = slot.initializer
     if not isinstance(own, keras.initializers.VarianceScaling):
+        return None
+    return math.sqrt(keras_variance(own, slot) * keras_fans(slot)[0])
+
+
+def _own_gain(slot: Slot) -> float:
+    """That gain, but at least Glorot's where that is below 1, and at most He's; 1 by any other."""
+    own = _scaled_gain(slot)
+    if own is None:
         return 1.0
     fan_in, fan_out = keras_fans(slot)
-    place = scene.place(slot.layer)
-    least = 1.0
-    if place.output or _calls.is_rectifier(place.activation):
-        least = min(least, math.sqrt(2 * fan_in / (fan_in + fan_out)))  # that of `glorot_uniform`
-    return min(max(least, math.sqrt(keras_variance(own, slot) * fan_in)), math.sqrt(2.0))
+    least = min(1.0, math.sqrt(2 * fan_in / (fan_in + fan_out)))
+    return min(max(least, own), math.sqrt(2.0))
 
 
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:

@@ -114,26 +114,26 @@ class TestPlainStacks:
         assert first.initializer == "Orthogonal()"
 
     @pytest.mark.parametrize(
-        ("own", "square"),
+        ("own", "square", "reason"),
         [
-            ("he_normal", 2.0),
-            ("he_uniform", 2.0),
-            ("kerasinit>HeNormal", 2.0),
-            ("glorot_uniform", 1.6),  # 2 * 64 / (64 + 16)
-            (keras.initializers.VarianceScaling(2.0, "fan_out"), 2.0),  # 8 of its own
-            ("lecun_normal", 1.0),
-            ("random_normal", 1.0),
-            ("zeros", 1.0),
+            ("he_normal", 2.0, "own initializer is as good for relu"),
+            ("kerasinit>HeUniform", 2.0, "own initializer is as good for relu"),
+            ("glorot_uniform", 1.6, "own initializer is as good for relu"),  # 2 * 64 / (64 + 16)
+            (keras.initializers.VarianceScaling(2.0, "fan_out"), 2.0, "gain of its own"),  # 8
+            ("lecun_normal", 1.0, "own initializer is as good for relu"),
+            ("random_normal", 1.0, "too shallow to need a gain for relu"),
+            ("zeros", 1.0, "too shallow to need a gain for relu"),
         ],
     )
-    def test_shallow_stacks_start_as_large_as_by_their_own_initializers(self, own, square):
-        """Plain gradient descent is much slower from smaller weights."""
+    def test_shallow_rectifiers_start_as_by_their_own_scaled_initializers(
+        self, own, square, reason
+    ):
+        """Plain gradient descent is slower from smaller weights, Adam from larger (shallow.py)."""
         own_size = {"kernel_initializer": own}
         model = chain(dense(64, "relu"), dense(16, "relu", **own_size), dense(4, **own_size))
         plan = kerasinit.initialize(model, seed=1)
         _, hidden, last = kernels(plan)
-        assert hidden.gain == pytest.approx(square**0.5, rel=1e-6)
-        assert ("gain of its own initializer" in hidden.reason) == (square > 1)
+        assert reason in hidden.reason
         assert ("gain of its own initializer" in last.reason) == (square > 1)
         kernel, _ = model.layers[1].get_weights()
         np.testing.assert_allclose(kernel.var(), square / 64, rtol=0.1)  # of 1024 entries
@@ -141,11 +141,10 @@ class TestPlainStacks:
     @pytest.mark.parametrize(
         ("activation", "own", "square"),
         [
-            ("relu", "glorot_uniform", 2 * 8 / 72),
-            ("leaky_relu", "kerasinit>XavierNormal", 2 * 8 / 72),
-            ("relu", keras.initializers.VarianceScaling(1e-4), 2 * 8 / 72),
+            ("relu", "glorot_uniform", 2 * 8 / 520),
+            ("leaky_relu", "kerasinit>XavierNormal", 2 * 8 / 520),
+            ("relu", keras.initializers.VarianceScaling(1e-4), 2 * 8 / 520),
             ("relu", keras.initializers.VarianceScaling(0.5), 0.5),
-            ("relu", "lecun_normal", 1.0),
             ("relu", "random_normal", 1.0),
             ("gelu", "glorot_uniform", 1.0),
             ("elu", "glorot_uniform", 1.0),
@@ -154,12 +153,12 @@ class TestPlainStacks:
     def test_a_first_layer_that_widens_is_small_before_rectifiers_alone(
         self, activation, own, square
     ):
-        """With Adam, tests of ReLU nets are better so, those of smooth ones worse (shallow.py)."""
-        widening = dense(64, activation, kernel_initializer=own)
+        """Smooth activations are lines near 0: their nets learn worse so, at any optimizer."""
+        widening = dense(512, activation, kernel_initializer=own)
         model = keras.Sequential([keras.Input((8,)), widening, dense(64, activation), dense(4)])
-        first = kernels(kerasinit.initialize(model, seed=1))[0]
-        assert first.gain == pytest.approx(square**0.5, rel=1e-6)
-        assert ("gain of its own initializer" in first.reason) == (square < 1)
+        kerasinit.initialize(model, seed=1)
+        kernel, _ = model.layers[0].get_weights()
+        np.testing.assert_allclose(kernel.var(), square / 8, rtol=0.1)  # of 4096 entries
 
     def test_an_output_that_widens_is_as_small_as_by_its_own_initializer(self):
         """An autoencoder of digits with 32 hidden units ends with 15 % less test loss (Adam)."""
