@@ -32,6 +32,7 @@ from kerasinit.signals._elementwise import elementwise_shape
 HE = (keras.initializers.HeNormal, keras.initializers.HeUniform)
 ORTHOGONAL = (keras.initializers.Orthogonal, initializers.Orthogonal)
 PER_INPUT = (initializers.HeNormal, initializers.LecunNormal)  # their size goes by inputs alone
+ROUNDING = 9  # decimal places to which gains are the same
 OWN_GAIN = "the gain of its own initializer, at most"
 NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
@@ -165,7 +166,8 @@ def _by_place(slot: Slot, scene: Scene) -> Choice:
     hidden = scene.hidden_layers(slot.layer)
     is_shallow = hidden is not None and hidden < NEEDS_GAIN and not scene.adds
     is_stack = id(slot.layer) in scene.roles and not scene.adds
-    own_gain = _own_gain(slot) if is_shallow and is_stack and _is_dense(scene) else 1.0
+    by_own = is_shallow and is_stack and _is_dense(scene)
+    own_gain = _own_gain(slot) if by_own else 1.0
     if place.output:
         whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
         size = "unit variance at any width" if own_gain == 1.0 else f"{OWN_GAIN} sqrt(2)"
@@ -175,6 +177,10 @@ def _by_place(slot: Slot, scene: Scene) -> Choice:
         kind = type(place.norm).__name__
         reason = f"a {kind} follows and sets the scale: He for {name}, fans of the layer"
         return Choice(slot, initializers.HeNormal(gain=gain), reason)
+    if by_own and _calls.is_rectifier(place.activation) and own_gain == _scaled_gain(slot):
+        # Larger weights are quicker under plain gradient descent, smaller ones under Adam.
+        reason = f"{_shallow_stack(slot, scene)}: its own initializer is as good for {name}"
+        return Choice(slot, slot.initializer, reason)
     if is_shallow and gain > 1.0:
         return _shallow_choice(slot, scene, own_gain)
     if is_stack:
@@ -197,16 +203,18 @@ def _shallow_choice(slot: Slot, scene: Scene, own_gain: float) -> Choice:
     if id(slot.layer) not in scene.roles:
         reason = f"only {hidden} hidden on the shortest way, {reason}"
         return Choice(slot, initializers.XavierNormal(), reason)
-    way = " on the shortest way" if len(scene.roles) != (hidden or 0) + 1 else ""
-    stack = f"plain stack, only {hidden} hidden{way}"
-    if _calls.is_rectifier(activation) and math.isclose(own_gain, _scaled_gain(slot) or 0.0):
-        # Larger weights are quicker under plain gradient descent, smaller ones under Adam.
-        return Choice(slot, slot.initializer, f"{stack}: its own initializer is as good for {name}")
     if not _calls.is_rectifier(activation):  # smooth ones are lines near 0
         own_gain = max(1.0, own_gain)
     if own_gain != 1.0:
         reason = f"{OWN_GAIN} that for {name}"
-    return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), f"{stack}, {reason}")
+    reason = f"{_shallow_stack(slot, scene)}, {reason}"
+    return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
+
+
+def _shallow_stack(slot: Slot, scene: Scene) -> str:
+    hidden = scene.hidden_layers(slot.layer)
+    way = " on the shortest way" if len(scene.roles) != (hidden or 0) + 1 else ""
+    return f"plain stack, only {hidden} hidden{way}"
 
 
 def _is_dense(scene: Scene) -> bool:
@@ -220,7 +228,7 @@ def _scaled_gain(slot: Slot) -> float | None:
     own = slot.initializer
     if not isinstance(own, keras.initializers.VarianceScaling):
         return None
-    return math.sqrt(keras_variance(own, slot) * keras_fans(slot)[0])
+    return round(math.sqrt(keras_variance(own, slot) * keras_fans(slot)[0]), ROUNDING)
 
 
 def _own_gain(slot: Slot) -> float:
@@ -230,7 +238,7 @@ def _own_gain(slot: Slot) -> float:
         return 1.0
     fan_in, fan_out = keras_fans(slot)
     least = min(1.0, math.sqrt(2 * fan_in / (fan_in + fan_out)))
-    return min(max(least, own), math.sqrt(2.0))
+    return min(max(round(least, ROUNDING), own), round(math.sqrt(2.0), ROUNDING))
 
 
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:
