@@ -196,7 +196,8 @@ def _head(
     activation, switch, reach = None, None, (-np.inf, np.inf)
     before, before_switch = None, None
     is_known, function = (False, None) if call is None else _ending(call)
-    if call is not None and call.again is not None:
+    # A linear one brings the dtype of the output back to float32, as mixed precision wants it.
+    if call is not None and call.again is not None and not is_linear(_function_of(call.again)):
         before, before_switch = activation_name(call.activation), _switch_of(call, name)
         call = replace(call, activation=_function_of(call.again))
         is_known, function = True, call.activation
@@ -208,6 +209,10 @@ def _head(
     finite = output[np.isfinite(output)]
     finite = finite if finite.size else np.zeros(1)
     size = rms(finite)
+    classes_are_last = getattr(loss, "axis", -1) in (-1, output.ndim - 1)
+    targets = None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None))
+    if targets is not None and not (classes_are_last and targets.shape == output.shape[1:]):
+        targets = replace(targets, most_ones=0)  # numbers of classes, or one-hot on another axis
     with np.errstate(over="ignore", invalid="ignore"):
         deviation = float(np.max(np.std(output, axis=0, dtype="float64"), initial=0.0))
     return HeadSignals(
@@ -222,11 +227,11 @@ def _head(
         low=float(finite.min()),
         high=float(finite.max()),
         sums_to_one=_sums_to_one(output),
-        shares_axis=_shares_axis(output),
+        shares_axis=_shares_axis(output) if classes_are_last else None,
         spread=deviation / size if size > 0 else 0.0,
         loss=loss_name(loss),
         from_logits=bool(getattr(loss, "from_logits", False)),
-        targets=None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None)),
+        targets=targets,
     )
 
 

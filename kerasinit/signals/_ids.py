@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
-from kerasinit.layers import kind_of
+from kerasinit.layers import is_kept_method, kind_of
 from kerasinit.signals._batch import DataBatch
 
 
@@ -78,4 +78,5 @@ def _limits(model: Any, batch: DataBatch) -> dict[int, Any]:
 
 
 def _is_table(operation: Any) -> bool:
-    return kind_of(operation).family == "embedding" and hasattr(operation, "input_dim")
+    is_embedding = kind_of(operation).family == "embedding" and hasattr(operation, "input_dim")
+    return is_embedding and is_kept_method(operation, "call")  # one of a subclass may hash ids

@@ -144,5 +144,5 @@ def roots_first(found: list[Verdict]) -> tuple[Verdict, ...]:
     )
     kept = without_restatements(found, RESTATES)
     # Two rules may find the same fault; the first of them says it.
-    kept = list({(one.cause, one.where): one for one in reversed(kept)}.values())
+    kept = [*{(one.cause, one.where): one for one in reversed(kept)}.values()][::-1]
     return tuple(sorted(kept, key=lambda v: (explained[v.cause], CAUSES.index(v.cause))))

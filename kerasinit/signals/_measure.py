@@ -120,9 +120,10 @@ def _sparse_dropouts(model: Any) -> tuple[tuple[str, float, int], ...]:
         if not isinstance(layer, keras.layers.Dropout) or layer.rate < LARGE_RATE:
             continue
         try:
-            units = layer.input.shape[-1]
+            shape = layer.input.shape
         except (AttributeError, ValueError):  # called several times, or never in a graph
             continue
+        units = shape[-1] if len(shape) == 2 else None  # places of images and series are many
         if units is not None and (1 - layer.rate) * units < FEW_LEFT:
             found.append((layer_name(model, layer), layer.rate, units))
     return tuple(found)

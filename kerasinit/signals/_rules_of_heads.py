@@ -197,7 +197,10 @@ def _targets_of_head(head: HeadSignals) -> Finding | None:
             f"all {targets.samples} targets are class {targets.only_class}, and the output has "
             f"{head.units} units, one for each class"
         )
-        reason = "look how labels are read; if this is a batch of data sorted by class, shuffle it"
+        reason = (
+            "look how labels are read; shuffle data that is sorted by class; of rare classes, give "
+            "a batch that has some"
+        )
         return evidence, None, reason
     if head.loss.startswith("sparse"):
         return _labels(head, targets)

@@ -80,11 +80,18 @@ def zero_gradient(window: Window) -> Verdict | None:
 
 
 def _never_lost(window: Window) -> bool:
-    """Whether the loss was 0 in the first records of new weights, and is."""
-    records = [*window.opening[:PERSISTS], *window.steps[-PERSISTS:]]
-    is_long = len(window.steps) >= PERSISTS and not window.first.goes_on
-    is_new = bool(window.opening) and window.opening[0].step == 0
-    return is_long and is_new and all(step.loss == 0 for step in records)
+    """Whether the loss of new weights has been 0 since they began, and nothing leads on."""
+    records = [*window.opening, *window.steps]
+    is_new = bool(window.opening) and window.opening[0].step == 0 and not window.first.goes_on
+    is_long = len(window.steps) >= PERSISTS and window.step >= WARM_UP
+    # A surrogate such as `f - stop_gradient(f)` is 0, and has a gradient; so have penalties.
+    return (
+        is_new
+        and is_long
+        and all(
+            step.loss == 0 and (step.penalty != 0 or step.gradient_size == 0) for step in records
+        )
+    )
 
 
 def _stays_zero(window: Window, name: str, field: str) -> bool:

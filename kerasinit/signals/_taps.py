@@ -224,6 +224,8 @@ class ForwardPass:
         """Notes which calls produced the model's `outputs`."""
         heads = {id(tensor): k for k, tensor in enumerate(keras.tree.flatten(outputs))}
         for call in self.calls:
+            if id(call.output) in heads:  # given out before that activation, too
+                call.again = call.ending = None
             call.head = heads.get(id(call.output if call.ending is None else call.ending))
             call.is_output = call.head is not None
             call.ending = None

@@ -121,6 +121,51 @@ def test_a_softmax_runs_over_the_classes(axis):
         assert "sums to 1 over axis 1" in found[0].evidence
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_linear_activation_behind_another_is_none(activation):
+    # As under mixed precision, whose output is float32.
+    of_one = activation == "softmax"
+    loss = "sparse_categorical_crossentropy" if of_one else "binary_crossentropy"
+    behind = layers.Activation("linear", dtype="float32")
+    model, y = compiled(head(4, activation), behind, loss=loss), LABELS if of_one else SEVERAL
+    assert kerasinit.diagnose(model, X, y).healthy
+
+
+def test_an_output_that_another_is_made_of_keeps_its_targets():
+    given = keras.Input((8,))
+    bounded = layers.Dense(4, "tanh", name="bounded")(given)
+    model = keras.Model(given, [bounded, layers.Softmax(name="shares")(bounded)])
+    model.compile("adam", ["mse", "sparse_categorical_crossentropy"])
+    verdict = first(model, X, [9 * X[:, :4], LABELS])
+    assert (verdict.cause, verdict.where) == ("bad_targets", "targets of bounded")
+
+
+def of_places(units, axis=-1, *, turned=False):
+    """Outputs of `(places, units)`, or `(units, places)` with channels first."""
+    keras.utils.set_random_seed(0)
+    given = keras.Input((6, 8))
+    output = head(units)(layers.Dense(16, "relu")(given))
+    output = layers.Permute((2, 1))(output) if turned else output
+    return keras.Model(given, layers.Softmax(axis=axis)(output))
+
+
+PLACES = RNG.standard_normal((64, 6, 8)).astype("float32")
+OF_PLACES = np.arange(384).reshape(64, 6) % 7 % 2
+
+
+def test_numbers_of_two_classes_are_not_several_labels():
+    model = of_places(2)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert kerasinit.diagnose(model, PLACES, OF_PLACES).healthy
+
+
+def test_classes_may_lie_on_the_axis_that_the_loss_takes():
+    model = of_places(4, axis=1, turned=True)
+    model.compile("adam", keras.losses.CategoricalCrossentropy(axis=1))
+    y = np.moveaxis(np.eye(4, dtype="float32")[OF_PLACES], -1, 1)
+    assert kerasinit.diagnose(model, PLACES, y).healthy
+
+
 # --- targets --------------------------------------------------------------------------------------
 
 
@@ -359,6 +404,21 @@ def test_the_last_row_of_an_embedding_is_one():
     assert kerasinit.diagnose(words(30), x, Y).healthy
 
 
+@keras.saving.register_keras_serializable("tests")
+class HashedTable(layers.Embedding):
+    def call(self, inputs):
+        return super().call(inputs % self.input_dim)
+
+
+def test_an_embedding_of_ones_own_may_take_any_id():
+    keras.utils.set_random_seed(0)
+    parts = HashedTable(30, 4), layers.GlobalAveragePooling1D(), head(1)
+    model = keras.Sequential([keras.Input((6,), dtype="int32"), *parts])
+    model.compile("adam", "mse")
+    x = RNG.integers(0, 10**6, (64, 6), dtype="int32")
+    assert kerasinit.diagnose(model, x, Y).healthy
+
+
 def test_of_several_inputs_the_embedding_of_each_is_looked_at():
     keras.utils.set_random_seed(0)
     ids, other = keras.Input((6,), dtype="int32", name="ids"), keras.Input((8,), name="other")
@@ -386,3 +446,12 @@ def test_a_dropout_that_leaves_next_to_no_unit_is_told(rate, units, named):
     if named:
         assert "(and 1 more layer): about 1.6 are left" in found[0].evidence
         assert_mends(found[0], model, X, Y)
+
+
+def test_a_dropout_of_places_leaves_many():
+    keras.utils.set_random_seed(0)
+    parts = layers.Dropout(0.8), layers.Conv1D(8, 3, activation="relu"), layers.Flatten(), head(1)
+    model = keras.Sequential([keras.Input((50, 1)), *parts])
+    model.compile("adam", "mse")
+    x = RNG.standard_normal((64, 50, 1)).astype("float32")
+    assert kerasinit.diagnose(model, x, Y).healthy

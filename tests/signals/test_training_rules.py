@@ -822,6 +822,11 @@ def test_a_loss_of_zero_from_the_first_step_on_is_told():
     assert found(records(loss=0.0), opening=records(loss=0.0), **nothing) == []  # later steps alone
     learned = opened(loss=lambda i: 2.0 if i < 1 else 0.0)
     assert found(learned, opening=learned, first_loss=2.0) == []
+    surrogate = opened(loss=0.0)  # f - stop_gradient(f)
+    assert found(surrogate, opening=surrogate, **nothing) == []
+    rare = opened(loss=lambda i: 1.0 if i == 8 else 0.0, gradient_rms=0.0)  # labels of few samples
+    for count in (5, 20):
+        assert ("zero_gradient", "loss") not in found(rare[:count], opening=rare[:count], **nothing)
     again = opened(loss=0.0, goes_on=True)
     assert found(again, opening=again, **nothing) == []
 
