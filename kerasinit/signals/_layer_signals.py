@@ -147,7 +147,8 @@ class Signals:
             indices (an `Embedding`) or if there is no weighted layer.
         given_rms: RMS of the input of the model, before any layer; None if it has several, or
             takes indices.
-        usual_rms: The same, with the outermost 2 % of each column on both sides brought in.
+        usual_rms: The same, with the outermost 2 % of each column on both sides brought in; None
+            if it is not large, or a column would be a constant then.
         outside_ids: Ids for which an embedding has no row; the others were measured.
         sparse_dropouts: Name, rate and units of each `Dropout` that leaves next to no unit in
             training.

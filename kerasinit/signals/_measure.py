@@ -22,6 +22,7 @@ from kerasinit.signals._ids import ids_outside
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, loss_of
 from kerasinit.signals._rows import rows_of
+from kerasinit.signals._rules_of_scale import LARGE_INPUT
 from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
 from kerasinit.signals._watched_layers import WatchedLayer, layer_name, watched_layers
@@ -109,8 +110,13 @@ def _sizes_of_input(x: Any) -> dict[str, Any]:
     arrays = flat_arrays(x)
     if len(arrays) != 1 or arrays[0].dtype.kind != "f" or not np.isfinite(arrays[0]).all():
         return {}
+    given = rms(arrays[0])
+    if given <= LARGE_INPUT:  # the sizes without the outermost are not asked for, and take long
+        return {"given_rms": given}
     low, high = np.quantile(arrays[0], OUTERMOST, axis=0)
-    return {"given_rms": rms(arrays[0]), "usual_rms": rms(np.clip(arrays[0], low, high))}
+    if np.any((low == high) & (np.ptp(arrays[0], axis=0) > 0)):  # a rare feature would be lost
+        return {"given_rms": given}
+    return {"given_rms": given, "usual_rms": rms(np.clip(arrays[0], low, high))}
 
 
 def _sparse_dropouts(model: Any) -> tuple[tuple[str, float, int], ...]:

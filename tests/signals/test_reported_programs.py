@@ -337,6 +337,18 @@ def test_one_wild_row_is_clipped_and_not_made_the_measure_of_all():
     assert 0.5 < np.sqrt(np.mean(np.square(names["x"]))) < 10
 
 
+def test_a_feature_that_few_samples_have_is_not_clipped_away():
+    x = X.copy()
+    x[:, 0] = 0
+    x[7, 0] = 1e5
+    model = compiled(head(1))
+    verdict = first(model, x, Y)
+    assert verdict.cause == "unscaled_input"
+    names = {"np": np, "x": x}
+    exec(verdict.fix.partition("  #")[0], names)
+    assert np.ptp(names["x"][:, 0]) > 1
+
+
 # --- what only looks like a fault -----------------------------------------------------------------
 
 
