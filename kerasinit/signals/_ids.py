@@ -45,9 +45,11 @@ def ids_outside(model: Any, batch: DataBatch) -> tuple[OutsideIds | None, DataBa
         ids = batch.all_x[place]
         if not ids.size or ids.dtype.kind not in "iuf" or not np.isfinite(ids).all():
             continue
-        if ids.min() >= 0 and ids.max() < layer.input_dim:
+        low, high = int(ids.min()), int(ids.max())
+        # Keras counts ids below 0 from the last row on: -1 may mark what is missing, in a free row.
+        if -layer.input_dim <= low and high < layer.input_dim + min(low, 0):
             continue
-        found = found or OutsideIds(layer.name, layer.input_dim, int(ids.min()), int(ids.max()))
+        found = found or OutsideIds(layer.name, layer.input_dim, low, high)
         leaves = keras.tree.flatten(batch.x)
         leaves[place] = ops.clip(leaves[place], 0, layer.input_dim - 1)
         x = keras.tree.pack_sequence_as(batch.x, leaves)

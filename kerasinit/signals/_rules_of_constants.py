@@ -33,7 +33,7 @@ def bad_inputs(signals: Signals) -> Verdict | None:
     )
     reason = f"give {ids.layer} `input_dim={ids.high + 1}`"
     if ids.low < 0:
-        reason = "ids are numbers from 0 on: look how they are made"
+        reason = "ids are numbers from 0 on: those below take the rows of the last ones"
     return Verdict.cured("bad_inputs", "input", evidence, None, reason)
 
 

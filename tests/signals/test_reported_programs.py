@@ -398,7 +398,7 @@ def words(rows):
 
 @pytest.mark.parametrize(
     ("ids", "fix"),
-    [(range(64), "give table `input_dim=64`"), (range(-1, 20), "ids are numbers from 0 on")],
+    [(range(64), "give table `input_dim=64`"), (range(-1, 30), "ids are numbers from 0 on")],
     ids=["too large", "below 0"],
 )
 def test_ids_without_a_row_are_told(ids, fix):
@@ -409,6 +409,13 @@ def test_ids_without_a_row_are_told(ids, fix):
         verdict.evidence
     )
     assert fix in verdict.fix
+
+
+@pytest.mark.parametrize(("low", "named"), [(-1, False), (-10, False), (-11, True), (-31, True)])
+def test_ids_below_0_may_have_rows_of_their_own(low, named):
+    x = np.resize(np.r_[np.arange(20), low].astype("int32"), (64, 6))
+    found = kerasinit.diagnose(words(30), x, Y).verdicts
+    assert [one.cause for one in found] == ["bad_inputs"] * named
 
 
 def test_the_last_row_of_an_embedding_is_one():
