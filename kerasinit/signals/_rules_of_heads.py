@@ -163,7 +163,11 @@ def _loss_of_labels(head: HeadSignals) -> Finding | None:
             remedy = _loss("binarycrossentropy", head.from_logits or head.activation is None)
         elif not is_categorical:
             remedy = switched(head, "sigmoid")
-        return evidence, remedy, "sigmoid and binary cross-entropy: a yes or no for each label"
+        words = (
+            "sigmoid and binary cross-entropy: a yes or no for each label; if they are draws of "
+            "one distribution, divide each row of targets by its sum instead"
+        )
+        return evidence, remedy, words
     if head.shares_axis is not None and head.units > 1 and "categorical" in head.loss:
         evidence = (
             f"the output sums to 1 over axis {head.shares_axis}, and the loss takes shares over "
