@@ -24,6 +24,7 @@ from kerasinit._backend._keras import (
 )
 from kerasinit._backend._keras_building import layers_of_same_model, scope_of_running_model
 from kerasinit._backend._keras_graphs import (
+    detached,
     functional_ends,
     given_to,
     graph_calls,
@@ -137,6 +138,7 @@ __all__ = [
     "declared_initializers",
     "deferred_variable",
     "dense_gradient",
+    "detached",
     "errors",
     "evaluate",
     "flat_layers",

@@ -98,6 +98,22 @@ def plain_call(layer: Any) -> Any:
     return getattr(call, "python_function", None) or call
 
 
+def detached(operation: Any) -> Any:
+    """A copy of an operation without weights, outside of every graph, for one call of it.
+
+    What the call counts, or appends to a list, changes the copy alone. Methods that Keras wraps for
+    one instance (`build`) are left out: they hold it.
+    """
+    copy = object.__new__(type(operation))
+    for name, value in vars(operation).items():
+        if name != "call" and callable(value) and hasattr(type(operation), name):
+            continue
+        kind = next((one for one in (list, dict, set) if isinstance(value, one)), None)
+        vars(copy)[name] = value if kind is None else kind(value)
+    vars(copy).update(_inbound_nodes=[], _outbound_nodes=[])
+    return copy
+
+
 @contextlib.contextmanager
 def symbolic_calls(layers: list[Any]) -> Iterator[None]:
     """Lets `layers` be called symbolically in the body, and takes back the nodes of those calls.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -23,20 +23,23 @@ _known: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
 class OwnFunction:
     """What an operation without weights does to each entry.
 
+    Kept by caches for long: it must not hold the operation, and with it a whole model.
+
     Args:
-        operation: A layer, or an operation of a graph.
+        source: A layer, or an operation of a graph.
+        copy: One like it, of no graph.
     """
 
-    operation: Any
+    source: weakref.ref[Any]
+    copy: Any = field(compare=False)
 
     def __call__(self, values: Any) -> Any:
-        """What the operation makes of a tensor; it adds no loss."""
-        with _backend.replaced(self.operation, add_loss=lambda loss: None):
-            return _backend.plain_call(self.operation)(values)
+        """What the operation makes of a tensor; it counts, keeps and adds nothing meanwhile."""
+        return _backend.plain_call(_backend.detached(self.copy))(values)
 
     @property
     def __name__(self) -> str:
-        return type(self.operation).__name__.lower()
+        return type(self.copy).__name__.lower()
 
 
 def function_of(operation: Any) -> Callable[[Any], Any] | None:
@@ -50,7 +53,9 @@ def function_of(operation: Any) -> Callable[[Any], Any] | None:
     """
     if not _may_be_function(operation):
         return None
-    function: Callable[[Any], Any] = OwnFunction(operation)
+    function: Callable[[Any], Any] = OwnFunction(
+        weakref.ref(operation), _backend.detached(operation)
+    )
     if isinstance(operation, keras.layers.Lambda) and not operation.arguments:
         function = operation.function
     if operation not in _known:

@@ -1,5 +1,8 @@
 """What a foreign `call` does beside calling layers: weights, functions of the backend, slices."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -907,13 +910,35 @@ def test_an_operation_that_somebody_wrote_is_opened():
 
 
 class Seen(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.count, self.shapes = 0, []
+
     def call(self, x):
         self.add_loss(ops.sum(x))
+        self.count += 1
+        self.shapes.append(x.shape)
         return ops.relu(x)
 
 
-def test_looking_at_an_activation_adds_no_loss():
-    seen = Seen()
-    model = keras.Sequential([keras.Input((WIDTH,)), layers.Dense(4), seen, layers.Dense(2)])
+def with_seen():
+    return keras.Sequential([keras.Input((WIDTH,)), layers.Dense(4), Seen(), layers.Dense(2)])
+
+
+def test_looking_at_an_activation_leaves_no_trace_in_it():
+    model = with_seen()
+    seen = model.layers[1]
+    before = (seen.count, list(seen.shapes))
     kerasinit.initialize(model, seed=0)
     assert model.losses == []
+    assert (seen.count, list(seen.shapes)) == before
+
+
+def test_a_model_with_an_activation_of_its_own_is_let_go():
+    model = with_seen()
+    kerasinit.initialize(model, seed=0)
+    kernel = weakref.ref(model.layers[0].kernel)
+    del model
+    keras.backend.clear_session()
+    gc.collect()
+    assert kernel() is None
