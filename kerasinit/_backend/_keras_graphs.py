@@ -18,6 +18,7 @@ from kerasinit._backend._keras_tensors import willing_tensors
 from kerasinit._backend._raw_calls import RawCall
 from kerasinit._backend._replaced import changed, replaced
 
+CONTAINERS = (list, dict, set)
 _ONE_AT_A_TIME = threading.RLock()  # classes of Keras are changed meanwhile
 
 
@@ -108,8 +109,9 @@ def detached(operation: Any) -> Any:
     for name, value in vars(operation).items():
         if name != "call" and callable(value) and hasattr(type(operation), name):
             continue
-        kind = next((one for one in (list, dict, set) if isinstance(value, one)), None)
-        vars(copy)[name] = value if kind is None else kind(value)
+        if isinstance(value, CONTAINERS):
+            value = next(kind(value) for kind in CONTAINERS if isinstance(value, kind))
+        vars(copy)[name] = value
     vars(copy).update(_inbound_nodes=[], _outbound_nodes=[])
     return copy
 

@@ -156,7 +156,7 @@ def _numbers(slot: Slot, seed: int) -> np.ndarray:
 def start_size(slot: Slot) -> float:
     """Root mean square of a variable when training starts, dimensionless."""
     own = own_choice(slot).initializer
-    values = ops.convert_to_numpy(slot.variable) if own is None else _numbers(slot, 0)
+    values = _backend.numpy_of(slot.variable) if own is None else _numbers(slot, 0)
     return float(np.sqrt(np.mean(np.square(values, dtype="float64"))))
 
 

@@ -45,3 +45,32 @@ def test_no_warning_is_given_without_a_reason(model, use):
         # Also what the line in pyproject.toml lets pass for Keras' own sake.
         warnings.simplefilter("error")
         use(model)
+
+
+class Factor(keras.layers.Layer):
+    """A weight that nobody can make anew: the argument is none that Keras records."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.start = start
+
+    def build(self, shape):
+        self.factor = self.add_weight(
+            shape=(shape[-1],), initializer=keras.initializers.Constant(float(self.start))
+        )
+
+    def call(self, x):
+        return x * self.factor
+
+
+@pytest.mark.parametrize("verb", [kerasinit.initialize, kerasinit.reset])
+def test_a_factor_of_unknown_start_gives_no_warning(verb):
+    inputs = keras.Input((6,))
+    branch = keras.layers.Dense(6)(keras.layers.LayerNormalization()(inputs))
+    outputs = keras.layers.Dense(3)(inputs + Factor(np.full((), 0.01))(branch))
+    model = keras.Model(inputs, outputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plan = verb(model, seed=1)
+    reasons = [row.reason for row in plan]
+    assert verb is kerasinit.reset or any("factor, 0.01 at first" in one for one in reasons)
