@@ -34,7 +34,7 @@ def decay_of(optimizer: Any) -> float:
     inner = _backend.inner_optimizer(optimizer)
     try:
         decay = float(getattr(inner, "weight_decay", None) or 0.0)
-        return decay * float(keras.ops.convert_to_numpy(inner.learning_rate)) if decay else 0.0
+        return decay * float(_backend.numpy_of(inner.learning_rate)) if decay else 0.0
     except FAILURES:  # somebody's optimizer
         return 0.0
 

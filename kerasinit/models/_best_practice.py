@@ -33,7 +33,7 @@ HE = (keras.initializers.HeNormal, keras.initializers.HeUniform)
 ORTHOGONAL = (keras.initializers.Orthogonal, initializers.Orthogonal)
 PER_INPUT = (initializers.HeNormal, initializers.LecunNormal)  # their size goes by inputs alone
 ROUNDING = 9  # decimal places to which gains are the same
-OWN_GAIN = "the gain of its own initializer, at most"
+SMALL = 0.5  # gain of an output up to which its author made it small: policies have 0.01
 NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
 
@@ -131,9 +131,12 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     """
     choice = _by_place(slot, scene)
     drawn: Any = choice.initializer
-    own = slot.initializer
+    own: Any = slot.initializer
     if not isinstance(own, ORTHOGONAL) or own is drawn or type(drawn) not in PER_INPUT:
         return choice
+    is_number = isinstance(own.gain, (int, float))
+    if is_number and own.gain <= SMALL and scene.place(slot.layer).output:
+        return Choice(slot, own, f"the model's output: small by its own initializer, {own.gain:g}")
     # Of the same size; flows, for one, invert what they multiply by.
     reason = f"{choice.reason}; orthogonal, as its author chose"
     return replace(choice, initializer=initializers.Orthogonal(gain=drawn.gain), reason=reason)
@@ -170,7 +173,9 @@ def _by_place(slot: Slot, scene: Scene) -> Choice:
     own_gain = _own_gain(slot) if by_own else 1.0
     if place.output:
         whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
-        size = "unit variance at any width" if own_gain == 1.0 else f"{OWN_GAIN} sqrt(2)"
+        size = "unit variance at any width"
+        if own_gain != 1.0:
+            size = f"{_whose_gain(slot, own_gain)} sqrt(2)"
         reason = f"{whose}: {size}"
         return Choice(slot, initializers.LecunNormal(gain=own_gain), reason)
     if place.norm is not None:
@@ -206,7 +211,7 @@ def _shallow_choice(slot: Slot, scene: Scene, own_gain: float) -> Choice:
     if not _calls.is_rectifier(activation):  # smooth ones are lines near 0
         own_gain = max(1.0, own_gain)
     if own_gain != 1.0:
-        reason = f"{OWN_GAIN} that for {name}"
+        reason = f"{_whose_gain(slot, own_gain)} that for {name}"
     reason = f"{_shallow_stack(slot, scene)}, {reason}"
     return Choice(slot, initializers.Orthogonal(gain=min(gain, own_gain)), reason)
 
@@ -239,6 +244,12 @@ def _own_gain(slot: Slot) -> float:
     fan_in, fan_out = keras_fans(slot)
     least = min(1.0, math.sqrt(2 * fan_in / (fan_in + fan_out)))
     return min(max(round(least, ROUNDING), own), round(math.sqrt(2.0), ROUNDING))
+
+
+def _whose_gain(slot: Slot, gain: float) -> str:
+    """Where what `_own_gain` found comes from, in words."""
+    is_own = (_scaled_gain(slot) or 0.0) >= gain
+    return f"the gain of {'its own initializer' if is_own else '`glorot_uniform`'}, at most"
 
 
 def _attention_choice(slot: Slot, scene: Scene) -> Choice:

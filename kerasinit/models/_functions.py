@@ -15,7 +15,7 @@ from kerasinit.layers import is_unknown
 from kerasinit.signals._elementwise import POINTS, elementwise_shape
 
 ROUNDING = 1e-4  # of points on a straight line, relative to the largest
-# Whether an operation is a function of each entry: its `call` is somebody's, and runs once.
+# Whether an operation is a function of each entry: its `call` is somebody's, and is tried once.
 _known: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
 
 

@@ -167,12 +167,31 @@ class TestPlainStacks:
         assert last.gain == pytest.approx((2 * 32 / 96) ** 0.5, rel=1e-6)
         assert "gain of its own initializer" in last.reason
 
+    def test_an_output_that_its_author_made_small_stays_small(self):
+        """A policy's, as in PPO."""
+        small = keras.initializers.Orthogonal(gain=0.01)
+        model = chain(dense(32, "tanh"), dense(32, "tanh"), dense(4, kernel_initializer=small))
+        plan = kerasinit.initialize(model, seed=1)
+        assert "small by its own initializer, 0.01" in kernels(plan)[-1].reason
+        kernel, _ = model.layers[-1].get_weights()
+        np.testing.assert_allclose(np.linalg.svd(kernel, compute_uv=False), 0.01, rtol=1e-4)
+
     def test_the_way_that_passes_fewest_layers_is_said_where_there_are_several(self):
         inputs = keras.Input((8,))
         deep = dense(16, "relu")(dense(16, "relu")(inputs))
         model = keras.Model(inputs, dense(1)(keras.layers.concatenate([inputs, deep])))
         first = kernels(kerasinit.initialize(model, seed=1))[0]
         assert "only 0 hidden on the shortest way" in first.reason
+
+    def test_a_start_that_is_smaller_than_glorots_is_not_called_its_own(self):
+        own = keras.initializers.VarianceScaling(0.01)
+        layers = keras.layers
+        first = layers.Dense(64, "relu", kernel_initializer=own)
+        last = layers.Dense(500, kernel_initializer=own)
+        model = keras.Sequential([keras.Input((8,)), first, last])
+        reasons = [row.reason for row in kerasinit.initialize(model, seed=0)]
+        assert not any("its own initializer, at most" in one for one in reasons)
+        assert sum("the gain of `glorot_uniform`, at most" in one for one in reasons) == 2
 
     def test_shallow_convolutions_keep_unit_gain(self):
         """A U-Net ends with a test loss 2 % higher by more (never_worse.py)."""
