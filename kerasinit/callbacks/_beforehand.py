@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from kerasinit import _backend
 from kerasinit.callbacks._measuring import FAILURES, optimizers_of
 from kerasinit.layers import have_learned_biases, zeroing_constraint

@@ -83,6 +83,8 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
         slot: The variable.
         scene: Its model.
     """
+    if slot.kind == "kernel" and scene.place(slot.layer).output and _is_small(slot.initializer):
+        return Choice(slot, slot.initializer, "the model's output, which its author made small")
     special = scene.stack_choices.get(id(slot.variable))
     if special is not None:
         if slot.kind == "kernel" and scene.branches_beside(slot.layer):
@@ -91,6 +93,14 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
             return replace(special, scale=special.scale * end.scale, reason=reason)
         return special
     return _alone(slot, scene)
+
+
+def _is_small(own: Any) -> bool:
+    """Whether an initializer is told a size far below that of unit gain, as for policies in PPO."""
+    gain = getattr(own, "gain", 1.0) if isinstance(own, ORTHOGONAL) else 1.0
+    if type(own) is keras.initializers.VarianceScaling:
+        gain = math.sqrt(own.scale)
+    return isinstance(gain, (int, float)) and gain <= SMALL
 
 
 def _alone(slot: Slot, scene: Scene) -> Choice:
@@ -131,12 +141,9 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     """
     choice = _by_place(slot, scene)
     drawn: Any = choice.initializer
-    own: Any = slot.initializer
+    own = slot.initializer
     if not isinstance(own, ORTHOGONAL) or own is drawn or type(drawn) not in PER_INPUT:
         return choice
-    is_number = isinstance(own.gain, (int, float))
-    if is_number and own.gain <= SMALL and scene.place(slot.layer).output:
-        return Choice(slot, own, f"the model's output: small by its own initializer, {own.gain:g}")
     # Of the same size; flows, for one, invert what they multiply by.
     reason = f"{choice.reason}; orthogonal, as its author chose"
     return replace(choice, initializer=initializers.Orthogonal(gain=drawn.gain), reason=reason)
