@@ -32,7 +32,7 @@ STARTS = {
     "ours": ours,
 }
 ACTIVATIONS = ("relu", "gelu", "tanh", "sigmoid")
-RATES = {100: 1e-3, 1000: 2e-4}
+RATES = {100: 1e-3, 200: 1e-3, 1000: 2e-4}
 CELLS = {
     f"{activation}, {depth} layers": {"activation": activation, "depth": depth}
     for depth in (100, 1000)
@@ -58,7 +58,7 @@ def stack(activation, depth, channels):
 def train(draw, seed, activation, depth, channels=0, epochs=None):
     model = stack(activation, depth, channels)
     draw(model, seed)
-    rate = 1e-3 if channels else RATES[depth]
+    rate = RATES[depth]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), loss, metrics=["accuracy"])
     x, y = digits()
