@@ -9,8 +9,9 @@ import numpy as np
 
 
 def numpy_of(tensor: Any) -> np.ndarray:
-    """A copy of the numbers of a tensor or a variable, in its own dtype.
+    """The numbers of a tensor or a variable, in its own dtype, as they are now.
 
+    No later step changes them. They may be read-only (JAX): `np.array` makes a copy to write to.
     As `keras.ops.convert_to_numpy`, without the warning that numpy 2 gives where it is handed a
     variable, or a tensor of torch: it would end programs that turn warnings into errors, although
     their `fit` gives none.

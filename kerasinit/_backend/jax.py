@@ -45,7 +45,7 @@ def errors() -> tuple[type[Exception], ...]:
 def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
     """Outside of every trace, and in 64 bits, which JAX would round otherwise."""
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        return np.asarray(numpy_of(function(keras.ops.convert_to_tensor(values))))
+        return numpy_of(function(keras.ops.convert_to_tensor(values)))
 
 
 def is_concrete(tensor: Any) -> bool:

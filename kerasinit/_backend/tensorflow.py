@@ -40,7 +40,7 @@ def errors() -> tuple[type[Exception], ...]:
 def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
     """Outside of every `tf.function`."""
     with tf.init_scope():
-        return np.asarray(numpy_of(function(keras.ops.convert_to_tensor(values))))
+        return numpy_of(function(keras.ops.convert_to_tensor(values)))
 
 
 def is_concrete(tensor: Any) -> bool:

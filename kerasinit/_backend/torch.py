@@ -36,7 +36,7 @@ def errors() -> tuple[type[Exception], ...]:
 
 def evaluate(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
     """As it is: nothing is traced."""
-    return np.asarray(numpy_of(function(keras.ops.convert_to_tensor(values))))
+    return numpy_of(function(keras.ops.convert_to_tensor(values)))
 
 
 def is_concrete(tensor: Any) -> bool:

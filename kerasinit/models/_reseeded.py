@@ -27,7 +27,7 @@ def resolve_seed(seed: SeedLike) -> int:
     if seed is None:
         return random.randint(1, MAX_SEED)  # as Keras does: `set_random_seed` fixes it
     if isinstance(seed, keras.random.SeedGenerator):
-        first, second = np.asarray(_backend.numpy_of(seed.next()), dtype="int64").tolist()
+        first, second = _backend.numpy_of(seed.next()).astype("int64").tolist()
         return (first * 1_000_003 + second) % MAX_SEED
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
         return int(seed)
