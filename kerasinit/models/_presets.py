@@ -11,10 +11,11 @@ import keras
 
 from kerasinit import initializers
 from kerasinit.layers import attention_part, is_cell, is_norm, kind_of
-from kerasinit.models._best_practice import choice_of, kernel_choice
+from kerasinit.models._best_practice import choice_of
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._kept import own_choice
+from kerasinit.models._kernels import kernel_choice
 from kerasinit.models._places import branch_calls
 from kerasinit.models._scene import Scene
 from kerasinit.models._slots import Slot
