@@ -40,23 +40,31 @@ CELLS = {
 } | {
     "tanh CNN, 200 layers": {"activation": "tanh", "depth": 200, "channels": 16},
     "tanh CNN, 1000 layers": {"activation": "tanh", "depth": 1000, "channels": 16, "epochs": 8},
+    "tanh CNN, 1000 layers, flattened": {
+        "activation": "tanh",
+        "depth": 1000,
+        "channels": 16,
+        "epochs": 8,
+        "pools": False,
+    },
 }
 WIDTH = 64
 
 
-def stack(activation, depth, channels):
+def stack(activation, depth, channels, pools):
     if channels:
         hidden = [
             layers.Conv2D(channels, 3, padding="same", activation=activation) for _ in range(depth)
         ]
-        ends = [layers.GlobalAveragePooling2D(), layers.Dense(10)]
+        # An average forgets where things are, which only taps beside the centre have told it.
+        ends = [layers.GlobalAveragePooling2D() if pools else layers.Flatten(), layers.Dense(10)]
         return keras.Sequential([keras.Input((8, 8, 1)), *hidden, *ends])
     hidden = [layers.Dense(WIDTH, activation) for _ in range(depth)]
     return keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(10)])
 
 
-def train(draw, seed, activation, depth, channels=0, epochs=None):
-    model = stack(activation, depth, channels)
+def train(draw, seed, activation, depth, channels=0, epochs=None, pools=True):
+    model = stack(activation, depth, channels, pools)
     draw(model, seed)
     rate = RATES[depth]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
