@@ -355,3 +355,16 @@ def test_branches_beside_the_head_are_no_branches_of_its_stream():
     plan = kerasinit.initialize(keras.Model(table, logit), seed=0)
     assert plan["logit/kernel"].gain == 1.0
     assert sum(row.reason.startswith("ends one of 3 residual branches") for row in plan) == 3
+
+
+@pytest.mark.parametrize("norm", [layers.Identity, layers.LayerNormalization])
+def test_two_streams_that_read_each_other_count_their_own_sums(norm):
+    """As in a reversible network; their sizes would grow like Fibonacci's numbers."""
+    inputs = keras.Input((WIDTH,))
+    first, second = layers.Dense(WIDTH)(inputs), layers.Dense(WIDTH)(inputs)
+    for _ in range(BLOCKS):
+        first = first + layers.Dense(WIDTH)(layers.Dense(32, "relu")(norm()(second)))
+        second = second + layers.Dense(WIDTH)(layers.Dense(32, "relu")(norm()(first)))
+    joined = layers.Concatenate()([first, second])
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(joined)), seed=0)
+    assert sum(row.reason.startswith(f"ends one of {BLOCKS} ") for row in plan) == 2 * BLOCKS
