@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import count
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import halves, mixes, tensor_factors, waits_for_weights
+from kerasinit.layers import halves, kind_of, mixes, tensor_factors, waits_for_weights
 from kerasinit.models._opened import SIZES, corrected_shapes, in_short, like, open_call
 
 
@@ -207,7 +207,7 @@ class _Reader:
             if inside is None:
                 self._corrected |= corrected_shapes(node, self._corrected)
                 self._kept.extend(made)
-                yield GraphCall(
+                call = GraphCall(
                     operation,
                     tuple(self.number(tensor) for tensor in sources),
                     tuple(self.number(tensor) for tensor in made),
@@ -215,6 +215,11 @@ class _Reader:
                     halves(operation, arguments),
                     tensor_factors(operation, arguments),
                 )
+                is_add = kind_of(operation).family == "add"
+                if is_add and {tuple(tensor.shape) for tensor in sources} == set(call.shapes):
+                    yield from self._in_pairs(call)
+                else:
+                    yield call
                 continue
             # A model that is called twice is read twice, under new numbers for its inside.
             outer = dict(self._numbers)
@@ -232,6 +237,19 @@ class _Reader:
             for tensor, result in zip(made, results, strict=True):
                 self._numbers[id(tensor)] = result
                 self._kept.append(tensor)
+
+    def _in_pairs(self, call: GraphCall) -> Iterator[GraphCall]:
+        """An add of many signals as adds of two, from that on which was made first: the skip.
+
+        Args:
+            call: An add of signals of one shape.
+        """
+        total, *others = sorted(set(call.inputs)) if len(set(call.inputs)) > 2 else call.inputs
+        for value in others[:-1]:
+            made = self.number(object())
+            yield replace(call, inputs=(total, value), outputs=(made,))
+            total = made
+        yield replace(call, inputs=(total, *others[-1:]))
 
 
 def _traced(model: Any) -> tuple[Any, Any]:

@@ -14,6 +14,7 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
     """The adds that join a branch with the skip around it, in the order of the model.
 
     The branch must end in weights: a mask or a position bias that is added to scores ends in none.
+    Outputs of layers beside each other (wide and deep) that are summed at the end carry no stream.
     """
     blends = [found for call in graph.calls for found in _blend(call, graph)]
     known = {id(call) for call in blends}
@@ -81,9 +82,17 @@ def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
 
 def _is_residual(add: GraphCall, graph: Graph) -> bool:
     skip = skip_of(add, graph)
-    if skip is None or _is_gated(skip, graph):
+    if skip is None or _is_gated(skip, graph) or _is_sum_of_outputs(add, graph):
         return False
     return any(_comes_of_weights(value, graph) for value in add.inputs if value != skip)
+
+
+def _is_sum_of_outputs(add: GraphCall, graph: Graph) -> bool:
+    """Whether no weighted layer reads an add, and none of what it adds is made into the rest."""
+    if not graph.weighed.isdisjoint(add.outputs):
+        return False
+    first, second = (graph.ancestors(value) for value in dict.fromkeys(add.inputs))
+    return not any(_is_stream(value, first & second, graph) for value in add.inputs)
 
 
 def _is_gated(value: int, graph: Graph) -> bool:

@@ -83,7 +83,11 @@ class Streams:
 
 
 def _nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
-    """Identity of a residual add -> the adds in whose branches, from their skips on, it lies."""
+    """Identity of a residual add -> the adds in whose branches, from their skips on, it lies.
+
+    A sum that leaves a branch on another way lies in none: of the two streams of a reversible
+    network, each is read by the branches of the other, and goes on.
+    """
     branches = []
     for add in adds:
         skip = skip_of(add, graph)
@@ -96,7 +100,9 @@ def _nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[i
         above = graph.ancestors(value)
         for other, start, inside, before in branches:
             in_branch = any(value in one for one in inside) and value not in before
-            if other is not add and in_branch and start in above:
+            if other is add or not in_branch or start not in above:
+                continue
+            if graph.reached((value,), without=(other,)).isdisjoint(graph.outputs):
                 yield id(other)
 
     return {id(add): frozenset(around(add)) for add in adds}

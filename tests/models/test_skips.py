@@ -355,3 +355,53 @@ def test_branches_beside_the_head_are_no_branches_of_its_stream():
     plan = kerasinit.initialize(keras.Model(table, logit), seed=0)
     assert plan["logit/kernel"].gain == 1.0
     assert sum(row.reason.startswith("ends one of 3 residual branches") for row in plan) == 3
+
+
+@pytest.mark.parametrize("norm", [layers.Identity, layers.LayerNormalization])
+def test_two_streams_that_read_each_other_count_their_own_sums(norm):
+    """As in a reversible network; their sizes would grow like Fibonacci's numbers."""
+    inputs = keras.Input((WIDTH,))
+    first, second = layers.Dense(WIDTH)(inputs), layers.Dense(WIDTH)(inputs)
+    for _ in range(BLOCKS):
+        first = first + layers.Dense(WIDTH)(layers.Dense(32, "relu")(norm()(second)))
+        second = second + layers.Dense(WIDTH)(layers.Dense(32, "relu")(norm()(first)))
+    joined = layers.Concatenate()([first, second])
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(joined)), seed=0)
+    assert sum(row.reason.startswith(f"ends one of {BLOCKS} ") for row in plan) == 2 * BLOCKS
+
+
+@pytest.mark.parametrize("wide", [2, 1], ids=["wider", "as wide"])
+def test_outputs_that_are_summed_are_no_stream(wide):
+    """Wide and deep: layers beside each other, whose sum no weighted layer reads."""
+    inputs = keras.Input((WIDTH,))
+    hidden = layers.Dense(wide * WIDTH, "relu", name="hidden")(inputs)
+    deep = layers.Dense(1)(layers.Dense(WIDTH, "relu")(hidden))
+    model = keras.Model(inputs, layers.Dense(1)(inputs) + deep)
+    plan = kerasinit.initialize(model, seed=0)
+    assert plan["hidden/kernel"].reason.startswith("plain stack, only 0 hidden on the shortest way")
+    assert not any("branches" in row.reason for row in plan)
+
+
+def test_a_last_block_around_its_input_is_a_branch():
+    """As of a denoiser that predicts the noise."""
+    inputs = keras.Input((WIDTH,))
+    end = layers.Dense(WIDTH, name="end")(layers.Dense(32, "relu")(inputs))
+    plan = kerasinit.initialize(keras.Model(inputs, inputs + end), seed=0)
+    assert plan["end/kernel"].reason.startswith("ends one of 1 ")
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_all_branches_of_one_add_are_counted(place):
+    """`Add()([x, attention, feed_forward])`, in any order."""
+
+    def block(x, number):
+        branches = [
+            layers.Dense(WIDTH, name=f"{name}{number}")(layers.Dense(32, "relu")(x))
+            for name in ("end", "other_end")
+        ]
+        branches.insert(place, x)
+        return layers.Add()(branches)
+
+    rows = [row for row in plan_of(block) if "branches" in row.reason]
+    assert len(rows) == 2 * BLOCKS
+    assert all(row.reason.startswith(f"ends one of {2 * BLOCKS} ") for row in rows)
