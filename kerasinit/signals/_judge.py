@@ -102,7 +102,7 @@ def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
 
 # What makes the outputs of all inputs alike, and says more than that they are.
 MAKE_CONSTANT = {
-    "bad_scale", "constant_output", "dead_units", "exploding", "saturated", "single_sample",
+    "bad_inputs", "bad_scale", "constant_output", "dead_units", "exploding", "saturated", "single_sample",
     "symmetric", "unscaled_input", "vanishing",
 }  # fmt: skip
 

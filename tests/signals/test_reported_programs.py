@@ -418,6 +418,19 @@ def test_ids_below_0_may_have_rows_of_their_own(low, named):
     assert [one.cause for one in found] == ["bad_inputs"] * named
 
 
+@pytest.mark.parametrize("scaled", [lambda x: x / 30, lambda x: (x - 15) / 8], ids=["by 30", "std"])
+def test_ids_that_were_scaled_are_told(scaled):
+    x = scaled(np.resize(np.arange(30, dtype="float32"), (64, 6)))
+    verdict = first(words(30), x, Y)
+    assert (verdict.cause, verdict.where) == ("bad_inputs", "input")
+    assert "no whole numbers" in verdict.evidence
+
+
+def test_ids_may_be_floats():
+    x = np.resize(np.arange(30, dtype="float32"), (64, 6))
+    assert kerasinit.diagnose(words(30), x, Y).healthy
+
+
 def test_the_last_row_of_an_embedding_is_one():
     x = np.resize(np.arange(30, dtype="int32"), (64, 6))
     assert kerasinit.diagnose(words(30), x, Y).healthy
