@@ -72,7 +72,10 @@ def zero_gradient(signals: Signals) -> Verdict | None:
 
 
 def _start_of(rows: Sequence[LayerSignals]) -> str:
-    """Name of the last layer that the loss depends on."""
+    """Name of the output that the gradient comes from, most of all; of the last layer before it."""
+    heads = [row for row in rows if row.is_output and row.gradient_norm > 0]
+    if heads:
+        return max(heads, key=lambda row: row.gradient_norm).name
     return next((row.name for row in reversed(rows) if row.gradient_norm > 0), rows[-1].name)
 
 

@@ -27,10 +27,8 @@ CLASS_LOSSES = {
         "BinaryCrossentropy", "BinaryFocalCrossentropy",
     )
 }  # fmt: skip
-REGRESSIONS = (
-    "meansquarederror", "meanabsoluteerror", "huber", "logcosh", "meanabsolutepercentageerror",
-    "meansquaredlogarithmicerror",
-)  # fmt: skip
+DISTANCES = "meansquarederror", "meanabsoluteerror", "huber", "logcosh"
+REGRESSIONS = (*DISTANCES, "meanabsolutepercentageerror", "meansquaredlogarithmicerror")
 
 Finding: TypeAlias = tuple[str, Remedy | None, str]
 """What is seen, what helps (None if no line of code can say it), and why it does."""
@@ -330,10 +328,12 @@ def _with_batch(shape: tuple[int, ...]) -> str:
     return f"(batch, {', '.join(map(str, shape))})" if shape else "(batch,)"
 
 
-def far_targets(signals: Signals, consequence: str) -> Verdict | None:
-    """Targets of a squared error that are far larger than the one output there is."""
+def far_targets(
+    signals: Signals, consequence: str, losses: tuple[str, ...] = DISTANCES[:1]
+) -> Verdict | None:
+    """Targets of one of these losses that are far larger than the one output there is."""
     head = signals.heads[0] if len(signals.heads) == 1 else None
-    if head is None or head.loss != "meansquarederror" or head.targets is None:
+    if head is None or head.loss not in losses or head.targets is None:
         return None
     if head.targets.rms <= FAR_TARGETS * max(1.0, abs(head.low), abs(head.high)):
         return None

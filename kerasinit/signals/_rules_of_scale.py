@@ -26,6 +26,8 @@ LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reac
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_LOGITS = 10.0  # RMS: a softmax of them is sure of everything
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
+# What a layer makes so small of inputs so much larger: 0 to 1, divided by 255 once more, is 2e-3.
+SPOILT_INPUT, SPOILT_SHARE = 5e-3, 0.02
 PENALTY_DROP = 0.9  # of the drop of the loss in the first step
 PENALTY_SHARE = 0.7  # of the gradient's norm: that of the data is as large, at most
 STRONG_PENALTY = 0.05  # factor of an L2 penalty; Keras' own default is 0.01
@@ -201,22 +203,25 @@ def unscaled_input(signals: Signals) -> Verdict | None:
     size = signals.input_rms
     if size is None or not signals.layers or signals.layers[0].normalized:
         return None
-    if SMALL_INPUT <= size <= LARGE_INPUT or size == 0:
+    given = signals.given_rms
+    was_usual = given is not None and SMALL_INPUT <= given <= LARGE_INPUT
+    is_spoilt = was_usual and size < min(SPOILT_INPUT, SPOILT_SHARE * (given or 0.0))
+    if (SMALL_INPUT <= size <= LARGE_INPUT and not is_spoilt) or size == 0:
         return None
     where = signals.layers[0].name
     evidence = (
         f"the values that enter {where} have an RMS of {size:.3g}; about 1 is what initial weights "
         "are made for"
     )
-    if signals.given_rms is not None and SMALL_INPUT <= signals.given_rms <= LARGE_INPUT:
-        evidence += f"; the inputs of the model have {signals.given_rms:.3g}"
+    if was_usual:
+        evidence += f"; the inputs of the model have {given:.3g}"
         reason = (
             f"look at what lies before {where}: a Rescaling too many, or a Normalization that was "
             "adapted to a column that hardly varies"
         )
         return Verdict.cured("unscaled_input", "input", evidence, None, reason)
     usual = signals.usual_rms
-    if size > LARGE_INPUT and usual is not None and usual <= LARGE_INPUT < (signals.given_rms or 0):
+    if size > LARGE_INPUT and usual is not None and usual <= LARGE_INPUT < (given or 0.0):
         evidence += f"; without its few largest values, the input has {usual:.3g}"
         remedy = Remedy("scale_inputs", "np.clip(x, *np.quantile(x, [0.02, 0.98], axis=0))")
         return Verdict.cured("unscaled_input", "input", evidence, remedy, "or leave them out")

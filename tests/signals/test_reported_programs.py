@@ -257,6 +257,31 @@ def test_a_normalization_that_spoils_usual_inputs_is_not_mended_by_scaling_them(
     assert "look at what lies before dense" in verdict.fix
 
 
+@pytest.mark.parametrize(("scale", "named"), [(1 / 255, True), (0.1, False)])
+def test_a_rescaling_too_many_is_told(scale, named):
+    keras.utils.set_random_seed(0)
+    parts = layers.Rescaling(scale), layers.Dense(16, "relu", name="hidden"), head(1)
+    model = keras.Sequential([keras.Input((8,)), *parts])
+    model.compile("adam", "mse")
+    found = kerasinit.diagnose(model, RNG.random((64, 8)).astype("float32"), Y).verdicts
+    assert ["a Rescaling too many" in one.fix for one in found] == [True] * named
+
+
+def test_small_inputs_that_nothing_was_done_to_are_left_alone():
+    found = kerasinit.diagnose(compiled(head(1)), 2e-3 * X, Y).verdicts
+    assert "unscaled_input" not in [one.cause for one in found]
+
+
+def test_of_losses_that_weigh_unlike_the_largest_is_where_the_gradient_comes_from():
+    inputs = keras.Input((8,))
+    z = layers.Dense(16, "relu", name="hidden")(inputs)
+    outputs = [layers.Dense(1, name=name)(z) for name in ("large", "small")]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", ["mse", "mse"], loss_weights=[1e6, 1.0])
+    verdict = first(model, X, [Y, Y])
+    assert (verdict.cause, verdict.where) == ("large_updates", "large")
+
+
 @pytest.mark.parametrize(("factor", "named"), [(1.0, True), (1e-4, False)])
 def test_a_penalty_of_activations_that_hides_the_data_is_told(factor, named):
     x = RNG.random((64, 100)).astype("float32")
@@ -311,6 +336,15 @@ def test_a_rate_below_zero_leads_uphill():
     verdict = first(model, X, Y)
     assert (verdict.cause, verdict.where) == ("large_updates", "model")
     assert verdict.remedy.value == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh"])
+def test_targets_that_are_out_of_reach_of_usual_steps_are_told(loss):
+    model = compiled(head(1), loss=loss)
+    verdict = first(model, X, 5000 + 1000 * Y)
+    assert (verdict.cause, verdict.where) == ("bad_targets", "targets")
+    assert_mends(verdict, model, X, 5000 + 1000 * Y)
+    assert kerasinit.diagnose(compiled(head(1), loss=loss), X, 5 + Y).healthy
 
 
 def test_a_target_that_is_no_number_becomes_a_usual_one():
