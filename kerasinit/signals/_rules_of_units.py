@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from itertools import zip_longest
 
+from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
+from kerasinit.signals._rules_of_heads import DISTANCES
 from kerasinit.signals._verdict import Verdict, more_layers
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
@@ -14,6 +16,8 @@ FLAT_FROM = 1.5  # RMS of the pre-activation; tanh is flat from 3 on
 # A ReLU unit of a deep layer is off for all inputs half of the time: 0.5 + 2/sqrt(n).
 DEAD_SIGMAS = 2.0
 USUAL_DROPOUT = 0.2
+SPREAD_TARGETS = 0.2  # standard deviation: of 0 and 1, 4 % are 1
+ALIKE = 0.1  # of that: the range of all outputs
 
 
 def symmetric(signals: Signals) -> Verdict | None:
@@ -77,17 +81,23 @@ def dropped_units(signals: Signals) -> Verdict | None:
 
 
 def saturated(signals: Signals) -> Verdict | None:
-    """The first hidden layer most of whose units sit in the flat part of the activation."""
-    for row in signals.hidden:
+    """The first layer most of whose units sit in the flat part of the activation.
+
+    Outputs may, but for those that are all alike, though their targets are not.
+    """
+    alike = {head.name for head in signals.heads if _are_alike(head)}
+    for row in signals.layers:
         share = row.saturated_share
         if share is None or share <= HALF_OF_UNITS or row.is_gate:
+            continue
+        if row.is_output and row.name not in alike:
             continue
         if row.activation is None:  # of a recurrent layer
             evidence = (
                 f"{100 * share:.0f} % of the values of its gates and states lie where they pass no "
                 "gradient"
             )
-        elif row.preactivation_rms < FLAT_FROM or row.units == 1:
+        elif row.preactivation_rms < FLAT_FROM or (row.units == 1 and not row.is_output):
             continue  # a step function is flat everywhere
         else:
             evidence = (
@@ -95,5 +105,16 @@ def saturated(signals: Signals) -> Verdict | None:
                 f"flat part for almost all inputs (pre-activation RMS {row.preactivation_rms:.3g})"
             )
         cure = redraw(signals, "gives smaller weights and biases")
+        if row.is_output and row.has_kernel:
+            line = f"b = {layer_line(row.path)}.bias; b is None or b.assign(0 * b)"
+            cure = Remedy("code", f"{INITIALIZE.line}; {line}"), "a bias of 0, and smaller weights"
         return Verdict.cured("saturated", row.name, evidence, *cure)
     return None
+
+
+def _are_alike(head: HeadSignals) -> bool:
+    """Whether the outputs hardly differ, and the targets of a regression do."""
+    targets = head.targets if head.loss in DISTANCES else None
+    if targets is None or targets.std < SPREAD_TARGETS:
+        return False
+    return head.high - head.low < ALIKE * targets.std

@@ -347,6 +347,27 @@ def test_targets_that_are_out_of_reach_of_usual_steps_are_told(loss):
     assert kerasinit.diagnose(compiled(head(1), loss=loss), X, 5 + Y).healthy
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_outputs_that_all_lie_in_one_flat_part_are_told(activation):
+    ones = (X[:, :1] > 0).astype("float32")
+    assert kerasinit.diagnose(compiled(head(1, activation)), X, ones).healthy
+    far = keras.initializers.Constant(-15.0)
+    model = compiled(layers.Dense(1, activation, bias_initializer=far, name="head"))
+    verdict = first(model, X, ones)
+    assert (verdict.cause, verdict.where) == ("saturated", "head")
+    assert_mends(verdict, model, X, ones)
+
+
+def test_outputs_may_be_sure_of_either_side():
+    ones = (X[:, :1] > 0).astype("float32")
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, head(1, "sigmoid")(inputs))
+    model.compile("adam", "mse")
+    model.layers[-1].kernel.assign(1e3 * np.eye(8, 1))
+    found = kerasinit.diagnose(model, X, ones).verdicts
+    assert "saturated" not in [one.cause for one in found]
+
+
 def test_a_target_that_is_no_number_becomes_a_usual_one():
     y = 300 + Y
     y[5] = np.nan
