@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +76,7 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
             "gradient_accumulation_steps": None,
         }
         spared = {id(v) for v in variables if not _backend.decays(own, v)}
-        takes = rate * float(getattr(own, "weight_decay", None) or 0.0)
-        decay = takes if len(spared) < len(variables) else 0.0
+        decay = decay_of(own, variables)
         is_alike = not spared and len({v.dtype for v in variables}) == 1
         is_joint = is_alike and _acts_on_each_value(own)
         for size in _blocks(variables) if is_joint else [len(variables)]:
@@ -181,6 +180,25 @@ def _step(
         [ops.convert_to_tensor(g, v.dtype) for g, v in zip(gradients, copies, strict=True)], copies
     )
     return [to_numpy(copy) for copy in copies]
+
+
+def decay_of(optimizer: Any, variables: Sequence[Any]) -> float:
+    """Share of the weights that weight decay takes away in a step, unless it spares all of them."""
+    optimizer = _backend.inner_optimizer(optimizer)
+    try:
+        decay = float(getattr(optimizer, "weight_decay", None) or 0.0)
+        if not decay or not any(_backend.decays(optimizer, one) for one in variables):
+            return 0.0
+        return decay * _highest_rate(optimizer)
+    except _backend.errors():  # an optimizer of the user's own
+        return 0.0
+
+
+def divides_in_half(model: Any) -> bool:
+    """Whether steps are divided by the root of a mean of squares, of weights of float16."""
+    optimizer = _backend.inner_optimizer(getattr(model, "optimizer", None))
+    is_half = any(variable.dtype == "float16" for variable in model.trainable_variables)
+    return is_half and hasattr(optimizer, "epsilon")
 
 
 def is_scheduled(optimizer: Any) -> bool:

@@ -102,8 +102,8 @@ def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
 
 # What makes the outputs of all inputs alike, and says more than that they are.
 MAKE_CONSTANT = {
-    "bad_inputs", "bad_scale", "constant_output", "dead_units", "exploding", "saturated", "single_sample",
-    "symmetric", "unscaled_input", "vanishing",
+    "bad_inputs", "bad_scale", "constant_output", "dead_units", "exploding", "saturated",
+    "single_sample", "symmetric", "unscaled_input", "vanishing",
 }  # fmt: skip
 
 # What hides behind what: the cause explains these others, and goes before them.

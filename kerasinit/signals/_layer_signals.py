@@ -178,6 +178,7 @@ class Signals:
         decay: Share of the weights that weight decay takes away in a step.
         clip: Argument of the optimizer that clips gradients; None if none does.
         clipped_share: Norm of the gradient after clipping over that before.
+        divides_in_half: Whether weights of float16 take steps that are divided by a mean.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
@@ -214,6 +215,7 @@ class Signals:
     decay: float = 0.0
     clip: str | None = None
     clipped_share: float = 1.0
+    divides_in_half: bool = False
     inputs_differ: bool = True
     lone_norm: str | None = None
     is_initialized: bool = False

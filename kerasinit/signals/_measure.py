@@ -16,11 +16,11 @@ from kerasinit._typing import Tensor
 from kerasinit.layers import is_marked_start, kind_of
 from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
 from kerasinit.signals._expected import expected_outputs
-from kerasinit.signals._first_update import first_update
+from kerasinit.signals._first_update import divides_in_half, first_update
 from kerasinit.signals._heads import heads_of
 from kerasinit.signals._ids import ids_outside
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, loss_of
+from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, has_regularizers, loss_of
 from kerasinit.signals._rows import rows_of
 from kerasinit.signals._rules_of_scale import LARGE_INPUT
 from kerasinit.signals._sizes import rms
@@ -98,6 +98,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         input_first_non_finite=first_bad,
         input_count=len(batch.all_x),
         is_frozen=bool(model.variables) and not model.trainable_variables,
+        divides_in_half=divides_in_half(model),
         inputs_differ=any((array != array[:1]).any() for array in flat_arrays(batch.x)),
         lone_norm=first.lone_norm,
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
@@ -172,7 +173,7 @@ def _penalties(model: Any, penalty: float) -> dict[str, Any]:
     of_weights = [float(to_numpy(rule(one))) for rule, one in pairs if rule is not None]
     return {
         "activity_penalty": penalty - sum(of_weights) if of_activities else 0.0,
-        "has_regularizers": of_activities or bool(of_weights),
+        "has_regularizers": has_regularizers(model),
     }
 
 

@@ -229,6 +229,13 @@ def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:
     return f"labels run from {low:g} to {high:g}, and there are {classes} classes"
 
 
+def has_regularizers(model: Any) -> bool:
+    """Whether a weight or a layer of a model has a regularizer."""
+    weights = any(getattr(one, "regularizer", None) for one in model.trainable_variables)
+    layers = _backend.flat_layers(model)
+    return weights or any(getattr(one, "activity_regularizer", None) for one in layers)
+
+
 def sums_losses(model: Any) -> bool:
     """Whether the loss of a model is Keras' own sum of a compiled loss and penalties."""
     return _backend.is_of_keras(type(model).compute_loss)

@@ -1,4 +1,4 @@
-"""Verdicts on how far a training has come: its loss, and how much its steps change."""
+"""Verdicts on how much the steps of a training change."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from statistics import fmean, median, pstdev
 
 from kerasinit.signals._remedy import (
     FIRST_RATE,
+    HALF_EPSILON,
     INITIALIZE,
     KEEPS_THE_SIGNAL,
-    NO_PENALTY,
     Remedy,
 )
 from kerasinit.signals._rules_at_once import DIAGNOSE
-from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
+from kerasinit.signals._rules_of_loss import DIVERGED, penalty_rules
 from kerasinit.signals._rules_of_updates import STRONG_DECAY, USUAL_UPDATE, decayed
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
@@ -42,14 +42,7 @@ FAINT_KERNEL = 3e-3  # gradient of the last kernel over that of its bias: the si
 FADED = 0.1  # of the gradient at the start
 STEADY = 4.0  # times its noise that the loss must have fallen
 CHANGES = 1.2  # times the updates half a window ago: the rate or the weights are still growing
-SLOW_STEPS = 500  # training steps after which something should have happened
-SLOW_DROP = 0.05  # of the first loss
-NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
-DIVERGED = 2.0  # times the first loss
-BOUNDLESS = 1e6  # times the first loss, below 0: no return of a policy is as large
 HUGE_LOSS = 1e6  # at the start: of inputs or targets of thousands, which no rate makes up for
-
-PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
 TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 
@@ -65,8 +58,8 @@ def large_updates(window: Window) -> Verdict | None:
         return None
     if penalty_rules(window):
         return None
-    if window.decay > STRONG_DECAY:
-        return decayed(window.decay, f"{window.now}, the loss does not fall, and ")
+    if window.setup.decay > STRONG_DECAY:
+        return decayed(window.setup.decay, f"{window.now}, the loss does not fall, and ")
     switched = _switched_off(window)
     if switched is not None:
         return switched
@@ -160,6 +153,8 @@ def _too_fast(
     if start > HUGE_LOSS:
         fix = f"{DIAGNOSE}  # tells whether inputs or targets are too large; then start again"
         return Verdict("large_updates", name, evidence, fix)
+    if window.setup.divides_in_half:
+        return Verdict.cured("large_updates", name, evidence, *HALF_EPSILON)
     again = "and start again: these weights are spoilt"
     return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
@@ -225,10 +220,10 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
         f"from {start:.4g} to {now:.4g}"
     )
     where = max(earlier, key=earlier.__getitem__)
-    if not window.is_scheduled and _has_faded(window, where):
+    if not window.setup.is_scheduled and _has_faded(window, where):
         return _faded(where, evidence)
     evidence += ": the learning rate has run out"
-    remedy = FIRST_RATE if window.is_scheduled else None
+    remedy = FIRST_RATE if window.setup.is_scheduled else None
     reason = "raise the rate again, and lower it more slowly"
     return Verdict.cured("small_updates", where, evidence, remedy, reason)
 
@@ -269,58 +264,6 @@ def _falls_steadily(window: Window) -> bool:
         return False
     noise = pstdev(losses_of(window.steps)) / math.sqrt(PERSISTS)
     return window.fall[1] > noise and fall > STEADY * noise
-
-
-def boundless(window: Window) -> Verdict | None:
-    """A loss that falls for ever: to make it small is not what was meant."""
-    start, now = window.first_loss, window.loss
-    if not now < -BOUNDLESS * max(abs(start), 1.0):
-        return None
-    evidence = f"{window.now}, the loss has fallen from {start:.4g} to {now:.4g}, and has no end"
-    fix = "# look at its sign: `fit` makes the loss as small as it can"
-    return Verdict("bad_loss", "loss", evidence, fix)
-
-
-def slow(window: Window) -> Verdict | None:
-    """The loss has hardly moved since the training began."""
-    opening = losses_of(window.opening or window.steps)
-    losses = losses_of(window.steps)
-    if window.step < SLOW_STEPS or window.improves or window.first.goes_on or not losses:
-        return None
-    start, now = fmean(opening), fmean(losses)
-    lowest = min(now, window.best_loss)
-    # What the noise of small batches may hide is not called slow.
-    noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
-    if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
-        return None
-    if window.first_loss > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
-        return None  # at its floor after the first steps
-    evidence = (
-        f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
-        f"below {lowest:.4g}"
-    )
-    cure = Remedy("scale_rate", "* 10"), "and see what `kerasinit.diagnose(model, x, y)` says"
-    return Verdict.cured("slow", "loss", evidence, *cure)
-
-
-def penalized(window: Window) -> Verdict | None:
-    """Penalties so large that the model obeys them and not the data."""
-    if window.step < PENALTY_STEPS or window.improves or window.has_started:
-        return None
-    if not penalty_rules(window):
-        return None
-    evidence = (
-        f"{window.now}, penalties of weights or activations, {window.first.penalty:.3g} of the "
-        "loss at the start, rule the training: the loss of the data went from "
-        f"{window.first_loss:.4g} to {window.loss:.4g}"
-    )
-    return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
-
-
-def penalty_rules(window: Window) -> bool:
-    """Whether penalties are so large at the start that what happens to the weights is theirs."""
-    start = abs(window.first_loss)
-    return window.first.penalty > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
 
 
 def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from kerasinit.signals._profile import length_variance
 from kerasinit.signals._remedy import (
     KEEPS_THE_SIGNAL,
     NO_PENALTY,
+    SMALLER_ADDED,
     STANDARDIZE,
     Remedy,
     layer_line,
@@ -155,9 +156,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties, "
             "regularizers or what `add_loss` adds, and their gradient hides that of the data"
         )
-        if not signals.has_regularizers:
-            return say(evidence, None, "multiply what `add_loss` adds by a small factor")
-        return say(evidence, *NO_PENALTY)
+        return say(evidence, *(NO_PENALTY if signals.has_regularizers else SMALLER_ADDED))
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
     if signals.lone_softmax is not None or chance is None:  # a loss that means nothing
         return None

@@ -7,7 +7,7 @@ from operator import itemgetter
 from statistics import median
 
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import Remedy, RemedyKind
+from kerasinit.signals._remedy import HALF_EPSILON, Remedy, RemedyKind
 from kerasinit.signals._rules_of_heads import DISTANCES, far_targets
 from kerasinit.signals._verdict import Verdict
 
@@ -83,6 +83,8 @@ def large_updates(signals: Signals) -> Verdict | None:
         f"{_step(signals)} changes its weights by {_percent(largest)}, and the loss of this batch "
         f"goes from {loss:.3g} to {after:.3g}"
     )
+    if signals.divides_in_half:
+        return Verdict.cured("large_updates", name, evidence, *HALF_EPSILON)
     # Plain descent diverges at the layer that changes most; but that may have next to no weights.
     wanted = math.sqrt(ratio * largest) if is_plain else ratio
     cure = _rate(signals, max(wanted, 10 * USUAL_UPDATE))

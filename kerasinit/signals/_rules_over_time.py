@@ -8,9 +8,10 @@ from statistics import geometric_mean, median
 
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
-from kerasinit.signals._rules_of_progress import FAINT_KERNEL, IDLE, is_faint, penalty_rules
+from kerasinit.signals._rules_of_loss import penalty_rules
+from kerasinit.signals._rules_of_progress import FAINT_KERNEL, IDLE, is_faint
 from kerasinit.signals._verdict import Verdict, more_layers
-from kerasinit.signals._window import PERSISTS, WARM_UP, Window, series
+from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of, series
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
 STANDSTILL = 1e-5  # update ratio of the first third; tells a faint gradient from a small update
@@ -101,7 +102,16 @@ def _stays_zero(window: Window, name: str, field: str) -> bool:
 
 def _has_arrived(window: Window) -> bool:
     """Whether next to nothing of the loss is left, as where a softmax is sure of every sample."""
-    return window.loss < ARRIVED * window.first_loss
+    return window.loss < ARRIVED * window.first_loss or _is_met(window)
+
+
+def _is_met(window: Window) -> bool:
+    """Whether no bias gets a gradient either, and the loss is the lowest: a margin that is met."""
+    moved = losses_of([s for s in (*window.opening, *window.steps) if s.gradient_size > 0])
+    last = [layer for step in window.steps[-PERSISTS:] for layer in step.layers]
+    if any(layer.gradient_rms or layer.signal_gradient_rms for layer in last):
+        return False
+    return bool(moved) and window.loss <= min(moved)
 
 
 def _is_cut(window: Window, name: str) -> bool:

@@ -368,6 +368,24 @@ def test_outputs_may_be_sure_of_either_side():
     assert "saturated" not in [one.cause for one in found]
 
 
+@pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
+def test_steps_that_float16_cannot_divide_are_told(during):
+    keras.utils.set_random_seed(0)
+    hidden = layers.Dense(32, "relu", dtype="float16")
+    out = layers.Dense(4, "softmax", dtype="float16", name="head")
+    model = keras.Sequential([keras.Input((8,)), hidden, out])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    found = kerasinit.diagnose(model, X, LABELS).verdicts
+    if during:
+        stats = kerasinit.callbacks.GradientStats()
+        with pytest.warns(match="large_updates"):
+            model.fit(X, LABELS, epochs=4, batch_size=16, verbose=0, callbacks=[stats])
+        found = stats.verdicts
+    assert found[0].cause == "large_updates"
+    assert found[0].fix.startswith("model.optimizer.epsilon = 1e-4  # float16")
+    assert_mends(found[0], compiled(head(1)), X, Y)
+
+
 def test_a_target_that_is_no_number_becomes_a_usual_one():
     y = 300 + Y
     y[5] = np.nan
