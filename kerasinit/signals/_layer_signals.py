@@ -149,6 +149,8 @@ class Signals:
             takes indices.
         usual_rms: The same, with the outermost 2 % of each column on both sides brought in; None
             if it is not large, or a column would be a constant then.
+        column_rms: Median RMS of the columns of such an input that vary, where it is not large; None
+            of other shapes.
         outside_ids: Ids for which an embedding has no row; the others were measured.
         sparse_dropouts: Name, rate and units of each `Dropout` that leaves next to no unit in
             training.
@@ -221,6 +223,7 @@ class Signals:
     is_initialized: bool = False
     given_rms: float | None = None
     usual_rms: float | None = None
+    column_rms: float | None = None
     outside_ids: OutsideIds | None = None
     sparse_dropouts: tuple[tuple[str, float, int], ...] = ()
 

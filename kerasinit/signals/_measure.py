@@ -113,7 +113,8 @@ def _sizes_of_input(x: Any) -> dict[str, Any]:
         return {}
     given = rms(arrays[0])
     if given <= LARGE_INPUT:  # the sizes without the outermost are not asked for, and take long
-        return {"given_rms": given}
+        vary = [rms(one) for one in arrays[0].T if one.ndim == 1 and np.ptp(one) > 0]
+        return {"given_rms": given, "column_rms": float(np.median(vary)) if vary else None}
     low, high = np.quantile(arrays[0], OUTERMOST, axis=0)
     if np.any((low == high) & (np.ptp(arrays[0], axis=0) > 0)):  # a rare feature would be lost
         return {"given_rms": given}

@@ -205,14 +205,18 @@ def unscaled_input(signals: Signals) -> Verdict | None:
     given = signals.given_rms
     was_usual = given is not None and SMALL_INPUT <= given <= LARGE_INPUT
     is_spoilt = was_usual and size < min(SPOILT_INPUT, SPOILT_SHARE * (given or 0.0))
-    if (SMALL_INPUT <= size <= LARGE_INPUT and not is_spoilt) or size == 0:
+    column = signals.column_rms
+    is_dwarfed = column is not None and column < SMALL_INPUT and size == given
+    if (SMALL_INPUT <= size <= LARGE_INPUT and not (is_spoilt or is_dwarfed)) or size == 0:
         return None
     where = signals.layers[0].name
     evidence = (
         f"the values that enter {where} have an RMS of {size:.3g}; about 1 is what initial weights "
         "are made for"
     )
-    if was_usual:
+    if is_dwarfed:
+        evidence += f"; half of the columns have {column:.3g} at most"
+    elif was_usual:
         evidence += f"; the inputs of the model have {given:.3g}"
         reason = (
             f"look at what lies before {where}: a Rescaling too many, or a Normalization that was "

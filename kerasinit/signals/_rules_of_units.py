@@ -6,7 +6,7 @@ import math
 from itertools import zip_longest
 
 from kerasinit.signals._heads import HeadSignals
-from kerasinit.signals._layer_signals import Signals, redraw
+from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
 from kerasinit.signals._rules_of_heads import DISTANCES
 from kerasinit.signals._verdict import Verdict, more_layers
@@ -59,8 +59,8 @@ def dead_units(signals: Signals) -> Verdict | None:
                 f"{round(row.dead_share * row.units)} of {row.units} units are off for all "
                 f"{row.samples} samples and pass no gradient"
             )
-            reason = "draws the layer anew; lower the learning rate if training led here"
-            return Verdict.cured("dead_units", row.name, evidence, INITIALIZE, reason)
+            cure = _drawn_anew(row), "draws it anew; lower the learning rate if training led here"
+            return Verdict.cured("dead_units", row.name, evidence, *cure)
     return None
 
 
@@ -104,12 +104,18 @@ def saturated(signals: Signals) -> Verdict | None:
                 f"{round(share * row.units)} of {row.units} units of {row.activation} sit in its "
                 f"flat part for almost all inputs (pre-activation RMS {row.preactivation_rms:.3g})"
             )
-        cure = redraw(signals, "gives smaller weights and biases")
-        if row.is_output and row.has_kernel:
-            line = f"b = {layer_line(row.path)}.bias; b is None or b.assign(0 * b)"
-            cure = Remedy("code", f"{INITIALIZE.line}; {line}"), "a bias of 0, and smaller weights"
+        remedy, reason = redraw(signals, "gives smaller weights and biases")
+        cure = _drawn_anew(row) if row.is_output else remedy, reason
         return Verdict.cured("saturated", row.name, evidence, *cure)
     return None
+
+
+def _drawn_anew(row: LayerSignals) -> Remedy:
+    """New weights, and no bias of an output, which `initialize` takes for its author's."""
+    if not (row.is_output and row.has_kernel):
+        return INITIALIZE
+    line = f"b = {layer_line(row.path)}.bias; b is None or b.assign(0 * b)"
+    return Remedy("code", f"{INITIALIZE.line}; {line}")
 
 
 def _are_alike(head: HeadSignals) -> bool:

@@ -267,6 +267,20 @@ def test_a_rescaling_too_many_is_told(scale, named):
     assert ["a Rescaling too many" in one.fix for one in found] == [True] * named
 
 
+def test_columns_that_another_dwarfs_are_told():
+    x = np.concatenate([1e-5 * X, np.ones_like(Y) + 0.1 * Y], axis=1)
+    model = compiled(head(1), shape=(9,))
+    verdict = first(model, x, Y)
+    assert verdict.cause == "unscaled_input"
+    assert "half of the columns have 1" in verdict.evidence
+    assert_mends(verdict, model, x, Y)
+
+
+def test_columns_of_zeros_are_no_small_ones():
+    x = np.concatenate([X[:, :2], np.zeros((64, 60), "float32")], axis=1)
+    assert kerasinit.diagnose(compiled(head(1), shape=(62,)), x, Y).healthy
+
+
 def test_small_inputs_that_nothing_was_done_to_are_left_alone():
     found = kerasinit.diagnose(compiled(head(1)), 2e-3 * X, Y).verdicts
     assert "unscaled_input" not in [one.cause for one in found]
@@ -358,6 +372,14 @@ def test_outputs_that_all_lie_in_one_flat_part_are_told(activation):
     assert_mends(verdict, model, X, ones)
 
 
+def test_outputs_that_are_all_off_come_on_again():
+    far = keras.initializers.Constant(-15.0)
+    model = compiled(layers.Dense(4, "relu", bias_initializer=far, name="head"))
+    verdict = first(model, X, np.abs(X[:, :4]))
+    assert (verdict.cause, verdict.where) == ("dead_units", "head")
+    assert_mends(verdict, model, X, np.abs(X[:, :4]))
+
+
 def test_outputs_may_be_sure_of_either_side():
     ones = (X[:, :1] > 0).astype("float32")
     inputs = keras.Input((8,))
@@ -374,7 +396,7 @@ def test_steps_that_float16_cannot_divide_are_told(during):
     hidden = layers.Dense(32, "relu", dtype="float16")
     out = layers.Dense(4, "softmax", dtype="float16", name="head")
     model = keras.Sequential([keras.Input((8,)), hidden, out])
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
     found = kerasinit.diagnose(model, X, LABELS).verdicts
     if during:
         stats = kerasinit.callbacks.GradientStats()
