@@ -29,26 +29,12 @@ class FirstUpdate:
     Args:
         after: Value of each trainable variable after the step, in order.
         ratios: RMS of the change of each over its RMS; None for one that is 0.
-        promised_drop: By how much the gradient says that the loss falls.
-        rate: Learning rate of the step: of a schedule, the highest that it comes to.
-        optimizer: Name of the optimizer's class.
-        is_scheduled: Whether a schedule sets the rate.
-        momentum_gain: How many times as far as the first step later ones go, with momentum.
-        decay: Share of the weights that weight decay takes away in the step.
-        clip: Argument of the optimizer that clips gradients; None if none does.
-        clipped_share: Norm of the gradient after clipping over that before.
+        told: What else is known of it: fields of `Signals`.
     """
 
     after: list[np.ndarray]
     ratios: list[float | None]
-    promised_drop: float
-    rate: float
-    optimizer: str
-    is_scheduled: bool = False
-    momentum_gain: float = 1.0
-    decay: float = 0.0
-    clip: str | None = None
-    clipped_share: float = 1.0
+    told: dict[str, Any]
 
 
 def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
@@ -76,7 +62,6 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
             "gradient_accumulation_steps": None,
         }
         spared = {id(v) for v in variables if not _backend.decays(own, v)}
-        decay = decay_of(own, variables)
         is_alike = not spared and len({v.dtype for v in variables}) == 1
         is_joint = is_alike and _acts_on_each_value(own)
         for size in _blocks(variables) if is_joint else [len(variables)]:
@@ -98,18 +83,17 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     except _backend.errors():  # an optimizer of the user's own
         return None
     momentum = min(float(getattr(own, "momentum", 0.0) or 0.0), HIGHEST_MOMENTUM)
-    return FirstUpdate(
-        after=after,
-        ratios=ratios,
-        promised_drop=promised,
-        rate=rate,
-        optimizer=type(own).__name__,
-        is_scheduled=is_scheduled(own),
-        momentum_gain=1.0 / (1.0 - momentum),
-        decay=decay,
-        clip=clip,
-        clipped_share=clipped_share,
-    )
+    told = {
+        "promised_drop": promised,
+        "learning_rate": rate,
+        "optimizer": type(own).__name__,
+        "is_scheduled": is_scheduled(own),
+        "momentum_gain": 1.0 / (1.0 - momentum),
+        "decay": decay_of(own, model.trainable_variables),
+        "clip": clip,
+        "clipped_share": clipped_share,
+    }
+    return FirstUpdate(after, ratios, told)
 
 
 def _clipping(optimizer: Any, gradients: list[np.ndarray]) -> tuple[str | None, float]:

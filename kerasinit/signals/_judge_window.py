@@ -35,8 +35,8 @@ def judge_window(
             `where` is the layer, so (cause, where) tells a new verdict from a repeated one.
         opening: The first `WINDOW` recorded steps of the training.
         best_loss: Lowest mean loss so far of `WINDOW` records in a row.
-        first_loss: Loss at the start of the training; that of the oldest of `opening`, or of
-            `steps`, if None.
+        first_loss: Loss at the start of the training; the first of `opening` and `steps` that is
+            not 0, if None.
         setup: What is known from before the first step; usual things if None.
 
     Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
@@ -54,7 +54,7 @@ def judge_window(
         return ()
     opening = [step for step in opening if not step.overflow]
     if first_loss is None:
-        losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
+        losses = (step.loss for step in [*opening, *kept] if step.loss)  # one sample may have none
         first_loss = next(losses, math.nan)
     best_loss = math.inf if best_loss is None else best_loss
     window = Window(kept, opening, best_loss, first_loss, setup or Setup())

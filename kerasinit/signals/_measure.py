@@ -249,18 +249,7 @@ class _Probe:
 
         after = forward() if self.is_plain else _backend.run_once(forward)
         new_loss, penalty = (float(to_numpy(value)) for value in after)
-        fields = {
-            "learning_rate": update.rate,
-            "optimizer": update.optimizer,
-            "is_scheduled": update.is_scheduled,
-            "momentum_gain": update.momentum_gain,
-            "decay": update.decay,
-            "clip": update.clip,
-            "clipped_share": update.clipped_share,
-            "updated_loss": new_loss,
-            "updated_penalty": penalty,
-            "promised_drop": update.promised_drop,
-        }
+        fields = update.told | {"updated_loss": new_loss, "updated_penalty": penalty}
         return fields, dict(zip(map(id, variables), update.ratios, strict=True))
 
     def _backward(self, loss: ProbeLoss, first: ForwardPass) -> _Pass:

@@ -340,6 +340,13 @@ def far_targets(
     return Verdict.cured("bad_targets", "targets", *_unscaled(head, consequence))
 
 
+def are_far(signals: Signals) -> bool:
+    """Whether the one output has targets of a squared error that are far from size 1."""
+    (head, *others), squared = signals.heads or (None,), DISTANCES[0]
+    targets = None if head is None or others or head.loss != squared else head.targets
+    return targets is not None and targets.rms > FAR_TARGETS
+
+
 def _unscaled(head: HeadSignals, consequence: str) -> Finding:
     """Targets of another size than any output has at the start."""
     rms = 0.0 if head.targets is None else head.targets.rms

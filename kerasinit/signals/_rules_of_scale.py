@@ -16,7 +16,6 @@ from kerasinit.signals._remedy import (
     Remedy,
     layer_line,
 )
-from kerasinit.signals._rules_of_heads import FAR_TARGETS
 from kerasinit.signals._verdict import Verdict
 
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
@@ -233,9 +232,4 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         each = f"lambda a: {STANDARDIZE.format('a')} if a.dtype.kind == 'f' else a"
         remedy, place = Remedy("code", f"x = keras.tree.map_structure({each}, x)"), f" of {where}"
     reason = f"or put keras.layers.Normalization or Rescaling in front{place}"
-    squared = [h.targets for h in signals.heads if h.loss == "meansquarederror"]
-    if any(targets is not None and targets.rms > FAR_TARGETS for targets in squared):
-        reason = "outputs are of size 1 then, and targets have to be, too; undo it on predictions"
-        if signals.input_count == len(signals.heads) == 1:
-            remedy = Remedy("scale_data")
     return Verdict.cured("unscaled_input", "input", evidence, remedy, reason)

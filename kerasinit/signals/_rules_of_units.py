@@ -9,7 +9,7 @@ from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
 from kerasinit.signals._rules_of_heads import DISTANCES
-from kerasinit.signals._verdict import Verdict, more_layers
+from kerasinit.signals._verdict import Verdict, and_more
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
 FLAT_FROM = 1.5  # RMS of the pre-activation; tanh is flat from 3 on
@@ -35,11 +35,10 @@ def symmetric(signals: Signals) -> Verdict | None:
         )
         cure = Remedy("code", line), "draws them as Keras does"
         return Verdict.cured("symmetric", row.name, evidence, *cure)
-    others = f" (and {more_layers(copies)})" if copies[1:] else ""
     evidence = (
         f"{round((row.duplicate_share or 0.0) * row.units)} of {row.units} units have equal "
-        f"weights and equal gradients{others}; the weights are {kind}, so these units stay one "
-        "unit for ever"
+        f"weights and equal gradients{and_more(copies)}; the weights are {kind}, so these units "
+        "stay one unit for ever"
     )
     if row.constraint is not None:
         evidence += f"; their constraint {row.constraint} makes 0 of usual weights, too"
@@ -70,10 +69,9 @@ def dropped_units(signals: Signals) -> Verdict | None:
     if not dropouts or signals.loss is None:
         return None
     name, rate, units = dropouts[0]
-    others = f" (and {more_layers(dropouts)})" if dropouts[1:] else ""
     evidence = (
-        f"it leaves out {100 * rate:.3g} % of {units} units in each step of training{others}: "
-        f"about {(1 - rate) * units:.2g} are left"
+        f"it leaves out {100 * rate:.3g} % of {units} units in each step of training"
+        f"{and_more(dropouts)}: about {(1 - rate) * units:.2g} are left"
     )
     line = "; ".join(f"{layer_line(one)}.rate = {USUAL_DROPOUT}" for one, _, _ in dropouts)
     reason = "`rate` is the share that is left out; 0.1 to 0.5 is usual"

@@ -10,7 +10,7 @@ from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDI
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
 from kerasinit.signals._rules_of_loss import penalty_rules
 from kerasinit.signals._rules_of_progress import FAINT_KERNEL, IDLE, is_faint
-from kerasinit.signals._verdict import Verdict, more_layers
+from kerasinit.signals._verdict import Verdict, and_more
 from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of, series
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
@@ -21,6 +21,7 @@ SATURATED = 0.5  # share of units (SageMaker Debugger)
 SEEN = 2  # records, of those looked at, in which the layer above can tell that it gets only zeros
 PROBES = 2  # activation probes that must agree
 ARRIVED = 1e-2  # of the first loss
+THEIRS = "those of "
 NOTHING = 1e-30  # share of the gradient: float32 has lost it
 
 
@@ -34,8 +35,8 @@ def symmetric(window: Window) -> Verdict | None:
     if not window.steps[-1].loss or not stuck:
         return None
     evidence = (
-        f"{window.now}, all its weights are 0{_others(stuck)}, and no gradient arrives to change "
-        "them: only biases learn"
+        f"{window.now}, all its weights are 0{and_more(stuck, THEIRS)}, and no gradient arrives to "
+        "change them: only biases learn"
     )
     return Verdict.cured("symmetric", stuck[0], evidence, INITIALIZE, "random weights")
 
@@ -270,8 +271,4 @@ def _over(
     if name is None:
         return None
     share = 100 * shares[name][-1]
-    return name, f"{window.now}, {share:.0f} % of its units {what}{_others(found)}"
-
-
-def _others(names: list[str]) -> str:
-    return f" (and those of {more_layers(names)})" if names[1:] else ""
+    return name, f"{window.now}, {share:.0f} % of its units {what}{and_more(found, THEIRS)}"

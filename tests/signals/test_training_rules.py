@@ -662,6 +662,13 @@ def test_a_model_that_knows_nothing_after_many_steps_is_told(step, now, best, ch
     assert [(one.cause, one.where) for one in told] == [("slow", "loss")] * named
 
 
+def test_a_first_sample_without_a_loss_is_no_start():
+    opening = records(last=19, loss=lambda i: 0.0 if i == 0 else LOSS)
+    steps = records(loss=0.1, update_ratio=0.2)
+    assert judge_window(steps, opening=opening) == ()
+    assert judge_window(records(update_ratio=0.2), opening=opening)[0].cause == "large_updates"
+
+
 def test_a_slow_training_is_told_with_its_losses():
     found = slow(now=2.25, best=2.21)
     assert found.where == "loss"
