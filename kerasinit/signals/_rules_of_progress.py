@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean, median, pstdev
 
 from kerasinit.signals._remedy import (
@@ -24,8 +25,6 @@ from kerasinit.signals._window import (
     WINDOW,
     Window,
     losses_of,
-    median_of,
-    series,
 )
 
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
@@ -63,11 +62,11 @@ def large_updates(window: Window) -> Verdict | None:
     switched = _switched_off(window)
     if switched is not None:
         return switched
-    ratios = _ratios(window.steps, window.names)
+    ratios = _ratios(window, window.names)
     name = max(ratios, key=ratios.__getitem__, default=None)
     if name is None or not ratios[name] > LARGE_UPDATE:
         return None
-    before = _before(window, name)
+    before = window.earlier.median(name, "update_ratio")
     if before is not None and before > CHANGES * ratios[name]:
         return None  # small weights on their way up
     evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
@@ -97,11 +96,12 @@ def _thrown_away(window: Window) -> Verdict | None:
 
 def _switched_off(window: Window) -> Verdict | None:
     """Early steps changed most weights by much, and a hidden layer has been off since."""
+    begun = replace(window, steps=window.opening)
     off = [
         name
         for name in window.names[:-1]
         if min(window.series(name, "idle_share"), default=0.0) > IDLE
-        and min(series(window.opening, name, "idle_share", WINDOW)[:1], default=1.0) < OFF
+        and min(begun.series(name, "idle_share", WINDOW)[:1], default=1.0) < OFF
     ]
     steps = [step for step in window.opening if step.layers]
     if not off or not steps:
@@ -175,14 +175,14 @@ def _rate(ratio: float) -> Remedy:
 def small_updates(window: Window) -> Verdict | None:
     """No step changes anything to speak of, so the loss falls far too slowly or not at all."""
     step = window.step
-    ratios = _ratios(window.steps, window.names)
+    ratios = _ratios(window, window.names)
     if step < WARM_UP or window.first.goes_on or not ratios:
         return None  # fine-tuning takes small steps, on purpose
     stopped = _stopped(window, ratios)
     if stopped is not None:
         return stopped
     name = max(ratios, key=ratios.__getitem__)
-    ratio, before = ratios[name], _before(window, name)
+    ratio, before = ratios[name], window.earlier.median(name, "update_ratio")
     if ratio == 0 or (before is not None and ratio > CHANGES * before):
         return None
     if ratio < SMALL_UPDATE and not (window.improves or window.has_started):
@@ -208,8 +208,8 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     start, now, step = window.first_loss, window.loss, window.step
     if not now > HALFWAY * start > 0:
         return None
-    earlier = _ratios(window.opening[:PERSISTS], window.names)
-    halfway = _ratios(window.steps[: len(window.steps) // 2], window.names)
+    earlier = _ratios(window.beginning, window.names)
+    halfway = _ratios(window.earlier, window.names)
     if max(earlier.values(), default=0.0) < SMALL_UPDATE or step < 2 * WARM_UP:
         return None
     if max([*ratios.values(), *halfway.values()]) > STOPPED:
@@ -247,7 +247,7 @@ def _faint(window: Window) -> Verdict:
 
 def _has_faded(window: Window, name: str) -> bool:
     """Whether the gradient of a layer has shrunk since the start."""
-    first = median_of(window.opening[:PERSISTS], name, "gradient_rms")
+    first = window.beginning.median(name, "gradient_rms")
     now = window.median(name, "gradient_rms")
     return first is not None and now is not None and now < FADED * first
 
@@ -266,15 +266,10 @@ def _falls_steadily(window: Window) -> bool:
     return window.fall[1] > noise and fall > STEADY * noise
 
 
-def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:
+def _ratios(window: Window, names: Sequence[str]) -> dict[str, float]:
     """Median update ratio of each layer over the last records."""
-    found = {name: median_of(steps, name, "update_ratio") for name in names}
+    found = {name: window.median(name, "update_ratio") for name in names}
     return {name: ratio for name, ratio in found.items() if ratio is not None}
-
-
-def _before(window: Window, name: str) -> float | None:
-    """Update ratio of a layer half a window ago; None if that is unknown."""
-    return median_of(window.steps[: len(window.steps) // 2], name, "update_ratio")
 
 
 def _percent(ratio: float) -> str:

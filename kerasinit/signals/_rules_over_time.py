@@ -11,7 +11,7 @@ from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
 from kerasinit.signals._rules_of_loss import penalty_rules
 from kerasinit.signals._rules_of_progress import FAINT_KERNEL, IDLE, is_faint
 from kerasinit.signals._verdict import Verdict, and_more
-from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of, series
+from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
 STANDSTILL = 1e-5  # update ratio of the first third; tells a faint gradient from a small update
@@ -222,8 +222,7 @@ def dead_units(window: Window) -> Verdict | None:
             f"{window.now}, its units have been off for all samples of {PERSISTS} recorded steps: "
             "none gets a gradient, and the layer above receives only zeros"
         )
-        opening = window.opening[:PERSISTS]
-        idle = series(opening, dead[0], "idle_share")
+        idle = window.beginning.series(dead[0], "idle_share")
         if dead[0] == window.names[0] and len(idle) == PERSISTS and min(idle) == 1.0:
             fix = f"{DIAGNOSE}  # says whether all inputs are 0, or its biases far below 0"
             return Verdict("dead_units", dead[0], evidence, fix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
 
@@ -103,38 +103,36 @@ class Window:
         start, now = self.first_loss, self.loss
         return now < start and start - min(now, self.best_loss) > STARTED * abs(start)
 
+    @property
+    def beginning(self) -> Window:
+        """The first records alone, as many as a fault must last."""
+        return replace(self, steps=self.opening[:PERSISTS])
+
+    @property
+    def earlier(self) -> Window:
+        """The first half of the records alone."""
+        return replace(self, steps=self.steps[: len(self.steps) // 2])
+
     def series(self, name: str, field: str, count: int = PERSISTS) -> list[float]:
-        """Values of a field of one layer in the last `count` records that have it."""
-        return series(self.steps, name, field, count)
+        """Values of a field of one layer in the last `count` records that have it; or none."""
+        values: list[float] = []
+        for step in reversed(self.steps):
+            layer = step.by_name.get(name)
+            value = None if layer is None else getattr(layer, field)
+            if value is not None:
+                values.append(float(value))
+                if len(values) == count:
+                    return values[::-1]
+        return []
 
     def median(self, name: str, field: str) -> float | None:
-        """Median of a field of one layer in the last `PERSISTS` records that have it."""
-        return median_of(self.steps, name, field)
+        """Median of a field of one layer in the last `PERSISTS` records that have it; or None."""
+        values = self.series(name, field)
+        return median(values) if values else None
 
     @property
     def names(self) -> list[str]:
         return [layer.name for layer in self.steps[-1].layers]
-
-
-def series(
-    steps: Sequence[TrainingStep], name: str, field: str, count: int = PERSISTS
-) -> list[float]:
-    """Values of a field of one layer in the last `count` of `steps` that have it; or none."""
-    values: list[float] = []
-    for step in reversed(steps):
-        layer = step.by_name.get(name)
-        value = None if layer is None else getattr(layer, field)
-        if value is not None:
-            values.append(float(value))
-            if len(values) == count:
-                return values[::-1]
-    return []
-
-
-def median_of(steps: Sequence[TrainingStep], name: str, field: str) -> float | None:
-    """Median of a field of one layer in the last `PERSISTS` of `steps` that have it; or None."""
-    values = series(steps, name, field)
-    return median(values) if values else None
 
 
 def losses_of(steps: Sequence[TrainingStep]) -> list[float]:

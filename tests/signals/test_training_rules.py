@@ -7,7 +7,7 @@ import pytest
 
 from kerasinit.signals import LayerStep, Setup, TrainingStep, judge_window
 from kerasinit.signals._remedy import FIRST_RATE, of_schedule
-from kerasinit.signals._window import Window, losses_of, series
+from kerasinit.signals._window import Window, losses_of
 
 LOSS = 2.3
 
@@ -102,10 +102,10 @@ def test_a_training_has_started_when_three_tenths_of_the_loss_are_gone(now, know
 def test_values_of_a_layer_are_those_of_its_last_records_that_have_them():
     steps = [record(k, at={"a": {"idle_share": share}}) for k, share in
              enumerate([0.1, None, 0.2, 0.3, None])]  # fmt: skip
-    assert series(steps, "a", "idle_share", 2) == [0.2, 0.3]
-    assert series(steps, "a", "idle_share", 3) == [0.1, 0.2, 0.3]
-    assert series(steps, "a", "idle_share", 4) == []
-    assert series(steps, "nobody", "idle_share", 1) == []
+    assert Window(steps).series("a", "idle_share", 2) == [0.2, 0.3]
+    assert Window(steps).series("a", "idle_share", 3) == [0.1, 0.2, 0.3]
+    assert Window(steps).series("a", "idle_share", 4) == []
+    assert Window(steps).series("nobody", "idle_share", 1) == []
 
 
 def test_sizes_of_a_record_are_over_its_layers():
