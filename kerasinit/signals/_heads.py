@@ -104,11 +104,6 @@ class HeadSignals:
     targets: TargetSignals | None = None
 
     @property
-    def is_lone_softmax(self) -> bool:
-        """Whether it is a softmax over one unit, and so always 1."""
-        return self.activation == "softmax" and self.units == 1
-
-    @property
     def is_probability(self) -> bool:
         """Whether it lies in 0..1 by its activation, or is shares that sum to 1."""
         shares = self.units > 1 and self.sums_to_one and not self.is_layer
@@ -116,8 +111,10 @@ class HeadSignals:
 
     @property
     def is_always_one(self) -> bool:
-        """Whether some operation behind the layers gives 1 for every input, as a softmax does."""
-        return not self.is_layer and self.units == 1 and self.low == self.high == 1.0
+        """Whether a softmax over one unit, or an operation behind the layers, gives 1 alone."""
+        if self.units > 1 or (self.is_layer and self.activation != "softmax"):
+            return False
+        return self.activation == "softmax" or self.low == self.high == 1.0
 
     @property
     def units(self) -> int:

@@ -253,8 +253,8 @@ class Signals:
     def lone_softmax(self) -> HeadSignals | None:
         """An output that is 1 for every input: a softmax over one unit, or what acts as one."""
         is_stuck = not any(row.weight_gradient_norm for row in self.layers)
-        found = (h for h in self.heads if h.is_lone_softmax or (h.is_always_one and is_stuck))
-        return next(found, None)
+        found = (one for one in self.heads if one.is_always_one)
+        return next((one for one in found if one.activation == "softmax" or is_stuck), None)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""

@@ -97,9 +97,6 @@ def constant_output(signals: Signals) -> Verdict | None:
                 f"the output is the same for all {signals.samples} samples (they differ by "
                 f"{head.spread:.1e} of its size), though the inputs are not"
             )
-            if head.is_always_one:
-                remedy, reason = None, "look for a softmax over one unit: a sigmoid is meant"
-            else:
-                remedy, reason = redraw(signals, "starts from weights whose outputs differ")
-            return Verdict.cured("constant_output", head.name, evidence, remedy, reason)
+            cure = redraw(signals, "starts from weights whose outputs differ")
+            return Verdict.cured("constant_output", head.name, evidence, *cure)
     return None
