@@ -98,5 +98,7 @@ def constant_output(signals: Signals) -> Verdict | None:
                 f"{head.spread:.1e} of its size), though the inputs are not"
             )
             cure = redraw(signals, "starts from weights whose outputs differ")
+            if head.is_always_one:
+                cure = None, "look for a softmax over one unit: a sigmoid is meant"
             return Verdict.cured("constant_output", head.name, evidence, *cure)
     return None
