@@ -7,25 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean, median, pstdev
 
-from kerasinit.signals._remedy import (
-    FIRST_RATE,
-    HALF_EPSILON,
-    INITIALIZE,
-    KEEPS_THE_SIGNAL,
-    Remedy,
-)
+from kerasinit.signals._remedy import FIRST_RATE, HALF_EPSILON, INITIALIZE, KEEPS_THE_SIGNAL, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._rules_of_loss import DIVERGED, penalty_rules
 from kerasinit.signals._rules_of_updates import STRONG_DECAY, USUAL_UPDATE, decayed
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
-from kerasinit.signals._window import (
-    PERSISTS,
-    WARM_UP,
-    WINDOW,
-    Window,
-    losses_of,
-)
+from kerasinit.signals._window import PERSISTS, WARM_UP, WINDOW, Window, losses_of
 
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
 RUINOUS = 0.5  # the same of the first step: weights that are something else after it
