@@ -18,6 +18,7 @@ from kerasinit.signals._taps import WatchedCall
 
 REACH = np.concatenate([-np.geomspace(1e4, 1e-2, 40), [0.0], np.geomspace(1e-2, 1e4, 40)])
 PLAIN = ("dense", "einsum", "convolution", "transposed", "depthwise", "separable")
+ANYTHING = -np.inf, np.inf  # what an output without an activation can give
 SUM_TOLERANCE = 1e-2  # of a sum of probabilities, half precision included
 
 
@@ -91,7 +92,7 @@ class HeadSignals:
     before_switch: str | None = None
     is_layer: bool = False
     switch: str | None = None
-    reach: tuple[float, float] = (-np.inf, np.inf)
+    reach: tuple[float, float] = ANYTHING
     low: float = 0.0
     high: float = 0.0
     sums_to_one: bool = False
@@ -189,8 +190,8 @@ def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
 def _head(
     call: WatchedCall | None, name: str, output: np.ndarray, loss: Any, y: np.ndarray | None
 ) -> HeadSignals:
-    ending = {"name": name} if call is None else _ending(call)
-    reach = ending.get("reach", (-np.inf, np.inf))
+    ending: dict[str, Any] = {"name": name} if call is None else _ending(call)
+    reach = ending.get("reach", ANYTHING)
     classes_are_last = getattr(loss, "axis", -1) in (-1, output.ndim - 1)
     targets = None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None))
     if targets is not None and not (classes_are_last and targets.shape == output.shape[1:]):
@@ -303,11 +304,11 @@ def reach_of(activation: Callable[[Any], Any] | None) -> tuple[float, float]:
     if activation_name(activation) in ("softmax", "sparsemax"):
         return 0.0, 1.0
     if activation is None or elementwise_shape(activation) is None:
-        return -np.inf, np.inf
+        return ANYTHING
     try:
         values = _backend.evaluate(activation, REACH.astype("float32")[:, None])
     except _backend.errors():
-        return -np.inf, np.inf
+        return ANYTHING
     if not np.isfinite(values).all():  # exp, above its range
         values = np.nan_to_num(values)
     low, high = float(values.min()), float(values.max())

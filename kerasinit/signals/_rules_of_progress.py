@@ -66,7 +66,7 @@ def _thrown_away(window: Window) -> Verdict | None:
     start, now = window.first_loss, window.loss
     for place, step in enumerate(window.opening[:PERSISTS]):
         then = losses_of(window.opening[place + 1 : place + 1 + PERSISTS])
-        ratios = {one.name: one.update_ratio or 0.0 for one in step.layers}
+        ratios = _changes(step)
         if not ratios or not then:
             continue
         name = max(ratios, key=ratios.__getitem__)
@@ -95,19 +95,21 @@ def _switched_off(window: Window) -> Verdict | None:
     if not off or not steps:
         return None
 
-    def usual(step: TrainingStep) -> float:
-        return median(one.update_ratio or 0.0 for one in step.layers)
-
-    worst = max(steps, key=usual)
-    if not usual(worst) > LARGE_UPDATE:
+    worst = max(steps, key=lambda step: median(_changes(step).values()))
+    ratios = _changes(worst)
+    usual, name = median(ratios.values()), max(ratios, key=ratios.__getitem__)
+    if not usual > LARGE_UPDATE:
         return None
-    ratios = {one.name: one.update_ratio or 0.0 for one in worst.layers}
-    name = max(ratios, key=ratios.__getitem__)
     evidence = (
         f"step {worst.step} changed its weights by {_percent(ratios[name])}, and {window.now} "
         f"most units of {off[0]} get no gradient any more"
     )
-    return _too_fast(name, usual(worst), evidence, window)
+    return _too_fast(name, usual, evidence, window)
+
+
+def _changes(step: TrainingStep) -> dict[str, float]:
+    """Relative change of each layer in a step."""
+    return {one.name: one.update_ratio or 0.0 for one in step.layers}
 
 
 def _is_off(window: Window) -> bool:
