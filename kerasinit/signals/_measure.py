@@ -239,18 +239,19 @@ class _Probe:
         update = first_update(self.model, [weight_gradients.pop(id(one)) for one in variables])
         if update is None:
             return {}, {}
+        after, ratios, told = update
         values = [
             ops.convert_to_tensor(value, variable.dtype)
-            for value, variable in zip(update.after, variables, strict=True)
+            for value, variable in zip(after, variables, strict=True)
         ]
 
         def forward() -> tuple[Tensor, Tensor]:
             return self._forward(loss, values, ForwardPass())[1:]
 
-        after = forward() if self.is_plain else _backend.run_once(forward)
-        new_loss, penalty = (float(to_numpy(value)) for value in after)
-        fields = update.told | {"updated_loss": new_loss, "updated_penalty": penalty}
-        return fields, dict(zip(map(id, variables), update.ratios, strict=True))
+        losses = forward() if self.is_plain else _backend.run_once(forward)
+        new_loss, penalty = (float(to_numpy(value)) for value in losses)
+        told |= {"updated_loss": new_loss, "updated_penalty": penalty}
+        return told, dict(zip(map(id, variables), ratios, strict=True))
 
     def _backward(self, loss: ProbeLoss, first: ForwardPass) -> _Pass:
         trainable = list(self.model.trainable_variables)

@@ -198,15 +198,13 @@ def is_all_penalty(signals: Signals) -> bool:
 
 def unscaled_input(signals: Signals) -> Verdict | None:
     """The input is far too large or too small for initial weights."""
-    size = signals.input_rms
-    if size is None or not signals.layers or signals.layers[0].normalized:
+    size, given, column = signals.input_rms, signals.given_rms or 0.0, signals.column_rms
+    if not size or not signals.layers or signals.layers[0].normalized:
         return None
-    given = signals.given_rms
-    was_usual = given is not None and SMALL_INPUT <= given <= LARGE_INPUT
-    is_spoilt = was_usual and size < min(SPOILT_INPUT, SPOILT_SHARE * (given or 0.0))
-    column = signals.column_rms
+    was_usual = SMALL_INPUT <= given <= LARGE_INPUT
+    is_spoilt = was_usual and size < min(SPOILT_INPUT, SPOILT_SHARE * given)
     is_dwarfed = column is not None and column < SMALL_INPUT and size == given
-    if (SMALL_INPUT <= size <= LARGE_INPUT and not (is_spoilt or is_dwarfed)) or size == 0:
+    if SMALL_INPUT <= size <= LARGE_INPUT and not (is_spoilt or is_dwarfed):
         return None
     where = signals.layers[0].name
     evidence = (
@@ -223,7 +221,7 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         )
         return Verdict.cured("unscaled_input", "input", evidence, None, reason)
     usual = signals.usual_rms
-    if size > LARGE_INPUT and usual is not None and usual <= LARGE_INPUT < (given or 0.0):
+    if size > LARGE_INPUT and usual is not None and usual <= LARGE_INPUT < given:
         evidence += f"; without its few largest values, the input has {usual:.3g}"
         remedy = Remedy("scale_inputs", "np.clip(x, *np.quantile(x, [0.02, 0.98], axis=0))")
         return Verdict.cured("unscaled_input", "input", evidence, remedy, "or leave them out")
