@@ -7,6 +7,9 @@ from typing import Any
 from kerasinit import _backend
 from kerasinit.callbacks._measuring import FAILURES, optimizers_of
 from kerasinit.layers import have_learned_biases, zeroing_constraint
+from kerasinit.signals import Setup
+from kerasinit.signals._first_update import decay_of, divides_in_half, is_scheduled
+from kerasinit.signals._probe_loss import chance_loss, has_regularizers, sums_losses
 
 
 def steps_before(model: Any) -> int:
@@ -27,19 +30,35 @@ def was_trained(model: Any) -> bool:
         return False
 
 
-def decay_of(optimizer: Any) -> float:
-    """Share of the weights that weight decay takes away in the first step."""
-    inner = _backend.inner_optimizer(optimizer)
-    try:
-        decay = float(getattr(inner, "weight_decay", None) or 0.0)
-        return decay * float(_backend.numpy_of(inner.learning_rate)) if decay else 0.0
-    except FAILURES:  # somebody's optimizer
-        return 0.0
+def setup_of(model: Any, *, is_steered: bool) -> Setup:
+    """What is known of a training before its first step.
+
+    Args:
+        model: The compiled model.
+        is_steered: Whether a callback sets the learning rate at each epoch.
+    """
+    return Setup(
+        is_scheduled=is_scheduled(model.optimizer),
+        is_constrained=_is_constrained(model),
+        is_steered=is_steered,
+        divides_in_half=divides_in_half(model),
+        has_regularizers=has_regularizers(model),
+        decay=decay_of(model.optimizer, model.trainable_variables),
+        chance=_chance_of(model),
+    )
 
 
-def is_constrained(model: Any) -> bool:
-    """Whether a constraint of the model makes 0 of usual weights."""
+def _is_constrained(model: Any) -> bool:
+    """Whether a constraint makes 0 of usual weights."""
     try:
         return any(map(zeroing_constraint, model.trainable_variables))
     except FAILURES:  # somebody's constraint
         return False
+
+
+def _chance_of(model: Any) -> float | None:
+    """Loss of equal probabilities, where the training loss is Keras' own sum of one output."""
+    if not (_backend.has_keras_train_step(model) and sums_losses(model)):
+        return None
+    outputs = getattr(model, "outputs", None) or []
+    return chance_loss(model.loss, outputs[0]) if len(outputs) == 1 else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from kerasinit.callbacks._record import Record
-from kerasinit.signals import TrainingStep, Verdict, judge_window
+from kerasinit.signals import Setup, TrainingStep, Verdict, judge_window
 from kerasinit.signals._window import WINDOW, losses_of
 
 JUDGE_EVERY = 5  # records between two judgements, unless the gradient jumps
@@ -79,24 +79,11 @@ class Judgement:
 
     Args:
         findings: What is known already, and where new verdicts go.
-        is_scheduled: See `judge_window`.
-        is_constrained: See `judge_window`.
-        is_steered: See `judge_window`.
-        decay: See `judge_window`.
+        setup: What is known from before the first step.
     """
 
-    def __init__(
-        self,
-        findings: Findings,
-        *,
-        is_scheduled: bool = False,
-        is_constrained: bool = False,
-        is_steered: bool = False,
-        decay: float = 0.0,
-    ) -> None:
-        self._findings = findings
-        self._is_scheduled, self._is_constrained = is_scheduled, is_constrained
-        self._is_steered, self._decay = is_steered, decay
+    def __init__(self, findings: Findings, setup: Setup) -> None:
+        self._findings, self._setup = findings, setup
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._unjudged = 0
@@ -118,10 +105,7 @@ class Judgement:
             tuple(self._steps),
             opening=findings.opening,
             best_loss=findings.best_loss,
-            is_scheduled=self._is_scheduled,
-            is_constrained=self._is_constrained,
-            is_steered=self._is_steered,
-            decay=self._decay,
+            setup=self._setup,
         )
         self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
         new = [verdict for verdict in verdicts if findings.add(verdict)]

@@ -13,7 +13,7 @@ from typing import Any
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
-from kerasinit.callbacks._beforehand import decay_of, is_constrained, steps_before, was_trained
+from kerasinit.callbacks._beforehand import setup_of, steps_before, was_trained
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
@@ -28,7 +28,6 @@ from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink, opened_sinks
-from kerasinit.signals._first_update import is_scheduled
 from kerasinit.signals._window import WINDOW
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
@@ -104,13 +103,8 @@ class Session:
         waits = settings.on_verdict != "warn" or _backend.waits_for_steps()
         self._ahead = 0 if waits else 1
         self._run = uuid.uuid4().hex[:12]
-        self._judgement: Judgement | None = Judgement(
-            findings,
-            is_scheduled=is_scheduled(model.optimizer),
-            is_constrained=is_constrained(model),
-            is_steered=is_steered,
-            decay=decay_of(model.optimizer),
-        )
+        setup = setup_of(model, is_steered=is_steered)
+        self._judgement: Judgement | None = Judgement(findings, setup)
         self._goes_on = was_trained(model)
         self._recent = RecentLoss(running_loss)
         self._pending: deque[Record] = deque()  # as they were before `_record`

@@ -13,8 +13,8 @@ One batch is measured, then judged:
    `_diagnosis` shows both as a `Diagnosis`.
 
 A training is judged from what `callbacks` recorded: `TrainingStep`s (`_training_steps`) -> `Window`
-(`_window`) -> `_judge_window`, with its rules in `_rules_at_once`, `_rules_over_time` and
-`_rules_of_progress`.
+(`_window`) -> `_judge_window`, with its rules in `_rules_at_once`, `_rules_over_time`,
+`_rules_of_progress` and `_rules_of_loss`.
 """
 
 from kerasinit.signals._diagnosis import Diagnosis, examine
@@ -27,10 +27,11 @@ from kerasinit.signals._remedy import Remedy
 from kerasinit.signals._training_steps import LayerStep, TrainingStep
 from kerasinit.signals._units import ActivationShape, duplicate_share, unit_shares
 from kerasinit.signals._verdict import CAUSES, TRAINING_CAUSES, Verdict
+from kerasinit.signals._window import Setup
 
 __all__ = [
     "CAUSES", "HISTOGRAM_EDGES", "TRAINING_CAUSES", "ActivationShape", "Diagnosis",
-    "LayerSignals", "LayerStep", "Remedy", "Signals", "TrainingStep", "Verdict",
+    "LayerSignals", "LayerStep", "Remedy", "Setup", "Signals", "TrainingStep", "Verdict",
     "duplicate_share", "examine", "judge", "judge_window", "measure", "unit_shares",
 ]  # fmt: skip
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -22,37 +21,13 @@ BLOCK = 2**20  # values whose step is taken at once
 SCHEDULE_STEPS = (0, 1, 10, 100, 1_000, 10_000)  # at which a schedule is read: its warm-up, too
 
 
-@dataclass(frozen=True)
-class FirstUpdate:
-    """One step of a fresh copy of the optimizer.
-
-    Args:
-        after: Value of each trainable variable after the step, in order.
-        ratios: RMS of the change of each over its RMS; None for one that is 0.
-        promised_drop: By how much the gradient says that the loss falls.
-        rate: Learning rate of the step: of a schedule, the highest that it comes to.
-        optimizer: Name of the optimizer's class.
-        is_scheduled: Whether a schedule sets the rate.
-        momentum_gain: How many times as far as the first step later ones go, with momentum.
-        decay: Share of the weights that weight decay takes away in the step.
-        clip: Argument of the optimizer that clips gradients; None if none does.
-        clipped_share: Norm of the gradient after clipping over that before.
-    """
-
-    after: list[np.ndarray]
-    ratios: list[float | None]
-    promised_drop: float
-    rate: float
-    optimizer: str
-    is_scheduled: bool = False
-    momentum_gain: float = 1.0
-    decay: float = 0.0
-    clip: str | None = None
-    clipped_share: float = 1.0
+FirstUpdate: TypeAlias = tuple[list[np.ndarray], list[float | None], dict[str, Any]]
+"""Each trainable variable after the step, in order; RMS of the change of each over its RMS (None
+for one that is 0); what else is known of it, as fields of `Signals`."""
 
 
 def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
-    """The step that `fit` would take first; None where it cannot be told.
+    """The step that a fresh copy of the optimizer takes first; None where it cannot be told.
 
     Args:
         model: A compiled model, which stays as it is.
@@ -76,8 +51,6 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
             "gradient_accumulation_steps": None,
         }
         spared = {id(v) for v in variables if not _backend.decays(own, v)}
-        takes = rate * float(getattr(own, "weight_decay", None) or 0.0)
-        decay = takes if len(spared) < len(variables) else 0.0
         is_alike = not spared and len({v.dtype for v in variables}) == 1
         is_joint = is_alike and _acts_on_each_value(own)
         for size in _blocks(variables) if is_joint else [len(variables)]:
@@ -99,18 +72,17 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     except _backend.errors():  # an optimizer of the user's own
         return None
     momentum = min(float(getattr(own, "momentum", 0.0) or 0.0), HIGHEST_MOMENTUM)
-    return FirstUpdate(
-        after=after,
-        ratios=ratios,
-        promised_drop=promised,
-        rate=rate,
-        optimizer=type(own).__name__,
-        is_scheduled=is_scheduled(own),
-        momentum_gain=1.0 / (1.0 - momentum),
-        decay=decay,
-        clip=clip,
-        clipped_share=clipped_share,
-    )
+    told = {
+        "promised_drop": promised,
+        "learning_rate": rate,
+        "optimizer": type(own).__name__,
+        "is_scheduled": is_scheduled(own),
+        "momentum_gain": 1.0 / (1.0 - momentum),
+        "decay": decay_of(own, model.trainable_variables),
+        "clip": clip,
+        "clipped_share": clipped_share,
+    }
+    return after, ratios, told
 
 
 def _clipping(optimizer: Any, gradients: list[np.ndarray]) -> tuple[str | None, float]:
@@ -181,6 +153,25 @@ def _step(
         [ops.convert_to_tensor(g, v.dtype) for g, v in zip(gradients, copies, strict=True)], copies
     )
     return [to_numpy(copy) for copy in copies]
+
+
+def decay_of(optimizer: Any, variables: Sequence[Any]) -> float:
+    """Share of the weights that weight decay takes away in a step, unless it spares all of them."""
+    optimizer = _backend.inner_optimizer(optimizer)
+    try:
+        decay = float(getattr(optimizer, "weight_decay", None) or 0.0)
+        if not decay or not any(_backend.decays(optimizer, one) for one in variables):
+            return 0.0
+        return decay * _highest_rate(optimizer)
+    except _backend.errors():  # an optimizer of the user's own
+        return 0.0
+
+
+def divides_in_half(model: Any) -> bool:
+    """Whether steps are divided by the root of a mean of squares, of weights of float16."""
+    optimizer = _backend.inner_optimizer(getattr(model, "optimizer", None))
+    is_half = any(variable.dtype == "float16" for variable in model.trainable_variables)
+    return is_half and hasattr(optimizer, "epsilon")
 
 
 def is_scheduled(optimizer: Any) -> bool:

@@ -18,6 +18,7 @@ from kerasinit.signals._taps import WatchedCall
 
 REACH = np.concatenate([-np.geomspace(1e4, 1e-2, 40), [0.0], np.geomspace(1e-2, 1e4, 40)])
 PLAIN = ("dense", "einsum", "convolution", "transposed", "depthwise", "separable")
+ANYTHING = -np.inf, np.inf  # what an output without an activation can give
 SUM_TOLERANCE = 1e-2  # of a sum of probabilities, half precision included
 
 
@@ -91,7 +92,7 @@ class HeadSignals:
     before_switch: str | None = None
     is_layer: bool = False
     switch: str | None = None
-    reach: tuple[float, float] = (-np.inf, np.inf)
+    reach: tuple[float, float] = ANYTHING
     low: float = 0.0
     high: float = 0.0
     sums_to_one: bool = False
@@ -104,11 +105,6 @@ class HeadSignals:
     targets: TargetSignals | None = None
 
     @property
-    def is_lone_softmax(self) -> bool:
-        """Whether it is a softmax over one unit, and so always 1."""
-        return self.activation == "softmax" and self.units == 1
-
-    @property
     def is_probability(self) -> bool:
         """Whether it lies in 0..1 by its activation, or is shares that sum to 1."""
         shares = self.units > 1 and self.sums_to_one and not self.is_layer
@@ -116,8 +112,10 @@ class HeadSignals:
 
     @property
     def is_always_one(self) -> bool:
-        """Whether some operation behind the layers gives 1 for every input, as a softmax does."""
-        return not self.is_layer and self.units == 1 and self.low == self.high == 1.0
+        """Whether a softmax over one unit, or an operation behind the layers, gives 1 alone."""
+        if self.units > 1 or (self.is_layer and self.activation != "softmax"):
+            return False
+        return self.activation == "softmax" or self.low == self.high == 1.0
 
     @property
     def units(self) -> int:
@@ -192,38 +190,19 @@ def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
 def _head(
     call: WatchedCall | None, name: str, output: np.ndarray, loss: Any, y: np.ndarray | None
 ) -> HeadSignals:
-    name = name if call is None else call.name
-    activation, switch, reach = None, None, (-np.inf, np.inf)
-    before, before_switch = None, None
-    is_known, function = (False, None) if call is None else _ending(call)
-    # A linear one brings the dtype of the output back to float32, as mixed precision wants it.
-    if call is not None and call.again is not None and not is_linear(_function_of(call.again)):
-        before, before_switch = activation_name(call.activation), _switch_of(call, name)
-        call = replace(call, activation=_function_of(call.again))
-        is_known, function = True, call.activation
-    if call is not None and not is_linear(function):
-        activation, reach = activation_name(function), reach_of(function)
-        switch = _switch_of(call, name)
-    elif call is not None and hasattr(call.watched.layer, "activation"):
-        switch = name
-    finite = output[np.isfinite(output)]
-    finite = finite if finite.size else np.zeros(1)
-    size = rms(finite)
+    ending: dict[str, Any] = {"name": name} if call is None else _ending(call)
+    reach = ending.get("reach", ANYTHING)
     classes_are_last = getattr(loss, "axis", -1) in (-1, output.ndim - 1)
     targets = None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None))
     if targets is not None and not (classes_are_last and targets.shape == output.shape[1:]):
         targets = replace(targets, most_ones=0)  # numbers of classes, or one-hot on another axis
+    finite = output[np.isfinite(output)]
+    finite = finite if finite.size else np.zeros(1)
+    size = rms(finite)
     with np.errstate(over="ignore", invalid="ignore"):
         deviation = float(np.max(np.std(output, axis=0, dtype="float64"), initial=0.0))
     return HeadSignals(
-        name=name,
         shape=tuple(output.shape[1:]),
-        activation=activation,
-        before=before,
-        before_switch=before_switch,
-        is_layer=is_known,
-        switch=switch,
-        reach=reach,
         low=float(finite.min()),
         high=float(finite.max()),
         sums_to_one=_sums_to_one(output),
@@ -232,10 +211,29 @@ def _head(
         loss=loss_name(loss),
         from_logits=bool(getattr(loss, "from_logits", False)),
         targets=targets,
+        **ending,
     )
 
 
-def _ending(call: WatchedCall) -> tuple[bool, Any]:
+def _ending(call: WatchedCall) -> dict[str, Any]:
+    """The fields that tell what the output of a call went through."""
+    found: dict[str, Any] = {"name": call.name}
+    found["is_layer"], function = _last_activation(call)
+    # A linear one brings the dtype of the output back to float32, as mixed precision wants it.
+    if call.again is not None and not is_linear(_function_of(call.again)):
+        found["before"] = activation_name(call.activation)
+        found["before_switch"] = _switch_of(call)
+        call = replace(call, activation=_function_of(call.again))
+        found["is_layer"], function = True, call.activation
+    if not is_linear(function):
+        found |= {"activation": activation_name(function), "reach": reach_of(function)}
+        found["switch"] = _switch_of(call)
+    elif hasattr(call.watched.layer, "activation"):
+        found["switch"] = call.name
+    return found
+
+
+def _last_activation(call: WatchedCall) -> tuple[bool, Any]:
     """Whether it is known what the output of a call went through, and that activation."""
     layer = call.watched.layer
     if not call.watched.opaque:
@@ -253,10 +251,10 @@ def _function_of(layer: Any) -> Any:
     return layer if kind_of(layer).activation else layer.activation
 
 
-def _switch_of(call: WatchedCall, name: str) -> str | None:
+def _switch_of(call: WatchedCall) -> str | None:
     """Name of the layer that keeps the activation of a call: its own, or an `Activation` layer."""
     if own_activation(call.watched.layer) is not None:
-        return name
+        return call.name
     behind = getattr(call.activation, "__self__", None)
     return behind.name if isinstance(behind, keras.layers.Activation) else None
 
@@ -306,11 +304,11 @@ def reach_of(activation: Callable[[Any], Any] | None) -> tuple[float, float]:
     if activation_name(activation) in ("softmax", "sparsemax"):
         return 0.0, 1.0
     if activation is None or elementwise_shape(activation) is None:
-        return -np.inf, np.inf
+        return ANYTHING
     try:
         values = _backend.evaluate(activation, REACH.astype("float32")[:, None])
     except _backend.errors():
-        return -np.inf, np.inf
+        return ANYTHING
     if not np.isfinite(values).all():  # exp, above its range
         values = np.nan_to_num(values)
     low, high = float(values.min()), float(values.max())

@@ -1,4 +1,4 @@
-"""Ids in the inputs for which an embedding has no row."""
+"""Ids in the inputs for which an embedding has no row of their own."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ class OutsideIds:
         layer: Its name.
         rows: Ids that it takes: from 0 to one less.
         low, high: Smallest and largest id.
+        are_whole: Whether all ids are whole numbers.
     """
 
     layer: str
     rows: int
-    low: int
-    high: int
+    low: float
+    high: float
+    are_whole: bool = True
 
 
 def ids_outside(model: Any, batch: DataBatch) -> tuple[OutsideIds | None, DataBatch]:
@@ -45,11 +47,12 @@ def ids_outside(model: Any, batch: DataBatch) -> tuple[OutsideIds | None, DataBa
         ids = batch.all_x[place]
         if not ids.size or ids.dtype.kind not in "iuf" or not np.isfinite(ids).all():
             continue
-        low, high = int(ids.min()), int(ids.max())
+        are_whole = bool(np.all(ids == np.trunc(ids)))
+        low, high = float(ids.min()), float(ids.max())
         # Keras counts ids below 0 from the last row on: -1 may mark what is missing, in a free row.
-        if -layer.input_dim <= low and high < layer.input_dim + min(low, 0):
+        if are_whole and -layer.input_dim <= low and high < layer.input_dim + min(low, 0):
             continue
-        found = found or OutsideIds(layer.name, layer.input_dim, low, high)
+        found = found or OutsideIds(layer.name, layer.input_dim, low, high, are_whole)
         leaves = keras.tree.flatten(batch.x)
         leaves[place] = ops.clip(leaves[place], 0, layer.input_dim - 1)
         x = keras.tree.pack_sequence_as(batch.x, leaves)

@@ -46,7 +46,7 @@ def judge(signals: Signals) -> tuple[Verdict, ...]:
     found = _found(RULES, signals)
     if not MAKE_CONSTANT & {verdict.cause for verdict in found}:
         found += _found((constants.constant_output,), signals)
-    return _scaled_together(roots_first(found))
+    return _scaled_together(roots_first(found), signals)
 
 
 Rule: TypeAlias = Callable[[Signals], Verdict | None]
@@ -85,11 +85,13 @@ def _roots_of(broken: Verdict, signals: Signals) -> list[Verdict]:
     return [] if growth is None else [growth]
 
 
-def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+def _scaled_together(verdicts: tuple[Verdict, ...], signals: Signals) -> tuple[Verdict, ...]:
     """Inputs and targets that are both far off: to mend one of them does not help."""
     kinds = {"scale_inputs", "scale_targets"}
     scaling = {v.remedy.kind for v in verdicts if v.remedy is not None}
-    if not (kinds <= scaling or "scale_data" in scaling):
+    if "scale_inputs" in scaling and heads.are_far(signals):
+        scaling.add("scale_targets")  # outputs are of size 1 once the inputs are
+    if not kinds <= scaling:
         return verdicts
     both = Remedy("scale_data")
     return tuple(
@@ -102,8 +104,8 @@ def _scaled_together(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
 
 # What makes the outputs of all inputs alike, and says more than that they are.
 MAKE_CONSTANT = {
-    "bad_scale", "constant_output", "dead_units", "exploding", "saturated", "single_sample",
-    "symmetric", "unscaled_input", "vanishing",
+    "bad_inputs", "bad_scale", "constant_output", "dead_units", "exploding", "saturated",
+    "single_sample", "symmetric", "unscaled_input", "vanishing",
 }  # fmt: skip
 
 # What hides behind what: the cause explains these others, and goes before them.
@@ -115,7 +117,7 @@ EXPLAINS = table(
     unexpected_loss="constant_output zero_gradient",
     symmetric="constant_output zero_gradient vanishing exploding dead_units bad_scale",
     dead_units="constant_output zero_gradient vanishing",
-    saturated="constant_output zero_gradient vanishing exploding bad_scale",
+    saturated="constant_output zero_gradient vanishing exploding bad_scale small_updates",
     unscaled_input="zero_gradient vanishing dead_units saturated bad_scale unexpected_loss "
     "large_updates small_updates",
     exploding="zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kerasinit.signals import _rules_at_once as at_once
+from kerasinit.signals import _rules_of_loss as loss
 from kerasinit.signals import _rules_of_progress as progress
 from kerasinit.signals import _rules_over_time as over_time
 from kerasinit.signals._remedy import of_schedule
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict, table, without_restatements
-from kerasinit.signals._window import WARM_UP, Window
+from kerasinit.signals._window import WARM_UP, Setup, Window
 
 
 def judge_window(
@@ -21,10 +22,7 @@ def judge_window(
     opening: Sequence[TrainingStep] = (),
     best_loss: float | None = None,
     first_loss: float | None = None,
-    is_scheduled: bool = False,
-    is_constrained: bool = False,
-    is_steered: bool = False,
-    decay: float = 0.0,
+    setup: Setup | None = None,
 ) -> tuple[Verdict, ...]:
     """What is wrong with the last training steps, root cause first; empty if healthy.
 
@@ -37,12 +35,9 @@ def judge_window(
             `where` is the layer, so (cause, where) tells a new verdict from a repeated one.
         opening: The first `WINDOW` recorded steps of the training.
         best_loss: Lowest mean loss so far of `WINDOW` records in a row.
-        first_loss: Loss at the start of the training; that of the oldest of `opening`, or of
-            `steps`, if None.
-        is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
-        is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
-        is_steered: Whether a callback sets the learning rate at each epoch, whatever it was.
-        decay: Share of the weights that weight decay takes away in a step.
+        first_loss: Loss at the start of the training; the first of `opening` and `steps` that is
+            not 0, if None.
+        setup: What is known from before the first step; usual things if None.
 
     Source: thresholds of TheDeepChecker (Ben Braiek & Khomh, 2022,
     https://arxiv.org/abs/2204.00694) and AutoTrainer (Zhang et al., 2021), over a window.
@@ -59,11 +54,10 @@ def judge_window(
         return ()
     opening = [step for step in opening if not step.overflow]
     if first_loss is None:
-        losses = (step.loss for step in [*opening, *kept] if step.loss is not None)
+        losses = (step.loss for step in [*opening, *kept] if step.loss)  # one sample may have none
         first_loss = next(losses, math.nan)
     best_loss = math.inf if best_loss is None else best_loss
-    known = is_scheduled, is_constrained, is_steered, decay
-    window = Window(kept, opening, best_loss, first_loss, *known)
+    window = Window(kept, opening, best_loss, first_loss, setup or Setup())
     broken = at_once.non_finite(window)
     if broken is not None:
         before = replace(window, steps=kept[:-1])
@@ -77,10 +71,10 @@ def judge_window(
 
 
 RULES: tuple[Callable[[Window], Verdict | None], ...] = (
-    over_time.symmetric, over_time.single_sample, progress.large_updates, progress.penalized,
+    over_time.symmetric, over_time.single_sample, progress.large_updates, loss.penalized,
     over_time.exploding_loss, over_time.zero_gradient, over_time.unscaled_input,
     over_time.vanishing, over_time.dead_units, over_time.saturated, at_once.spike,
-    progress.small_updates, progress.slow, progress.boundless,
+    progress.small_updates, loss.slow, loss.boundless,
 )  # fmt: skip
 """Roots before what follows from them."""
 
@@ -102,14 +96,15 @@ RESTATES = table(
 
 def _for_the_model(verdict: Verdict, window: Window) -> Verdict:
     """The same, with a fix that a schedule or a constraint does not undo."""
-    if window.is_constrained and verdict.cause == "symmetric":  # one batch tells which
+    setup = window.setup
+    if setup.is_constrained and verdict.cause == "symmetric":  # one batch tells which
         return replace(
             verdict, fix=f"{at_once.DIAGNOSE}  # says which constraint does that", remedy=None
         )
-    if window.is_steered and verdict.remedy is not None and verdict.remedy.kind == "scale_rate":
+    if setup.is_steered and verdict.remedy is not None and verdict.remedy.kind == "scale_rate":
         fix = f"# let LearningRateScheduler give the rate {verdict.remedy.value}; it sets it anew"
         return replace(verdict, fix=fix, remedy=None)
-    if not window.is_scheduled or verdict.remedy is None:
+    if not setup.is_scheduled or verdict.remedy is None:
         return verdict
     remedy = of_schedule(verdict.remedy)
     return replace(

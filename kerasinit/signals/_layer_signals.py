@@ -149,6 +149,7 @@ class Signals:
             takes indices.
         usual_rms: The same, with the outermost 2 % of each column on both sides brought in; None
             if it is not large, or a column would be a constant then.
+        column_rms: Median RMS of the columns of a small input that vary; None of other inputs.
         outside_ids: Ids for which an embedding has no row; the others were measured.
         sparse_dropouts: Name, rate and units of each `Dropout` that leaves next to no unit in
             training.
@@ -178,6 +179,7 @@ class Signals:
         decay: Share of the weights that weight decay takes away in a step.
         clip: Argument of the optimizer that clips gradients; None if none does.
         clipped_share: Norm of the gradient after clipping over that before.
+        divides_in_half: Whether weights of float16 take steps that are divided by a mean.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
@@ -214,11 +216,13 @@ class Signals:
     decay: float = 0.0
     clip: str | None = None
     clipped_share: float = 1.0
+    divides_in_half: bool = False
     inputs_differ: bool = True
     lone_norm: str | None = None
     is_initialized: bool = False
     given_rms: float | None = None
     usual_rms: float | None = None
+    column_rms: float | None = None
     outside_ids: OutsideIds | None = None
     sparse_dropouts: tuple[tuple[str, float, int], ...] = ()
 
@@ -249,8 +253,8 @@ class Signals:
     def lone_softmax(self) -> HeadSignals | None:
         """An output that is 1 for every input: a softmax over one unit, or what acts as one."""
         is_stuck = not any(row.weight_gradient_norm for row in self.layers)
-        found = (h for h in self.heads if h.is_lone_softmax or (h.is_always_one and is_stuck))
-        return next(found, None)
+        found = (one for one in self.heads if one.is_always_one)
+        return next((one for one in found if one.activation == "softmax" or is_stuck), None)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""

@@ -16,11 +16,11 @@ from kerasinit._typing import Tensor
 from kerasinit.layers import is_marked_start, kind_of
 from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
 from kerasinit.signals._expected import expected_outputs
-from kerasinit.signals._first_update import first_update
+from kerasinit.signals._first_update import divides_in_half, first_update
 from kerasinit.signals._heads import heads_of
 from kerasinit.signals._ids import ids_outside
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, loss_of
+from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, has_regularizers, loss_of
 from kerasinit.signals._rows import rows_of
 from kerasinit.signals._rules_of_scale import LARGE_INPUT
 from kerasinit.signals._sizes import rms
@@ -98,6 +98,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         input_first_non_finite=first_bad,
         input_count=len(batch.all_x),
         is_frozen=bool(model.variables) and not model.trainable_variables,
+        divides_in_half=divides_in_half(model),
         inputs_differ=any((array != array[:1]).any() for array in flat_arrays(batch.x)),
         lone_norm=first.lone_norm,
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
@@ -112,7 +113,8 @@ def _sizes_of_input(x: Any) -> dict[str, Any]:
         return {}
     given = rms(arrays[0])
     if given <= LARGE_INPUT:  # the sizes without the outermost are not asked for, and take long
-        return {"given_rms": given}
+        vary = [rms(one) for one in arrays[0].T if one.ndim == 1 and np.ptp(one) > 0]
+        return {"given_rms": given, "column_rms": float(np.median(vary)) if vary else None}
     low, high = np.quantile(arrays[0], OUTERMOST, axis=0)
     if np.any((low == high) & (np.ptp(arrays[0], axis=0) > 0)):  # a rare feature would be lost
         return {"given_rms": given}
@@ -172,7 +174,7 @@ def _penalties(model: Any, penalty: float) -> dict[str, Any]:
     of_weights = [float(to_numpy(rule(one))) for rule, one in pairs if rule is not None]
     return {
         "activity_penalty": penalty - sum(of_weights) if of_activities else 0.0,
-        "has_regularizers": of_activities or bool(of_weights),
+        "has_regularizers": has_regularizers(model),
     }
 
 
@@ -237,29 +239,19 @@ class _Probe:
         update = first_update(self.model, [weight_gradients.pop(id(one)) for one in variables])
         if update is None:
             return {}, {}
+        after, ratios, told = update
         values = [
             ops.convert_to_tensor(value, variable.dtype)
-            for value, variable in zip(update.after, variables, strict=True)
+            for value, variable in zip(after, variables, strict=True)
         ]
 
         def forward() -> tuple[Tensor, Tensor]:
             return self._forward(loss, values, ForwardPass())[1:]
 
-        after = forward() if self.is_plain else _backend.run_once(forward)
-        new_loss, penalty = (float(to_numpy(value)) for value in after)
-        fields = {
-            "learning_rate": update.rate,
-            "optimizer": update.optimizer,
-            "is_scheduled": update.is_scheduled,
-            "momentum_gain": update.momentum_gain,
-            "decay": update.decay,
-            "clip": update.clip,
-            "clipped_share": update.clipped_share,
-            "updated_loss": new_loss,
-            "updated_penalty": penalty,
-            "promised_drop": update.promised_drop,
-        }
-        return fields, dict(zip(map(id, variables), update.ratios, strict=True))
+        losses = forward() if self.is_plain else _backend.run_once(forward)
+        new_loss, penalty = (float(to_numpy(value)) for value in losses)
+        told |= {"updated_loss": new_loss, "updated_penalty": penalty}
+        return told, dict(zip(map(id, variables), ratios, strict=True))
 
     def _backward(self, loss: ProbeLoss, first: ForwardPass) -> _Pass:
         trainable = list(self.model.trainable_variables)

@@ -15,7 +15,7 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.signals._batch import DataBatch, to_numpy
-from kerasinit.signals._heads import loss_name
+from kerasinit.signals._heads import ANYTHING, loss_name, targets_of
 
 FEW = 8  # samples whose losses are taken one by one
 
@@ -216,17 +216,21 @@ def labels_out_of_range(loss: Any, y: Any, outputs: Any) -> str | None:
     >>> labels_out_of_range("sparse_categorical_crossentropy", np.array([1, 3]), np.zeros((2, 3)))
     'labels run from 1 to 3, and there are 3 classes'
     """
-    if not (hasattr(outputs, "shape") and hasattr(y, "dtype")) or y.dtype.kind not in "fiu":
+    if not (hasattr(outputs, "shape") and hasattr(y, "dtype")):
         return None
-    if not loss_name(loss).startswith("sparsecategorical") or not np.isfinite(y).all():
+    if not loss_name(loss).startswith("sparsecategorical"):
         return None
-    ignored = getattr(loss, "ignore_class", None)
-    labels = y if ignored is None else y[y != ignored]
-    classes = outputs.shape[-1]
-    if not labels.size or (labels.min() >= 0 and labels.max() < classes):
+    found, classes = targets_of(y, ANYTHING, getattr(loss, "ignore_class", None)), outputs.shape[-1]
+    if found is None or found.non_finite or 0 <= found.low <= found.high < classes:
         return None
-    low, high = labels.min(), labels.max()
-    return f"labels run from {low:g} to {high:g}, and there are {classes} classes"
+    return f"labels run from {found.low:g} to {found.high:g}, and there are {classes} classes"
+
+
+def has_regularizers(model: Any) -> bool:
+    """Whether a weight or a layer of a model has a regularizer."""
+    weights = any(getattr(one, "regularizer", None) for one in model.trainable_variables)
+    layers = _backend.flat_layers(model)
+    return weights or any(getattr(one, "activity_regularizer", None) for one in layers)
 
 
 def sums_losses(model: Any) -> bool:

@@ -70,6 +70,8 @@ class Profile:
 def gradient_profile(rows: Sequence[LayerSignals]) -> Profile:
     """Gradient from the last layer down, as far as it is meant to go."""
     rows = [row for row in rows if not row.is_gate]  # a closed gate passes little, on purpose
+    heads = sorted((row for row in rows if row.is_output), key=lambda row: row.gradient_norm)
+    rows = [row for row in rows if not row.is_output] + heads[-1:]  # losses may differ in weight
     wanted = [row.trainable or row.gradient_norm > 0 for row in rows]
     first = wanted.index(True) if any(wanted) else 0  # below it, frozen and cut off
     arrived = next((i for i, row in enumerate(rows) if row.gradient_norm > 0), len(rows))

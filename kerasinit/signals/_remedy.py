@@ -115,6 +115,12 @@ NO_PENALTY = (
     ),
     "or a smaller factor: 1e-4 is usual",
 )
+SMALLER_ADDED = None, "multiply what `add_loss` adds by a small factor"
+# The square of a gradient below 2e-4 is 0 in float16: Adam divides by its epsilon then.
+HALF_EPSILON = (
+    Remedy("code", "model.optimizer.epsilon = 1e-4"),
+    "float16 has nothing to divide by; better: build the model under the policy `mixed_float16`",
+)
 LARGER_BATCH = (
     Remedy("batch_size", USUAL_BATCH), "or LayerNormalization instead, which needs no batch"
 )  # fmt: skip

@@ -23,16 +23,19 @@ def single_sample(signals: Signals) -> Verdict | None:
 
 
 def bad_inputs(signals: Signals) -> Verdict | None:
-    """Ids for which an embedding has no row."""
+    """Ids for which an embedding has no row of their own."""
     ids = signals.outside_ids
     if ids is None:
         return None
     evidence = (
-        f"ids run from {ids.low} to {ids.high}, and {ids.layer} takes those from 0 to "
+        f"ids run from {ids.low:.10g} to {ids.high:.10g}, and {ids.layer} takes those from 0 to "
         f"{ids.rows - 1}"
     )
-    reason = f"give {ids.layer} `input_dim={ids.high + 1}`"
-    if ids.low < 0:
+    reason = f"give {ids.layer} `input_dim={ids.high + 1:.10g}`"
+    if not ids.are_whole:
+        evidence += ", and drops what is behind the point: some are no whole numbers"
+        reason = "ids are numbers of words, as they are: not scaled, and not standardized"
+    elif ids.low < 0:
         reason = "ids are numbers from 0 on: those below take the rows of the last ones"
     return Verdict.cured("bad_inputs", "input", evidence, None, reason)
 
@@ -94,9 +97,8 @@ def constant_output(signals: Signals) -> Verdict | None:
                 f"the output is the same for all {signals.samples} samples (they differ by "
                 f"{head.spread:.1e} of its size), though the inputs are not"
             )
+            cure = redraw(signals, "starts from weights whose outputs differ")
             if head.is_always_one:
-                remedy, reason = None, "look for a softmax over one unit: a sigmoid is meant"
-            else:
-                remedy, reason = redraw(signals, "starts from weights whose outputs differ")
-            return Verdict.cured("constant_output", head.name, evidence, remedy, reason)
+                cure = None, "look for a softmax over one unit: a sigmoid is meant"
+            return Verdict.cured("constant_output", head.name, evidence, *cure)
     return None

@@ -72,8 +72,9 @@ def zero_gradient(signals: Signals) -> Verdict | None:
 
 
 def _start_of(rows: Sequence[LayerSignals]) -> str:
-    """Name of the last layer that the loss depends on."""
-    return next((row.name for row in reversed(rows) if row.gradient_norm > 0), rows[-1].name)
+    """Name of the output that most of the gradient comes from; of the last layer without any."""
+    heads = (row for row in rows if row.is_output)
+    return max(heads, key=lambda row: row.gradient_norm, default=rows[-1]).name
 
 
 def vanishing(signals: Signals) -> Verdict | None:

@@ -27,10 +27,8 @@ CLASS_LOSSES = {
         "BinaryCrossentropy", "BinaryFocalCrossentropy",
     )
 }  # fmt: skip
-REGRESSIONS = (
-    "meansquarederror", "meanabsoluteerror", "huber", "logcosh", "meanabsolutepercentageerror",
-    "meansquaredlogarithmicerror",
-)  # fmt: skip
+DISTANCES = "meansquarederror", "meanabsoluteerror", "huber", "logcosh"
+REGRESSIONS = (*DISTANCES, "meanabsolutepercentageerror", "meansquaredlogarithmicerror")
 
 Finding: TypeAlias = tuple[str, Remedy | None, str]
 """What is seen, what helps (None if no line of code can say it), and why it does."""
@@ -91,31 +89,29 @@ def _first(
 
 def _loss_of_head(head: HeadSignals) -> Finding | None:
     if head.loss in CLASS_LOSSES:
-        return _loss_of_classes(head)
-    if head.low >= 0 or head.loss not in ("poisson", "kldivergence"):
-        return None
-    evidence = f"takes the logarithm of the output, which falls to {head.low:.3g}"
-    if head.loss == "poisson":
+        return _squashed_twice(head) or _loss_of_labels(head) or _no_probabilities(head)
+    takes = f"takes the logarithm of the output, which falls to {head.low:.3g}"
+    if head.low < 0 and head.loss == "poisson":
         reason = "use an activation that is never negative"
-        return f"the Poisson loss {evidence}", switched(head, "softplus"), reason
-    evidence += ": what is below 0 gets no gradient"
-    return f"the divergence {evidence}", switched(head, "softmax"), "makes shares of it"
+        return f"the Poisson loss {takes}", switched(head, "softplus"), reason
+    if head.low < 0 and head.loss == "kldivergence":
+        evidence = f"the divergence {takes}: what is below 0 gets no gradient"
+        return evidence, switched(head, "softmax"), "makes shares of it"
+    return None
 
 
-def _loss_of_classes(head: HeadSignals) -> Finding | None:
-    found = _squashed_twice(head) or _loss_of_labels(head)
-    if found is not None:
-        return found
+def _no_probabilities(head: HeadSignals) -> Finding | None:
+    """An output that is not of the kind that a loss of classes takes."""
     if head.loss.startswith("categorical") and head.units == 1:
         evidence = "a categorical cross-entropy divides a single unit by itself, which is always 1"
         return evidence, _loss("binarycrossentropy", head.from_logits), TWO_CLASSES
-    if head.from_logits and head.is_twice and head.is_probability:
+    if head.from_logits:
+        if not (head.is_twice and head.is_probability):
+            return None
         through = head.activation or "a softmax"
         evidence = f"the loss takes logits, and the output went through {through} already"
         remedy = switched(head, "linear") or _loss(head.loss, False)
         return evidence, remedy, "leaves that to the loss"
-    if head.from_logits:
-        return None
     is_linear = head.is_layer and head.activation is None
     beyond = head.activation is not None and head.reach in ((0.0, inf), (-1.0, 1.0))
     if not (is_linear or beyond) and -EDGE <= head.low and head.high <= 1 + EDGE:
@@ -135,28 +131,27 @@ def _squashed_twice(head: HeadSignals) -> Finding | None:
     """An output that two activations squeeze into 0..1, one right after the other."""
     if head.before not in SQUASHING or head.activation not in SQUASHING:
         return None
-    low, high = 0.5, math.e / (math.e + 1)
-    if head.activation == "softmax":
-        low, high = 1 / (1 + (head.units - 1) * math.e), math.e / (math.e + head.units - 1)
+    others = head.units - 1 if head.activation == "softmax" else 1
+    low = 1 / (1 + others * math.e) if head.activation == "softmax" else 0.5
     evidence = (
         f"the output goes through {head.before} and then through {head.activation}, which leaves "
-        f"values between {low:.2g} and {high:.2g} only"
+        f"values between {low:.2g} and {math.e / (math.e + others):.2g} only"
     )
-    remedy = None
-    if head.before_switch:
-        remedy = Remedy("output_activation", "linear", head.before_switch)
+    where = head.before_switch
+    remedy = Remedy("output_activation", "linear", where) if where else None
     return evidence, remedy, "one of them is enough"
 
 
 def _loss_of_labels(head: HeadSignals) -> Finding | None:
     """Several labels of one sample, and units that share a sum of 1."""
     is_categorical = head.loss.startswith("categorical")
+    sums_up = head.activation == "softmax" or (head.sums_to_one and head.activation is None)
     ones = 0 if head.targets is None else head.targets.most_ones
-    if ones > 1 and head.units > 1 and (is_categorical or _sums_up(head)):
+    if ones > 1 and head.units > 1 and (is_categorical or sums_up):
         evidence = (
             f"a sample has up to {ones} labels at once, and "
-            + ("this loss" if is_categorical else "a softmax")
-            + " makes the units share a sum of 1, so that they cannot all be near 1"
+            f"{'this loss' if is_categorical else 'a softmax'} makes the units share a sum of 1, "
+            "so that they cannot all be near 1"
         )
         remedy = Remedy("several_labels", where=head.switch) if head.switch else None
         if is_categorical and (head.from_logits or head.activation in (None, "sigmoid")):
@@ -177,10 +172,6 @@ def _loss_of_labels(head: HeadSignals) -> Finding | None:
     return None
 
 
-def _sums_up(head: HeadSignals) -> bool:
-    return head.activation == "softmax" or (head.sums_to_one and head.activation is None)
-
-
 # --- targets ----------------------------------------------------------------------------------
 
 
@@ -189,10 +180,7 @@ def _targets_of_head(head: HeadSignals) -> Finding | None:
     if targets is None:
         return None
     if head.is_crossed:
-        evidence = (
-            f"targets of shape {_with_batch(targets.shape)} meet an output of shape "
-            f"{_with_batch(head.shape)}, and the loss compares each target with all outputs"
-        )
+        evidence = f"{_shapes(head, targets)}, and the loss compares each target with all outputs"
         column = "y.reshape(-1, 1)" if head.shape else "y.reshape(-1)"
         return evidence, Remedy("map_targets", column), "the shape of the output"
     is_alone = head.units >= SEVERAL_CLASSES and targets.samples >= ENOUGH_SAMPLES
@@ -223,11 +211,7 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     evidence = f"the loss takes numbers of classes from 0 to {head.units - 1}, and the targets"
     if head.units > 1 and targets.shape == head.shape and targets.sums_to_one:
         remedy = _loss("categoricalcrossentropy", head.from_logits, "class_loss")
-        return (
-            f"{evidence} are one-hot",
-            remedy,
-            f"takes one-hot targets; {METRICS}",
-        )
+        return f"{evidence} are one-hot", remedy, f"takes one-hot targets; {METRICS}"
     if not targets.whole:
         found = f", from {targets.low:.4g} to {targets.high:.4g}, are not all whole numbers"
         return evidence + found, *_regression(head, targets)
@@ -255,22 +239,19 @@ def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
         )
         remedy = _loss("sparsecategoricalcrossentropy", head.from_logits, "class_loss")
         return evidence, remedy, f"takes numbers of classes; {METRICS}"
-    if targets.low >= -EDGE and targets.high <= 1 + EDGE:
+    low, high, whole = targets.low, targets.high, targets.whole
+    if low >= -EDGE and high <= 1 + EDGE:
         return None
-    evidence = (
-        f"the loss takes targets from 0 to 1, and they run from {targets.low:.4g} to "
-        f"{targets.high:.4g}"
-    )
-    if targets.whole and (targets.low, targets.high) == (-1, 1):
+    evidence = f"the loss takes targets from 0 to 1, and they run from {low:.4g} to {high:.4g}"
+    if whole and (low, high) == (-1, 1):
         return evidence, Remedy("map_targets", "(y + 1) / 2"), "0 and 1 instead of -1 and 1"
-    if targets.whole and targets.high - targets.low == 1:
+    if whole and high - low == 1:
         return evidence, *_from_zero(targets)
     if _is_bytes(targets):
         return evidence, *AS_SHARES
-    is_one = head.loss.startswith("binary") and head.units == 1
-    if is_one and targets.whole and 0 <= targets.low < targets.high < 100:
+    if whole and 0 <= low < high < 100 and head.loss.startswith("binary") and head.units == 1:
         several = (
-            f"for {targets.high + 1:g} classes: a unit for each, softmax, and "
+            f"for {high + 1:g} classes: a unit for each, softmax, and "
             "'sparse_categorical_crossentropy'; for a regression: a linear output and 'mse'"
         )
         return evidence, None, several
@@ -287,21 +268,17 @@ def _values(head: HeadSignals, targets: TargetSignals) -> Finding | None:
             f"targets run from {targets.low:.4g} to {targets.high:.4g}, and {head.activation} "
             f"gives values from {head.reach[0]:.3g} to {head.reach[1]:.3g}"
         )
-        if _is_bytes(targets) and head.reach[1] == 1:
-            return evidence, *AS_SHARES
-        return evidence, *linear
+        return evidence, *(AS_SHARES if _is_bytes(targets) and head.reach[1] == 1 else linear)
     if head.activation == "softmax" and head.units > 1 and not targets.sums_to_one:
         return "the units of a softmax sum to 1, and the targets do not", *linear
     if head.loss == "meanabsolutepercentageerror" and targets.zero_share > 0:
         share = 100 * targets.zero_share
         evidence = f"the loss divides by the target, and {share:.2g} % of them are 0"
         return evidence, Remedy("loss", "'mae'"), "does not divide by the target"
-    if head.loss == "meansquaredlogarithmicerror" and targets.low <= -1:
-        evidence = (
-            f"the loss takes the logarithm of 1 + target, and targets fall to {targets.low:.3g}"
-        )
-        return evidence, Remedy("loss", "'mse'"), "takes any value"
-    if targets.rms > HUGE_TARGETS and head.loss != "meansquaredlogarithmicerror":
+    if head.loss == "meansquaredlogarithmicerror":
+        fall = f"the loss takes the logarithm of 1 + target, and targets fall to {targets.low:.3g}"
+        return (fall, Remedy("loss", "'mse'"), "takes any value") if targets.low <= -1 else None
+    if targets.rms > HUGE_TARGETS:
         return _unscaled(head, "steps move it far too little to get there, or far too much")
     return None
 
@@ -311,14 +288,15 @@ def _wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
         evidence = f"the targets are numbers of classes, and the output has {head.units} units"
         remedy = _loss("sparsecategoricalcrossentropy", False)
         return evidence, remedy, "compares the units with the number of the class"
-    evidence = (
-        f"targets of shape {_with_batch(targets.shape)} meet an output of shape "
-        f"{_with_batch(head.shape)}"
-    )
     reason = "give targets and output one shape"
     if len(head.shape) > len(targets.shape):
         reason += ": `return_sequences=False`, pooling or Flatten before the output"
-    return evidence, None, reason
+    return _shapes(head, targets), None, reason
+
+
+def _shapes(head: HeadSignals, targets: TargetSignals) -> str:
+    shapes = _with_batch(targets.shape), _with_batch(head.shape)
+    return f"targets of shape {shapes[0]} meet an output of shape {shapes[1]}"
 
 
 def _with_batch(shape: tuple[int, ...]) -> str:
@@ -330,14 +308,23 @@ def _with_batch(shape: tuple[int, ...]) -> str:
     return f"(batch, {', '.join(map(str, shape))})" if shape else "(batch,)"
 
 
-def far_targets(signals: Signals, consequence: str) -> Verdict | None:
-    """Targets of a squared error that are far larger than the one output there is."""
+def far_targets(
+    signals: Signals, consequence: str, losses: tuple[str, ...] = DISTANCES[:1]
+) -> Verdict | None:
+    """Targets of one of these losses that are far larger than the one output there is."""
     head = signals.heads[0] if len(signals.heads) == 1 else None
-    if head is None or head.loss != "meansquarederror" or head.targets is None:
+    if head is None or head.loss not in losses or head.targets is None:
         return None
     if head.targets.rms <= FAR_TARGETS * max(1.0, abs(head.low), abs(head.high)):
         return None
     return Verdict.cured("bad_targets", "targets", *_unscaled(head, consequence))
+
+
+def are_far(signals: Signals) -> bool:
+    """Whether the one output has targets of a squared error that are far from size 1."""
+    (head, *others), squared = signals.heads or (None,), DISTANCES[0]
+    targets = None if head is None or others or head.loss != squared else head.targets
+    return targets is not None and targets.rms > FAR_TARGETS
 
 
 def _unscaled(head: HeadSignals, consequence: str) -> Finding:

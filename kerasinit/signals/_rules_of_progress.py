@@ -1,32 +1,19 @@
-"""Verdicts on how far a training has come: its loss, and how much its steps change."""
+"""Verdicts on how much the steps of a training change."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean, median, pstdev
 
-from kerasinit.signals._remedy import (
-    FIRST_RATE,
-    INITIALIZE,
-    KEEPS_THE_SIGNAL,
-    NO_PENALTY,
-    Remedy,
-)
+from kerasinit.signals._remedy import FIRST_RATE, HALF_EPSILON, INITIALIZE, KEEPS_THE_SIGNAL, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE
-from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
+from kerasinit.signals._rules_of_loss import DIVERGED, penalty_rules
 from kerasinit.signals._rules_of_updates import STRONG_DECAY, USUAL_UPDATE, decayed
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
-from kerasinit.signals._window import (
-    PERSISTS,
-    WARM_UP,
-    WINDOW,
-    Window,
-    losses_of,
-    median_of,
-    series,
-)
+from kerasinit.signals._window import PERSISTS, WARM_UP, WINDOW, Window, losses_of
 
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
 RUINOUS = 0.5  # the same of the first step: weights that are something else after it
@@ -42,14 +29,7 @@ FAINT_KERNEL = 3e-3  # gradient of the last kernel over that of its bias: the si
 FADED = 0.1  # of the gradient at the start
 STEADY = 4.0  # times its noise that the loss must have fallen
 CHANGES = 1.2  # times the updates half a window ago: the rate or the weights are still growing
-SLOW_STEPS = 500  # training steps after which something should have happened
-SLOW_DROP = 0.05  # of the first loss
-NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
-DIVERGED = 2.0  # times the first loss
-BOUNDLESS = 1e6  # times the first loss, below 0: no return of a policy is as large
 HUGE_LOSS = 1e6  # at the start: of inputs or targets of thousands, which no rate makes up for
-
-PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
 TOLD_IN_PERCENT = 100.0  # times the weights; more is told in such times
 
@@ -65,16 +45,16 @@ def large_updates(window: Window) -> Verdict | None:
         return None
     if penalty_rules(window):
         return None
-    if window.decay > STRONG_DECAY:
-        return decayed(window.decay, f"{window.now}, the loss does not fall, and ")
+    if window.setup.decay > STRONG_DECAY:
+        return decayed(window.setup.decay, f"{window.now}, the loss does not fall, and ")
     switched = _switched_off(window)
     if switched is not None:
         return switched
-    ratios = _ratios(window.steps, window.names)
+    ratios = _ratios(window, window.names)
     name = max(ratios, key=ratios.__getitem__, default=None)
     if name is None or not ratios[name] > LARGE_UPDATE:
         return None
-    before = _before(window, name)
+    before = window.earlier.median(name, "update_ratio")
     if before is not None and before > CHANGES * ratios[name]:
         return None  # small weights on their way up
     evidence = f"{window.now}, a step changes its weights by {_percent(ratios[name])}"
@@ -86,7 +66,7 @@ def _thrown_away(window: Window) -> Verdict | None:
     start, now = window.first_loss, window.loss
     for place, step in enumerate(window.opening[:PERSISTS]):
         then = losses_of(window.opening[place + 1 : place + 1 + PERSISTS])
-        ratios = {one.name: one.update_ratio or 0.0 for one in step.layers}
+        ratios = _changes(step)
         if not ratios or not then:
             continue
         name = max(ratios, key=ratios.__getitem__)
@@ -104,29 +84,32 @@ def _thrown_away(window: Window) -> Verdict | None:
 
 def _switched_off(window: Window) -> Verdict | None:
     """Early steps changed most weights by much, and a hidden layer has been off since."""
+    begun = replace(window, steps=window.opening)
     off = [
         name
         for name in window.names[:-1]
         if min(window.series(name, "idle_share"), default=0.0) > IDLE
-        and min(series(window.opening, name, "idle_share", WINDOW)[:1], default=1.0) < OFF
+        and min(begun.series(name, "idle_share", WINDOW)[:1], default=1.0) < OFF
     ]
     steps = [step for step in window.opening if step.layers]
     if not off or not steps:
         return None
 
-    def usual(step: TrainingStep) -> float:
-        return median(one.update_ratio or 0.0 for one in step.layers)
-
-    worst = max(steps, key=usual)
-    if not usual(worst) > LARGE_UPDATE:
+    worst = max(steps, key=lambda step: median(_changes(step).values()))
+    ratios = _changes(worst)
+    usual, name = median(ratios.values()), max(ratios, key=ratios.__getitem__)
+    if not usual > LARGE_UPDATE:
         return None
-    ratios = {one.name: one.update_ratio or 0.0 for one in worst.layers}
-    name = max(ratios, key=ratios.__getitem__)
     evidence = (
         f"step {worst.step} changed its weights by {_percent(ratios[name])}, and {window.now} "
         f"most units of {off[0]} get no gradient any more"
     )
-    return _too_fast(name, usual(worst), evidence, window)
+    return _too_fast(name, usual, evidence, window)
+
+
+def _changes(step: TrainingStep) -> dict[str, float]:
+    """Relative change of each layer in a step."""
+    return {one.name: one.update_ratio or 0.0 for one in step.layers}
 
 
 def _is_off(window: Window) -> bool:
@@ -160,6 +143,8 @@ def _too_fast(
     if start > HUGE_LOSS:
         fix = f"{DIAGNOSE}  # tells whether inputs or targets are too large; then start again"
         return Verdict("large_updates", name, evidence, fix)
+    if window.setup.divides_in_half:
+        return Verdict.cured("large_updates", name, evidence, *HALF_EPSILON)
     again = "and start again: these weights are spoilt"
     return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
@@ -180,14 +165,14 @@ def _rate(ratio: float) -> Remedy:
 def small_updates(window: Window) -> Verdict | None:
     """No step changes anything to speak of, so the loss falls far too slowly or not at all."""
     step = window.step
-    ratios = _ratios(window.steps, window.names)
+    ratios = _ratios(window, window.names)
     if step < WARM_UP or window.first.goes_on or not ratios:
         return None  # fine-tuning takes small steps, on purpose
     stopped = _stopped(window, ratios)
     if stopped is not None:
         return stopped
     name = max(ratios, key=ratios.__getitem__)
-    ratio, before = ratios[name], _before(window, name)
+    ratio, before = ratios[name], window.earlier.median(name, "update_ratio")
     if ratio == 0 or (before is not None and ratio > CHANGES * before):
         return None
     if ratio < SMALL_UPDATE and not (window.improves or window.has_started):
@@ -213,8 +198,8 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     start, now, step = window.first_loss, window.loss, window.step
     if not now > HALFWAY * start > 0:
         return None
-    earlier = _ratios(window.opening[:PERSISTS], window.names)
-    halfway = _ratios(window.steps[: len(window.steps) // 2], window.names)
+    earlier = _ratios(window.beginning, window.names)
+    halfway = _ratios(window.earlier, window.names)
     if max(earlier.values(), default=0.0) < SMALL_UPDATE or step < 2 * WARM_UP:
         return None
     if max([*ratios.values(), *halfway.values()]) > STOPPED:
@@ -225,10 +210,10 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
         f"from {start:.4g} to {now:.4g}"
     )
     where = max(earlier, key=earlier.__getitem__)
-    if not window.is_scheduled and _has_faded(window, where):
+    if not window.setup.is_scheduled and _has_faded(window, where):
         return _faded(where, evidence)
     evidence += ": the learning rate has run out"
-    remedy = FIRST_RATE if window.is_scheduled else None
+    remedy = FIRST_RATE if window.setup.is_scheduled else None
     reason = "raise the rate again, and lower it more slowly"
     return Verdict.cured("small_updates", where, evidence, remedy, reason)
 
@@ -252,7 +237,7 @@ def _faint(window: Window) -> Verdict:
 
 def _has_faded(window: Window, name: str) -> bool:
     """Whether the gradient of a layer has shrunk since the start."""
-    first = median_of(window.opening[:PERSISTS], name, "gradient_rms")
+    first = window.beginning.median(name, "gradient_rms")
     now = window.median(name, "gradient_rms")
     return first is not None and now is not None and now < FADED * first
 
@@ -271,67 +256,10 @@ def _falls_steadily(window: Window) -> bool:
     return window.fall[1] > noise and fall > STEADY * noise
 
 
-def boundless(window: Window) -> Verdict | None:
-    """A loss that falls for ever: to make it small is not what was meant."""
-    start, now = window.first_loss, window.loss
-    if not now < -BOUNDLESS * max(abs(start), 1.0):
-        return None
-    evidence = f"{window.now}, the loss has fallen from {start:.4g} to {now:.4g}, and has no end"
-    fix = "# look at its sign: `fit` makes the loss as small as it can"
-    return Verdict("bad_loss", "loss", evidence, fix)
-
-
-def slow(window: Window) -> Verdict | None:
-    """The loss has hardly moved since the training began."""
-    opening = losses_of(window.opening or window.steps)
-    losses = losses_of(window.steps)
-    if window.step < SLOW_STEPS or window.improves or window.first.goes_on or not losses:
-        return None
-    start, now = fmean(opening), fmean(losses)
-    lowest = min(now, window.best_loss)
-    # What the noise of small batches may hide is not called slow.
-    noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
-    if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
-        return None
-    if window.first_loss > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
-        return None  # at its floor after the first steps
-    evidence = (
-        f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
-        f"below {lowest:.4g}"
-    )
-    cure = Remedy("scale_rate", "* 10"), "and see what `kerasinit.diagnose(model, x, y)` says"
-    return Verdict.cured("slow", "loss", evidence, *cure)
-
-
-def penalized(window: Window) -> Verdict | None:
-    """Penalties so large that the model obeys them and not the data."""
-    if window.step < PENALTY_STEPS or window.improves or window.has_started:
-        return None
-    if not penalty_rules(window):
-        return None
-    evidence = (
-        f"{window.now}, penalties of weights or activations, {window.first.penalty:.3g} of the "
-        "loss at the start, rule the training: the loss of the data went from "
-        f"{window.first_loss:.4g} to {window.loss:.4g}"
-    )
-    return Verdict.cured("unexpected_loss", "loss", evidence, *NO_PENALTY)
-
-
-def penalty_rules(window: Window) -> bool:
-    """Whether penalties are so large at the start that what happens to the weights is theirs."""
-    start = abs(window.first_loss)
-    return window.first.penalty > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
-
-
-def _ratios(steps: Sequence[TrainingStep], names: list[str]) -> dict[str, float]:
+def _ratios(window: Window, names: Sequence[str]) -> dict[str, float]:
     """Median update ratio of each layer over the last records."""
-    found = {name: median_of(steps, name, "update_ratio") for name in names}
+    found = {name: window.median(name, "update_ratio") for name in names}
     return {name: ratio for name, ratio in found.items() if ratio is not None}
-
-
-def _before(window: Window, name: str) -> float | None:
-    """Update ratio of a layer half a window ago; None if that is unknown."""
-    return median_of(window.steps[: len(window.steps) // 2], name, "update_ratio")
 
 
 def _percent(ratio: float) -> str:

@@ -11,11 +11,11 @@ from kerasinit.signals._profile import length_variance
 from kerasinit.signals._remedy import (
     KEEPS_THE_SIGNAL,
     NO_PENALTY,
+    SMALLER_ADDED,
     STANDARDIZE,
     Remedy,
     layer_line,
 )
-from kerasinit.signals._rules_of_heads import FAR_TARGETS
 from kerasinit.signals._verdict import Verdict
 
 GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
@@ -26,6 +26,8 @@ LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reac
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_LOGITS = 10.0  # RMS: a softmax of them is sure of everything
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
+# What a layer makes so small of inputs so much larger: 0 to 1, divided by 255 once more, is 2e-3.
+SPOILT_INPUT, SPOILT_SHARE = 5e-3, 0.02
 PENALTY_DROP = 0.9  # of the drop of the loss in the first step
 PENALTY_SHARE = 0.7  # of the gradient's norm: that of the data is as large, at most
 STRONG_PENALTY = 0.05  # factor of an L2 penalty; Keras' own default is 0.01
@@ -153,9 +155,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             f"{signals.penalty:.3g} of the loss of {signals.loss:.3g} are penalties, "
             "regularizers or what `add_loss` adds, and their gradient hides that of the data"
         )
-        if not signals.has_regularizers:
-            return say(evidence, None, "multiply what `add_loss` adds by a small factor")
-        return say(evidence, *NO_PENALTY)
+        return say(evidence, *(NO_PENALTY if signals.has_regularizers else SMALLER_ADDED))
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
     if signals.lone_softmax is not None or chance is None:  # a loss that means nothing
         return None
@@ -198,25 +198,30 @@ def is_all_penalty(signals: Signals) -> bool:
 
 def unscaled_input(signals: Signals) -> Verdict | None:
     """The input is far too large or too small for initial weights."""
-    size = signals.input_rms
-    if size is None or not signals.layers or signals.layers[0].normalized:
+    size, given, column = signals.input_rms, signals.given_rms or 0.0, signals.column_rms
+    if not size or not signals.layers or signals.layers[0].normalized:
         return None
-    if SMALL_INPUT <= size <= LARGE_INPUT or size == 0:
+    was_usual = SMALL_INPUT <= given <= LARGE_INPUT
+    is_spoilt = was_usual and size < min(SPOILT_INPUT, SPOILT_SHARE * given)
+    is_dwarfed = column is not None and column < SMALL_INPUT and size == given
+    if SMALL_INPUT <= size <= LARGE_INPUT and not (is_spoilt or is_dwarfed):
         return None
     where = signals.layers[0].name
     evidence = (
         f"the values that enter {where} have an RMS of {size:.3g}; about 1 is what initial weights "
         "are made for"
     )
-    if signals.given_rms is not None and SMALL_INPUT <= signals.given_rms <= LARGE_INPUT:
-        evidence += f"; the inputs of the model have {signals.given_rms:.3g}"
+    if is_dwarfed:
+        evidence += f"; half of the columns have {column:.3g} at most"
+    elif was_usual:
+        evidence += f"; the inputs of the model have {given:.3g}"
         reason = (
             f"look at what lies before {where}: a Rescaling too many, or a Normalization that was "
             "adapted to a column that hardly varies"
         )
         return Verdict.cured("unscaled_input", "input", evidence, None, reason)
     usual = signals.usual_rms
-    if size > LARGE_INPUT and usual is not None and usual <= LARGE_INPUT < (signals.given_rms or 0):
+    if size > LARGE_INPUT and usual is not None and usual <= LARGE_INPUT < given:
         evidence += f"; without its few largest values, the input has {usual:.3g}"
         remedy = Remedy("scale_inputs", "np.clip(x, *np.quantile(x, [0.02, 0.98], axis=0))")
         return Verdict.cured("unscaled_input", "input", evidence, remedy, "or leave them out")
@@ -225,9 +230,4 @@ def unscaled_input(signals: Signals) -> Verdict | None:
         each = f"lambda a: {STANDARDIZE.format('a')} if a.dtype.kind == 'f' else a"
         remedy, place = Remedy("code", f"x = keras.tree.map_structure({each}, x)"), f" of {where}"
     reason = f"or put keras.layers.Normalization or Rescaling in front{place}"
-    squared = [h.targets for h in signals.heads if h.loss == "meansquarederror"]
-    if any(targets is not None and targets.rms > FAR_TARGETS for targets in squared):
-        reason = "outputs are of size 1 then, and targets have to be, too; undo it on predictions"
-        if signals.input_count == len(signals.heads) == 1:
-            remedy = Remedy("scale_data")
     return Verdict.cured("unscaled_input", "input", evidence, remedy, reason)

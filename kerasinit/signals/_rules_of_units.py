@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from itertools import zip_longest
 
-from kerasinit.signals._layer_signals import Signals, redraw
+from kerasinit.signals._heads import HeadSignals
+from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
-from kerasinit.signals._verdict import Verdict, more_layers
+from kerasinit.signals._rules_of_heads import DISTANCES
+from kerasinit.signals._verdict import Verdict, and_more
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
 FLAT_FROM = 1.5  # RMS of the pre-activation; tanh is flat from 3 on
 # A ReLU unit of a deep layer is off for all inputs half of the time: 0.5 + 2/sqrt(n).
 DEAD_SIGMAS = 2.0
 USUAL_DROPOUT = 0.2
+SPREAD_TARGETS = 0.2  # standard deviation: of 0 and 1, 4 % are 1
+ALIKE = 0.1  # of that: the range of all outputs
 
 
 def symmetric(signals: Signals) -> Verdict | None:
@@ -31,11 +35,10 @@ def symmetric(signals: Signals) -> Verdict | None:
         )
         cure = Remedy("code", line), "draws them as Keras does"
         return Verdict.cured("symmetric", row.name, evidence, *cure)
-    others = f" (and {more_layers(copies)})" if copies[1:] else ""
     evidence = (
         f"{round((row.duplicate_share or 0.0) * row.units)} of {row.units} units have equal "
-        f"weights and equal gradients{others}; the weights are {kind}, so these units stay one "
-        "unit for ever"
+        f"weights and equal gradients{and_more(copies)}; the weights are {kind}, so these units "
+        "stay one unit for ever"
     )
     if row.constraint is not None:
         evidence += f"; their constraint {row.constraint} makes 0 of usual weights, too"
@@ -55,8 +58,8 @@ def dead_units(signals: Signals) -> Verdict | None:
                 f"{round(row.dead_share * row.units)} of {row.units} units are off for all "
                 f"{row.samples} samples and pass no gradient"
             )
-            reason = "draws the layer anew; lower the learning rate if training led here"
-            return Verdict.cured("dead_units", row.name, evidence, INITIALIZE, reason)
+            cure = _drawn_anew(row), "draws it anew; lower the learning rate if training led here"
+            return Verdict.cured("dead_units", row.name, evidence, *cure)
     return None
 
 
@@ -66,10 +69,9 @@ def dropped_units(signals: Signals) -> Verdict | None:
     if not dropouts or signals.loss is None:
         return None
     name, rate, units = dropouts[0]
-    others = f" (and {more_layers(dropouts)})" if dropouts[1:] else ""
     evidence = (
-        f"it leaves out {100 * rate:.3g} % of {units} units in each step of training{others}: "
-        f"about {(1 - rate) * units:.2g} are left"
+        f"it leaves out {100 * rate:.3g} % of {units} units in each step of training"
+        f"{and_more(dropouts)}: about {(1 - rate) * units:.2g} are left"
     )
     line = "; ".join(f"{layer_line(one)}.rate = {USUAL_DROPOUT}" for one, _, _ in dropouts)
     reason = "`rate` is the share that is left out; 0.1 to 0.5 is usual"
@@ -77,23 +79,46 @@ def dropped_units(signals: Signals) -> Verdict | None:
 
 
 def saturated(signals: Signals) -> Verdict | None:
-    """The first hidden layer most of whose units sit in the flat part of the activation."""
-    for row in signals.hidden:
+    """The first layer most of whose units sit in the flat part of the activation.
+
+    Outputs may, but for those that are all alike, though their targets are not.
+    """
+    alike = {head.name for head in signals.heads if _are_alike(head)}
+    for row in signals.layers:
         share = row.saturated_share
         if share is None or share <= HALF_OF_UNITS or row.is_gate:
+            continue
+        if row.is_output and row.name not in alike:
             continue
         if row.activation is None:  # of a recurrent layer
             evidence = (
                 f"{100 * share:.0f} % of the values of its gates and states lie where they pass no "
                 "gradient"
             )
-        elif row.preactivation_rms < FLAT_FROM or row.units == 1:
+        elif row.preactivation_rms < FLAT_FROM or (row.units == 1 and not row.is_output):
             continue  # a step function is flat everywhere
         else:
             evidence = (
                 f"{round(share * row.units)} of {row.units} units of {row.activation} sit in its "
                 f"flat part for almost all inputs (pre-activation RMS {row.preactivation_rms:.3g})"
             )
-        cure = redraw(signals, "gives smaller weights and biases")
+        remedy, reason = redraw(signals, "gives smaller weights and biases")
+        cure = _drawn_anew(row) if row.is_output else remedy, reason
         return Verdict.cured("saturated", row.name, evidence, *cure)
     return None
+
+
+def _drawn_anew(row: LayerSignals) -> Remedy:
+    """New weights, and no bias of an output, which `initialize` takes for its author's."""
+    if not (row.is_output and row.has_kernel):
+        return INITIALIZE
+    line = f"b = {layer_line(row.path)}.bias; b is None or b.assign(0 * b)"
+    return Remedy("code", f"{INITIALIZE.line}; {line}")
+
+
+def _are_alike(head: HeadSignals) -> bool:
+    """Whether the outputs hardly differ, and the targets of a regression do."""
+    targets = head.targets if head.loss in DISTANCES else None
+    if targets is None or targets.std < SPREAD_TARGETS:
+        return False
+    return head.high - head.low < ALIKE * targets.std

@@ -7,8 +7,8 @@ from operator import itemgetter
 from statistics import median
 
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import Remedy, RemedyKind
-from kerasinit.signals._rules_of_heads import far_targets
+from kerasinit.signals._remedy import HALF_EPSILON, Remedy, RemedyKind
+from kerasinit.signals._rules_of_heads import DISTANCES, far_targets
 from kerasinit.signals._verdict import Verdict
 
 # RMS of the change over RMS of the weights, in one step. TheDeepChecker keeps it in 1e-4..1e-1
@@ -83,6 +83,8 @@ def large_updates(signals: Signals) -> Verdict | None:
         f"{_step(signals)} changes its weights by {_percent(largest)}, and the loss of this batch "
         f"goes from {loss:.3g} to {after:.3g}"
     )
+    if signals.divides_in_half:
+        return Verdict.cured("large_updates", name, evidence, *HALF_EPSILON)
     # Plain descent diverges at the layer that changes most; but that may have next to no weights.
     wanted = math.sqrt(ratio * largest) if is_plain else ratio
     cure = _rate(signals, max(wanted, 10 * USUAL_UPDATE))
@@ -111,7 +113,7 @@ def small_updates(signals: Signals) -> Verdict | None:
     share = (signals.promised_drop or 0.0) * signals.momentum_gain / abs(signals.loss)
     if share < SMALL_DROP:
         steps = f"{signals.optimizer} at {signals.learning_rate:.3g} would take thousands of steps"
-        far = far_targets(signals, f"{steps} to get there")
+        far = far_targets(signals, f"{steps} to get there", DISTANCES)
         if far is not None:
             return far
     promises_little = ratio < FEW_CHANGES and share < SMALL_DROP

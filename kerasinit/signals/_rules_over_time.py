@@ -8,9 +8,10 @@ from statistics import geometric_mean, median
 
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
-from kerasinit.signals._rules_of_progress import FAINT_KERNEL, IDLE, is_faint, penalty_rules
-from kerasinit.signals._verdict import Verdict, more_layers
-from kerasinit.signals._window import PERSISTS, WARM_UP, Window, series
+from kerasinit.signals._rules_of_loss import penalty_rules
+from kerasinit.signals._rules_of_progress import FAINT_KERNEL, IDLE, is_faint
+from kerasinit.signals._verdict import Verdict, and_more
+from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
 STANDSTILL = 1e-5  # update ratio of the first third; tells a faint gradient from a small update
@@ -20,6 +21,7 @@ SATURATED = 0.5  # share of units (SageMaker Debugger)
 SEEN = 2  # records, of those looked at, in which the layer above can tell that it gets only zeros
 PROBES = 2  # activation probes that must agree
 ARRIVED = 1e-2  # of the first loss
+THEIRS = "those of "
 NOTHING = 1e-30  # share of the gradient: float32 has lost it
 
 
@@ -33,8 +35,8 @@ def symmetric(window: Window) -> Verdict | None:
     if not window.steps[-1].loss or not stuck:
         return None
     evidence = (
-        f"{window.now}, all its weights are 0{_others(stuck)}, and no gradient arrives to change "
-        "them: only biases learn"
+        f"{window.now}, all its weights are 0{and_more(stuck, THEIRS)}, and no gradient arrives to "
+        "change them: only biases learn"
     )
     return Verdict.cured("symmetric", stuck[0], evidence, INITIALIZE, "random weights")
 
@@ -101,7 +103,16 @@ def _stays_zero(window: Window, name: str, field: str) -> bool:
 
 def _has_arrived(window: Window) -> bool:
     """Whether next to nothing of the loss is left, as where a softmax is sure of every sample."""
-    return window.loss < ARRIVED * window.first_loss
+    return window.loss < ARRIVED * window.first_loss or _is_met(window)
+
+
+def _is_met(window: Window) -> bool:
+    """Whether no bias gets a gradient either, and the loss is the lowest: a margin that is met."""
+    moved = losses_of([s for s in (*window.opening, *window.steps) if s.gradient_size > 0])
+    last = [layer for step in window.steps[-PERSISTS:] for layer in step.layers]
+    if any(layer.gradient_rms or layer.signal_gradient_rms for layer in last):
+        return False
+    return bool(moved) and window.loss <= min(moved)
 
 
 def _is_cut(window: Window, name: str) -> bool:
@@ -211,8 +222,7 @@ def dead_units(window: Window) -> Verdict | None:
             f"{window.now}, its units have been off for all samples of {PERSISTS} recorded steps: "
             "none gets a gradient, and the layer above receives only zeros"
         )
-        opening = window.opening[:PERSISTS]
-        idle = series(opening, dead[0], "idle_share")
+        idle = window.beginning.series(dead[0], "idle_share")
         if dead[0] == window.names[0] and len(idle) == PERSISTS and min(idle) == 1.0:
             fix = f"{DIAGNOSE}  # says whether all inputs are 0, or its biases far below 0"
             return Verdict("dead_units", dead[0], evidence, fix)
@@ -260,8 +270,4 @@ def _over(
     if name is None:
         return None
     share = 100 * shares[name][-1]
-    return name, f"{window.now}, {share:.0f} % of its units {what}{_others(found)}"
-
-
-def _others(names: list[str]) -> str:
-    return f" (and those of {more_layers(names)})" if names[1:] else ""
+    return name, f"{window.now}, {share:.0f} % of its units {what}{and_more(found, THEIRS)}"

@@ -71,14 +71,14 @@ class Verdict:
         return safe(f"{self.cause} at {self.where}: {self.evidence}. Fix: {self.fix}")
 
 
-def more_layers(layers: Sequence[object]) -> str:
+def and_more(layers: Sequence[object], whose: str = "") -> str:
     """How many there are beside the first, for a sentence.
 
-    >>> more_layers(["a", "b"]), more_layers(["a", "b", "c"])
-    ('1 more layer', '2 more layers')
+    >>> and_more(["a"]), and_more(["a", "b"]), and_more(["a", "b", "c"], "those of ")
+    ('', ' (and 1 more layer)', ' (and those of 2 more layers)')
     """
     more = len(layers) - 1
-    return f"{more} more layer{'s' * (more > 1)}"
+    return f" (and {whose}{more} more layer{'s' * (more > 1)})" if more else ""
 
 
 def table(**rows: str) -> dict[str, frozenset[str]]:

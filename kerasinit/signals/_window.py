@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, median
 
@@ -20,6 +20,29 @@ RECENT = 5  # records whose mean is the loss now: that of a single batch is most
 
 
 @dataclass(frozen=True)
+class Setup:
+    """What is known of a training before its first step.
+
+    Args:
+        is_scheduled: Whether a schedule sets the learning rate, so that no line of code changes it.
+        is_constrained: Whether a constraint makes 0 of usual weights, so that new ones do not stay.
+        is_steered: Whether a callback sets the learning rate at each epoch, whatever it was.
+        divides_in_half: Whether weights of float16 take steps that are divided by a mean.
+        has_regularizers: Whether penalties come from regularizers, and not all from `add_loss`.
+        decay: Share of the weights that weight decay takes away in a step.
+        chance: Loss of a model that knows nothing; None if it is not known.
+    """
+
+    is_scheduled: bool = False
+    is_constrained: bool = False
+    is_steered: bool = False
+    divides_in_half: bool = False
+    has_regularizers: bool = True
+    decay: float = 0.0
+    chance: float | None = None
+
+
+@dataclass(frozen=True)
 class Window:
     """The records that rules look at, and what is known of the training before them.
 
@@ -28,20 +51,14 @@ class Window:
         opening: The first records of the training, oldest first.
         best_loss: Lowest mean loss of as many records as a window holds; infinite if unknown.
         first_loss: Loss of the very first record; NaN if unknown, which no limit is compared to.
-        is_scheduled: Whether a schedule sets the learning rate.
-        is_constrained: Whether a constraint of the model makes 0 of usual weights.
-        is_steered: Whether a callback sets the learning rate at each epoch.
-        decay: Share of the weights that weight decay takes away in a step.
+        setup: What is known from before the first step.
     """
 
     steps: Sequence[TrainingStep]
     opening: Sequence[TrainingStep] = ()
     best_loss: float = math.inf
     first_loss: float = math.nan
-    is_scheduled: bool = False
-    is_constrained: bool = False
-    is_steered: bool = False
-    decay: float = 0.0
+    setup: Setup = Setup()
 
     @property
     def step(self) -> int:
@@ -86,38 +103,36 @@ class Window:
         start, now = self.first_loss, self.loss
         return now < start and start - min(now, self.best_loss) > STARTED * abs(start)
 
+    @property
+    def beginning(self) -> Window:
+        """The first records alone, as many as a fault must last."""
+        return replace(self, steps=self.opening[:PERSISTS])
+
+    @property
+    def earlier(self) -> Window:
+        """The first half of the records alone."""
+        return replace(self, steps=self.steps[: len(self.steps) // 2])
+
     def series(self, name: str, field: str, count: int = PERSISTS) -> list[float]:
-        """Values of a field of one layer in the last `count` records that have it."""
-        return series(self.steps, name, field, count)
+        """Values of a field of one layer in the last `count` records that have it; or none."""
+        values: list[float] = []
+        for step in reversed(self.steps):
+            layer = step.by_name.get(name)
+            value = None if layer is None else getattr(layer, field)
+            if value is not None:
+                values.append(float(value))
+                if len(values) == count:
+                    return values[::-1]
+        return []
 
     def median(self, name: str, field: str) -> float | None:
-        """Median of a field of one layer in the last `PERSISTS` records that have it."""
-        return median_of(self.steps, name, field)
+        """Median of a field of one layer in the last `PERSISTS` records that have it; or None."""
+        values = self.series(name, field)
+        return median(values) if values else None
 
     @property
     def names(self) -> list[str]:
         return [layer.name for layer in self.steps[-1].layers]
-
-
-def series(
-    steps: Sequence[TrainingStep], name: str, field: str, count: int = PERSISTS
-) -> list[float]:
-    """Values of a field of one layer in the last `count` of `steps` that have it; or none."""
-    values: list[float] = []
-    for step in reversed(steps):
-        layer = step.by_name.get(name)
-        value = None if layer is None else getattr(layer, field)
-        if value is not None:
-            values.append(float(value))
-            if len(values) == count:
-                return values[::-1]
-    return []
-
-
-def median_of(steps: Sequence[TrainingStep], name: str, field: str) -> float | None:
-    """Median of a field of one layer in the last `PERSISTS` of `steps` that have it; or None."""
-    values = series(steps, name, field)
-    return median(values) if values else None
 
 
 def losses_of(steps: Sequence[TrainingStep]) -> list[float]:

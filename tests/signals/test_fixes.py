@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import kerasinit
-from kerasinit.signals import LayerStep, TrainingStep, judge_window
+from kerasinit.signals import LayerStep, Setup, TrainingStep, judge_window
 
 X = np.random.default_rng(0).standard_normal((64, 8)).astype("float32")
 CLASSES = np.arange(64) % 4
@@ -173,7 +173,7 @@ def test_a_schedule_that_runs_out_is_named_where_the_training_has_not_come_far(e
 
 def test_a_factor_of_the_rate_is_put_on_a_schedule_by_a_line():
     steps = steps_of([1e-2, 0.2, 0.4, 2.0, 40.0], [2.0, 2.0, 2.0, 2.0, float("nan")])
-    verdict, *_ = judge_window(steps, first_loss=2.0, is_scheduled=True)
+    verdict, *_ = judge_window(steps, first_loss=2.0, setup=Setup(is_scheduled=True))
     assert (verdict.cause, "/ 10" in verdict.fix) == ("large_updates", True)
     schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
     model = compiled(layers.Dense(4, "softmax"), optimizer=keras.optimizers.SGD(schedule))

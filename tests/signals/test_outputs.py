@@ -158,7 +158,7 @@ def test_an_output_that_is_always_one_has_one_unit_and_no_known_end(fields, is_o
     [("softmax", (1,), True), ("softmax", (2,), False), ("sigmoid", (1,), False)],
 )
 def test_a_lone_softmax_has_one_unit(activation, shape, lone):
-    assert head(activation=activation, shape=shape).is_lone_softmax is lone
+    assert head(activation=activation, shape=shape).is_always_one is lone
 
 
 def measured(outputs, **compiled):

@@ -257,6 +257,45 @@ def test_a_normalization_that_spoils_usual_inputs_is_not_mended_by_scaling_them(
     assert "look at what lies before dense" in verdict.fix
 
 
+@pytest.mark.parametrize(("scale", "named"), [(1 / 255, True), (0.1, False)])
+def test_a_rescaling_too_many_is_told(scale, named):
+    keras.utils.set_random_seed(0)
+    parts = layers.Rescaling(scale), layers.Dense(16, "relu", name="hidden"), head(1)
+    model = keras.Sequential([keras.Input((8,)), *parts])
+    model.compile("adam", "mse")
+    found = kerasinit.diagnose(model, RNG.random((64, 8)).astype("float32"), Y).verdicts
+    assert ["a Rescaling too many" in one.fix for one in found] == [True] * named
+
+
+def test_columns_that_another_dwarfs_are_told():
+    x = np.concatenate([1e-5 * X, np.ones_like(Y) + 0.1 * Y], axis=1)
+    model = compiled(head(1), shape=(9,))
+    verdict = first(model, x, Y)
+    assert verdict.cause == "unscaled_input"
+    assert "half of the columns have 1" in verdict.evidence
+    assert_mends(verdict, model, x, Y)
+
+
+def test_columns_of_zeros_are_no_small_ones():
+    x = np.concatenate([X[:, :2], np.zeros((64, 60), "float32")], axis=1)
+    assert kerasinit.diagnose(compiled(head(1), shape=(62,)), x, Y).healthy
+
+
+def test_small_inputs_that_nothing_was_done_to_are_left_alone():
+    found = kerasinit.diagnose(compiled(head(1)), 2e-3 * X, Y).verdicts
+    assert "unscaled_input" not in [one.cause for one in found]
+
+
+def test_of_losses_that_weigh_unlike_the_largest_is_where_the_gradient_comes_from():
+    inputs = keras.Input((8,))
+    z = layers.Dense(16, "relu", name="hidden")(inputs)
+    outputs = [layers.Dense(1, name=name)(z) for name in ("large", "small")]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", ["mse", "mse"], loss_weights=[1e6, 1.0])
+    verdict = first(model, X, [Y, Y])
+    assert (verdict.cause, verdict.where) == ("large_updates", "large")
+
+
 @pytest.mark.parametrize(("factor", "named"), [(1.0, True), (1e-4, False)])
 def test_a_penalty_of_activations_that_hides_the_data_is_told(factor, named):
     x = RNG.random((64, 100)).astype("float32")
@@ -311,6 +350,62 @@ def test_a_rate_below_zero_leads_uphill():
     verdict = first(model, X, Y)
     assert (verdict.cause, verdict.where) == ("large_updates", "model")
     assert verdict.remedy.value == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh"])
+def test_targets_that_are_out_of_reach_of_usual_steps_are_told(loss):
+    model = compiled(head(1), loss=loss)
+    verdict = first(model, X, 5000 + 1000 * Y)
+    assert (verdict.cause, verdict.where) == ("bad_targets", "targets")
+    assert_mends(verdict, model, X, 5000 + 1000 * Y)
+    assert kerasinit.diagnose(compiled(head(1), loss=loss), X, 5 + Y).healthy
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_outputs_that_all_lie_in_one_flat_part_are_told(activation):
+    ones = (X[:, :1] > 0).astype("float32")
+    assert kerasinit.diagnose(compiled(head(1, activation)), X, ones).healthy
+    far = keras.initializers.Constant(-15.0)
+    model = compiled(layers.Dense(1, activation, bias_initializer=far, name="head"))
+    verdict = first(model, X, ones)
+    assert (verdict.cause, verdict.where) == ("saturated", "head")
+    assert_mends(verdict, model, X, ones)
+
+
+def test_outputs_that_are_all_off_come_on_again():
+    far = keras.initializers.Constant(-15.0)
+    model = compiled(layers.Dense(4, "relu", bias_initializer=far, name="head"))
+    verdict = first(model, X, np.abs(X[:, :4]))
+    assert (verdict.cause, verdict.where) == ("dead_units", "head")
+    assert_mends(verdict, model, X, np.abs(X[:, :4]))
+
+
+def test_outputs_may_be_sure_of_either_side():
+    ones = (X[:, :1] > 0).astype("float32")
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, head(1, "sigmoid")(inputs))
+    model.compile("adam", "mse")
+    model.layers[-1].kernel.assign(1e3 * np.eye(8, 1))
+    found = kerasinit.diagnose(model, X, ones).verdicts
+    assert "saturated" not in [one.cause for one in found]
+
+
+@pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
+def test_steps_that_float16_cannot_divide_are_told(during):
+    keras.utils.set_random_seed(0)
+    hidden = layers.Dense(32, "relu", dtype="float16")
+    out = layers.Dense(4, "softmax", dtype="float16", name="head")
+    model = keras.Sequential([keras.Input((8,)), hidden, out])
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    found = kerasinit.diagnose(model, X, LABELS).verdicts
+    if during:
+        stats = kerasinit.callbacks.GradientStats()
+        with pytest.warns(match="large_updates"):
+            model.fit(X, LABELS, epochs=4, batch_size=16, verbose=0, callbacks=[stats])
+        found = stats.verdicts
+    assert found[0].cause == "large_updates"
+    assert found[0].fix.startswith("model.optimizer.epsilon = 1e-4  # float16")
+    assert_mends(found[0], compiled(head(1)), X, Y)
 
 
 def test_a_target_that_is_no_number_becomes_a_usual_one():
@@ -416,6 +511,19 @@ def test_ids_below_0_may_have_rows_of_their_own(low, named):
     x = np.resize(np.r_[np.arange(20), low].astype("int32"), (64, 6))
     found = kerasinit.diagnose(words(30), x, Y).verdicts
     assert [one.cause for one in found] == ["bad_inputs"] * named
+
+
+@pytest.mark.parametrize("scaled", [lambda x: x / 30, lambda x: (x - 15) / 8], ids=["by 30", "std"])
+def test_ids_that_were_scaled_are_told(scaled):
+    x = scaled(np.resize(np.arange(30, dtype="float32"), (64, 6)))
+    verdict = first(words(30), x, Y)
+    assert (verdict.cause, verdict.where) == ("bad_inputs", "input")
+    assert "no whole numbers" in verdict.evidence
+
+
+def test_ids_may_be_floats():
+    x = np.resize(np.arange(30, dtype="float32"), (64, 6))
+    assert kerasinit.diagnose(words(30), x, Y).healthy
 
 
 def test_the_last_row_of_an_embedding_is_one():

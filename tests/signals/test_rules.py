@@ -935,11 +935,11 @@ def squared(**fields):
     "heads",
     [
         (), (squared(targets=targets(rms=1e3)),) * 2,
-        (squared(loss="huber", targets=targets(rms=1e3)),), (squared(),),
+        (squared(loss="poisson", targets=targets(rms=1e3)),), (squared(),),
     ],
     ids=["none", "two", "another loss", "no targets"],
 )  # fmt: skip
-def test_targets_are_called_far_only_of_the_one_squared_error(heads):
+def test_targets_are_called_far_only_of_the_one_distance(heads):
     assert far_off(*heads)[0] == "small_updates"
 
 

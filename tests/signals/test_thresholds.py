@@ -344,7 +344,7 @@ START = {
         1.5, "saturated", "above",
     ),
     "large input": (of_model("input_rms"), 10.0, "unscaled_input", "above"),
-    "small input": (of_model("input_rms"), 1e-3, "unscaled_input", "below"),
+    "small input": (of_model("input_rms", given_rms=None), 1e-3, "unscaled_input", "below"),
     "loss of many classes": (of_model("loss"), 4 * CHANCE, "unexpected_loss", "above"),
     "loss of few classes": (of_model("loss", chance_loss=0.5), 5.5, "unexpected_loss", "above"),
     "penalty over loss": (penalty(), 4 * CHANCE, "unexpected_loss", "above"),

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from kerasinit.signals import LayerStep, TrainingStep, judge_window
+from kerasinit.signals import LayerStep, Setup, TrainingStep, judge_window
 from kerasinit.signals._remedy import FIRST_RATE, of_schedule
-from kerasinit.signals._window import Window, losses_of, series
+from kerasinit.signals._window import Window, losses_of
 
 LOSS = 2.3
 
@@ -102,10 +102,10 @@ def test_a_training_has_started_when_three_tenths_of_the_loss_are_gone(now, know
 def test_values_of_a_layer_are_those_of_its_last_records_that_have_them():
     steps = [record(k, at={"a": {"idle_share": share}}) for k, share in
              enumerate([0.1, None, 0.2, 0.3, None])]  # fmt: skip
-    assert series(steps, "a", "idle_share", 2) == [0.2, 0.3]
-    assert series(steps, "a", "idle_share", 3) == [0.1, 0.2, 0.3]
-    assert series(steps, "a", "idle_share", 4) == []
-    assert series(steps, "nobody", "idle_share", 1) == []
+    assert Window(steps).series("a", "idle_share", 2) == [0.2, 0.3]
+    assert Window(steps).series("a", "idle_share", 3) == [0.1, 0.2, 0.3]
+    assert Window(steps).series("a", "idle_share", 4) == []
+    assert Window(steps).series("nobody", "idle_share", 1) == []
 
 
 def test_sizes_of_a_record_are_over_its_layers():
@@ -224,6 +224,19 @@ def test_weights_of_zero_without_a_gradient_stay_zero(fields, loss, named):
 def test_a_gradient_must_be_zero_for_five_records(records_of_zero, named):
     steps = records(gradient_rms=lambda i: 0.0 if i >= 20 - records_of_zero else 1e-3)
     assert (("zero_gradient", "f") in found(steps)) is named
+
+
+@pytest.mark.parametrize(
+    ("late", "bias", "named"), [(0.4, 0.0, False), (0.6, 0.0, True), (0.4, 1e-3, True)]
+)
+def test_where_a_margin_is_met_nothing_is_left_to_learn(late, bias, named):
+    """No bias gets anything either, and the loss is below all that had a gradient."""
+    steps = records(
+        loss=lambda i: 0.5 if i < 12 else late,
+        gradient_rms=lambda i: 1e-3 if i < 12 else 0.0,
+        signal_gradient_rms=lambda i: 1e-3 if i < 12 else bias,
+    )
+    assert (("zero_gradient", "f") in found(steps, opening=steps)) is named
 
 
 def test_the_highest_layer_without_a_gradient_is_named():
@@ -468,7 +481,7 @@ def test_a_rate_far_too_high_before_a_nan_is_told_by_its_first_large_step():
 def test_under_a_schedule_the_line_against_a_nan_makes_a_new_optimizer():
     steps = [*records(5, last=118, update_ratio=0.9), record(119, math.nan)]
     plain, _ = judge_window(steps, first_loss=LOSS)
-    large, broken = judge_window(steps, first_loss=LOSS, is_scheduled=True)
+    large, broken = judge_window(steps, first_loss=LOSS, setup=Setup(is_scheduled=True))
     assert large.remedy == of_schedule(plain.remedy) != plain.remedy
     assert large.fix == broken.fix == plain.fix.replace(plain.remedy.line, large.remedy.line)
 
@@ -476,7 +489,7 @@ def test_under_a_schedule_the_line_against_a_nan_makes_a_new_optimizer():
 def test_where_a_constraint_makes_zeros_no_new_weights_are_advised():
     zeros = records(gradient_rms=0.0, weight_rms=0.0, signal_gradient_rms=1e-3)
     assert verdict(zeros).remedy.kind == "initialize"
-    (found,) = judge_window(zeros, first_loss=LOSS, is_constrained=True)
+    (found,) = judge_window(zeros, first_loss=LOSS, setup=Setup(is_constrained=True))
     assert (found.cause, found.remedy) == ("symmetric", None)
     assert "which constraint" in found.fix
 
@@ -556,13 +569,13 @@ def run_out(step=300, now=LOSS, late=1e-8, halfway=1e-8, began=1e-3, faded=1e-3,
 
 @pytest.mark.parametrize("is_scheduled", [True, False])
 def test_where_the_gradient_has_faded_no_rate_has_run_out_but_that_of_a_schedule(is_scheduled):
-    (found,) = run_out(faded=1e-5, is_scheduled=is_scheduled)
+    (found,) = run_out(faded=1e-5, setup=Setup(is_scheduled=is_scheduled))
     assert ("has run out" in found.evidence) is is_scheduled
     assert ("where the gradient has gone" in found.fix) is not is_scheduled
 
 
 def test_only_a_schedule_that_has_run_out_has_a_rate_to_go_back_to():
-    assert run_out(is_scheduled=True)[0].remedy == FIRST_RATE
+    assert run_out(setup=Setup(is_scheduled=True))[0].remedy == FIRST_RATE
     assert run_out()[0].remedy is None
 
 
@@ -633,6 +646,27 @@ def slow(now=LOSS, step=600, best=None, began=LOSS, first=LOSS, noise=0.0, goes_
 )  # fmt: skip
 def test_a_training_is_slow_where_five_percent_never_went(fields, named):
     assert (slow(**fields) is not None) is named
+
+
+@pytest.mark.parametrize(
+    ("step", "now", "best", "chance", "named"),
+    [
+        (600, 1.6, 1.59, 1.6, True), (400, 1.6, 1.59, 1.6, False), (600, 1.6, 1.59, None, False),
+        (600, 1.5, 1.5, 1.6, False), (600, 1.6, 1.5, 1.6, False), (600, 1.7, 1.65, 1.6, False),
+    ],
+)  # fmt: skip
+def test_a_model_that_knows_nothing_after_many_steps_is_told(step, now, best, chance, named):
+    opening = records(last=19, loss=lambda i: LOSS - 0.03 * i)
+    steps = records(last=step, loss=now)
+    told = judge_window(steps, opening=opening, best_loss=best, setup=Setup(chance=chance))
+    assert [(one.cause, one.where) for one in told] == [("slow", "loss")] * named
+
+
+def test_a_first_sample_without_a_loss_is_no_start():
+    opening = records(last=19, loss=lambda i: 0.0 if i == 0 else LOSS)
+    steps = records(loss=0.1, update_ratio=0.2)
+    assert judge_window(steps, opening=opening) == ()
+    assert judge_window(records(update_ratio=0.2), opening=opening)[0].cause == "large_updates"
 
 
 def test_a_slow_training_is_told_with_its_losses():
@@ -886,12 +920,14 @@ def test_penalties_are_not_told_as_units_that_are_off():
 
 
 def test_a_rate_that_a_callback_sets_is_changed_there():
-    (told,) = judge_window(records(update_ratio=1e-6), first_loss=LOSS, is_steered=True)
+    (told,) = judge_window(
+        records(update_ratio=1e-6), first_loss=LOSS, setup=Setup(is_steered=True)
+    )
     assert (told.cause, told.remedy) == ("small_updates", None)
     assert told.fix.startswith("# let LearningRateScheduler give the rate * 10000")
 
 
 @pytest.mark.parametrize(("decay", "named"), [(0.006, True), (0.004, False)])
 def test_weight_decay_that_takes_the_weights_away_is_told_while_the_loss_stands(decay, named):
-    assert found(records(), decay=decay) == [("large_updates", "model")] * named
-    assert found(records(loss=lambda i: 2.0 - 0.05 * i), decay=decay) == []
+    assert found(records(), setup=Setup(decay=decay)) == [("large_updates", "model")] * named
+    assert found(records(loss=lambda i: 2.0 - 0.05 * i), setup=Setup(decay=decay)) == []

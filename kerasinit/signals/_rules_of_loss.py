@@ -1,0 +1,92 @@
+"""Verdicts on the loss of a training."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, pstdev
+
+from kerasinit.signals._remedy import NO_PENALTY, SMALLER_ADDED, Remedy
+from kerasinit.signals._rules_at_once import DIAGNOSE
+from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
+from kerasinit.signals._verdict import Verdict
+from kerasinit.signals._window import Window, losses_of
+
+SLOW_STEPS = 500  # training steps after which something should have happened
+SLOW_DROP = 0.05  # of the first loss
+NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
+DIVERGED = 2.0  # times the first loss
+BOUNDLESS = 1e6  # times the first loss, below 0: no return of a policy is as large
+PENALTY_STEPS = 50  # training steps after which the data should have had a say
+
+
+def slow(window: Window) -> Verdict | None:
+    """The loss has hardly moved since the training began, or is that of knowing nothing."""
+    return _hardly_moved(window) or _knows_nothing(window)
+
+
+def _hardly_moved(window: Window) -> Verdict | None:
+    opening = losses_of(window.opening or window.steps)
+    losses = losses_of(window.steps)
+    if window.step < SLOW_STEPS or window.improves or window.first.goes_on or not losses:
+        return None
+    start, now = fmean(opening), fmean(losses)
+    lowest = min(now, window.best_loss)
+    # What the noise of small batches may hide is not called slow.
+    noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
+    if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
+        return None
+    if window.first_loss > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
+        return None  # at its floor after the first steps
+    evidence = (
+        f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
+        f"below {lowest:.4g}"
+    )
+    cure = Remedy("scale_rate", "* 10"), "and see what `kerasinit.diagnose(model, x, y)` says"
+    return Verdict.cured("slow", "loss", evidence, *cure)
+
+
+def _knows_nothing(window: Window) -> Verdict | None:
+    chance, losses = window.setup.chance, losses_of(window.steps)
+    if chance is None or window.step < SLOW_STEPS or window.first.goes_on or not losses:
+        return None
+    now = fmean(losses)
+    lowest = min(now, window.best_loss)
+    if window.improves or max(chance - lowest, now - chance) > SLOW_DROP * chance:
+        return None
+    evidence = (
+        f"{window.now}, the mean loss is {now:.4g} and was never below {lowest:.4g}; a model that "
+        f"knows nothing has {chance:.4g}"
+    )
+    fix = f"{DIAGNOSE}  # and see whether `x` and `y` belong together: neither shuffled alone"
+    return Verdict("slow", "loss", evidence, fix)
+
+
+def boundless(window: Window) -> Verdict | None:
+    """A loss that falls for ever: to make it small is not what was meant."""
+    start, now = window.first_loss, window.loss
+    if not now < -BOUNDLESS * max(abs(start), 1.0):
+        return None
+    evidence = f"{window.now}, the loss has fallen from {start:.4g} to {now:.4g}, and has no end"
+    fix = "# look at its sign: `fit` makes the loss as small as it can"
+    return Verdict("bad_loss", "loss", evidence, fix)
+
+
+def penalized(window: Window) -> Verdict | None:
+    """Penalties so large that the model obeys them and not the data."""
+    if window.step < PENALTY_STEPS or window.improves or window.has_started:
+        return None
+    if not penalty_rules(window):
+        return None
+    evidence = (
+        f"{window.now}, penalties of weights or activations, {window.first.penalty:.3g} of the "
+        "loss at the start, rule the training: the loss of the data went from "
+        f"{window.first_loss:.4g} to {window.loss:.4g}"
+    )
+    cure = NO_PENALTY if window.setup.has_regularizers else SMALLER_ADDED
+    return Verdict.cured("unexpected_loss", "loss", evidence, *cure)
+
+
+def penalty_rules(window: Window) -> bool:
+    """Whether penalties are so large at the start that what happens to the weights is theirs."""
+    start = abs(window.first_loss)
+    return window.first.penalty > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
