@@ -7,6 +7,7 @@ functions of `_protocol.Backend`; `_keras` reads what Keras keeps private.
 import keras
 
 from kerasinit._backend._arrays import numpy_of
+from kerasinit._backend._held import check_held
 from kerasinit._backend._keras import (
     automatic_config,
     build_shapes,
@@ -129,6 +130,7 @@ __all__ = [
     "build_shapes",
     "building_layer",
     "cause_of",
+    "check_held",
     "clipped_gradients",
     "compile_train_step",
     "compiled",

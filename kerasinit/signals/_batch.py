@@ -51,8 +51,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         y: Targets, the same; or None.
 
     Raises:
-        ValueError: If the model is not built, the batch is empty, the shape is not the model's, or
-            the arrays differ in their number of samples.
+        ValueError: If the model is not built, the batch is empty, the shape is not the model's, the
+            arrays differ in their number of samples, or what they hold are no numbers.
     """
     check_model(model)
     _check_form("x", x)
@@ -70,6 +70,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
             "`x` and `y` must have the same number of samples. "
             f"Received: x of shape {_shapes(x)}, y of shape {_shapes(y)}."
         )
+    _backend.check_held("x", x)
+    _backend.check_held("y", y, words=False)
     _check_shape(model, x)
     values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
     most = min(MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)))

@@ -1,0 +1,64 @@
+"""Words, objects and dates where numbers should be: the message says how to get numbers."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import kerasinit
+
+NUMBERS = np.ones((8, 4), "float32")
+CLASSES = np.arange(8) % 3
+
+
+def network():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+def ragged():
+    rows = np.empty(8, dtype=object)
+    rows[:] = [[1.0] * length for length in range(1, 9)]
+    return rows
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        kerasinit.diagnose,
+        kerasinit.prepare,
+        kerasinit.learning_rate,
+        lambda model, x, y: kerasinit.initialize(model, data=x),
+    ],
+    ids=["diagnose", "prepare", "learning_rate", "initialize"],
+)
+@pytest.mark.parametrize(
+    ("x", "cure"),
+    [
+        (NUMBERS.astype(object), "dtype='float32'"),
+        (np.array([[None, 1, 2, 3]] * 8, dtype=object), "holds None.*what is missing"),
+        (np.array([[1, "x", 2, True]] * 8, dtype=object), "holds 'x'.*StringLookup"),
+        (ragged(), "pad_sequences"),
+        (np.array([["2020-01-01"] * 4] * 8, "datetime64[D]"), "counts them"),
+    ],
+    ids=["objects", "missing", "words among numbers", "ragged", "dates"],
+)
+def test_inputs_that_are_no_numbers_are_refused_with_the_cure(call, x, cure):
+    with pytest.raises(ValueError, match=f"must hold numbers.*{cure}"):
+        call(network(), x, CLASSES)
+
+
+@pytest.mark.parametrize("call", [kerasinit.diagnose, kerasinit.prepare, kerasinit.learning_rate])
+@pytest.mark.parametrize(
+    ("y", "cure"),
+    [
+        (CLASSES.astype(object), "dtype='float32'"),
+        (np.array(["cat", "dog"] * 4), "holds 'cat'.*np.unique"),
+        (np.array(["cat", "dog"] * 4, dtype=object), "holds 'cat'.*np.unique"),
+    ],
+    ids=["objects", "words", "words as objects"],
+)
+def test_targets_that_are_no_numbers_are_refused_with_the_cure(call, y, cure):
+    with pytest.raises(ValueError, match=f"`y` must hold numbers.*{cure}"):
+        call(network(), NUMBERS, y)
