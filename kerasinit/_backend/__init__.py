@@ -6,7 +6,7 @@ functions of `_protocol.Backend`; `_keras` reads what Keras keeps private.
 
 import keras
 
-from kerasinit._backend._arrays import numpy_of
+from kerasinit._backend._arrays import array_of, numpy_of
 from kerasinit._backend._held import check_held
 from kerasinit._backend._keras import (
     automatic_config,
@@ -125,6 +125,7 @@ __all__ = [
     "RawCall",
     "Training",
     "accumulation_steps",
+    "array_of",
     "assign_rows",
     "automatic_config",
     "build_shapes",

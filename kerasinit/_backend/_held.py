@@ -71,8 +71,6 @@ def _shown(entry: Any) -> str:
 def _cure(name: str, array: Any, strange: Any) -> str:
     if strange is array:
         return f"`np.asarray({name}, dtype='float32')` makes numbers of them."
-    if strange is None:
-        return "Fill or leave out what is missing."
     if array.dtype.kind in "Mm":
         return f"`{name}.astype('int64')` counts them; scale that."
     if isinstance(strange, str | bytes):
@@ -80,4 +78,7 @@ def _cure(name: str, array: Any, strange: Any) -> str:
             "Number the words: `np.unique(words, return_inverse=True)[1]`, or "
             "`keras.layers.StringLookup`."
         )
-    return f"Rows of different lengths: `keras.utils.pad_sequences({name})` makes them equal."
+    if not hasattr(strange, "__len__"):
+        return "Fill or leave out what is missing."
+    padded = f"keras.utils.pad_sequences({name}, dtype='float32')"
+    return f"Rows of different lengths: `{padded}` makes them equal."

@@ -153,7 +153,7 @@ def _arrays(values: Any) -> Any:
 def _array(leaf: Any) -> Any:
     if leaf is None:
         return None
-    array = _backend.numpy_of(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
+    array = _backend.array_of(leaf)
     return array.astype(keras.config.floatx()) if array.dtype == np.float64 else array
 
 

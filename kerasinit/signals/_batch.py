@@ -210,7 +210,7 @@ def _check_form(name: str, data: Any) -> None:
 
 
 def _array(leaf: Any) -> np.ndarray:
-    return to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
+    return to_numpy(leaf) if ops.is_tensor(leaf) else _backend.array_of(leaf)
 
 
 def _shapes(structure: Any) -> str:
