@@ -78,7 +78,9 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
     size = min(sizes[0], most, fixed_batch_size(model) or most)
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
-    def take(array: np.ndarray) -> Any:
+    def take(array: np.ndarray | None) -> Any:
+        if array is None:
+            return None
         some = array[chosen]
         return ops.convert_to_tensor(some.astype("float32") if some.dtype == np.float64 else some)
 
@@ -209,7 +211,9 @@ def _check_form(name: str, data: Any) -> None:
     )
 
 
-def _array(leaf: Any) -> np.ndarray:
+def _array(leaf: Any) -> np.ndarray | None:
+    if leaf is None:  # the targets of an output without a loss
+        return None
     return to_numpy(leaf) if ops.is_tensor(leaf) else _backend.array_of(leaf)
 
 
