@@ -6,7 +6,8 @@ functions of `_protocol.Backend`; `_keras` reads what Keras keeps private.
 
 import keras
 
-from kerasinit._backend._arrays import numpy_of
+from kerasinit._backend._arrays import array_of, numpy_of
+from kerasinit._backend._held import check_held
 from kerasinit._backend._keras import (
     automatic_config,
     build_shapes,
@@ -124,11 +125,13 @@ __all__ = [
     "RawCall",
     "Training",
     "accumulation_steps",
+    "array_of",
     "assign_rows",
     "automatic_config",
     "build_shapes",
     "building_layer",
     "cause_of",
+    "check_held",
     "clipped_gradients",
     "compile_train_step",
     "compiled",

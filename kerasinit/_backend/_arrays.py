@@ -28,3 +28,23 @@ def numpy_of(tensor: Any) -> np.ndarray:
     if keras.backend.standardize_dtype(value.dtype) == "bfloat16":  # which numpy does not know
         return np.asarray(value.float().numpy().astype("bfloat16"))
     return np.array(value.numpy())
+
+
+def array_of(data: Any) -> np.ndarray:
+    """One array of numbers from what `fit` takes as one: a tensor, a table, a sparse matrix.
+
+    A sparse matrix (scipy's) becomes dense. A table (pandas') of columns of several kinds, which
+    numpy reads as objects, becomes floats where it holds numbers, truth values among them.
+
+    >>> array_of([1, 2]).tolist()
+    [1, 2]
+    """
+    if isinstance(data, keras.Variable) or keras.ops.is_tensor(data):
+        return numpy_of(data)
+    array = np.asarray(data.toarray() if hasattr(data, "toarray") else data)
+    if array.dtype != object or isinstance(data, np.ndarray):
+        return array
+    try:
+        return array.astype(keras.config.floatx())
+    except (TypeError, ValueError):  # words, or nothing
+        return array

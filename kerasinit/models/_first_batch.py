@@ -39,4 +39,5 @@ def is_batch(data: Any) -> bool:
     """Whether `data` is an array, or a structure of arrays."""
     if isinstance(data, (list, tuple, dict, str, np.ndarray)) or keras.ops.is_tensor(data):
         return True
-    return hasattr(data, "__array__") or not hasattr(data, "__iter__")
+    is_array = hasattr(data, "__array__") or hasattr(data, "toarray")  # dense or sparse
+    return is_array or not hasattr(data, "__iter__")

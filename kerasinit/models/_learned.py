@@ -74,7 +74,8 @@ def has_learned(slot: Slot) -> bool:
     if np.count_nonzero(np.abs(values) > margin * bound) > 1 + values.size // ONE_BEYOND:
         return True
     found = float(np.mean(np.square(values, dtype="float64")))
-    return abs(found / mean_square - 1) > SURE * math.sqrt(2 / values.size) + margin - 1
+    tolerance = SURE * math.sqrt(2 / values.size) + margin - 1
+    return abs(found - mean_square) > tolerance * mean_square  # both may be 0
 
 
 def _law(initializer: Any, slot: Slot) -> tuple[float, float] | None:

@@ -139,7 +139,8 @@ def scale_to_unit_variance(model: Any, slots: Iterable[Slot], data: Any) -> list
 
 
 def _checked(values: Any) -> Tensor:
-    array = np.asarray(_backend.numpy_of(values) if ops.is_tensor(values) else values)
+    array = _backend.array_of(values)
+    _backend.check_held("data", array)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(
             f"`data` has {int((~np.isfinite(array)).sum())} values that are not finite, in an "

@@ -96,7 +96,7 @@ def _of_arrays(x: Any, y: Any, weight: Any, size: int, steps: int, seed: int) ->
             f"Received: arrays of shapes {shapes[:SHOWN]}{more}."
         )
     for name, values in (("x", x), ("y", y), ("sample_weight", weight)):
-        _check_finite(name, values)
+        _check_numbers(name, values)
     (count,) = lengths
     size = min(size, count)
     orders = (row for epoch in itertools.count() for row in batch_order(count, size, seed, epoch))
@@ -121,7 +121,7 @@ def _of_stream(stream: Any, steps: int) -> Batches:
         labels.append(item[1:])
         if len(found) < steps and (not found or _shapes(item) == _shapes(found[0])):
             for name, values in zip(("x", "y", "sample_weight"), item, strict=True):
-                _check_finite(name, values)
+                _check_numbers(name, values)
             found.append(item)
     if not found:
         raise ValueError(f"`x` has no batch. Received: {stream!r}.")
@@ -153,11 +153,12 @@ def _arrays(values: Any) -> Any:
 def _array(leaf: Any) -> Any:
     if leaf is None:
         return None
-    array = _backend.numpy_of(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
+    array = _backend.array_of(leaf)
     return array.astype(keras.config.floatx()) if array.dtype == np.float64 else array
 
 
-def _check_finite(name: str, values: Any) -> None:
+def _check_numbers(name: str, values: Any) -> None:
+    _backend.check_held(name, values, words=name == "x")
     for array in _leaves(values):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))

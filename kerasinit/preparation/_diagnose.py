@@ -123,7 +123,10 @@ def _with_gates(found: Diagnosis, model: Any) -> Diagnosis:
 def _verified(verdicts: tuple[Verdict, ...], model: Any, x: Any, y: Any) -> tuple[Verdict, ...]:
     try:
         batch = as_batch(model, x, y)
-        arrays = (keras.tree.map_structure(to_numpy, tree) for tree in (batch.x, batch.y))
+        arrays = (
+            keras.tree.map_structure(lambda one: None if one is None else to_numpy(one), tree)
+            for tree in (batch.x, batch.y)
+        )
         trials = RemedyTrials(task_of(model), *arrays)
     except _backend.errors() as error:
         why = _backend.cause_of(error)

@@ -51,8 +51,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         y: Targets, the same; or None.
 
     Raises:
-        ValueError: If the model is not built, the batch is empty, the shape is not the model's, or
-            the arrays differ in their number of samples.
+        ValueError: If the model is not built, the batch is empty, the shape is not the model's, the
+            arrays differ in their number of samples, or what they hold are no numbers.
     """
     check_model(model)
     _check_form("x", x)
@@ -70,13 +70,17 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
             "`x` and `y` must have the same number of samples. "
             f"Received: x of shape {_shapes(x)}, y of shape {_shapes(y)}."
         )
+    _backend.check_held("x", x)
+    _backend.check_held("y", y, words=False)
     _check_shape(model, x)
     values = sum(int(np.prod(a.shape[1:])) for a in flat_arrays(x))
     most = min(MAX_SAMPLES, max(2, MAX_VALUES // max(values, 1)))
     size = min(sizes[0], most, fixed_batch_size(model) or most)
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
-    def take(array: np.ndarray) -> Any:
+    def take(array: np.ndarray | None) -> Any:
+        if array is None:
+            return None
         some = array[chosen]
         return ops.convert_to_tensor(some.astype("float32") if some.dtype == np.float64 else some)
 
@@ -207,8 +211,10 @@ def _check_form(name: str, data: Any) -> None:
     )
 
 
-def _array(leaf: Any) -> np.ndarray:
-    return to_numpy(leaf) if ops.is_tensor(leaf) else np.asarray(leaf)
+def _array(leaf: Any) -> np.ndarray | None:
+    if leaf is None:  # the targets of an output without a loss
+        return None
+    return to_numpy(leaf) if ops.is_tensor(leaf) else _backend.array_of(leaf)
 
 
 def _shapes(structure: Any) -> str:

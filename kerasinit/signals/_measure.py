@@ -64,7 +64,8 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     with _backend.same_random_state():
         must_guess = batch.y is not None and not getattr(model, "compiled", False)
         first, outputs, has_losses = probe.look(for_shapes=not must_guess)
-        batch = replace(batch, y=_in_order(model, batch.y, outputs))
+        y, all_y = (_in_order(model, tree, outputs) for tree in (batch.y, batch.all_y))
+        batch = replace(batch, y=y, all_y=all_y)
         with loss_of(model, batch, outputs, has_losses=has_losses) as loss:
             passed, error = probe.backward_or_why(loss, first)
             found = _facts_of(model, loss, passed, batch, error)
@@ -138,10 +139,23 @@ def _sparse_dropouts(model: Any) -> tuple[tuple[str, float, int], ...]:
 
 
 def _in_order(model: Any, y: Any, outputs: Any) -> Any:
-    """Targets by name, in the order of outputs that come without names."""
+    """Targets in the order of the outputs; None for outputs without a loss, as `fit` takes them."""
     names = list(getattr(model, "output_names", None) or ())
-    by_name = isinstance(y, dict) and set(y) == set(names)
-    return [y[name] for name in names] if by_name and isinstance(outputs, (list, tuple)) else y
+    without_names = isinstance(outputs, (list, tuple))
+    if isinstance(y, dict) and set(y) == set(names) and without_names:
+        return [y[name] for name in names]
+    losses = getattr(model, "loss", None)
+    if isinstance(losses, dict) and without_names:
+        losses = [losses.get(name) for name in names]
+    losses = keras.tree.flatten(losses)
+    leaves, count = keras.tree.flatten(y), len(keras.tree.flatten(outputs))
+    if len(leaves) == count or len(losses) != count:
+        return y
+    if len(leaves) != sum(loss is not None for loss in losses):
+        return y
+    rest = iter(leaves)
+    packed = [None if loss is None else next(rest) for loss in losses]
+    return keras.tree.pack_sequence_as(outputs, packed)
 
 
 def _facts_of(

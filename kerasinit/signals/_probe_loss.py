@@ -52,7 +52,7 @@ class ProbeLoss:
             return None
         once = float(to_numpy(self.of_targets(y, y_pred)))
         doubled = [
-            keras.tree.map_structure(lambda t: ops.concatenate([t, t]), tree)
+            keras.tree.map_structure(lambda t: None if t is None else ops.concatenate([t, t]), tree)
             for tree in (y, y_pred)
         ]
         ratio = float(to_numpy(self.of_targets(*doubled))) / once if once else 1.0

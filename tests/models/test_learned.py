@@ -122,6 +122,22 @@ def test_a_fresh_kernel_of_any_initializer_is_not_learned(initializer, dtype):
     kerasinit.initialize(keras.Sequential([keras.Input((8, 8, 16)), layer]), seed=1)
 
 
+@pytest.mark.parametrize(
+    "initializer",
+    [keras.initializers.RandomNormal(stddev=0.0), keras.initializers.RandomUniform(0.0, 0.0)],
+    ids=["normal", "uniform"],
+)
+@pytest.mark.parametrize("factor", [0.0, 1e-3])
+def test_random_starts_without_width_have_learned_when_they_are_not_zero(initializer, factor):
+    layer = layers.Dense(4, kernel_initializer=initializer, use_bias=False)
+    model = keras.Sequential([keras.Input((4,)), layer])
+    layer.set_weights([factor * np.ones((4, 4))])
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        kerasinit.initialize(model, "he_normal", seed=0)
+    assert any(LEARNED in str(one.message) for one in found) == (factor != 0)
+
+
 @pytest.mark.parametrize("beyond", [1, 2])
 def test_a_few_entries_of_a_truncated_normal_may_lie_beyond_its_cut(beyond):
     """As torch draws them: of 65,536 fresh entries one lies beyond, one time in four."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+import kerasinit
 from kerasinit.signals import measure
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -240,3 +241,44 @@ def test_one_bad_value_of_a_sample_is_one():
     array = np.zeros((3, 4, 5), "float32")
     array[2, 1, 3] = np.nan
     assert counted(array) == (1, 2)
+
+
+# --- outputs without a loss -----------------------------------------------------------------------
+
+
+def of_two_outputs(loss, *, by_name=False):
+    """A language model that also gives its features: keras.io's `miniature_gpt`."""
+    tokens = keras.Input((6,), dtype="int32")
+    features = layers.Embedding(20, 8, name="features")(tokens)
+    logits = layers.Dense(20, name="logits")(features)
+    outputs = {"logits": logits, "features": features} if by_name else [logits, features]
+    model = keras.Model(tokens, outputs)
+    model.compile("adam", loss=loss)
+    return model
+
+
+CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+PARTLY = {
+    "one array": ([CROSS_ENTROPY, None], lambda y: y, False),
+    "None in a list": ([CROSS_ENTROPY, None], lambda y: [y, None], False),
+    "one array, by name": ({"logits": CROSS_ENTROPY, "features": None}, lambda y: y, True),
+    "a name": ({"logits": CROSS_ENTROPY}, lambda y: {"logits": y}, True),
+}
+
+
+@pytest.mark.parametrize(("loss", "given", "by_name"), PARTLY.values(), ids=PARTLY.keys())
+def test_an_output_may_have_no_loss_and_no_targets(loss, given, by_name):
+    tokens = np.random.default_rng(0).integers(0, 20, (16, 6))
+    model = of_two_outputs(loss, by_name=by_name)
+    assert kerasinit.diagnose(model, tokens, given(tokens)).healthy
+    model.fit(tokens, given(tokens), verbose=0)  # as it does
+
+
+@pytest.mark.parametrize(("loss", "given", "by_name"), PARTLY.values(), ids=PARTLY.keys())
+def test_targets_of_the_one_output_with_a_loss_are_read(loss, given, by_name):
+    tokens = np.random.default_rng(0).integers(0, 20, (16, 6))
+    found = kerasinit.diagnose(of_two_outputs(loss, by_name=by_name), tokens, given(tokens + 20))
+    assert (found.verdicts[0].cause, found.verdicts[0].where) == (
+        "bad_targets",
+        "targets of logits",
+    )
