@@ -14,9 +14,10 @@ from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._beforehand import decay_of, is_constrained, steps_before, was_trained
+from kerasinit.callbacks._beside import FAILURES
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
-from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
+from kerasinit.callbacks._measuring import MeasuringStep
 from kerasinit.callbacks._reaction import (
     GradientError,
     GradientWarning,
