@@ -24,27 +24,26 @@ def running_list(callback: Any) -> Any | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         owner = frame.f_locals.get("self")
-        if isinstance(owner, keras.callbacks.CallbackList) and _holds(owner, callback):
-            return owner
+        if isinstance(owner, keras.callbacks.CallbackList):
+            if any(held is callback for held in owner.callbacks):
+                return owner
         frame = frame.f_back
     return None
 
 
-def _holds(callback_list: Any, callback: Any) -> bool:
-    return any(held is callback for held in callback_list.callbacks)
-
-
-class LastCallback(keras.callbacks.Callback):
+class Watch(keras.callbacks.Callback):
     """Attaches a session after the other callbacks are done, right before the step.
 
     If it came sooner, another callback's exception would leave the model attached.
 
     Args:
+        owner: The `GradientStats` that asks for it.
         session: What is to see the steps.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, owner: Any, session: Session) -> None:
         super().__init__()
+        self.owner = owner
         self.session = session
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -54,7 +53,14 @@ class LastCallback(keras.callbacks.Callback):
         except BaseException:  # a verdict raises: other sessions may be attached already
             detach(self.session.model)
             raise
-        attach(self.session)
+        held = vars(self.session.model)
+        if not isinstance(held["train_function"], WatchedStep):
+            held["train_function"] = WatchedStep(self.session.model)
+        sessions = held["train_function"].sessions
+        if self.session in sessions:  # the step before was taken in some other way
+            self.session.missed = True
+        else:
+            sessions.append(self.session)
 
 
 class WatchedStep:
@@ -65,41 +71,26 @@ class WatchedStep:
     """
 
     def __init__(self, model: Any) -> None:
+        self.model = model
+        self.plain = vars(model)["train_function"]
         self.sessions: list[Session] = []
-        self._held = vars(model)
-        self._plain = self._held["train_function"]
 
     def __call__(self, *arguments: Any) -> Any:
         """Detaches, then runs the step."""
-        self.detach()
+        detach(self.model)
         running = [session for session in self.sessions if not session.ended]
-        return run_step(self._plain, running, arguments)
-
-    def detach(self) -> None:
-        """Gives the model its own train function back."""
-        self._held["train_function"] = self._plain
-
-
-def attach(session: Session) -> None:
-    """Lets `session` see the next call of the model's train function, beside any others."""
-    held = vars(session.model)
-    if not isinstance(held["train_function"], WatchedStep):
-        held["train_function"] = WatchedStep(session.model)
-    sessions = held["train_function"].sessions
-    if session in sessions:  # the step before was taken in some other way
-        session.miss_step()
-    else:
-        sessions.append(session)
+        return run_step(self.plain, running, arguments)
 
 
 def detach(model: Any) -> None:
-    """Lets nothing see the next call, if none came where one was expected.
+    """Gives the model its own train function back, which the next call runs unseen.
 
-    A training was interrupted right before it, or steps are taken in some other way.
+    Also if no call came where one was expected: a training was interrupted right before it, or
+    steps are taken in some other way.
     """
-    held = vars(model)["train_function"]
-    if isinstance(held, WatchedStep):
-        held.detach()
+    held = vars(model)
+    if isinstance(held["train_function"], WatchedStep):
+        held["train_function"] = held["train_function"].plain
 
 
 def run_step(
@@ -116,16 +107,16 @@ def run_step(
         if session.stopped:  # `fit` ends after this batch: leave the weights as they are
             return _backend.join_step(session.logs, arguments[:1])
     wishes = [session.wish() for session in sessions]
+    measuring = [s.measuring for s, wish in zip(sessions, wishes, strict=True) if wish.measured]
     timed = any(wish.timed for wish in wishes)
     if timed:
         _backend.wait_for([session.logs for session in sessions])
     began = time.perf_counter()
-    measuring = next((wish.measuring for wish in wishes if wish.measuring is not None), None)
-    reading = None
-    if measuring is None:
-        result = plain(*arguments)
+    if measuring:
+        probing = any(wish.probing for wish in wishes)
+        result, reading = measuring[0](arguments, probing=probing)
     else:
-        result, reading = measuring(arguments, probing=any(wish.probing for wish in wishes))
+        result, reading = plain(*arguments), None
     logs, _ = _backend.split_step(result)
     if timed:
         _backend.wait_for(logs)

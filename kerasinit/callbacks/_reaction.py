@@ -12,6 +12,7 @@ from kerasinit._typing import PolicyName
 from kerasinit.callbacks._asked_for import POLICIES, Policy, check_policy
 from kerasinit.callbacks._judgement import Found
 from kerasinit.signals import Verdict
+from kerasinit.signals._window import WINDOW
 
 
 class GradientWarning(UserWarning):
@@ -68,9 +69,16 @@ class Snapshots:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._kept: deque[tuple[int, list[np.ndarray]]] = deque(maxlen=2)  # with their step
+        self._next = 0
 
-    def take(self, step: int) -> None:
-        """Copies the weights as they are before `step`, unless they are not finite."""
+    def take(self, step: int, records: int) -> None:
+        """Copies the weights as they are before `step`, once in `WINDOW` records.
+
+        Unless they are not finite.
+        """
+        if records < self._next:
+            return
+        self._next = records + WINDOW
         _backend.synchronise(self._model)
         values = [np.array(_backend.numpy_of(v.value)) for v in self._model.variables]
         if all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):

@@ -7,8 +7,8 @@ import time
 import uuid
 import warnings
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from kerasinit import _backend
 from kerasinit._safe_text import safe
@@ -30,28 +30,31 @@ from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import Sink, opened_sinks
 from kerasinit.signals._first_update import is_scheduled
-from kerasinit.signals._window import WINDOW
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a session wants of one step.
+class Wish(NamedTuple):
+    """What a session wants of one call of the train function.
 
     Args:
-        step: Number of the last step that the call executes.
-        executed: Number of steps that it executes.
-        measuring: What measures it; None to run Keras' own train function.
-        probing: Whether the activations are probed.
-        timed: Whether the session is to be told how long the step takes.
+        first: Number of the first step that the call executes.
+        last: That of the last one, which can be recorded.
+        due: Whether that is to be recorded.
+        probing: Whether the activations are probed, and all else recorded with them.
+        timed: Whether the session is to be told how long the call takes.
     """
 
-    step: int
-    executed: int
-    measuring: MeasuringStep | None
+    first: int
+    last: int
+    due: bool
     probing: bool
     timed: bool
+
+    @property
+    def measured(self) -> bool:
+        """Whether Keras' own train function is not enough."""
+        return self.due or self.probing
 
 
 class Session:
@@ -81,24 +84,27 @@ class Session:
         measuring: MeasuringStep,
         schedule: Schedule | None,
         running_loss: bool,
-        is_steered: bool = False,
+        is_steered: bool,
     ) -> None:
+        optimizer = model.optimizer
         self.model = model
+        self.measuring = measuring
         self.has_begun = False
         self.stopped = False  # by a verdict
         self.ended = False
+        self.missed = False  # a step that was not taken by the model's train function
         self.epoch = 0
-        self.logs: Any = {}  # of the latest step
+        self.logs: Any = None  # of the latest step
         self._settings = settings
         self._history = history
         self._findings = findings
         self._sinks = opened_sinks(settings)
-        self._measuring = measuring
-        self._accumulation = _backend.accumulation_steps(model.optimizer)
-        self._loss_scaling = _backend.loss_scaling(model.optimizer)
+        self._accumulation = _backend.accumulation_steps(optimizer)
+        self._loss_scaling = _backend.loss_scaling(optimizer)
         fresh = Schedule(settings.every, budget=settings.budget, accumulation=self._accumulation)
         self.schedule = fresh if schedule is None else schedule.again()
-        self._probes = settings.activations_every and Schedule(settings.activations_every)
+        probed = settings.activations_every
+        self._probes = None if probed is None else Schedule(probed)
         may_stop = settings.on_verdict == "stop" or callable(settings.on_verdict)
         self._snapshots = Snapshots(model) if may_stop else None
         # Where the device works on while Python goes on, the latest step is not waited for.
@@ -107,10 +113,10 @@ class Session:
         self._run = uuid.uuid4().hex[:12]
         self._judgement: Judgement | None = Judgement(
             findings,
-            is_scheduled=is_scheduled(model.optimizer),
+            is_scheduled=is_scheduled(optimizer),
             is_constrained=is_constrained(model),
             is_steered=is_steered,
-            decay=decay_of(model.optimizer),
+            decay=decay_of(optimizer),
         )
         self._goes_on = was_trained(model)
         self._recent = RecentLoss(running_loss)
@@ -118,12 +124,10 @@ class Session:
         self._shown: deque[Record] = deque(maxlen=SHOWN)
         self._found: deque[Found] = deque()
         self._complaints: list[str] = []
-        self._complained = self._failed = False
-        self._seen = self._missed = False  # steps by the model's train function, and others
-        self._measured = 0
+        self._complained = False
+        self._records = 0
         self._overflowed = 0  # steps, under accumulation: the optimizer counts the others
         self._step: int | None = None  # the next
-        self._wish: Wish | None = None  # what is wanted of it, once that is known
         self._batch = 0
 
     # --- around a step ----------------------------------------------------------------------------
@@ -136,57 +140,56 @@ class Session:
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
             self._step = steps_before(self.model)
-        if self._snapshots is not None and self._measured % WINDOW == 0 and not self.stopped:
-            self._measured += 1
-            self._snapshots.take(self._step)
+        if self._snapshots is not None and not self.stopped:
+            self._snapshots.take(self._step, self._records)
 
     def wish(self) -> Wish:
-        """What is wanted of the step that comes."""
-        if self._wish is not None:  # the step that it was for never came: the data had ended
-            return self._wish
+        """What is wanted of the call that comes."""
         first = self._step or 0
-        executed = self.model.steps_per_execution or 1
-        step = first + executed - 1
-        probing = bool(self._probes and self._probes.due(first)) and not self._failed
-        timed = self.schedule.measures(step)
-        is_due = self.schedule.due(step, skipped=self._overflowed)
-        measuring = self._measuring if is_due or probing else None
-        self._wish = Wish(step, executed, measuring, probing, timed)
-        return self._wish
+        last = first + (self.model.steps_per_execution or 1) - 1
+        probes = self._probes if self.measuring.failure is None else None
+        return Wish(
+            first,
+            last,
+            due=self.schedule.due(last, skipped=self._overflowed),
+            probing=probes is not None and probes.due(first),
+            timed=self.schedule.measures(last),
+        )
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
-        """Takes in what a step gave.
+        """Takes in what a call gave.
 
         Args:
             wish: What was wanted of it.
             logs: What it reported.
             reading: What was read; None if nothing was.
-            seconds: How long it took, if that was wished for.
+            seconds: How long it took.
         """
         self.logs = logs
-        self._seen = True
-        self._step = wish.step + 1
-        self._wish = None
+        self._step = wish.last + 1
+        if wish.due:
+            self.schedule.record(wish.last)
         if wish.timed and not wish.probing:
-            self.schedule.observe(wish.measuring is not None, seconds)
-        if wish.measuring is None:
+            self.schedule.observe(wish.due, seconds)
+        if self._probes is not None and wish.probing:
+            self._probes.record(wish.first)
+        if not wish.measured:
             return
-        failure = self._measuring.failure
+        failure = self.measuring.failure
         if failure is not None:
-            self._failed = True
             cause = _backend.cause_of(failure).rstrip(".")
             self._complain_once(f"{type(failure).__name__}: {cause}")
         if reading is None:
             self._complain_once("no gradient entered an optimizer of the model")
             return
-        self._measured += 1
+        self._records += 1
         pending = Record(
             reading,
             self._settings,
             run=self._run,
-            step=wish.step,
+            step=wish.last,
             epoch=self.epoch,
-            steps_in_epoch=self._batch + wish.executed,
+            steps_in_epoch=self._batch + wish.last - wish.first + 1,
             loss=logs.get("loss") if isinstance(logs, dict) else None,
             probing=wish.probing,
             goes_on=self._goes_on,
@@ -198,10 +201,6 @@ class Session:
         self.settle(ahead=self._ahead)
         if self._settings.on_verdict == "warn":
             self.schedule.observe_between(time.perf_counter() - began)
-
-    def miss_step(self) -> None:
-        """Notes a step that was not taken by the model's train function, if it was one."""
-        self._missed = True
 
     def summary(self, batch: int | None = None) -> dict[str, float]:
         """Norms of the last recorded gradient, for the logs of `fit`.
@@ -239,7 +238,7 @@ class Session:
             if self._sinks:
                 self._write(record.to_dict())
             self._judge(record)
-        if self._missed and not self._seen:
+        if self.missed and self.logs is None:
             self._complain_once(
                 "they are not taken by `model.train_on_batch`, where gradients are seen on their "
                 "way into the optimizer"
