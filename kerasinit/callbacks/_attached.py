@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -68,18 +67,43 @@ class WatchedStep:
 
     Args:
         model: The model in training.
+        *sessions: What looks at the step.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *sessions: Session) -> None:
         self.model = model
         self.plain = vars(model)["train_function"]
-        self.sessions: list[Session] = []
+        self.sessions = [*sessions]
 
     def __call__(self, *arguments: Any) -> Any:
         """Detaches, then runs the step."""
         detach(self.model)
-        running = [session for session in self.sessions if not session.ended]
-        return run_step(self.plain, running, arguments)
+        return self.run(*arguments)
+
+    def run(self, *arguments: Any) -> Any:
+        """Runs the step, measured if a session asks for it; returns what Keras expects."""
+        sessions = [session for session in self.sessions if not session.ended]
+        for session in sessions:
+            if session.stopped:  # `fit` ends after this batch: leave the weights as they are
+                return _backend.join_step(session.logs, arguments[:1])
+        wishes = [session.wish() for session in sessions]
+        measuring = [s.measuring for s, wish in zip(sessions, wishes, strict=True) if wish.measured]
+        timed = any(wish.timed for wish in wishes)
+        if timed:
+            _backend.wait_for([session.logs for session in sessions])
+        began = time.perf_counter()
+        if measuring:
+            probing = any(wish.probing for wish in wishes)
+            result, reading = measuring[0](arguments, probing=probing)
+        else:
+            result, reading = self.plain(*arguments), None
+        logs, _ = _backend.split_step(result)
+        if timed:
+            _backend.wait_for(logs)
+        seconds = time.perf_counter() - began
+        for session, wish in zip(sessions, wishes, strict=True):
+            session.end_step(wish, logs, reading, seconds)
+        return result
 
 
 def detach(model: Any) -> None:
@@ -91,36 +115,3 @@ def detach(model: Any) -> None:
     held = vars(model)
     if isinstance(held["train_function"], WatchedStep):
         held["train_function"] = held["train_function"].plain
-
-
-def run_step(
-    plain: Callable[..., Any], sessions: Sequence[Session], arguments: tuple[Any, ...]
-) -> Any:
-    """Runs a train function once, measured if a session asks for it; returns what Keras expects.
-
-    Args:
-        plain: Keras' own train function.
-        sessions: Those that look at this step.
-        arguments: Of the train function.
-    """
-    for session in sessions:
-        if session.stopped:  # `fit` ends after this batch: leave the weights as they are
-            return _backend.join_step(session.logs, arguments[:1])
-    wishes = [session.wish() for session in sessions]
-    measuring = [s.measuring for s, wish in zip(sessions, wishes, strict=True) if wish.measured]
-    timed = any(wish.timed for wish in wishes)
-    if timed:
-        _backend.wait_for([session.logs for session in sessions])
-    began = time.perf_counter()
-    if measuring:
-        probing = any(wish.probing for wish in wishes)
-        result, reading = measuring[0](arguments, probing=probing)
-    else:
-        result, reading = plain(*arguments), None
-    logs, _ = _backend.split_step(result)
-    if timed:
-        _backend.wait_for(logs)
-    seconds = time.perf_counter() - began
-    for session, wish in zip(sessions, wishes, strict=True):
-        session.end_step(wish, logs, reading, seconds)
-    return result

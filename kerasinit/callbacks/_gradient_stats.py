@@ -21,7 +21,7 @@ from kerasinit.callbacks._asked_for import (
     check_policy,
     share_of_time,
 )
-from kerasinit.callbacks._attached import Watch, detach, run_step, running_list
+from kerasinit.callbacks._attached import Watch, WatchedStep, detach, running_list
 from kerasinit.callbacks._beforehand import steps_before
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
@@ -261,12 +261,11 @@ class GradientStats(keras.callbacks.Callback):
             )
         self.set_model(model)
         session, taken = self._begin(running_loss=False), steps_before(model)
-        plain = vars(model)["train_function"]
-        calls = itertools.count()
+        step, calls = WatchedStep(model, session), itertools.count()
 
         def train_function(*arguments: Any) -> Any:
             session.begin_step(next(calls))
-            result = run_step(plain, [session], arguments)
+            result = step.run(*arguments)
             session.settle()
             session.react()
             return result

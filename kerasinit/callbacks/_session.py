@@ -28,7 +28,8 @@ from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._sinks import Sink, opened_sinks
+from kerasinit.callbacks._sinks import RowFile
+from kerasinit.callbacks._tensorboard import EventFile
 from kerasinit.signals._first_update import is_scheduled
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
@@ -98,7 +99,11 @@ class Session:
         self._settings = settings
         self._history = history
         self._findings = findings
-        self._sinks = opened_sinks(settings)
+        self._sinks: list[RowFile | EventFile] = []
+        if settings.path is not None:
+            self._sinks.append(RowFile(settings.path))
+        if settings.log_dir is not None:
+            self._sinks.append(EventFile(settings.log_dir))
         self._accumulation = _backend.accumulation_steps(optimizer)
         self._loss_scaling = _backend.loss_scaling(optimizer)
         fresh = Schedule(settings.every, budget=settings.budget, accumulation=self._accumulation)
@@ -323,7 +328,7 @@ class Session:
         return f". Training stops with the weights from before step {restored}."
 
 
-def _close(sink: Sink) -> None:
+def _close(sink: RowFile | EventFile) -> None:
     with contextlib.suppress(*FAILURES):  # each record was handed over when it was written
         sink.close()
 
