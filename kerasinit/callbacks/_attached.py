@@ -30,36 +30,16 @@ def running_list(callback: Any) -> Any | None:
     return None
 
 
-class Watch(keras.callbacks.Callback):
-    """Attaches a session after the other callbacks are done, right before the step.
-
-    If it came sooner, another callback's exception would leave the model attached.
-
-    Args:
-        owner: The `GradientStats` that asks for it.
-        session: What is to see the steps.
-    """
-
-    def __init__(self, owner: Any, session: Session) -> None:
-        super().__init__()
-        self.owner = owner
-        self.session = session
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Reacts to what earlier steps showed and prepares the next; called by Keras."""
-        try:
-            self.session.begin_step(batch)
-        except BaseException:  # a verdict raises: other sessions may be attached already
-            detach(self.session.model)
-            raise
-        held = vars(self.session.model)
-        if not isinstance(held["train_function"], WatchedStep):
-            held["train_function"] = WatchedStep(self.session.model)
-        sessions = held["train_function"].sessions
-        if self.session in sessions:  # the step before was taken in some other way
-            self.session.missed = True
-        else:
-            sessions.append(self.session)
+def attach(session: Session) -> None:
+    """Lets `session` see the next call of the model's train function, beside any others."""
+    held = vars(session.subject)
+    if not isinstance(held["train_function"], WatchedStep):
+        held["train_function"] = WatchedStep(session.subject)
+    sessions = held["train_function"].sessions
+    if session in sessions:  # the step before was taken in some other way
+        session.missed = True
+    else:
+        sessions.append(session)
 
 
 class WatchedStep:

@@ -21,7 +21,7 @@ from kerasinit.callbacks._asked_for import (
     check_policy,
     share_of_time,
 )
-from kerasinit.callbacks._attached import Watch, WatchedStep, detach, running_list
+from kerasinit.callbacks._attached import WatchedStep, detach, running_list
 from kerasinit.callbacks._beforehand import steps_before
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
@@ -137,7 +137,7 @@ class GradientStats(keras.callbacks.Callback):
         self._subject: Any = None
         self._measuring: MeasuringStep | None = None
         self._schedule: Schedule | None = None
-        self._alone: Watch | None = None  # of a training without a list of callbacks
+        self._alone: Session | None = None  # of a training without a list of callbacks
 
     def __getstate__(self) -> dict[str, Any]:
         """Settings and results, for `copy` and `pickle`: KerasTuner copies callbacks."""
@@ -180,43 +180,43 @@ class GradientStats(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Opens the files and starts a new session; called by Keras."""
-        callbacks, begun = running_list(self), self._session()
+        callbacks = running_list(self)
+        begun = self._session(callbacks)
         if callbacks is not None and begun is not None and not begun.has_begun:
             return  # this callback is twice in the list
         self._leave(callbacks)
         if callbacks is not None:  # `set_model` may have named that of a training in between
             self._subject = callbacks.model
         session = self._begin(running_loss=_backend.has_keras_train_step(self._subject))
-        watch = Watch(self, session)
         if callbacks is None:
-            self._alone = watch
+            self._alone = session
             return
         weakref.finalize(callbacks, session.end)  # if an exception ends the training
         # First, so that the others find the norms in the logs; and last, to look at the step.
         callbacks.callbacks.remove(self)
         callbacks.callbacks.insert(0, self)
-        callbacks.callbacks.append(watch)
+        callbacks.callbacks.append(session)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the epoch; called by Keras."""
-        session = self._session()
+        session = self._session(running_list(self))
         if session is not None:
             session.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Prepares the step, where no list of callbacks calls the `Watch`; called by Keras."""
-        if self._alone is not None and self._session() is self._alone.session:
+        """Prepares the step, where no list of callbacks calls the session; called by Keras."""
+        if self._alone is not None and running_list(self) is None:
             self._alone.on_train_batch_begin(batch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Adds the norms of the last recorded gradient to the logs; called by Keras."""
-        session = self._session()
+        session = self._session(running_list(self))
         if session is not None and logs is not None:
             logs.update(session.summary(batch))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds norms and the number of verdicts to the logs of the epoch; called by Keras."""
-        session = self._session()
+        session = self._session(running_list(self))
         if session is None:
             return
         session.settle()
@@ -302,30 +302,24 @@ class GradientStats(keras.callbacks.Callback):
         """
         return heat_map(self.history, statistic)
 
-    def _watch(self, callbacks: Any | None) -> Watch | None:
-        """What watches the training of a list of callbacks for this one; None if nothing does."""
+    def _session(self, callbacks: Any | None) -> Session | None:
+        """The session that sees the training of a list of callbacks for this one, if any does."""
         if callbacks is None:
             return self._alone
-        watches = (held for held in callbacks.callbacks if isinstance(held, Watch))
-        return next((watch for watch in watches if watch.owner is self), None)
-
-    def _session(self) -> Session | None:
-        """The session of the training that calls this callback now."""
-        watch = self._watch(running_list(self))
-        return None if watch is None else watch.session
+        sessions = (held for held in callbacks.callbacks if isinstance(held, Session))
+        return next((session for session in sessions if session.owner is self), None)
 
     def _leave(self, callbacks: Any | None) -> Session | None:
-        """Ends the session of a list of callbacks; None if there is none."""
-        watch = self._watch(callbacks)
-        if watch is None:
-            return None
+        """Ends that session; None if there is none."""
+        session = self._session(callbacks)
         if callbacks is None:
             self._alone = None
-        else:
-            callbacks.callbacks.remove(watch)
-        detach(watch.session.model)
-        watch.session.end()
-        return watch.session
+        elif session is not None:
+            callbacks.callbacks.remove(session)
+        if session is not None:
+            detach(session.subject)
+            session.end()
+        return session
 
     def _begin(self, *, running_loss: bool) -> Session:
         model = self._subject
@@ -344,6 +338,7 @@ class GradientStats(keras.callbacks.Callback):
             self._schedule = None
             self._findings.begin()
         session = Session(
+            self,
             model,
             self._settings,
             history=self.history,

@@ -10,9 +10,12 @@ from collections import deque
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import keras
+
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
+from kerasinit.callbacks._attached import attach, detach
 from kerasinit.callbacks._beforehand import decay_of, is_constrained, steps_before, was_trained
 from kerasinit.callbacks._beside import FAILURES
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
@@ -58,10 +61,11 @@ class Wish(NamedTuple):
         return self.due or self.probing
 
 
-class Session:
-    """Measures and judges the steps of one training.
+class Session(keras.callbacks.Callback):
+    """Measures and judges the steps of one training, as the last one in its list of callbacks.
 
     Args:
+        owner: The `GradientStats` that asks for it.
         model: The compiled model.
         settings: What the user asked for.
         history: Where the last records are kept.
@@ -77,6 +81,7 @@ class Session:
 
     def __init__(
         self,
+        owner: keras.callbacks.Callback,
         model: Any,
         settings: Settings,
         *,
@@ -87,10 +92,11 @@ class Session:
         running_loss: bool,
         is_steered: bool,
     ) -> None:
+        super().__init__()
         optimizer = model.optimizer
-        self.model = model
+        self.owner = owner
+        self.subject = model  # `self.model` would fetch the weights at each use, on JAX
         self.measuring = measuring
-        self.has_begun = False
         self.stopped = False  # by a verdict
         self.ended = False
         self.missed = False  # a step that was not taken by the model's train function
@@ -132,26 +138,42 @@ class Session:
         self._complained = False
         self._records = 0
         self._overflowed = 0  # steps, under accumulation: the optimizer counts the others
-        self._step: int | None = None  # the next
+        self._step: int | None = None  # the next; None before the first
         self._batch = 0
 
     # --- around a step ----------------------------------------------------------------------------
 
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Sees the step that comes, when the other callbacks are done; called by Keras.
+
+        If it came sooner, another callback's exception would leave the model attached.
+        """
+        try:
+            self.begin_step(batch)
+        except BaseException:  # a verdict raises: other sessions may be attached already
+            detach(self.subject)
+            raise
+        attach(self)
+
     def begin_step(self, batch: int) -> None:
         """Reacts to what earlier steps showed; called right before the step at `batch`."""
         self.react()
-        self.has_begun = True
         self._batch = batch
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self._step = steps_before(self.model)
+            self._step = steps_before(self.subject)
         if self._snapshots is not None and not self.stopped:
             self._snapshots.take(self._step, self._records)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step came."""
+        return self._step is not None
 
     def wish(self) -> Wish:
         """What is wanted of the call that comes."""
         first = self._step or 0
-        last = first + (self.model.steps_per_execution or 1) - 1
+        last = first + (self.subject.steps_per_execution or 1) - 1
         probes = self._probes if self.measuring.failure is None else None
         return Wish(
             first,
@@ -319,7 +341,7 @@ class Session:
         if self.stopped:
             return ""
         self.stopped = True
-        self.model.stop_training = True
+        self.subject.stop_training = True
         restored = None
         if self._snapshots is not None and found.onset is not None:
             restored = self._snapshots.restore(found.onset)
