@@ -138,7 +138,7 @@ def _unreadable() -> frozenset[str]:
     """
     seen = set()
 
-    class Probe(keras.layers.Layer):
+    class Noting(keras.layers.Layer):
         def build(self, input_shape: Any) -> None:
             scopes = _read(SCOPES)
             if scopes and getattr(scopes[-1], "caller", None) is self:
@@ -147,7 +147,7 @@ def _unreadable() -> frozenset[str]:
     with keras.StatelessScope(initialize_variables=False) as scope:
         if _read(TRACING) is scope:
             seen.add(TRACING)
-        Probe(name="probe").build(())
+        Noting(name="probe").build(())
         variable = keras.Variable(keras.initializers.Zeros(), shape=(), name="probe")
         waiting = _read(WAITING)
         if waiting and waiting[-1] is variable:

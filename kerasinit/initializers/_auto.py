@@ -22,7 +22,7 @@ NO_MEAN = 1e-6  # share of the mean square below which an activation counts as c
 
 
 @dataclass(frozen=True)
-class Start:
+class LayerStart:
     """How a layer starts.
 
     Args:
@@ -104,7 +104,7 @@ class Auto(LayerInitializer):
         return scale * view.kernel(stack)
 
 
-def start_of(activation: Any) -> Start:
+def start_of(activation: Any) -> LayerStart:
     """Gain and damping of the mean for a layer with `activation`.
 
     Args:
@@ -112,7 +112,7 @@ def start_of(activation: Any) -> Start:
 
     Example:
         >>> start_of("relu")
-        Start(gain=1.414213562373..., mean=1.0)
+        LayerStart(gain=1.414213562373..., mean=1.0)
     """
     if isinstance(activation, keras.layers.Layer):  # its parameters may change
         return _start_of(theory.resolve(activation))
@@ -120,23 +120,23 @@ def start_of(activation: Any) -> Start:
 
 
 @lru_cache(maxsize=256)
-def _start(activation: Any) -> Start:
+def _start(activation: Any) -> LayerStart:
     return _start_of(theory.resolve(activation))
 
 
-def _start_of(activation: theory.Activation) -> Start:
+def _start_of(activation: theory.Activation) -> LayerStart:
     forward = activation_gain(activation)
     try:
         point = theory.odd_part(activation)
     except ValueError:  # an even function has no odd part; the gains below still exist
         point = None
     if point is not None and point.kind == "bias" and point.offset == 0:
-        return Start(point.gain)
+        return LayerStart(point.gain)
     backward = theory.gain(activation, "backward")
     variance = 1 / theory.gain(activation, "centered") ** 2
     squared_mean = 1 / forward**2 - variance
     if squared_mean < NO_MEAN / forward**2:
-        return Start(forward)
+        return LayerStart(forward)
     # Critical: gain**2 E f'^2 = 1 (gradient) and gain**2 (Var f + mean**2 (E f)^2) = 1 (signal).
     kept = (1 / backward**2 - variance) / squared_mean
-    return Start(backward, math.sqrt(kept)) if 0 <= kept < 1 else Start(forward)
+    return LayerStart(backward, math.sqrt(kept)) if 0 <= kept < 1 else LayerStart(forward)

@@ -11,12 +11,13 @@ import keras
 
 from kerasinit import initializers
 from kerasinit.layers import attention_part, is_cell, is_norm, kind_of
-from kerasinit.models._best_practice import choice_of, kernel_choice
+from kerasinit.models._best_practice import choice_of
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._kept import own_choice
-from kerasinit.models._places import branch_calls
+from kerasinit.models._kernels import kernel_choice
 from kerasinit.models._scene import Scene
+from kerasinit.models._skips import branch_calls
 from kerasinit.models._slots import Slot
 
 GPT_STD = 0.02  # Radford et al., 2019, GPT-2 code: every weight
@@ -103,23 +104,23 @@ def find_branches(scene: Scene, name: str) -> Branches:
     Raises:
         ValueError: If there are none, or the graph is not known.
     """
-    graph = scene.graph
-    if graph is None:
+    if scene.streams is None:
         raise ValueError(
             f"The rules {name!r} need the residual branches, but the `call` of "
             f"{scene.model.name!r} could not be traced: {scene.why_unread} Use None, or "
             "(path regex, initializer) rules. Nothing was changed."
         )
+    graph, adds = scene.streams.graph, scene.streams.outer_adds
     if not scene.adds:
         raise ValueError(
             f"The rules {name!r} need residual branches (`x + f(x)`), but {scene.model.name!r} "
             "has no add that joins a branch with the skip around it. Use None. "
             "Nothing was changed."
         )
-    decoder = _decoder_adds(scene.outer_adds, graph)
+    decoder = _decoder_adds(adds, graph)
     found = [
         branch
-        for number, add in enumerate(scene.outer_adds)
+        for number, add in enumerate(adds)
         if (branch := _branch(number, add, scene, graph, add in decoder)) is not None
     ]
     if not found:

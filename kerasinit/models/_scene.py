@@ -10,26 +10,17 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed, is_gating, is_norm, is_unknown, kind_of, own_activation
+from kerasinit.layers import is_closed, is_gating, is_unknown, kind_of, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall, UnreadableError, read_graph
 from kerasinit.models._kept import kept_choices, start_size
 from kerasinit.models._odd_part_rule import odd_part_choices
-from kerasinit.models._places import (
-    Place,
-    branches_along,
-    is_halved,
-    most_in_a_row,
-    nesting,
-    place_of,
-    residual_adds,
-    skip_of,
-    source_of,
-)
+from kerasinit.models._places import Place, place_of
 from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
 from kerasinit.models._stacks import StackRole, roles
+from kerasinit.models._streams import Streams
 from kerasinit.models._ways import hidden_layers
 
 # Hidden layers below which mirrored blocks, which halve the width at the start, gain nothing:
@@ -139,42 +130,18 @@ class Scene:
         return [layer for layer in _backend.flat_layers(self.model) if id(layer) in unread]
 
     @cached_property
+    def streams(self) -> Streams | None:
+        """Its residual streams; None where its graph cannot be read."""
+        return None if self.graph is None else Streams(self.graph)
+
+    @property
     def adds(self) -> tuple[GraphCall, ...]:
         """Residual adds of the model."""
-        return () if self.graph is None else residual_adds(self.graph)
-
-    @cached_property
-    def _nesting(self) -> dict[int, frozenset[int]]:
-        """Identity of a residual add -> the adds in whose branches it lies.
-
-        An add inside the branch of another one (a FiLM, a block in a block) is of another stream.
-        """
-        return {} if self.graph is None else nesting(self.adds, self.graph)
-
-    @cached_property
-    def outer_adds(self) -> tuple[GraphCall, ...]:
-        """Residual adds that are in no branch of another one."""
-        return tuple(add for add in self.adds if not self._nesting[id(add)])
+        return () if self.streams is None else self.streams.adds
 
     def branches_beside(self, layer: Any) -> int:
-        """Branches of the stream on which `layer` ends one, this one included; 0 if it ends none.
-
-        None does on a stream that a norm bounds, or whose every sum is halved.
-        """
-        if self.graph is None or not self.adds or self.stream_is_normalized:
-            return 0
-        place, counts, ends = self.place(layer), [0], []
-        values = {value for call in place.calls for value in call.outputs}
-        for add in place.adds:
-            skip = skip_of(add, self.graph)
-            if id(add) not in self._nesting or skip is None or is_halved(add, skip, self.graph):
-                continue
-            if not values & self.graph.ancestors(skip):
-                counts.append(self._branches_along[id(add)])
-                ends.append(add)
-        # Of a sum within a branch, and of the branch; and of the calls of a layer that passes
-        # messages, each added to the same start: `h = relu(start + W(sum of h around))`.
-        return max(*counts, most_in_a_row(ends, self.graph) if len(place.calls) > 1 else 0)
+        """Branches of the stream on which `layer` ends one, its own included; 0 if it ends none."""
+        return 0 if self.streams is None else self.streams.branches_beside(self.place(layer))
 
     def start_of_factors(self, layer: Any) -> float:
         """Size, at most 1, of the weights that multiply what `layer` makes before it is added.
@@ -190,10 +157,6 @@ class Scene:
             if factor is slot.variable or factor is slot.variable.value:
                 return start_size(slot)
         return 1.0
-
-    @cached_property
-    def _branches_along(self) -> dict[int, int]:
-        return {} if self.graph is None else branches_along(self.adds, self._nesting, self.graph)
 
     def is_gate(self, layer: Any) -> bool:
         """Whether the sigmoid (or softmax) of `layer` scales another signal, as in a GLU."""
@@ -216,19 +179,6 @@ class Scene:
                 if self._scales(call.outputs[0], made):
                     return True
         return False
-
-    @cached_property
-    def stream_is_normalized(self) -> bool:
-        """Whether what most skips carry comes out of a norm (post-norm Transformers).
-
-        The first skip does not count: a norm may stand in front of a pre-norm stack.
-        """
-        if self.graph is None:
-            return False
-        skips = [skip_of(add, self.graph) for add in self.adds[1:] or self.adds]
-        makers = [source_of(skip, self.graph) for skip in skips if skip is not None]
-        norms = sum(maker is not None and is_norm(maker.operation) for maker in makers)
-        return 2 * norms > len(makers)
 
     @cached_property
     def fixed_layers(self) -> frozenset[int]:

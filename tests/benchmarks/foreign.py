@@ -83,7 +83,7 @@ def report(name, *, verbose, gradients):
     print(
         f"{name}: {len(rows)} kernels, {len(unread)} unread, {len(scene.adds)} adds, "
         f"{len(ends)} branch ends"
-        + (", norms bound the stream" if scene.stream_is_normalized else "")
+        + (", norms bound the stream" if scene.streams and scene.streams.is_normalized else "")
     )
     for reason, count in Counter(row.reason.split(":", 1)[-1][:300] for row in unread).items():
         print(f"    unread ({count}): {reason}")

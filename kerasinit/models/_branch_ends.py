@@ -1,0 +1,40 @@
+"""Ends of residual branches: their factor, which bounds the stream that they add to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasinit.layers import activation_name
+from kerasinit.models import _calls
+from kerasinit.models._draw import Choice
+from kerasinit.models._scene import Scene
+from kerasinit.models._slots import Slot
+
+NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
+
+
+def branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
+    """The choice for a kernel that ends one of several branches of a stream.
+
+    Args:
+        slot: The kernel.
+        initializer: What would be right for it if it were alone.
+        scene: Its model, in which `scene.branches_beside(slot.layer)` is not 0.
+    """
+    count = scene.branches_beside(slot.layer)
+    last = scene.place(slot.layer).before_add
+    common = _calls.common_share(last)
+    scale = (count * (1 + (count - 1) * common)) ** -0.5
+    reason = f"ends one of {count} residual branches: times 1/sqrt({count}) bounds the stream"
+    if count > 1 and common > NOTHING_COMMON:
+        reason = (
+            f"ends one of {count} residual branches, whose {activation_name(last)} has a mean that "
+            f"adds up: times {scale:.4g} bounds the stream"
+        )
+    start = scene.start_of_factors(slot.layer)
+    if start <= scale and start < 1.0:
+        reason = f"ends one of {count} residual branches, whose own factor, {start:.2g} at first, "
+        return Choice(slot, initializer, f"{reason}bounds the stream")
+    if start < 1.0:
+        reason = f"{reason}, with its own factor, {start:.2g} at first"
+    return Choice(slot, initializer, reason, scale=scale / start)

@@ -1,0 +1,207 @@
+"""The choice for a kernel in no deep plain stack: by the first case that its place fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import keras
+
+from kerasinit import initializers
+from kerasinit.layers import activation_name, acts_in_gates, attention_part, kind_of, role_of
+from kerasinit.models import _calls
+from kerasinit.models._branch_ends import branch_end
+from kerasinit.models._draw import Choice
+from kerasinit.models._places import Place
+from kerasinit.models._scene import Scene
+from kerasinit.models._shallow import own_stack_gain, shallow_choice, whose_gain
+from kerasinit.models._slots import Slot
+
+ORTHOGONAL = (keras.initializers.Orthogonal, initializers.Orthogonal)
+PER_INPUT = (initializers.HeNormal, initializers.LecunNormal)  # their size goes by inputs alone
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel where it stands.
+
+    Args:
+        slot: The kernel.
+        scene: Its model.
+    """
+
+    slot: Slot
+    scene: Scene
+
+    @property
+    def layer(self) -> Any:
+        """The layer that holds it."""
+        return self.slot.layer
+
+    @property
+    def owner(self) -> Any:
+        """The layer that the graph calls for it."""
+        return self.scene.owner(self.layer)
+
+    @property
+    def role(self) -> str:
+        """What its layer calls it."""
+        return role_of(self.layer, self.slot.variable)
+
+    @cached_property
+    def place(self) -> Place:
+        """What follows its layer."""
+        return self.scene.place(self.layer)
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation that follows."""
+        return activation_name(self.place.activation)
+
+    @property
+    def gain(self) -> float:
+        """Gain that keeps the mean square through that activation."""
+        return _calls.gain_of(self.place.activation)
+
+    def drawn(self, initializer: Any, reason: str) -> Choice:
+        """The choice of an initializer for it."""
+        return Choice(self.slot, initializer, reason)
+
+
+def kernel_choice(slot: Slot, scene: Scene) -> Choice:
+    """The initializer of a kernel that is in no deep plain stack.
+
+    Args:
+        slot: A kernel.
+        scene: Its model.
+    """
+    kernel = Kernel(slot, scene)
+    answers = (case(kernel) for case in CASES)
+    choice = next((answer for answer in answers if answer is not None), None)
+    return _orthogonal_as_own(choice or _by_activation(kernel))
+
+
+def _orthogonal_as_own(choice: Choice) -> Choice:
+    """The same size from orthogonal rows where the author chose them: flows invert the matrix."""
+    drawn: Any = choice.initializer
+    own = choice.slot.initializer
+    if not isinstance(own, ORTHOGONAL) or own is drawn or type(drawn) not in PER_INPUT:
+        return choice
+    reason = f"{choice.reason}; orthogonal, as its author chose"
+    return replace(choice, initializer=initializers.Orthogonal(gain=drawn.gain), reason=reason)
+
+
+def _recurrent(kernel: Kernel) -> Choice | None:
+    if kernel.role != "recurrent":
+        return None
+    reason = "recurrent: orthogonal gate by gate keeps the state's length over time"
+    return kernel.drawn(initializers.Orthogonal(), reason)
+
+
+def _into_recurrent_gates(kernel: Kernel) -> Choice | None:
+    if not (acts_in_gates(kernel.owner) or acts_in_gates(kernel.layer)):
+        return None
+    return kernel.drawn(initializers.XavierUniform(), "into recurrent gates, fans per gate")
+
+
+def _of_unknown_use(kernel: Kernel) -> Choice | None:
+    if kernel.scene.is_understood(kernel.slot):
+        return None
+    reason = f"what {kernel.layer.name!r} does with it is not known: its own initializer"
+    return kernel.drawn(kernel.slot.initializer, reason)
+
+
+def _depthwise_half(kernel: Kernel) -> Choice | None:
+    if kernel.role != "depthwise" or kind_of(kernel.layer).family != "separable":
+        return None
+    reason = "depthwise half of a separable layer: no activation follows, gain 1"
+    return kernel.drawn(initializers.LecunNormal(), reason)
+
+
+def _attention(kernel: Kernel) -> Choice | None:
+    if kind_of(kernel.owner).family != "attention":
+        return None
+    if attention_part(kernel.layer) != "output":
+        return kernel.drawn(initializers.XavierUniform(), "attention projection, fans per head")
+    if kernel.scene.branches_beside(kernel.layer):
+        return branch_end(kernel.slot, initializers.XavierUniform(), kernel.scene)
+    follows = "" if kernel.place.norm is None else ", a norm follows"
+    return kernel.drawn(initializers.XavierUniform(), f"attention output{follows}")
+
+
+def _gate(kernel: Kernel) -> Choice | None:
+    if not kernel.scene.is_gate(kernel.layer):
+        return None
+    return kernel.drawn(initializers.XavierUniform(), "a gate, no activation: opens half")
+
+
+def _branch_end(kernel: Kernel) -> Choice | None:
+    if not kernel.scene.branches_beside(kernel.layer):
+        return None
+    is_head = kernel.place.output and kernel.place.before_add is None  # what follows is of the sum
+    alone = initializers.HeNormal(gain=1.0 if is_head else kernel.gain)
+    return branch_end(kernel.slot, alone, kernel.scene)
+
+
+def _output(kernel: Kernel) -> Choice | None:
+    if not kernel.place.output:
+        return None
+    scene = kernel.scene
+    gain = own_stack_gain(kernel.slot, scene)
+    whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
+    size = "unit variance at any width"
+    if gain != 1.0:
+        size = f"{whose_gain(kernel.slot, gain)} sqrt(2)"
+    return kernel.drawn(initializers.LecunNormal(gain=gain), f"{whose}: {size}")
+
+
+def _before_norm(kernel: Kernel) -> Choice | None:
+    if kernel.place.norm is None:
+        return None
+    kind = type(kernel.place.norm).__name__
+    reason = f"a {kind} follows and sets the scale: He for {kernel.activation}, fans of the layer"
+    return kernel.drawn(initializers.HeNormal(gain=kernel.gain), reason)
+
+
+def _shallow(kernel: Kernel) -> Choice | None:
+    return shallow_choice(kernel.slot, kernel.scene)
+
+
+def _plain_stack(kernel: Kernel) -> Choice | None:
+    if id(kernel.layer) not in kernel.scene.roles or kernel.scene.adds:
+        return None
+    reason = f"plain stack without mirrored blocks: orthogonal for {kernel.activation}"
+    return kernel.drawn(initializers.Orthogonal(gain=kernel.gain), reason)
+
+
+def _of_unknown_place(kernel: Kernel) -> Choice | None:
+    if kernel.scene.graph is not None and kernel.place.calls:
+        return None
+    why = kernel.scene.unread(kernel.layer)
+    reason = f"alone ({why}): He for its activation, {kernel.activation}"
+    return kernel.drawn(initializers.HeNormal(gain=kernel.gain), reason)
+
+
+def _by_activation(kernel: Kernel) -> Choice:
+    name = kernel.activation
+    return kernel.drawn(initializers.HeNormal(gain=kernel.gain), f"{name} follows: He for {name}")
+
+
+# In order: what a kernel is for comes before where it stands, and what bounds its signal (a sum,
+# an output, a norm) before what its depth asks for. `_by_activation` is for all the rest.
+CASES: tuple[Callable[[Kernel], Choice | None], ...] = (
+    _recurrent,
+    _into_recurrent_gates,
+    _of_unknown_use,
+    _depthwise_half,
+    _attention,
+    _gate,
+    _branch_end,
+    _output,
+    _before_norm,
+    _shallow,
+    _plain_stack,
+    _of_unknown_place,
+)

@@ -1,0 +1,132 @@
+"""Residual adds of a graph: which they are, and which of what they add is the skip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kerasinit.layers import is_norm, is_table, kind_of, mixes
+from kerasinit.models import _calls
+from kerasinit.models._graph import Graph, GraphCall
+from kerasinit.models._places import source_of
+
+
+def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
+    """The adds that join a branch with the skip around it, in the order of the model.
+
+    The branch must end in weights: a mask or a position bias that is added to scores ends in none.
+    """
+    blends = [found for call in graph.calls for found in _blend(call, graph)]
+    known = {id(call) for call in blends}
+    return tuple(
+        call
+        for call in graph.calls
+        if _calls.is_add(call) and id(call) not in known and _is_residual(call, graph)
+    )
+
+
+def skip_of(add: GraphCall, graph: Graph) -> int | None:
+    """Which input of an add is the skip: the one that the longer branch was made from."""
+    values = list(dict.fromkeys(add.inputs))
+    if len(values) != 2:
+        return None
+    first, second = (graph.ancestors(value) for value in values)
+    if not first & second:
+        return None
+    # The skip is the input itself, perhaps scaled, perhaps with other branches added by now, or (a
+    # projection) the side with fewer weighted layers, or else with fewer calls.
+    sides = [_length(own, graph) for own in (first - second, second - first)]
+    streams = [value for value in values if _is_stream(value, first & second, graph)]
+    if len(streams) == 1:
+        skip = streams[0]
+    elif sides[0] == sides[1]:
+        return None
+    else:
+        skip = values[0] if sides[0] < sides[1] else values[1]
+    # What is spread over the sum (a time, a query among keys) carries no stream, and is no
+    # branch of what has as many weights.
+    alike = values if sides[0][0] == sides[1][0] else [skip]
+    same = all(_calls.may_be_equal(graph.shape[value], add.shapes[0]) for value in alike)
+    return skip if same else None
+
+
+def branch_calls(call: GraphCall, graph: Graph) -> Iterator[GraphCall]:
+    """The calls of the branch that ends in the add `call`, from the input on."""
+    skip = skip_of(call, graph)
+    if skip is None:
+        return
+    (end,) = (value for value in dict.fromkeys(call.inputs) if value != skip)
+    inside = graph.ancestors(end) - graph.ancestors(skip)
+    for candidate in graph.calls:
+        if set(candidate.outputs) & inside:
+            yield candidate
+
+
+def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
+    """The add and the difference of a blend, `x + share * (y - x)`, which is bounded as it is."""
+    if not _calls.is_add(add):
+        return ()
+    for value in add.inputs:
+        call = source_of(value, graph)
+        if call is None:
+            continue
+        is_scaled = kind_of(call.operation).name == "Multiply"
+        before = [graph.maker.get(one) for one in call.inputs] if is_scaled else []
+        for found in (call, *before):
+            if found is None or kind_of(found.operation).name != "Subtract":
+                continue
+            if set(found.inputs) & (set(add.inputs) - {value}):
+                return add, found
+    return ()
+
+
+def _is_residual(add: GraphCall, graph: Graph) -> bool:
+    skip = skip_of(add, graph)
+    if skip is None or _is_gated(skip, graph):
+        return False
+    return any(_comes_of_weights(value, graph) for value in add.inputs if value != skip)
+
+
+def _is_gated(value: int, graph: Graph) -> bool:
+    """Whether a signal scales a value, as `(1 - t) * x` in a highway, which bounds the stream."""
+    call = source_of(value, graph)
+    if call is None or kind_of(call.operation).name != "Multiply":
+        return False
+    return len(set(call.inputs)) > 1
+
+
+def _comes_of_weights(value: int, graph: Graph) -> bool:
+    """Whether nothing but what keeps or bounds the signal lies between a value and a kernel."""
+    waiting, seen = [value], {value}
+    while waiting:
+        call = graph.maker.get(waiting.pop())
+        if call is None:
+            continue
+        if mixes(call.operation) and not is_table(call.operation):
+            return True
+        goes_on = (
+            _calls.is_add(call) or _calls.activation_of(call) is not None or is_norm(call.operation)
+        )
+        found = {one for one in call.inputs if goes_on or _calls.carries(call, one, graph)} - seen
+        seen |= found
+        waiting.extend(found)
+    return False
+
+
+def _is_stream(value: int, common: frozenset[int], graph: Graph) -> bool:
+    """Whether a value is one of some others, perhaps scaled, or a sum in which one of them is."""
+    waiting, seen = [value], {value}
+    while waiting:
+        value = waiting.pop()
+        if value in common:
+            return True
+        call = graph.maker.get(value)
+        if call is not None and (_calls.is_add(call) or _calls.is_transparent(call, graph)):
+            waiting += set(call.inputs) - seen
+            seen |= set(call.inputs)
+    return False
+
+
+def _length(values: frozenset[int], graph: Graph) -> tuple[int, int]:
+    """Weighted layers, and calls, that make some values."""
+    calls = {id(call): call for value in values if (call := graph.maker.get(value)) is not None}
+    return sum(mixes(call.operation) for call in calls.values()), len(calls)

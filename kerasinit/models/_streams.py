@@ -1,0 +1,196 @@
+"""Residual streams of a graph: how many branches lie on the way through each of their adds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from kerasinit.layers import is_norm
+from kerasinit.models import _calls
+from kerasinit.models._graph import Graph, GraphCall
+from kerasinit.models._places import Place, source_of
+from kerasinit.models._skips import residual_adds, skip_of
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The residual streams of a model.
+
+    Args:
+        graph: Its graph.
+    """
+
+    graph: Graph
+
+    @cached_property
+    def adds(self) -> tuple[GraphCall, ...]:
+        """Its residual adds, in the order of the model."""
+        return residual_adds(self.graph)
+
+    @cached_property
+    def outer_adds(self) -> tuple[GraphCall, ...]:
+        """Those in no branch of another one."""
+        return tuple(add for add in self.adds if not self._around[id(add)])
+
+    def branches_beside(self, place: Place) -> int:
+        """Branches of the stream on which a layer ends one, its own included; 0 if it ends none.
+
+        None does on a stream that a norm bounds, or whose every sum is halved.
+
+        Args:
+            place: The place of the layer.
+        """
+        if not self.adds or self.is_normalized:
+            return 0
+        counts, ends = [0], []
+        values = {value for call in place.calls for value in call.outputs}
+        for add in place.adds:
+            skip = skip_of(add, self.graph)
+            if id(add) not in self._around or skip is None or _is_halved(add, skip, self.graph):
+                continue
+            if not values & self.graph.ancestors(skip):
+                counts.append(self._along[id(add)])
+                ends.append(add)
+        # Of a sum within a branch, and of the branch; and of the calls of a layer that passes
+        # messages, each added to the same start: `h = relu(start + W(sum of h around))`.
+        return max(*counts, _most_in_a_row(ends, self.graph) if len(place.calls) > 1 else 0)
+
+    @cached_property
+    def is_normalized(self) -> bool:
+        """Whether what most skips carry comes out of a norm (post-norm Transformers).
+
+        The first skip does not count: a norm may stand in front of a pre-norm stack.
+        """
+        skips = [skip_of(add, self.graph) for add in self.adds[1:] or self.adds]
+        makers = [source_of(skip, self.graph) for skip in skips if skip is not None]
+        norms = sum(maker is not None and is_norm(maker.operation) for maker in makers)
+        return 2 * norms > len(makers)
+
+    @cached_property
+    def _around(self) -> dict[int, frozenset[int]]:
+        """Identity of a residual add -> the adds in whose branches it lies.
+
+        An add inside the branch of another one (a FiLM, a block in a block) is of another stream.
+        """
+        return _nesting(self.adds, self.graph)
+
+    @cached_property
+    def _along(self) -> dict[int, int]:
+        """Identity of a residual add -> branches on the longest way of its stream through it."""
+        return _branches_along(self.adds, self._around, self.graph)
+
+
+def _nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
+    """Identity of a residual add -> the adds in whose branches, from their skips on, it lies."""
+    branches = []
+    for add in adds:
+        skip = skip_of(add, graph)
+        if skip is not None:
+            inside = [graph.ancestors(end) for end in add.inputs if end != skip]
+            branches.append((add, _carried(skip, graph), inside, graph.ancestors(skip)))
+
+    def around(add: GraphCall) -> Iterator[int]:
+        (value,) = add.outputs
+        above = graph.ancestors(value)
+        for other, start, inside, before in branches:
+            in_branch = any(value in one for one in inside) and value not in before
+            if other is not add and in_branch and start in above:
+                yield id(other)
+
+    return {id(add): frozenset(around(add)) for add in adds}
+
+
+def _branches_along(
+    adds: tuple[GraphCall, ...], around: dict[int, frozenset[int]], graph: Graph
+) -> dict[int, int]:
+    """Identity of a residual add -> adds on the longest way through it, those of one nesting.
+
+    The way is that of the stream, from skip to skip, and starts anew after a norm (Conformer).
+
+    Args:
+        adds: The residual adds, in the order of the graph.
+        around: See `_nesting`.
+        graph: The graph of the model.
+    """
+    alike: dict[frozenset[int], list[GraphCall]] = defaultdict(list)
+    for add in adds:
+        alike[around[id(add)]].append(add)
+
+    above = _adds_above(adds, graph)
+
+    def lead(first: GraphCall, last: GraphCall) -> bool:
+        return id(first) in above[id(last)]
+
+    found: dict[int, int] = {}
+    for stream in alike.values():
+        before: list[int] = []
+        after: list[int] = []
+        for add in stream:
+            ways = [n for one, n in zip(stream, before, strict=False) if lead(one, add)]
+            before.append(1 + max(ways, default=0))
+        for add in reversed(stream):
+            ways = [n for one, n in zip(reversed(stream), after, strict=False) if lead(add, one)]
+            after.append(1 + max(ways, default=0))
+        for add, up, down in zip(stream, before, reversed(after), strict=True):
+            found[id(add)] = up + down - 1
+    return found
+
+
+def _adds_above(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[int]]:
+    """Identity of a residual add -> those that its skip is made from, with no norm between."""
+    known, found = {id(add) for add in adds}, {}
+    above: dict[int, frozenset[int]] = {}
+    nothing: frozenset[int] = frozenset()
+    for call in graph.calls:
+        here = nothing
+        if not is_norm(call.operation):
+            here = here.union(*(above.get(value, nothing) for value in call.inputs))
+        if id(call) in known:
+            skip = skip_of(call, graph)
+            found[id(call)] = nothing if skip is None else above.get(skip, nothing)
+            here |= {id(call)}
+        above.update((value, here) for value in call.outputs)
+    return found
+
+
+def _carried(value: int, graph: Graph) -> int:
+    """The value that a scaled, dropped or reshaped one was made from."""
+    maker = graph.maker.get(value)
+    while maker is not None and _calls.is_transparent(maker, graph):
+        value = maker.inputs[0]
+        maker = graph.maker.get(value)
+    return value
+
+
+def _is_halved(add: GraphCall, skip: int, graph: Graph) -> bool:
+    """Whether a sum, as `(x + y) / 2`, or each of its parts is scaled down, so that it keeps size.
+
+    Args:
+        add: An add of a skip and a branch.
+        skip: Number of the skip.
+        graph: The graph of the model.
+    """
+    after = [call for value in add.outputs for call in graph.readers.get(value, ())]
+    if after and all(call.halves for call in after):
+        return True
+    makers = [graph.maker.get(value) for value in add.inputs]
+    if not all(maker is not None and maker.halves for maker in makers):
+        return False
+    return len(graph.readers[graph.maker[skip].inputs[0]]) > 1  # the branch reads the whole
+
+
+def _most_in_a_row(adds: Sequence[GraphCall], graph: Graph) -> int:
+    """How many of some adds lie one behind the other, at most.
+
+    Args:
+        adds: Some adds, in the order of the graph.
+        graph: The graph of a model.
+    """
+    counts: list[int] = []
+    for number, add in enumerate(adds):
+        before = {value for made in add.outputs for value in graph.ancestors(made)}
+        behind = [counts[n] for n in range(number) if before & {*adds[n].outputs}]
+        counts.append(1 + max(behind, default=0))
+    return max(counts, default=0)
