@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
-from typing import Any
 
 from kerasinit.callbacks._record import Record
 from kerasinit.signals import TrainingStep, Verdict, judge_window
@@ -80,12 +79,24 @@ class Judgement:
 
     Args:
         findings: What is known already, and where new verdicts go.
-        **known: What else `judge_window` is to know of the training.
+        is_scheduled: See `judge_window`.
+        is_constrained: See `judge_window`.
+        is_steered: See `judge_window`.
+        decay: See `judge_window`.
     """
 
-    def __init__(self, findings: Findings, **known: Any) -> None:
+    def __init__(
+        self,
+        findings: Findings,
+        *,
+        is_scheduled: bool = False,
+        is_constrained: bool = False,
+        is_steered: bool = False,
+        decay: float = 0.0,
+    ) -> None:
         self._findings = findings
-        self._known = known
+        self._is_scheduled, self._is_constrained = is_scheduled, is_constrained
+        self._is_steered, self._decay = is_steered, decay
         self._steps: deque[TrainingStep] = deque(maxlen=WINDOW)
         self._norms: deque[float] = deque(maxlen=WINDOW)
         self._unjudged = 0
@@ -107,7 +118,10 @@ class Judgement:
             tuple(self._steps),
             opening=findings.opening,
             best_loss=findings.best_loss,
-            **self._known,
+            is_scheduled=self._is_scheduled,
+            is_constrained=self._is_constrained,
+            is_steered=self._is_steered,
+            decay=self._decay,
         )
         self._broken = any(verdict.cause == "non_finite" for verdict in verdicts)
         new = [verdict for verdict in verdicts if findings.add(verdict)]
