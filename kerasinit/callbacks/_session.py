@@ -93,7 +93,6 @@ class Session(keras.callbacks.Callback):
         is_steered: bool,
     ) -> None:
         super().__init__()
-        optimizer = model.optimizer
         self.owner = owner
         self.subject = model  # `self.model` would fetch the weights at each use, on JAX
         self.measuring = measuring
@@ -110,8 +109,8 @@ class Session(keras.callbacks.Callback):
             self._sinks.append(RowFile(settings.path))
         if settings.log_dir is not None:
             self._sinks.append(EventFile(settings.log_dir))
-        self._accumulation = _backend.accumulation_steps(optimizer)
-        self._loss_scaling = _backend.loss_scaling(optimizer)
+        self._accumulation = _backend.accumulation_steps(model.optimizer)
+        self._loss_scaling = _backend.loss_scaling(model.optimizer)
         fresh = Schedule(settings.every, budget=settings.budget, accumulation=self._accumulation)
         self.schedule = fresh if schedule is None else schedule.again()
         probed = settings.activations_every
@@ -124,10 +123,10 @@ class Session(keras.callbacks.Callback):
         self._run = uuid.uuid4().hex[:12]
         self._judgement: Judgement | None = Judgement(
             findings,
-            is_scheduled=is_scheduled(optimizer),
+            is_scheduled=is_scheduled(model.optimizer),
             is_constrained=is_constrained(model),
             is_steered=is_steered,
-            decay=decay_of(optimizer),
+            decay=decay_of(model.optimizer),
         )
         self._goes_on = was_trained(model)
         self._recent = RecentLoss(running_loss)
@@ -327,7 +326,7 @@ class Session(keras.callbacks.Callback):
                 self._sinks.remove(sink)
                 _close(sink)
                 self._complaints.append(
-                    f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
+                    f"Writing to {sink.path} stopped, training goes on: {error!r}."
                 )
 
     def _complain_once(self, reason: str) -> None:

@@ -32,6 +32,7 @@ class RowFile:
     )
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._file = _open(path)
         self._table = None
         if path.suffix == ".csv":
