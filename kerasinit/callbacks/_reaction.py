@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 
 from kerasinit import _backend
-from kerasinit._typing import PolicyName
-from kerasinit.callbacks._asked_for import POLICIES, Policy, check_policy
-from kerasinit.callbacks._judgement import Found
 from kerasinit.signals import Verdict
 from kerasinit.signals._window import WINDOW
 
@@ -45,18 +42,6 @@ class GradientError(RuntimeError):
         super().__init__(f"Step {step}: {verdict}")
         self.verdict = verdict
         self.step = step
-
-
-def action_for(found: Found, policy: Policy) -> PolicyName | None:
-    """What the policy asks for: one of `POLICIES`, or None for nothing.
-
-    Raises:
-        ValueError: If the policy is a function that returns anything else.
-    """
-    action = policy(found.verdict) if callable(policy) else policy
-    if action is not None and action not in POLICIES:
-        check_policy(action)
-    return action
 
 
 class Snapshots:

@@ -14,19 +14,14 @@ import keras
 
 from kerasinit import _backend
 from kerasinit._safe_text import safe
-from kerasinit.callbacks._asked_for import Settings
+from kerasinit.callbacks._asked_for import POLICIES, Settings, check_policy
 from kerasinit.callbacks._attached import attach, detach
 from kerasinit.callbacks._beforehand import decay_of, is_constrained, steps_before, was_trained
 from kerasinit.callbacks._beside import FAILURES
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
 from kerasinit.callbacks._measuring import MeasuringStep
-from kerasinit.callbacks._reaction import (
-    GradientError,
-    GradientWarning,
-    Snapshots,
-    action_for,
-)
+from kerasinit.callbacks._reaction import GradientError, GradientWarning, Snapshots
 from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
@@ -282,13 +277,17 @@ class Session(keras.callbacks.Callback):
 
         Raises:
             GradientError: If the policy is to raise.
+            ValueError: If it is a function that returns what is no policy.
         """
         complaints, self._complaints = self._complaints, []
         for message in complaints:
             _warn(message)
         while self._found:
             found = self._found.popleft()
-            action = action_for(found, self._settings.on_verdict)
+            policy = self._settings.on_verdict
+            action = policy(found.verdict) if callable(policy) else policy
+            if action is not None and action not in POLICIES:
+                check_policy(action)  # raises
             if action == "raise":
                 self.end()
                 raise GradientError(found.verdict, found.step)
