@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
 
 WORTHWHILE = 3  # times the entries to take: of a tensor with fewer, all are taken, at less cost
 RUN = 4  # neighbours taken together: as many entries for a quarter of the reads from memory
 
 
-def even_step(shape: Sequence[int], entries: int | None) -> int:
+@functools.lru_cache(maxsize=1024)  # torch asks for each variable in each step
+def even_step(shape: tuple[int, ...], entries: int | None) -> int:
     """Distance between the starts of evenly spaced runs, to get `entries` or more; 1 for all.
 
     Runs begin at multiples of their length, so that they can be read as wholes. The step shares no

@@ -317,7 +317,7 @@ def sampled(tensor: Any, entries: int | None) -> tuple[Any, Any, Any]:
         size = tf.size(flat)
         flat = flat[:: tf.maximum(size // entries, 1)] if entries else flat
         return flat, tf.size(flat), size
-    step = even_step(tensor.shape, entries)
+    step = even_step(tuple(tensor.shape), entries)
     if step == 1:
         return flat, size, size
     runs = tf.reshape(flat[: size // RUN * RUN] if size % RUN else flat, (-1, RUN))

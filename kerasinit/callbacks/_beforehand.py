@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kerasinit import _backend
-from kerasinit.callbacks._measuring import FAILURES, optimizers_of
+from kerasinit.callbacks._beside import FAILURES
+from kerasinit.callbacks._measuring import optimizers_of
 from kerasinit.layers import have_learned_biases, zeroing_constraint
 from kerasinit.signals import Setup
 from kerasinit.signals._first_update import decay_of, divides_in_half, is_scheduled

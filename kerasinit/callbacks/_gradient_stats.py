@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import keras
 
@@ -22,7 +21,7 @@ from kerasinit.callbacks._asked_for import (
     check_policy,
     share_of_time,
 )
-from kerasinit.callbacks._attached import LastCallback, attach, detach, run_step, running_list
+from kerasinit.callbacks._attached import WatchedStep, detach, running_list
 from kerasinit.callbacks._beforehand import steps_before
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._measuring import MeasuringStep
@@ -138,9 +137,7 @@ class GradientStats(keras.callbacks.Callback):
         self._subject: Any = None
         self._measuring: MeasuringStep | None = None
         self._schedule: Schedule | None = None
-        # One for each `fit` that is running: there may be one inside another.
-        self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
-        self._session: Session | None = None  # of a training without a list of callbacks
+        self._alone: Session | None = None  # of a training without a list of callbacks
 
     def __getstate__(self) -> dict[str, Any]:
         """Settings and results, for `copy` and `pickle`: KerasTuner copies callbacks."""
@@ -184,7 +181,7 @@ class GradientStats(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Opens the files and starts a new session; called by Keras."""
         callbacks = running_list(self)
-        begun = self._current()
+        begun = self._session(callbacks)
         if callbacks is not None and begun is not None and not begun.has_begun:
             return  # this callback is twice in the list
         self._leave(callbacks)
@@ -192,36 +189,34 @@ class GradientStats(keras.callbacks.Callback):
             self._subject = callbacks.model
         session = self._begin(running_loss=_backend.has_keras_train_step(self._subject))
         if callbacks is None:
-            self._session = session
+            self._alone = session
             return
-        self._sessions[callbacks] = session
         weakref.finalize(callbacks, session.end)  # if an exception ends the training
         # First, so that the others find the norms in the logs; and last, to look at the step.
         callbacks.callbacks.remove(self)
         callbacks.callbacks.insert(0, self)
-        callbacks.callbacks.append(LastCallback(session))
+        callbacks.callbacks.append(session)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the epoch; called by Keras."""
-        session = self._current()
+        session = self._session(running_list(self))
         if session is not None:
             session.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Prepares the step, where no list of callbacks calls `LastCallback`; called by Keras."""
-        if self._session is not None and self._current() is self._session:
-            self._session.begin_step(batch)
-            attach(self._session)
+        """Prepares the step, where no list of callbacks calls the session; called by Keras."""
+        if self._alone is not None and running_list(self) is None:
+            self._alone.on_train_batch_begin(batch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Adds the norms of the last recorded gradient to the logs; called by Keras."""
-        session = self._current()
+        session = self._session(running_list(self))
         if session is not None and logs is not None:
             logs.update(session.summary(batch))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds norms and the number of verdicts to the logs of the epoch; called by Keras."""
-        session = self._current()
+        session = self._session(running_list(self))
         if session is None:
             return
         session.settle()
@@ -266,12 +261,11 @@ class GradientStats(keras.callbacks.Callback):
             )
         self.set_model(model)
         session, taken = self._begin(running_loss=False), steps_before(model)
-        plain = vars(model)["train_function"]
-        calls = itertools.count()
+        step, calls = WatchedStep(model, session), itertools.count()
 
         def train_function(*arguments: Any) -> Any:
             session.begin_step(next(calls))
-            result = run_step(plain, [session], arguments)
+            result = step.run(*arguments)
             session.settle()
             session.react()
             return result
@@ -280,7 +274,7 @@ class GradientStats(keras.callbacks.Callback):
             with _backend.replaced(model, train_function=train_function):
                 yield self
             if steps_before(model) > taken:
-                session.miss_step()  # which is said, if none was seen: a loop of another kind
+                session.missed = True  # which is said, if none was seen: a loop of another kind
         finally:
             session.end()
             session.react()
@@ -308,24 +302,22 @@ class GradientStats(keras.callbacks.Callback):
         """
         return heat_map(self.history, statistic)
 
-    def _current(self) -> Session | None:
-        """The session of the `fit` that calls this callback now."""
-        callbacks = running_list(self)
-        return self._session if callbacks is None else self._sessions.get(callbacks)
+    def _session(self, callbacks: Any | None) -> Session | None:
+        """The session that sees the training of a list of callbacks for this one, if any does."""
+        if callbacks is None:
+            return self._alone
+        sessions = (held for held in callbacks.callbacks if isinstance(held, Session))
+        return next((session for session in sessions if session.owner is self), None)
 
     def _leave(self, callbacks: Any | None) -> Session | None:
-        """Ends the session of a list of callbacks; None if there is none."""
+        """Ends that session; None if there is none."""
+        session = self._session(callbacks)
         if callbacks is None:
-            session, self._session = self._session, None
-        else:
-            session = self._sessions.pop(callbacks, None)
-            callbacks.callbacks[:] = [
-                held
-                for held in callbacks.callbacks
-                if not (isinstance(held, LastCallback) and held.session is session)
-            ]
+            self._alone = None
+        elif session is not None:
+            callbacks.callbacks.remove(session)
         if session is not None:
-            detach(session.model)
+            detach(session.subject)
             session.end()
         return session
 
@@ -346,6 +338,7 @@ class GradientStats(keras.callbacks.Callback):
             self._schedule = None
             self._findings.begin()
         session = Session(
+            self,
             model,
             self._settings,
             history=self.history,
@@ -359,4 +352,4 @@ class GradientStats(keras.callbacks.Callback):
         return session
 
 
-_OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_sessions", "_session")
+_OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_alone")

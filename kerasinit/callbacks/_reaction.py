@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from kerasinit import _backend
-from kerasinit._typing import PolicyName
-from kerasinit.callbacks._asked_for import POLICIES, Policy, check_policy
-from kerasinit.callbacks._judgement import Found
 from kerasinit.signals import Verdict
+from kerasinit.signals._window import WINDOW
 
 
 class GradientWarning(UserWarning):
@@ -46,18 +44,6 @@ class GradientError(RuntimeError):
         self.step = step
 
 
-def action_for(found: Found, policy: Policy) -> PolicyName | None:
-    """What the policy asks for: one of `POLICIES`, or None for nothing.
-
-    Raises:
-        ValueError: If the policy is a function that returns anything else.
-    """
-    action = policy(found.verdict) if callable(policy) else policy
-    if action is not None and action not in POLICIES:
-        check_policy(action)
-    return action
-
-
 class Snapshots:
     """The last weights from before a blow-up: two copies in the computer's main memory.
 
@@ -68,9 +54,16 @@ class Snapshots:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._kept: deque[tuple[int, list[np.ndarray]]] = deque(maxlen=2)  # with their step
+        self._next = 0
 
-    def take(self, step: int) -> None:
-        """Copies the weights as they are before `step`, unless they are not finite."""
+    def take(self, step: int, records: int) -> None:
+        """Copies the weights as they are before `step`, once in `WINDOW` records.
+
+        Unless they are not finite.
+        """
+        if records < self._next:
+            return
+        self._next = records + WINDOW
         _backend.synchronise(self._model)
         values = [np.array(_backend.numpy_of(v.value)) for v in self._model.variables]
         if all(np.isfinite(v).all() for v in values if v.dtype.kind == "f"):

@@ -13,7 +13,7 @@ from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._statistics import NON_FINITE, NORM, merged_statistics
 from kerasinit.callbacks._step_vector import StepArrays, StepVector
-from kerasinit.callbacks._variable_names import VariableNames
+from kerasinit.callbacks._variable_names import Groups, VariableNames
 
 SUMMARY = ("grad_norm", "grad_norm_min", "grad_norm_max")  # in the logs of `fit`
 PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
@@ -30,7 +30,7 @@ class Reading:
         about: What the vector is about, one optimizer after another.
         vector: The vector.
         probed: Names of the layers that were probed.
-        more: What else was read: `activations`, a row of `PROBED` columns for each of them;
+        beside: What else was read: `activations`, a row of `PROBED` columns for each of them;
             `penalty`, the part of the loss that the targets have no part in; `norm_samples`, how
             many samples a normalization over the batch saw; `count`, how many gradients the
             optimizer had been given, where it does not count all of them.
@@ -42,13 +42,13 @@ class Reading:
         about: Sequence[StepVector],
         vector: Tensor,
         probed: tuple[str, ...],
-        more: Mapping[str, Tensor],
+        beside: Mapping[str, Tensor],
     ) -> None:
         self.names = names
         self._about = about
         self._vector = vector
         self._probed = probed
-        self._more = dict(more)
+        self._beside = beside
         self._arrays: Any = None
 
     def wait(self) -> None:
@@ -60,7 +60,7 @@ class Reading:
                 part, rest = about.unpacked(rest)
                 arrays.append(part)
             self._arrays = StepArrays(*map(np.concatenate, zip(*arrays, strict=True)))
-            self._more = {key: _backend.numpy_of(one) for key, one in self._more.items()}
+            self._beside = {key: _backend.numpy_of(one) for key, one in self._beside.items()}
             self._vector = None
 
     @property
@@ -69,37 +69,40 @@ class Reading:
         self.wait()
         return self._arrays
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether no gradient holds a NaN or an infinity."""
+        return not self.arrays.rows[:, NON_FINITE].any()
+
+    def merged(self, groups: Groups) -> np.ndarray:
+        """Statistics of groups of variables, `(groups, len(COLUMNS))`."""
+        return merged_statistics(self.arrays.rows, [*groups.values()])
+
     @cached_property
     def summary(self) -> dict[str, float]:
         """The numbers of `SUMMARY`: norm of the whole gradient, smallest and largest of a layer."""
-        rows = self.arrays.rows
-        if not is_finite(rows):
+        if not self.is_finite:
             return dict.fromkeys(SUMMARY, math.inf)
-        norms = merged_statistics(rows, [*self.names.receiving.values()])[:, NORM]
+        norms = self.merged(self.names.receiving)[:, NORM]
         numbers = (np.sqrt(np.square(norms).sum()), norms.min(), norms.max())
         return dict(zip(SUMMARY, map(float, numbers), strict=True))
 
     def number(self, name: str) -> float | None:
-        """One of the single numbers in `more`; None if it was not read."""
+        """One of the single numbers that were read beside; None if it was not."""
         self.wait()
-        return float(self._more[name]) if name in self._more else None
+        return float(self._beside[name]) if name in self._beside else None
 
     @property
     def activations(self) -> dict[str, dict[str, float | None]] | None:
         """What was found in each layer; None if nothing was probed."""
         self.wait()
-        if "activations" not in self._more:
+        if "activations" not in self._beside:
             return None
-        rows = self._more["activations"].astype("float64").tolist()
+        rows = self._beside["activations"].astype("float64").tolist()
         return {
             name: dict(zip(PROBED, map(plain, row), strict=True))
             for name, row in zip(self._probed, rows, strict=True)
         }
-
-
-def is_finite(rows: np.ndarray) -> bool:
-    """Whether no gradient holds a NaN or an infinity."""
-    return not rows[:, NON_FINITE].any()
 
 
 def plain(value: float | None) -> float | None:

@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 
 from kerasinit.callbacks._asked_for import Settings
-from kerasinit.callbacks._reading import Reading, is_finite, plain
+from kerasinit.callbacks._reading import Reading, plain
 from kerasinit.callbacks._schema import FORMAT, GradientRow, Row
 from kerasinit.callbacks._statistics import (
     COUNT,
@@ -61,7 +61,7 @@ class Record:
     @property
     def overflow(self) -> bool:
         """True if loss scaling skipped this step."""
-        return self.skips_overflow and not is_finite(self.reading.arrays.rows)
+        return self.skips_overflow and not self.reading.is_finite
 
     @property
     def activations(self) -> dict[str, dict[str, float | None]] | None:
@@ -72,7 +72,7 @@ class Record:
     def grad_norm(self) -> float:
         """Norm of the whole gradient; infinite if a gradient or a weight is not finite."""
         rows = self.reading.arrays.rows
-        if not (is_finite(rows) and np.isfinite(rows[:, WEIGHT]).all()):
+        if not (self.reading.is_finite and np.isfinite(rows[:, WEIGHT]).all()):
             return math.inf
         return float(np.sqrt(np.square(rows[:, NORM]).sum()))
 
@@ -90,9 +90,9 @@ class Record:
             "grad_norm": plain(self.grad_norm),
             "overflow": self.overflow,
             "variables": self._parts(each, each),
-            "layers": self._parts(names.by_layer, names.moving),
+            "layers": self._parts(names.by_layer, {**names.by_layer, **names.kernels}),
         }
-        signals = self._rms(names.biases)
+        signals = dict(zip(names.biases, _rms(self.reading.merged(names.biases)), strict=True))
         for layer, part in row["layers"].items():
             part["signal_gradient_rms"] = plain(signals.get(layer))
         activations = self.activations
@@ -103,21 +103,18 @@ class Record:
     @np.errstate(all="ignore")
     def training_step(self) -> TrainingStep:
         """The layers with a kernel, for `judge_window`."""
-        rows, names = self.reading.arrays.rows, self.reading.names
-        penalty, norm_samples = map(self.reading.number, ("penalty", "norm_samples"))
-        kernels = merged_statistics(rows, [*names.kernels.values()])
-        whole = merged_statistics(rows, [*names.with_kernel.values()])
+        names, merged = self.reading.names, self.reading.merged
+        kernels, biases = merged(names.kernels), merged(names.biases)
+        whole = merged({layer: names.by_layer[layer] for layer in names.kernels})
         roots = np.sqrt(np.maximum(kernels[:, COUNT], 1.0))
         broken = whole[:, NON_FINITE] + ~np.isfinite(whole[:, WEIGHT])
+        idle = biases[:, ZEROS] / np.maximum(biases[:, COUNT], 1.0)
         probed = self.activations or {}
+        signals: dict[str, float | None] = dict(zip(names.biases, _rms(biases), strict=True))
         # A bias gradient is a sum over the batch: the two are not compared with each other.
         if probed and names.biases.keys() != names.kernels.keys():
             signals = {name: part["signal_gradient_rms"] for name, part in probed.items()}
-        else:
-            signals = {**self._rms(names.biases)}
-        biases = merged_statistics(rows, [*names.biases.values()])
-        shares = (biases[:, ZEROS] / np.maximum(biases[:, COUNT], 1.0)).tolist()
-        idle = dict(zip(names.biases, shares, strict=True))
+        idle_shares = dict(zip(names.biases, idle.tolist(), strict=True))
         layers = [
             LayerStep(
                 name=name,
@@ -128,7 +125,7 @@ class Record:
                 non_finite=round(bad),
                 dead_share=probed.get(name, {}).get("dead_share"),
                 saturated_share=probed.get(name, {}).get("saturated_share"),
-                idle_share=idle.get(name),
+                idle_share=idle_shares.get(name),
             )
             for name, gradient, weight, ratio, bad in zip(
                 names.kernels,
@@ -139,6 +136,7 @@ class Record:
                 strict=True,
             )
         ]
+        penalty, norm_samples = map(self.reading.number, ("penalty", "norm_samples"))
         return TrainingStep(
             step=self.step,
             loss=None if self.loss is None else self.loss - (penalty or 0.0),
@@ -152,8 +150,8 @@ class Record:
     def _parts(self, groups: Groups, moving: Groups) -> dict[str, GradientRow]:
         """A dict for each group of rows; the update ratio is that of the rows in `moving`."""
         arrays, connected = self.reading.arrays, self.reading.names.connected
-        whole = merged_statistics(arrays.rows, [*groups.values()])
-        ratios = self._ratios(merged_statistics(arrays.rows, [*moving.values()]))
+        whole = self.reading.merged(groups)
+        ratios = self._ratios(self.reading.merged(moving))
         clipped = None
         if self.settings.clipped and len(arrays.clipped):  # without a list, callbacks do not meet
             clipped = merged_statistics(arrays.clipped, [*groups.values()])
@@ -173,17 +171,12 @@ class Record:
         """Update-to-weight ratio of each group; None where there is nothing to compare with."""
         if self.overflow or not self.updated:
             return [None] * len(merged)
-        pairs = zip(
-            (merged[:, UPDATE] / merged[:, WEIGHT]).tolist(), merged[:, WEIGHT], strict=True
-        )
-        return [ratio if weight != 0 else None for ratio, weight in pairs]
-
-    def _rms(self, groups: Groups) -> dict[str, float]:
-        """RMS of the gradient of each group."""
-        merged = merged_statistics(self.reading.arrays.rows, [*groups.values()])
-        return dict(
-            zip(groups, (merged[:, NORM] / np.sqrt(merged[:, COUNT])).tolist(), strict=True)
-        )
+        weights = merged[:, WEIGHT]
+        ratios = (merged[:, UPDATE] / weights).tolist()
+        return [
+            ratio if weight else None
+            for ratio, weight in zip(ratios, weights.tolist(), strict=True)
+        ]
 
 
 class History(Sequence[Row]):
@@ -213,6 +206,11 @@ class History(Sequence[Row]):
 
     def __repr__(self) -> str:
         return f"<History of {len(self)} recorded steps>"
+
+
+def _rms(merged: np.ndarray) -> list[float]:
+    """RMS of the gradient of each group."""
+    return (merged[:, NORM] / np.sqrt(merged[:, COUNT])).tolist()
 
 
 def _shown(numbers: np.ndarray) -> GradientRow:

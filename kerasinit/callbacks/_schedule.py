@@ -25,8 +25,9 @@ class Schedule:
             that update are recorded.
 
     >>> schedule = Schedule(every=3)
-    >>> [step for step in range(8) if schedule.due(step)]
-    [0, 3, 6]
+    >>> schedule.record(4)
+    >>> [step for step in range(9) if schedule.due(step)]
+    [7, 8]
     """
 
     def __init__(self, every: int = 1, *, budget: float | None = None, accumulation: int = 1):
@@ -41,7 +42,7 @@ class Schedule:
         self._between = 0.0
 
     def measures(self, step: int) -> bool:
-        """Whether `observe` is to be told how long `step` takes; asked before `due`.
+        """Whether `observe` is to be told how long `step` takes.
 
         To know, one waits for the device, which could otherwise be busy with one step while the
         next is prepared: so, once the cost is known, only around the steps that are recorded, and
@@ -55,17 +56,18 @@ class Schedule:
         return is_turn and step >= self._next - 1
 
     def due(self, step: int, skipped: int = 0) -> bool:
-        """Whether `step` is to be recorded; asked once for each step, in order.
+        """Whether `step` is to be recorded.
 
         Args:
             step: Number of the step.
             skipped: How many steps overflowed, and put off the updates of accumulated gradients.
         """
-        if step < self._next or (step - skipped + 1) % self._accumulation:
-            return False
+        return step >= self._next and (step - skipped + 1) % self._accumulation == 0
+
+    def record(self, step: int) -> None:
+        """Notes that `step`, which was due, was recorded."""
         self._next = step + self.every
         self._records += 1
-        return True
 
     def observe(self, recorded: bool, seconds: float) -> None:
         """Takes in how long a step took, and adapts `every` to the budget."""

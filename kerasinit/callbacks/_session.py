@@ -7,55 +7,59 @@ import time
 import uuid
 import warnings
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import keras
 
 from kerasinit import _backend
 from kerasinit._safe_text import safe
-from kerasinit.callbacks._asked_for import Settings
+from kerasinit.callbacks._asked_for import POLICIES, Settings, check_policy
+from kerasinit.callbacks._attached import attach, detach
 from kerasinit.callbacks._beforehand import setup_of, steps_before, was_trained
+from kerasinit.callbacks._beside import FAILURES
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
-from kerasinit.callbacks._measuring import FAILURES, MeasuringStep
-from kerasinit.callbacks._reaction import (
-    GradientError,
-    GradientWarning,
-    Snapshots,
-    action_for,
-)
+from kerasinit.callbacks._measuring import MeasuringStep
+from kerasinit.callbacks._reaction import GradientError, GradientWarning, Snapshots
 from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._sinks import Sink, opened_sinks
-from kerasinit.signals._window import WINDOW
+from kerasinit.callbacks._sinks import RowFile
+from kerasinit.callbacks._tensorboard import EventFile
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a session wants of one step.
+class Wish(NamedTuple):
+    """What a session wants of one call of the train function.
 
     Args:
-        step: Number of the last step that the call executes.
-        executed: Number of steps that it executes.
-        measuring: What measures it; None to run Keras' own train function.
-        probing: Whether the activations are probed.
-        timed: Whether the session is to be told how long the step takes.
+        first: Number of the first step that the call executes.
+        last: That of the last one, which can be recorded.
+        due: Whether that is to be recorded.
+        probing: Whether the activations are probed, and all else recorded with them.
+        timed: Whether the session is to be told how long the call takes.
     """
 
-    step: int
-    executed: int
-    measuring: MeasuringStep | None
+    first: int
+    last: int
+    due: bool
     probing: bool
     timed: bool
 
+    @property
+    def measured(self) -> bool:
+        """Whether Keras' own train function is not enough."""
+        return self.due or self.probing
 
-class Session:
-    """Measures and judges the steps of one training.
+
+class Session(keras.callbacks.Callback):
+    """Measures and judges the steps of one training, as the last one in its list of callbacks.
 
     Args:
+        owner: The `GradientStats` that asks for it.
         model: The compiled model.
         settings: What the user asked for.
         history: Where the last records are kept.
@@ -71,6 +75,7 @@ class Session:
 
     def __init__(
         self,
+        owner: keras.callbacks.Callback,
         model: Any,
         settings: Settings,
         *,
@@ -79,24 +84,31 @@ class Session:
         measuring: MeasuringStep,
         schedule: Schedule | None,
         running_loss: bool,
-        is_steered: bool = False,
+        is_steered: bool,
     ) -> None:
-        self.model = model
-        self.has_begun = False
+        super().__init__()
+        self.owner = owner
+        self.subject = model  # `self.model` would fetch the weights at each use, on JAX
+        self.measuring = measuring
         self.stopped = False  # by a verdict
         self.ended = False
+        self.missed = False  # a step that was not taken by the model's train function
         self.epoch = 0
-        self.logs: Any = {}  # of the latest step
+        self.logs: Any = None  # of the latest step
         self._settings = settings
         self._history = history
         self._findings = findings
-        self._sinks = opened_sinks(settings)
-        self._measuring = measuring
+        self._sinks: list[RowFile | EventFile] = []
+        if settings.path is not None:
+            self._sinks.append(RowFile(settings.path))
+        if settings.log_dir is not None:
+            self._sinks.append(EventFile(settings.log_dir))
         self._accumulation = _backend.accumulation_steps(model.optimizer)
         self._loss_scaling = _backend.loss_scaling(model.optimizer)
         fresh = Schedule(settings.every, budget=settings.budget, accumulation=self._accumulation)
         self.schedule = fresh if schedule is None else schedule.again()
-        self._probes = settings.activations_every and Schedule(settings.activations_every)
+        probed = settings.activations_every
+        self._probes = None if probed is None else Schedule(probed)
         may_stop = settings.on_verdict == "stop" or callable(settings.on_verdict)
         self._snapshots = Snapshots(model) if may_stop else None
         # Where the device works on while Python goes on, the latest step is not waited for.
@@ -111,75 +123,88 @@ class Session:
         self._shown: deque[Record] = deque(maxlen=SHOWN)
         self._found: deque[Found] = deque()
         self._complaints: list[str] = []
-        self._complained = self._failed = False
-        self._seen = self._missed = False  # steps by the model's train function, and others
-        self._measured = 0
+        self._complained = False
+        self._records = 0
         self._overflowed = 0  # steps, under accumulation: the optimizer counts the others
-        self._step: int | None = None  # the next
-        self._wish: Wish | None = None  # what is wanted of it, once that is known
+        self._step: int | None = None  # the next; None before the first
         self._batch = 0
 
     # --- around a step ----------------------------------------------------------------------------
 
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Sees the step that comes, when the other callbacks are done; called by Keras.
+
+        If it came sooner, another callback's exception would leave the model attached.
+        """
+        try:
+            self.begin_step(batch)
+        except BaseException:  # a verdict raises: other sessions may be attached already
+            detach(self.subject)
+            raise
+        attach(self)
+
     def begin_step(self, batch: int) -> None:
         """Reacts to what earlier steps showed; called right before the step at `batch`."""
         self.react()
-        self.has_begun = True
         self._batch = batch
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self._step = steps_before(self.model)
-        if self._snapshots is not None and self._measured % WINDOW == 0 and not self.stopped:
-            self._measured += 1
-            self._snapshots.take(self._step)
+            self._step = steps_before(self.subject)
+        if self._snapshots is not None and not self.stopped:
+            self._snapshots.take(self._step, self._records)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step came."""
+        return self._step is not None
 
     def wish(self) -> Wish:
-        """What is wanted of the step that comes."""
-        if self._wish is not None:  # the step that it was for never came: the data had ended
-            return self._wish
+        """What is wanted of the call that comes."""
         first = self._step or 0
-        executed = self.model.steps_per_execution or 1
-        step = first + executed - 1
-        probing = bool(self._probes and self._probes.due(first)) and not self._failed
-        timed = self.schedule.measures(step)
-        is_due = self.schedule.due(step, skipped=self._overflowed)
-        measuring = self._measuring if is_due or probing else None
-        self._wish = Wish(step, executed, measuring, probing, timed)
-        return self._wish
+        last = first + (self.subject.steps_per_execution or 1) - 1
+        probes = self._probes if self.measuring.failure is None else None
+        return Wish(
+            first,
+            last,
+            due=self.schedule.due(last, skipped=self._overflowed),
+            probing=probes is not None and probes.due(first),
+            timed=self.schedule.measures(last),
+        )
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
-        """Takes in what a step gave.
+        """Takes in what a call gave.
 
         Args:
             wish: What was wanted of it.
             logs: What it reported.
             reading: What was read; None if nothing was.
-            seconds: How long it took, if that was wished for.
+            seconds: How long it took.
         """
         self.logs = logs
-        self._seen = True
-        self._step = wish.step + 1
-        self._wish = None
+        self._step = wish.last + 1
+        if wish.due:
+            self.schedule.record(wish.last)
         if wish.timed and not wish.probing:
-            self.schedule.observe(wish.measuring is not None, seconds)
-        if wish.measuring is None:
+            self.schedule.observe(wish.due, seconds)
+        if self._probes is not None and wish.probing:
+            self._probes.record(wish.first)
+        if not wish.measured:
             return
-        failure = self._measuring.failure
+        failure = self.measuring.failure
         if failure is not None:
-            self._failed = True
             cause = _backend.cause_of(failure).rstrip(".")
             self._complain_once(f"{type(failure).__name__}: {cause}")
         if reading is None:
             self._complain_once("no gradient entered an optimizer of the model")
             return
-        self._measured += 1
+        self._records += 1
         pending = Record(
             reading,
             self._settings,
             run=self._run,
-            step=wish.step,
+            step=wish.last,
             epoch=self.epoch,
-            steps_in_epoch=self._batch + wish.executed,
+            steps_in_epoch=self._batch + wish.last - wish.first + 1,
             loss=logs.get("loss") if isinstance(logs, dict) else None,
             probing=wish.probing,
             goes_on=self._goes_on,
@@ -191,10 +216,6 @@ class Session:
         self.settle(ahead=self._ahead)
         if self._settings.on_verdict == "warn":
             self.schedule.observe_between(time.perf_counter() - began)
-
-    def miss_step(self) -> None:
-        """Notes a step that was not taken by the model's train function, if it was one."""
-        self._missed = True
 
     def summary(self, batch: int | None = None) -> dict[str, float]:
         """Norms of the last recorded gradient, for the logs of `fit`.
@@ -232,7 +253,7 @@ class Session:
             if self._sinks:
                 self._write(record.to_dict())
             self._judge(record)
-        if self._missed and not self._seen:
+        if self.missed and self.logs is None:
             self._complain_once(
                 "they are not taken by `model.train_on_batch`, where gradients are seen on their "
                 "way into the optimizer"
@@ -250,13 +271,17 @@ class Session:
 
         Raises:
             GradientError: If the policy is to raise.
+            ValueError: If it is a function that returns what is no policy.
         """
         complaints, self._complaints = self._complaints, []
         for message in complaints:
             _warn(message)
         while self._found:
             found = self._found.popleft()
-            action = action_for(found, self._settings.on_verdict)
+            policy = self._settings.on_verdict
+            action = policy(found.verdict) if callable(policy) else policy
+            if action is not None and action not in POLICIES:
+                check_policy(action)  # raises
             if action == "raise":
                 self.end()
                 raise GradientError(found.verdict, found.step)
@@ -294,7 +319,7 @@ class Session:
                 self._sinks.remove(sink)
                 _close(sink)
                 self._complaints.append(
-                    f"{type(sink).__name__} stopped writing, training goes on: {error!r}."
+                    f"Writing to {sink.path} stopped, training goes on: {error!r}."
                 )
 
     def _complain_once(self, reason: str) -> None:
@@ -308,7 +333,7 @@ class Session:
         if self.stopped:
             return ""
         self.stopped = True
-        self.model.stop_training = True
+        self.subject.stop_training = True
         restored = None
         if self._snapshots is not None and found.onset is not None:
             restored = self._snapshots.restore(found.onset)
@@ -317,7 +342,7 @@ class Session:
         return f". Training stops with the weights from before step {restored}."
 
 
-def _close(sink: Sink) -> None:
+def _close(sink: RowFile | EventFile) -> None:
     with contextlib.suppress(*FAILURES):  # each record was handed over when it was written
         sink.close()
 

@@ -57,8 +57,9 @@ def heat_map(rows: Iterable[Row], statistic: str = "norm") -> Any:
         import plotly.graph_objects as go
     except ImportError:
         raise ImportError("`plot` needs plotly: pip install plotly") from None
-    values = [[_value(row["layers"].get(layer, {}), statistic) for row in rows] for layer in layers]
-    logs = [[_log10(value) for value in line] for line in values]
+    parts: list[list[Any]] = [[row["layers"].get(layer, {}) for row in rows] for layer in layers]
+    values = [[part.get(statistic) for part in line] for line in parts]
+    logs = [[math.log10(abs(value)) if value else None for value in line] for line in values]
     figure = go.Figure(
         go.Heatmap(
             z=logs,
@@ -77,12 +78,3 @@ def heat_map(rows: Iterable[Row], statistic: str = "norm") -> Any:
         height=max(300, 120 + 22 * len(layers)),
     )
     return figure
-
-
-def _value(part: Any, statistic: str) -> float | None:
-    value = part.get(statistic)
-    return None if value is None else float(value)
-
-
-def _log10(value: float | None) -> float | None:
-    return None if not value else math.log10(abs(value))

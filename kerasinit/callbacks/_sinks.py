@@ -1,4 +1,4 @@
-"""Append-only files of recorded steps: JSON lines or CSV."""
+"""Files of recorded steps that are appended to: JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -6,55 +6,20 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from kerasinit._safe_text import csv_cell
-from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._tensorboard import EventFile
 
 SUFFIXES = (".jsonl", ".json", ".ndjson", ".csv")
 SHARED = ("run", "step", "epoch", "loss", "overflow")  # by the lines of one step
 
 
-class Sink(Protocol):
-    """Where records go."""
-
-    def write(self, row: Row) -> None:
-        """Adds one recorded step and hands it to the operating system: nothing is lost later."""
-
-    def close(self) -> None:
-        """Ends writing."""
-
-
-class JsonLines:
-    """One JSON object for each recorded step.
+class RowFile:
+    """A file of JSON lines, or of CSV: one line for each variable and layer of a recorded step.
 
     Args:
-        path: File to append to.
-
-    Raises:
-        OSError: If the file cannot be opened.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = _open(path)
-
-    def write(self, row: Row) -> None:
-        """Adds one line."""
-        self._file.write(json.dumps(row, separators=(",", ":")) + "\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-
-class Csv:
-    """One line for each variable and layer of a recorded step.
-
-    Args:
-        path: File to append to; a new or empty one gets a header.
+        path: File to append to, of CSV if it ends in `.csv`; a new or empty one gets a header.
 
     Raises:
         OSError: If the file cannot be opened.
@@ -67,15 +32,21 @@ class Csv:
     )
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._file = _open(path)
-        self._writer = csv.DictWriter(self._file, self.COLUMNS, extrasaction="ignore")
-        if self._file.tell() == 0:
-            self._writer.writeheader()
+        self._table = None
+        if path.suffix == ".csv":
+            self._table = csv.DictWriter(self._file, self.COLUMNS, extrasaction="ignore")
+            if self._file.tell() == 0:
+                self._table.writeheader()
 
     def write(self, row: Row) -> None:
-        """Adds the lines of one recorded step."""
-        for line in flat_rows(row):
-            self._writer.writerow({key: csv_cell(value) for key, value in line.items()})
+        """Adds one recorded step and hands it to the operating system: nothing is lost later."""
+        if self._table is None:
+            self._file.write(json.dumps(row, separators=(",", ":")) + "\n")
+        else:
+            for line in flat_rows(row):
+                self._table.writerow({key: csv_cell(value) for key, value in line.items()})
         self._file.flush()
 
     def close(self) -> None:
@@ -94,17 +65,6 @@ def check_path(path: Path) -> Path:
     raise ValueError(
         f"`path` must end in one of {SUFFIXES}: JSON lines, or CSV. Received: path={str(path)!r}."
     )
-
-
-def opened_sinks(settings: Settings) -> list[Sink]:
-    """Where records go: a file of JSON lines, or of CSV for `.csv`, and TensorBoard's folder."""
-    path, log_dir = settings.path, settings.log_dir
-    sinks: list[Sink] = []
-    if path is not None:
-        sinks.append(Csv(path) if path.suffix == ".csv" else JsonLines(path))
-    if log_dir is not None:
-        sinks.append(EventFile(log_dir))
-    return sinks
 
 
 def flat_rows(row: Row) -> Iterator[dict[str, Any]]:

@@ -82,23 +82,25 @@ class StepVector:
     @classmethod
     def begin(
         cls,
+        optimizer: Any,
         variables: Sequence[Any],
         gradients: Sequence[Tensor | None],
         values: Sequence[Tensor],
         scale: Tensor | float | None,
         *,
-        clip: Callable[[list[Tensor | None]], list[Tensor | None]] | None = None,
-        exact: bool = False,
+        clipped: bool,
+        exact: bool,
     ) -> tuple[StepVector, Callable[[Sequence[Tensor]], Tensor]]:
         """Reads gradients and weights before an update.
 
         Args:
-            variables: The trainable Keras variables.
+            optimizer: What they enter.
+            variables: Its trainable Keras variables.
             gradients: Their gradients, None where there is none, times `scale`.
             values: Their values before the update.
             scale: What the gradients are to be divided by; None for 1.
-            clip: The optimizer's clipping, to read the gradients after it, too.
-            exact: Whether all entries of large variables are read.
+            clipped: See `StepVector`.
+            exact: See `StepVector`.
 
         Returns:
             What the vector is about, and a function that takes the values after the update and
@@ -106,28 +108,21 @@ class StepVector:
         """
         shapes = tuple(tuple(value.shape) for value in values)
         dense, sparse = _dense(gradients, shapes)
-        about = cls(
-            paths=tuple(variable.path for variable in variables),
-            shapes=shapes,
-            connected=tuple(gradient is not None for gradient in gradients),
-            sparse=sparse,
-            clipped=clip is not None,
-            exact=exact,
-        )
         entries, of_weights = (None, None) if exact else (ENTRIES, UPDATE_ENTRIES)
         parts: list[Any] = [scale if ops.is_tensor(scale) else [scale or 1.0]]
         parts += _read(dense, entries, sparse)
-        if clip is not None:
-            whole = [_divided(gradient, scale) for gradient in gradients]
-            parts += _read(_dense(clip(whole), shapes)[0], entries, sparse)
-        parts += _read(values, of_weights)
+        if clipped:
+            unscaled = gradients
+            if scale is not None:
+                unscaled = [g if g is None else g / ops.cast(scale, g.dtype) for g in gradients]
+            used, _ = _dense(_backend.clipped_gradients(optimizer, [*unscaled]), shapes)
+            parts += _read(used, entries, sparse)
         # Packed now: an update may write into the weights themselves.
-        before = _backend.packed(parts)
-
-        def finish(after: Sequence[Tensor]) -> Tensor:
-            return _backend.packed([before, *_read(after, of_weights)])
-
-        return about, finish
+        before = _backend.packed([*parts, *_read(values, of_weights)])
+        paths = tuple(variable.path for variable in variables)
+        connected = tuple(gradient is not None for gradient in gradients)
+        about = cls(paths, shapes, connected, sparse, clipped, exact)
+        return about, lambda after: _backend.packed([before, *_read(after, of_weights)])
 
     def unpacked(self, vector: np.ndarray) -> tuple[StepArrays, np.ndarray]:
         """The statistics behind the vector of one step, and what follows it.
@@ -162,13 +157,13 @@ class StepVector:
         # Above 2 ** 24, float32 holds no odd number; that of all entries is known.
         counted, whole = vector[: 2 * count].reshape(2, count), self._sizes
         held, sizes = np.where(counted == whole.astype("float32"), whole, counted).astype("int64")
-        rest, partial, squares = vector[2 * count :], held < sizes, np.zeros(count)
+        rest, squares = vector[2 * count :], np.full(count, -1.0)
         if sparse is not None:
-            partial |= np.array(sparse, bool)
-            sums = int(partial.sum())
-            squares[partial], rest = rest[:sums], rest[sums:]
+            summed = (held < sizes) | np.array(sparse)
+            sums = int(summed.sum())
+            squares[summed], rest = rest[:sums], rest[sums:]
         end = int(held.sum())
-        return _Samples(held, sizes.astype("float64"), partial, squares, rest[:end]), rest[end:]
+        return _Samples(held, sizes.astype("float64"), squares, rest[:end]), rest[end:]
 
     @np.errstate(all="ignore")
     def _statistics(self, samples: _Samples, scale: float) -> np.ndarray:
@@ -180,22 +175,16 @@ class StepVector:
         rows[:, NORM] *= np.sqrt(share)
         squares, whole = samples.squares, np.isfinite(samples.squares)
         # Where squares underflow or overflow, the estimate is better than the sum.
-        known = samples.partial & whole & (squares > SMALLEST_MEAN_SQUARE * samples.sizes)
+        known = whole & (squares > SMALLEST_MEAN_SQUARE * samples.sizes)
         rows[known, NORM] = np.sqrt(squares[known]) / scale
-        unseen = samples.partial & ~whole
-        rows[unseen, NON_FINITE] = np.maximum(rows[unseen, NON_FINITE], 1.0)
-        rows[:, COUNT] = self._counts
+        rows[~whole, NON_FINITE] = np.maximum(rows[~whole, NON_FINITE], 1.0)
+        rows[:, COUNT] = np.where(self.connected, self._sizes, 0)
         if any(self.sparse):
-            sparse = np.array(self.sparse, bool)
-            rows[sparse, ZEROS] += self._counts[sparse] - samples.sizes[sparse]
+            sparse = np.array(self.sparse)
+            rows[sparse, ZEROS] += rows[sparse, COUNT] - samples.sizes[sparse]
             rows[sparse, MINIMUM] = np.minimum(rows[sparse, MINIMUM], 0.0)
             rows[sparse, MAXIMUM] = np.maximum(rows[sparse, MAXIMUM], 0.0)
         return rows
-
-    @functools.cached_property
-    def _counts(self) -> np.ndarray:
-        """Number of entries of each gradient."""
-        return np.where(self.connected, self._sizes, 0).astype("float64")
 
     @functools.cached_property
     def _sizes(self) -> np.ndarray:
@@ -203,21 +192,18 @@ class StepVector:
         return np.array([math.prod(shape) for shape in self.shapes])
 
 
-@dataclass(frozen=True, eq=False)
-class _Samples:
+class _Samples(NamedTuple):
     """Entries of several tensors.
 
     Args:
         held: Number of entries of each.
         sizes: Number of entries that each tensor has.
-        partial: Which of them were not, or may not have been, read whole.
-        squares: Sum of squares of those of gradients; 0 of all others.
+        squares: Sum of squares of each gradient; -1 of those whose entries are all there.
         entries: The entries, one tensor after another.
     """
 
     held: np.ndarray
     sizes: np.ndarray
-    partial: np.ndarray
     squares: np.ndarray
     entries: np.ndarray
 
@@ -240,12 +226,6 @@ def _dense(
         for gradient, shape in zip(gradients, shapes, strict=True)
     ]
     return [tensor for tensor, _ in pairs], tuple(sparse for _, sparse in pairs)
-
-
-def _divided(gradient: Tensor | None, scale: Tensor | float | None) -> Tensor | None:
-    if gradient is None or scale is None:
-        return gradient
-    return gradient / ops.cast(scale, gradient.dtype)
 
 
 def _read(

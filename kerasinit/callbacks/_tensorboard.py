@@ -45,7 +45,8 @@ class EventFile:
         folder.mkdir(parents=True, exist_ok=True)
         stem = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
         number = sum(1 for _ in folder.glob(f"{stem}*"))
-        self._file = (folder / f"{stem}.{number}.kerasinit").open("wb")
+        self.path = folder / f"{stem}.{number}.kerasinit"
+        self._file = self.path.open("wb")
         self._writer = RecordWriter(self._file)
         self._add(file_version="brain.Event:2")
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
+from kerasinit import _backend
 from kerasinit.callbacks._step_vector import StepVector
+from kerasinit.layers import kind_of
+from kerasinit.signals._watched_layers import layer_name
 
 Groups = Mapping[str, np.ndarray]  # layer -> numbers of its rows
 
@@ -31,36 +34,19 @@ class VariableNames:
     connected: tuple[bool, ...]
 
     @classmethod
-    def of(
-        cls,
-        read: tuple[StepVector, ...],
-        model_name: str,
-        loops: Sequence[str] = (),
-        owners: Mapping[str, str] = MappingProxyType({}),
-    ) -> VariableNames:
-        """Names of the variables of a step, of one optimizer after another.
-
-        Args:
-            read: What was read of each optimizer.
-            model_name: Of the model, which is left out.
-            loops: Paths of layers whose inner layers are no layers by themselves, such as the cell
-                of a recurrent layer; outer ones before those inside of them.
-            owners: Path of the layer of each variable whose own path names none.
-
-        >>> read = StepVector(("m/a/kernel", "m/a/kernel"), ((2, 2), (2, 2)), (True, True),
-        ...                   (False, False), clipped=False, exact=False)
-        >>> VariableNames.of((read,), "m").variables
-        ('a/kernel', 'a#2/kernel')
-        """
-        paths = [path for part in read for path in part.paths]
+    def of(cls, model: Any, read: Sequence[StepVector]) -> VariableNames:
+        """Names of the variables of a step, of one optimizer after another."""
+        loops = filter(_is_one_layer, _backend.flat_layers(model))
+        outer_first = sorted((layer_name(model, loop) for loop in loops), key=len)
+        owners = _owners(model)
         seen: dict[str, int] = {}
         variables, layers = [], []
-        for path in paths:
-            short = path.removeprefix(f"{model_name}/")
+        for path in (path for part in read for path in part.paths):
+            short = path.removeprefix(f"{model.name}/")
             seen[short] = seen.get(short, 0) + 1
             number = f"#{seen[short]}" if seen[short] > 1 else ""
             parent, _, last = short.rpartition("/")
-            layer = next((loop for loop in loops if short.startswith(f"{loop}/")), parent)
+            layer = next((loop for loop in outer_first if short.startswith(f"{loop}/")), parent)
             variables.append(f"{parent}{number}/{last}" if parent else f"{short}{number}")
             layers.append(owners.get(path) or f"{layer or short}{number}")
         return cls(
@@ -81,16 +67,6 @@ class VariableNames:
         return self._grouped(self.is_kernel)
 
     @cached_property
-    def with_kernel(self) -> Groups:
-        """All rows of each layer that has a kernel."""
-        return {layer: self.by_layer[layer] for layer in self.kernels}
-
-    @cached_property
-    def moving(self) -> Groups:
-        """The kernels of each layer, or all its rows if it has none."""
-        return {layer: self.kernels.get(layer, rows) for layer, rows in self.by_layer.items()}
-
-    @cached_property
     def biases(self) -> Groups:
         """Rows of the biases with a gradient of each layer that has a kernel, too."""
         is_bias = [
@@ -106,9 +82,25 @@ class VariableNames:
         """Rows with a gradient of each layer that has one; all rows if none has."""
         return self._grouped(self.connected) or self.by_layer
 
-    def _grouped(self, included: list[bool] | tuple[bool, ...]) -> dict[str, np.ndarray]:
+    def _grouped(self, included: Sequence[bool]) -> dict[str, np.ndarray]:
         found: dict[str, list[int]] = {}
         for row, (layer, is_in) in enumerate(zip(self.layers, included, strict=True)):
             if is_in:
                 found.setdefault(layer, []).append(row)
         return {layer: np.array(rows) for layer, rows in found.items()}
+
+
+def _is_one_layer(layer: Any) -> bool:
+    """Whether a layer and its cell are one to the user: `LSTM`, not a cell of the user's."""
+    kind = kind_of(layer)
+    return kind.family == "recurrent" and kind.is_loop and kind_of(layer.cell).family == "cell"
+
+
+def _owners(model: Any) -> dict[str, str]:
+    """Layers by the paths of their variables, where these name none: of a torch module."""
+    owners: dict[str, str] = {}
+    for layer in _backend.flat_layers(model)[1:]:
+        for path in (str(v.path) for v in _backend.own_variables(layer)):
+            if "/" not in path:  # a name that two layers use is nobody's
+                owners[path] = "" if path in owners else layer_name(model, layer)
+    return owners

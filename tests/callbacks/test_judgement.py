@@ -1,6 +1,7 @@
 """What a row says of the whole model, and what is judged at once."""
 
 import math
+import re
 
 import keras
 import numpy as np
@@ -87,27 +88,21 @@ def test_numbers_at_the_ends_of_float32_are_judged(train_by, size):
 
 
 def test_a_training_is_judged_by_the_loss_of_the_data():
-    regularizer = keras.regularizers.L2(0.5)
+    regularizer = keras.regularizers.L2(50.0)
     inner = keras.layers.Dense(4, kernel_regularizer=regularizer, activity_regularizer="l2")
     model = keras.Sequential([keras.Input((3,)), inner, keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.0), "mse")
     x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
-    seen = []
-
-    class Window(GradientStats):
-        """Keeps what the last record tells the rules."""
-
-        def on_train_end(self, logs=None):
-            super().on_train_end(logs)
-            seen.extend(record.training_step() for record in self.history._records)
-
-    model.fit(x, y, epochs=1, verbose=0, callbacks=[Window()])
+    stats = GradientStats(on_verdict=ignored)
+    model.fit(x, y, epochs=60, verbose=0, callbacks=[stats])
+    (said,) = [one.evidence for one in stats.verdicts if one.cause == "unexpected_loss"]
+    told = re.search(r"activations, (\S+) of the loss.*the data went from (\S+) to", said)
     whole = float(model.evaluate(x, y, verbose=0))
     data = float(np.mean((ops.convert_to_numpy(model(x)) - 1) ** 2))
     penalties = [float(ops.convert_to_numpy(one)) for one in model.losses]
     known = whole - data if keras.backend.backend() != "jax" else penalties[-1]
-    assert seen[0].penalty == pytest.approx(known, rel=1e-4)
-    assert seen[0].loss == pytest.approx(whole - known, rel=1e-4)
+    assert float(told[1]) == pytest.approx(known, rel=1e-2)
+    assert float(told[2]) == pytest.approx(whole - known, rel=1e-2)
 
 
 @pytest.mark.parametrize("kind", ["pixels", "frozen", "batch"])

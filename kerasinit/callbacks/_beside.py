@@ -1,0 +1,89 @@
+"""What a training step tells beside its gradients: a few numbers that judging it needs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasinit import _backend
+from kerasinit._typing import Tensor
+from kerasinit.layers import kind_of
+from kerasinit.signals._probe_loss import sums_losses
+
+# What a full disk, a closed file, a backend or a row that nobody expected may raise.
+FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
+
+
+def read_beside(
+    model: Any, state: Sequence[tuple[Any, Any]], batch: Any
+) -> Callable[[], dict[str, Tensor]]:
+    """Reads numbers of a step that comes; call the result after it for those there are.
+
+    They are explained in `Reading`.
+
+    Args:
+        model: The model.
+        state: Variables and their values, where the backend keeps the values outside.
+        batch: What the step gets.
+    """
+    found = _count(model.optimizer, state) | _norm_samples(model, batch)
+    penalty = _penalty(model, state)
+
+    def finish() -> dict[str, Tensor]:
+        total = penalty and penalty()
+        return found if total is None else found | {"penalty": total}
+
+    return finish
+
+
+def _count(optimizer: Any, state: Sequence[tuple[Any, Any]]) -> dict[str, Tensor]:
+    """What the optimizer counts, where overflows put off the steps at which it updates."""
+    if not _backend.loss_scaling(optimizer) or _backend.accumulation_steps(optimizer) == 1:
+        return {}
+    count = _backend.count_of_steps(optimizer, state)
+    return {"count": ops.cast(count, "int32") + 0}  # not the optimizer's own, which torch moves
+
+
+def _norm_samples(model: Any, batch: Any) -> dict[str, Tensor]:
+    """How many samples a normalization sees that has nothing but the batch, if there is one."""
+    if any(map(_needs_batch, _backend.flat_layers(model))):
+        with contextlib.suppress(*FAILURES):  # nothing else needs it
+            x = keras.tree.flatten(keras.utils.unpack_x_y_sample_weight(batch)[0])
+            return {"norm_samples": ops.convert_to_tensor(ops.shape(x[0])[0], "int32")}
+    return {}
+
+
+def _needs_batch(layer: Any) -> bool:
+    """Whether a layer normalizes over samples alone, not over the pixels or steps of each, too."""
+    is_norm = kind_of(layer).name == "BatchNormalization" and layer.trainable
+    return is_norm and getattr(layer.input_spec, "ndim", None) == 2
+
+
+def _penalty(model: Any, state: Sequence[tuple[Any, Any]]) -> Callable[[], Tensor | None] | None:
+    """Sum of the penalties in the loss: call the result after the step.
+
+    Those of regularizers at the weights before the step; those of activities and of `add_loss` in
+    it, except on JAX, where a step keeps them to itself. None if there are none, or none that can
+    be told from the loss: they are added to a loss that was compiled.
+    """
+    if model.loss is None or not sums_losses(model) or not _backend.has_keras_train_step(model):
+        return None
+    values = {id(variable): value for variable, value in state}
+    penalized = [v for v in model.trainable_weights if getattr(v, "regularizer", None) is not None]
+    of_weights = [
+        variable.regularizer(values.get(id(variable), variable)) for variable in penalized
+    ]
+
+    def finish() -> Tensor | None:
+        with keras.StatelessScope(list(state)) if state else contextlib.nullcontext():
+            found = model.losses  # those of weights come last
+        penalties = [*of_weights, *found[: len(found) - len(penalized)]]
+        if not penalties or not all(map(_backend.is_reachable, penalties)):
+            return None
+        return ops.stop_gradient(sum(ops.sum(ops.cast(one, "float32")) for one in penalties))
+
+    return finish
