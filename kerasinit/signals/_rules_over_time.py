@@ -107,12 +107,12 @@ def _has_arrived(window: Window) -> bool:
 
 
 def _is_met(window: Window) -> bool:
-    """Whether no bias gets a gradient either, and the loss is the lowest: a margin that is met."""
+    """Whether no bias gets a gradient either, and next to no loss is left: a margin that is met."""
     moved = losses_of([s for s in (*window.opening, *window.steps) if s.gradient_size > 0])
     last = [layer for step in window.steps[-PERSISTS:] for layer in step.layers]
     if any(layer.gradient_rms or layer.signal_gradient_rms for layer in last):
         return False
-    return bool(moved) and window.loss <= min(moved)
+    return bool(moved) and window.loss < ARRIVED * max(moved)
 
 
 def _is_cut(window: Window, name: str) -> bool:

@@ -31,6 +31,9 @@ class Setup:
         has_regularizers: Whether penalties come from regularizers, and not all from `add_loss`.
         decay: Share of the weights that weight decay takes away in a step.
         chance: Loss of a model that knows nothing; None if it is not known.
+
+    >>> Setup(decay=0.1).is_scheduled
+    False
     """
 
     is_scheduled: bool = False
