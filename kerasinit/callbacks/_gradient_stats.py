@@ -40,9 +40,11 @@ class GradientStats(keras.callbacks.Callback):
     The statistics are computed inside the training step itself, from the gradient that the
     optimizer receives: that of the loss, after loss scaling is taken out, before clipping, summed
     over devices; with gradient accumulation, the mean of an update. There is no second backward
-    pass, and training gives the same weights, bit for bit, as without the callback. With
-    `jit_compile=True`, two backends round in another order: XLA on TensorFlow, in the last bit, and
-    torch, where a recorded step runs without `torch.compile`, so that `Dropout` draws other masks.
+    pass, and training gives the same weights, bit for bit, as without the callback. Compiled
+    programs may round in another order: XLA, in the last bit (on TensorFlow with
+    `jit_compile=True`; on JAX in few models, such as an `LSTM(unroll=True)`), and torch with
+    `jit_compile=True`, where a recorded step runs without `torch.compile`, so that `Dropout` draws
+    other masks.
 
     Tools that copy their callbacks (KerasTuner, `clone` and `GridSearchCV` of scikit-learn) train
     with the copies: give a `path`, since `history` of yours stays empty then.
