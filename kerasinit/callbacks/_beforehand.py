@@ -10,6 +10,7 @@ from kerasinit.callbacks._measuring import optimizers_of
 from kerasinit.layers import have_learned_biases, zeroing_constraint
 from kerasinit.signals import Setup
 from kerasinit.signals._first_update import decay_of, divides_in_half, is_scheduled
+from kerasinit.signals._heads import loss_name
 from kerasinit.signals._probe_loss import chance_loss, has_regularizers, sums_losses
 
 
@@ -58,8 +59,13 @@ def _is_constrained(model: Any) -> bool:
 
 
 def _chance_of(model: Any) -> float | None:
-    """Loss of equal probabilities, where the training loss is Keras' own sum of one output."""
+    """Loss of equal probabilities, where Keras' own training loss of one output can fall to 0.
+
+    Soft or smoothed targets, grey images and both sides of a GAN have their best loss near it.
+    """
     if not (_backend.has_keras_train_step(model) and sums_losses(model)):
+        return None
+    if not loss_name(model.loss).startswith("sparse"):
         return None
     outputs = getattr(model, "outputs", None) or []
     return chance_loss(model.loss, outputs[0]) if len(outputs) == 1 else None

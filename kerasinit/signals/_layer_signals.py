@@ -149,7 +149,7 @@ class Signals:
             takes indices.
         usual_rms: The same, with the outermost 2 % of each column on both sides brought in; None
             if it is not large, or a column would be a constant then.
-        column_rms: Median RMS of the columns of a small input that vary; None of other inputs.
+        column_rms: Median RMS of the columns of a small table that vary; None of other inputs.
         outside_ids: Ids for which an embedding has no row; the others were measured.
         sparse_dropouts: Name, rate and units of each `Dropout` that leaves next to no unit in
             training.

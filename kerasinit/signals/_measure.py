@@ -29,6 +29,7 @@ from kerasinit.signals._watched_layers import WatchedLayer, layer_name, watched_
 
 LARGE_RATE, FEW_LEFT = 0.8, 4  # a dropout's rate, and units that it leaves, of too few to learn by
 OUTERMOST = (0.02, 0.98)  # of the values of a column: a few of 256, and one of 64
+TABLE_COLUMNS = 64  # of a spectrum or of counts of words, the many small ones are mostly noise
 HALF_SCALE = 2.0**12  # loss scale for float16, whose smallest number is 6e-8; divided out again
 
 
@@ -114,7 +115,8 @@ def _sizes_of_input(x: Any) -> dict[str, Any]:
         return {}
     given = rms(arrays[0])
     if given <= LARGE_INPUT:  # the sizes without the outermost are not asked for, and take long
-        vary = [rms(one) for one in arrays[0].T if one.ndim == 1 and np.ptp(one) > 0]
+        is_table = arrays[0].ndim == 2 and arrays[0].shape[1] <= TABLE_COLUMNS
+        vary = [rms(one) for one in arrays[0].T if np.ptp(one) > 0] if is_table else []
         return {"given_rms": given, "column_rms": float(np.median(vary)) if vary else None}
     low, high = np.quantile(arrays[0], OUTERMOST, axis=0)
     if np.any((low == high) & (np.ptp(arrays[0], axis=0) > 0)):  # a rare feature would be lost

@@ -34,7 +34,7 @@ def bad_inputs(signals: Signals) -> Verdict | None:
     reason = f"give {ids.layer} `input_dim={ids.high + 1:.10g}`"
     if not ids.are_whole:
         evidence += ", and drops what is behind the point: some are no whole numbers"
-        reason = "ids are numbers of words, as they are: not scaled, and not standardized"
+        reason = "give ids as they are, neither scaled nor standardized (or `np.trunc(x)`)"
     elif ids.low < 0:
         reason = "ids are numbers from 0 on: those below take the rows of the last ones"
     return Verdict.cured("bad_inputs", "input", evidence, None, reason)

@@ -15,6 +15,7 @@ SLOW_STEPS = 500  # training steps after which something should have happened
 SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
 DIVERGED = 2.0  # times the first loss
+UNEVEN = 2.0  # times chance: a loss that begins above is a sum, or has weights
 BOUNDLESS = 1e6  # times the first loss, below 0: no return of a policy is as large
 PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
@@ -48,6 +49,8 @@ def _hardly_moved(window: Window) -> Verdict | None:
 def _knows_nothing(window: Window) -> Verdict | None:
     chance, losses = window.setup.chance, losses_of(window.steps)
     if chance is None or window.step < SLOW_STEPS or window.first.goes_on or not losses:
+        return None
+    if window.first_loss > UNEVEN * chance:
         return None
     now = fmean(losses)
     lowest = min(now, window.best_loss)

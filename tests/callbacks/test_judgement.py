@@ -132,3 +132,22 @@ def test_a_rate_that_ruins_regularized_weights_is_named():
     stats = GradientStats(on_verdict=ignored)
     model.fit(x, np.arange(512) % 4, verbose=0, callbacks=[stats])
     assert stats.verdicts[0].cause == "large_updates"
+
+
+@pytest.mark.parametrize(("is_soft", "named"), [(False, True), (True, False)])
+def test_only_whole_classes_leave_a_loss_at_chance_that_could_be_lower(is_soft, named):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((64, 4)).astype("float32")
+    labels = np.arange(64) % 4
+    targets = 0.1 * np.eye(4, dtype="float32")[labels] + 0.225
+    keras.utils.set_random_seed(0)
+    start = keras.initializers.RandomNormal(stddev=0.6, seed=0)
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(4, "softmax", kernel_initializer=start)]
+    )
+    loss = "categorical_crossentropy" if is_soft else "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.SGD(0.3), loss)
+    stats = GradientStats(every=20, on_verdict=ignored)
+    y = targets if is_soft else labels
+    model.fit(x, y, batch_size=16, epochs=160, verbose=0, callbacks=[stats])
+    assert [one.cause for one in stats.verdicts] == ["slow"] * named

@@ -276,6 +276,12 @@ def test_columns_that_another_dwarfs_are_told():
     assert_mends(verdict, model, x, Y)
 
 
+def test_a_spectrum_of_a_few_peaks_is_no_table_with_dwarfed_columns():
+    x = np.abs(3e-4 * RNG.standard_normal((64, 200)).astype("float32"))
+    x[:, :8] = np.abs(X)
+    assert kerasinit.diagnose(compiled(head(1), shape=(200,)), x, Y).healthy
+
+
 def test_columns_of_zeros_are_no_small_ones():
     x = np.concatenate([X[:, :2], np.zeros((64, 60), "float32")], axis=1)
     assert kerasinit.diagnose(compiled(head(1), shape=(62,)), x, Y).healthy

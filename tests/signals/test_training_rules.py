@@ -663,6 +663,13 @@ def test_a_model_that_knows_nothing_after_many_steps_is_told(step, now, best, ch
     assert [(one.cause, one.where) for one in told] == [("slow", "loss")] * named
 
 
+@pytest.mark.parametrize(("first", "named"), [(3.1, True), (3.3, False)])
+def test_a_loss_that_began_at_a_multiple_of_chance_is_a_sum_or_has_weights(first, named):
+    opening = records(last=19, loss=lambda i: first - 0.05 * i)
+    told = judge_window(records(last=600, loss=1.6), opening=opening, setup=Setup(chance=1.6))
+    assert [one.cause for one in told] == ["slow"] * named
+
+
 def test_a_first_sample_without_a_loss_is_no_start():
     opening = records(last=19, loss=lambda i: 0.0 if i == 0 else LOSS)
     steps = records(loss=0.1, update_ratio=0.2)
