@@ -79,9 +79,9 @@ class Streams:
         """The residual adds by the call that they were, each of a skip and its branches."""
         found: list[list[GraphCall]] = []
         for add in self.adds:
-            last = found[-1][-1] if found else None
-            goes_on = last is not None and add.operation is last.operation
-            if goes_on and self.graph.readers.get(last.outputs[0]) == (add,):
+            last = found[-1][-1] if found else add
+            is_alone = self.graph.readers.get(last.outputs[0]) == (add,)
+            if is_alone and last.operation is add.operation:
                 found[-1].append(add)
             else:
                 found.append([add])
@@ -90,7 +90,9 @@ class Streams:
     @cached_property
     def _halved(self) -> frozenset[int]:
         """Identities of the adds whose whole sum is halved."""
-        sums = (adds for adds in self._sums if _is_halved(adds, self.graph))
+        sums = (
+            adds for adds in self._sums if _is_halved(adds, self._skips[id(adds[0])], self.graph)
+        )
         return frozenset(id(add) for adds in sums for add in adds)
 
     @cached_property
@@ -195,11 +197,12 @@ def _carried(value: int, graph: Graph) -> int:
     return value
 
 
-def _is_halved(adds: list[GraphCall], graph: Graph) -> bool:
+def _is_halved(adds: list[GraphCall], skip: int, graph: Graph) -> bool:
     """Whether a sum, as `(x + y) / 2`, or each of its parts is scaled down, so that it keeps size.
 
     Args:
         adds: The adds of a skip and its branches, one behind the other.
+        skip: Number of the skip.
         graph: The graph of the model.
     """
     after = [call for value in adds[-1].outputs for call in graph.readers.get(value, ())]
@@ -209,7 +212,6 @@ def _is_halved(adds: list[GraphCall], graph: Graph) -> bool:
     makers = [graph.maker.get(value) for value in parts]
     if not all(maker is not None and maker.halves for maker in makers):
         return False
-    skip = skip_of(adds[0], graph)
     return len(graph.readers[graph.maker[skip].inputs[0]]) > 1  # the branch reads the whole
 
 
