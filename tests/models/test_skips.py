@@ -457,3 +457,12 @@ def test_a_last_block_around_a_projection_ends_a_branch_of_its_stream():
     plan = kerasinit.initialize(keras.Model(inputs, x), seed=0)
     ends = [plan[f"end{width}/kernel"].reason for width in (16, 24, 32)]
     assert all(reason.startswith("ends one of 3 ") for reason in ends)
+
+
+def test_a_stream_of_more_branches_than_python_recurses_is_read():
+    inputs = keras.Input((4,))
+    x, shared = inputs, layers.Dense(4, name="shared")
+    for _ in range(300):
+        x = layers.Add()([x, *(shared(x) for _ in range(4))])
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0, dry_run=True)
+    assert plan["shared/kernel"].reason.startswith("ends one of 1200 ")
