@@ -89,3 +89,27 @@ def test_targets_that_are_no_numbers_are_refused_with_the_cure(call, y, cure):
 )
 def test_sparse_matrices_and_tables_are_taken(call, x):
     call(network(), x, CLASSES)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        kerasinit.diagnose,
+        kerasinit.prepare,
+        lambda model, x, y: kerasinit.initialize(model, data=x),
+    ],
+    ids=["diagnose", "prepare", "initialize"],
+)
+def test_a_sparse_matrix_too_large_for_an_array_is_refused(call):
+    """It would fill the memory: a program that ends there says nothing."""
+    x = scipy.sparse.csr_matrix((2_000_000_000, 4))
+    with pytest.raises(
+        ValueError, match=r"shape \(2000000000, 4\) is too large .* Give fewer rows"
+    ):
+        call(network(), x, CLASSES)
+
+
+def test_dates_are_told_by_their_dtype():
+    dates = np.array([["2020-01-01"] * 4] * 8, "datetime64[s]")
+    with pytest.raises(ValueError, match=r"dtype datetime64\[s\] and shape \(8, 4\)\. `x"):
+        kerasinit.diagnose(network(), dates, CLASSES)

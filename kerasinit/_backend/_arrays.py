@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 import numpy as np
+
+MOST_DENSE = 2**29  # entries of a sparse matrix that is made dense: 4 GiB of float64
 
 
 def numpy_of(tensor: Any) -> np.ndarray:
@@ -36,12 +39,22 @@ def array_of(data: Any) -> np.ndarray:
     A sparse matrix (scipy's) becomes dense. A table (pandas') of columns of several kinds, which
     numpy reads as objects, becomes floats where it holds numbers, truth values among them.
 
+    Raises:
+        ValueError: If a sparse matrix would fill the memory.
+
     >>> array_of([1, 2]).tolist()
     [1, 2]
     """
     if isinstance(data, keras.Variable) or keras.ops.is_tensor(data):
         return numpy_of(data)
-    array = np.asarray(data.toarray() if hasattr(data, "toarray") else data)
+    if hasattr(data, "toarray"):
+        if math.prod(data.shape) > MOST_DENSE:
+            raise ValueError(
+                f"A sparse matrix of shape {data.shape} is too large as a dense array. Give fewer "
+                "rows of it, such as x[:1000]."
+            )
+        data = data.toarray()
+    array = np.asarray(data)
     if array.dtype != object or isinstance(data, np.ndarray):
         return array
     try:

@@ -36,7 +36,8 @@ def check_held(name: str, values: Any, *, words: bool = True) -> None:
         kind = getattr(getattr(array, "dtype", None), "kind", "")
         if kind in OTHER_KINDS and not (words and _is_held(array)):
             strange = _strange(array)
-            holds = "" if strange is array else f", which holds {_shown(strange)}"
+            is_told = strange is array or kind in "Mm"  # by the dtype
+            holds = "" if is_told else f", which holds {_shown(strange)}"
             raise ValueError(
                 f"`{name}` must hold numbers. Received: an array of dtype {array.dtype} and shape "
                 f"{array.shape}{holds}. {_cure(name, array, strange)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import count
@@ -167,7 +167,8 @@ def read_graph(model: Any) -> Graph:
         except Exception as error:
             raise UnreadableError(in_short(error)) from error
         made = tuple(reader.number(tensor) for tensor in _backend.symbolic_tensors(outputs))
-    return Graph(numbers, made, calls, shapes, reader.unread, frozenset(reader.matrices))
+    graph = Graph(numbers, made, calls, shapes, reader.unread, frozenset(reader.matrices))
+    return replace(graph, calls=tuple(_in_pairs(graph, reader.number)))
 
 
 def _refused(layer: Any, *arguments: Any, **named: Any) -> None:
@@ -207,7 +208,7 @@ class _Reader:
             if inside is None:
                 self._corrected |= corrected_shapes(node, self._corrected)
                 self._kept.extend(made)
-                call = GraphCall(
+                yield GraphCall(
                     operation,
                     tuple(self.number(tensor) for tensor in sources),
                     tuple(self.number(tensor) for tensor in made),
@@ -215,11 +216,6 @@ class _Reader:
                     halves(operation, arguments),
                     tensor_factors(operation, arguments),
                 )
-                is_add = kind_of(operation).family == "add"
-                if is_add and {tuple(tensor.shape) for tensor in sources} == set(call.shapes):
-                    yield from self._in_pairs(call)
-                else:
-                    yield call
                 continue
             # A model that is called twice is read twice, under new numbers for its inside.
             outer = dict(self._numbers)
@@ -238,18 +234,43 @@ class _Reader:
                 self._numbers[id(tensor)] = result
                 self._kept.append(tensor)
 
-    def _in_pairs(self, call: GraphCall) -> Iterator[GraphCall]:
-        """An add of many signals as adds of two, from that on which was made first: the skip.
 
-        Args:
-            call: An add of signals of one shape.
-        """
-        total, *others = sorted(set(call.inputs)) if len(set(call.inputs)) > 2 else call.inputs
-        for value in others[:-1]:
-            made = self.number(object())
+def _in_pairs(graph: Graph, number: Callable[[object], int]) -> Iterator[GraphCall]:
+    """The calls, with an add of a skip and several branches as adds of two, one for each branch.
+
+    Args:
+        graph: The graph as it was called.
+        number: Gives a value its number.
+    """
+    for call in graph.calls:
+        skip = _skip_of_many(call, graph)
+        if skip is None:
+            yield call
+            continue
+        total, (*others, last) = skip, dict.fromkeys(v for v in call.inputs if v != skip)
+        for value in others:
+            made = number(object())
             yield replace(call, inputs=(total, value), outputs=(made,))
             total = made
-        yield replace(call, inputs=(total, *others[-1:]))
+        yield replace(call, inputs=(total, last))
+
+
+def _skip_of_many(call: GraphCall, graph: Graph) -> int | None:
+    """Which of more than two signals of one shape the others are made from; None without one."""
+    values = set(call.inputs)
+    if len(values) < 3 or kind_of(call.operation).family != "add":
+        return None
+    if {graph.shape[value] for value in values} != set(call.shapes):
+        return None
+    for value in sorted(values):
+        start = value
+        while (maker := graph.maker.get(start)) and len(set(maker.inputs)) == 1:
+            if mixes(maker.operation):
+                break
+            (start,) = set(maker.inputs)
+        if all(start in graph.ancestors(other) for other in values):
+            return value
+    return None
 
 
 def _traced(model: Any) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,16 @@ class _Findings:
     factors: list[tuple[Any, ...]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Way:
+    """A value that the output of a layer was made into, and what lay between."""
+
+    value: int
+    passed: Any | None = None
+    after_norm: bool = False
+    factors: tuple[Any, ...] = ()
+
+
 def place_of(layer: Any, graph: Graph | None) -> Place:
     """The place of `layer` in `graph`; only its own activation where there is no graph."""
     own = own_activation(layer)
@@ -67,42 +78,41 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
 
 
 def _follow(
-    value: int,
-    graph: Graph,
-    found: _Findings,
-    seen: set[int],
-    *,
-    passed: Any | None = None,
-    after_norm: bool = False,
-    factors: tuple[Any, ...] = (),
+    value: int, graph: Graph, found: _Findings, seen: set[int], *, passed: Any | None
 ) -> None:
-    if value in seen:
-        return
-    seen.add(value)
-    for call in graph.readers.get(value, ()):
+    # Depth first, in a loop: a stream of a thousand branches is deeper than Python recurses.
+    ways = [iter([_Way(value, passed)])]
+    while ways:
+        way = next(ways[-1], None)
+        if way is None:
+            ways.pop()
+        elif way.value not in seen:
+            seen.add(way.value)
+            ways.append(_go_on(way, graph, found))
+
+
+def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
+    for call in graph.readers.get(way.value, ()):
         acts, normalizes = _calls.activation_of(call), is_norm(call.operation)
         if acts is not None:
             found.activations.append(acts)
         elif normalizes:
             found.norms.append(call.operation)
-            if passed is not None:
+            if way.passed is not None:
                 continue
         elif _calls.is_add(call):
-            if not after_norm:
+            if not way.after_norm:
                 found.adds.append(call)
-                found.before_adds.append(passed)
-                found.factors.append(factors)
-        elif not _calls.carries(call, value, graph):
+                found.before_adds.append(way.passed)
+                found.factors.append(way.factors)
+        elif not _calls.carries(call, way.value, graph):
             continue
         for made in call.outputs:
-            _follow(
+            yield _Way(
                 made,
-                graph,
-                found,
-                seen,
-                passed=acts if passed is None else passed,
-                after_norm=after_norm or normalizes,
-                factors=factors + call.factors,
+                acts if way.passed is None else way.passed,
+                way.after_norm or normalizes,
+                way.factors + call.factors,
             )
 
 

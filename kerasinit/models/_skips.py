@@ -18,11 +18,13 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
     """
     blends = [found for call in graph.calls for found in _blend(call, graph)]
     known = {id(call) for call in blends}
-    return tuple(
-        call
-        for call in graph.calls
-        if _calls.is_add(call) and id(call) not in known and _is_residual(call, graph)
-    )
+    found: list[GraphCall] = []
+    sums: set[int] = set()
+    for call in graph.calls:
+        if _calls.is_add(call) and id(call) not in known and _is_residual(call, sums, graph):
+            found.append(call)
+            sums.update(call.outputs)
+    return tuple(found)
 
 
 def skip_of(add: GraphCall, graph: Graph) -> int | None:
@@ -80,19 +82,33 @@ def _blend(add: GraphCall, graph: Graph) -> tuple[GraphCall, ...]:
     return ()
 
 
-def _is_residual(add: GraphCall, graph: Graph) -> bool:
+def _is_residual(add: GraphCall, before: set[int], graph: Graph) -> bool:
     skip = skip_of(add, graph)
-    if skip is None or _is_gated(skip, graph) or _is_sum_of_outputs(add, graph):
+    if skip is None or _is_gated(skip, graph) or _is_sum_of_outputs(add, skip, before, graph):
         return False
     return any(_comes_of_weights(value, graph) for value in add.inputs if value != skip)
 
 
-def _is_sum_of_outputs(add: GraphCall, graph: Graph) -> bool:
-    """Whether no weighted layer reads an add, and none of what it adds is made into the rest."""
+def _is_sum_of_outputs(add: GraphCall, skip: int, before: set[int], graph: Graph) -> bool:
+    """Whether no weighted layer reads an add, and none of what it adds is made into the rest.
+
+    Args:
+        add: An add of two values.
+        skip: Its skip: the last block of a stream may have a projection there, of the sum before.
+        before: Sums of the residual adds before.
+        graph: The graph of the model.
+    """
     if not graph.weighed.isdisjoint(add.outputs):
         return False
     first, second = (graph.ancestors(value) for value in dict.fromkeys(add.inputs))
-    return not any(_is_stream(value, first & second, graph) for value in add.inputs)
+    if any(_is_stream(value, first & second, graph) for value in add.inputs):
+        return False
+    while skip not in before:
+        call = graph.maker.get(skip)
+        if call is None or len(set(call.inputs)) != 1:
+            return True
+        (skip,) = set(call.inputs)
+    return skip not in first & second
 
 
 def _is_gated(value: int, graph: Graph) -> bool:

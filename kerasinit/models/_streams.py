@@ -47,10 +47,10 @@ class Streams:
         counts, ends = [0], []
         values = {value for call in place.calls for value in call.outputs}
         for add in place.adds:
-            skip = skip_of(add, self.graph)
-            if id(add) not in self._around or skip is None or _is_halved(add, skip, self.graph):
+            skip = self._skips.get(id(add))
+            if skip is None or id(add) in self._halved:
                 continue
-            if not values & self.graph.ancestors(skip):
+            if values.isdisjoint(self.graph.ancestors(skip)):
                 counts.append(self._along[id(add)])
                 ends.append(add)
         # Of a sum within a branch, and of the branch; and of the calls of a layer that passes
@@ -63,10 +63,37 @@ class Streams:
 
         The first skip does not count: a norm may stand in front of a pre-norm stack.
         """
-        skips = [skip_of(add, self.graph) for add in self.adds[1:] or self.adds]
-        makers = [source_of(skip, self.graph) for skip in skips if skip is not None]
+        starts = [whole[0] for whole in self._sums]
+        makers = [source_of(self._skips[id(add)], self.graph) for add in starts[1:] or starts]
         norms = sum(maker is not None and is_norm(maker.operation) for maker in makers)
         return 2 * norms > len(makers)
+
+    @cached_property
+    def _skips(self) -> dict[int, int]:
+        """Identity of a residual add -> its skip."""
+        skips = ((add, skip_of(add, self.graph)) for add in self.adds)
+        return {id(add): skip for add, skip in skips if skip is not None}
+
+    @cached_property
+    def _sums(self) -> list[list[GraphCall]]:
+        """The residual adds by the call that they were, each of a skip and its branches."""
+        found: list[list[GraphCall]] = []
+        for add in self.adds:
+            last = found[-1][-1] if found else add
+            is_alone = self.graph.readers.get(last.outputs[0]) == (add,)
+            if is_alone and last.operation is add.operation:
+                found[-1].append(add)
+            else:
+                found.append([add])
+        return found
+
+    @cached_property
+    def _halved(self) -> frozenset[int]:
+        """Identities of the adds whose whole sum is halved."""
+        sums = (
+            adds for adds in self._sums if _is_halved(adds, self._skips[id(adds[0])], self.graph)
+        )
+        return frozenset(id(add) for adds in sums for add in adds)
 
     @cached_property
     def _around(self) -> dict[int, frozenset[int]]:
@@ -170,18 +197,19 @@ def _carried(value: int, graph: Graph) -> int:
     return value
 
 
-def _is_halved(add: GraphCall, skip: int, graph: Graph) -> bool:
+def _is_halved(adds: list[GraphCall], skip: int, graph: Graph) -> bool:
     """Whether a sum, as `(x + y) / 2`, or each of its parts is scaled down, so that it keeps size.
 
     Args:
-        add: An add of a skip and a branch.
+        adds: The adds of a skip and its branches, one behind the other.
         skip: Number of the skip.
         graph: The graph of the model.
     """
-    after = [call for value in add.outputs for call in graph.readers.get(value, ())]
+    after = [call for value in adds[-1].outputs for call in graph.readers.get(value, ())]
     if after and all(call.halves for call in after):
         return True
-    makers = [graph.maker.get(value) for value in add.inputs]
+    parts = [*adds[0].inputs, *(add.inputs[-1] for add in adds[1:])]
+    makers = [graph.maker.get(value) for value in parts]
     if not all(maker is not None and maker.halves for maker in makers):
         return False
     return len(graph.readers[graph.maker[skip].inputs[0]]) > 1  # the branch reads the whole

@@ -405,3 +405,64 @@ def test_all_branches_of_one_add_are_counted(place):
     rows = [row for row in plan_of(block) if "branches" in row.reason]
     assert len(rows) == 2 * BLOCKS
     assert all(row.reason.startswith(f"ends one of {2 * BLOCKS} ") for row in rows)
+
+
+def test_signals_beside_each_other_that_one_add_sums_are_no_branches():
+    """As of graph networks with a kernel for each kind of edge: none is the skip of the others."""
+    inputs = keras.Input((WIDTH,))
+    x = layers.Dense(WIDTH, "relu")(inputs)
+    for _ in range(BLOCKS):
+        x = layers.ReLU()(layers.Add()([layers.Dense(WIDTH)(x) for _ in range(3)]))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
+    assert not any("branches" in row.reason for row in plan)
+
+
+def test_outputs_of_several_depths_that_one_add_sums_are_no_branches():
+    """The skip connections of a WaveNet, which do not lead into each other."""
+    inputs = keras.Input((WIDTH,))
+    x, ways = layers.Dense(WIDTH)(inputs), []
+    for number in range(BLOCKS):
+        hidden = layers.Dense(WIDTH, "tanh")(x)
+        ways.append(layers.Dense(WIDTH, name=f"way{number}")(hidden))
+        x = x + layers.Dense(WIDTH)(hidden)
+    total = layers.ReLU()(layers.Add()(ways))
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(total)), seed=0)
+    ends = [plan[f"way{number}/kernel"].reason for number in range(BLOCKS)]
+    assert not any("branches" in reason for reason in ends)
+
+
+@pytest.mark.parametrize(
+    "bounded",
+    [
+        lambda *parts: layers.Rescaling(0.5)(layers.Add()(parts)),
+        lambda *parts: layers.Add()([layers.Rescaling(0.5)(part) for part in parts]),
+        lambda *parts: layers.LayerNormalization()(layers.Add()(parts)),
+    ],
+    ids=["halved", "parts halved", "normalized"],
+)
+def test_one_add_of_several_branches_may_be_bounded_as_it_is(bounded):
+    def block(x, number):
+        return bounded(x, *(layers.Dense(WIDTH)(layers.Dense(32, "relu")(x)) for _ in range(2)))
+
+    assert not any("branches" in row.reason for row in plan_of(block))
+
+
+def test_a_last_block_around_a_projection_ends_a_branch_of_its_stream():
+    """A network without a head, whose last block changes the width."""
+    inputs = keras.Input((WIDTH,))
+    x = layers.Dense(WIDTH)(inputs)
+    for width in (16, 24, 32):
+        end = layers.Dense(width, name=f"end{width}")(layers.Dense(width, "relu")(x))
+        x = layers.Add()([layers.Dense(width)(x), end])
+    plan = kerasinit.initialize(keras.Model(inputs, x), seed=0)
+    ends = [plan[f"end{width}/kernel"].reason for width in (16, 24, 32)]
+    assert all(reason.startswith("ends one of 3 ") for reason in ends)
+
+
+def test_a_stream_of_more_branches_than_python_recurses_is_read():
+    inputs = keras.Input((4,))
+    x, shared = inputs, layers.Dense(4, name="shared")
+    for _ in range(300):
+        x = layers.Add()([x, *(shared(x) for _ in range(4))])
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0, dry_run=True)
+    assert plan["shared/kernel"].reason.startswith("ends one of 1200 ")
