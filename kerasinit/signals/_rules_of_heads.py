@@ -322,9 +322,11 @@ def far_targets(
 
 def are_far(signals: Signals) -> bool:
     """Whether the one output has targets of a squared error that are far from size 1."""
-    (head, *others), squared = signals.heads or (None,), DISTANCES[0]
-    targets = None if head is None or others or head.loss != squared else head.targets
-    return targets is not None and targets.rms > FAR_TARGETS
+    if len(signals.heads) != 1:
+        return False
+    (head,) = signals.heads
+    is_squared = head.loss == DISTANCES[0]
+    return is_squared and head.targets is not None and head.targets.rms > FAR_TARGETS
 
 
 def _unscaled(head: HeadSignals, consequence: str) -> Finding:

@@ -247,7 +247,7 @@ def test_one_bad_value_of_a_sample_is_one():
 
 
 def of_two_outputs(loss, *, by_name=False):
-    """A language model that also gives its features: keras.io's `miniature_gpt`."""
+    """A model of text that also gives its features: keras.io's `miniature_gpt`."""
     tokens = keras.Input((6,), dtype="int32")
     features = layers.Embedding(20, 8, name="features")(tokens)
     logits = layers.Dense(20, name="logits")(features)
