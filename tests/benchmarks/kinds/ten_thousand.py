@@ -26,7 +26,7 @@ from keras import layers
 
 import kerasinit
 
-RATES = {"relu": 3e-5, "gelu": 3e-5, "tanh": 1e-4, "sigmoid": 1e-4}
+RATES = {"relu": 3e-5, "gelu": 3e-5, "tanh": 1e-4, "sigmoid": 2e-5}
 WIDTH, BATCH, MOMENTUM, EPOCHS = 64, 68, 0.9, 20
 
 
