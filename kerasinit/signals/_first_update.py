@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -21,9 +21,18 @@ BLOCK = 2**20  # values whose step is taken at once
 SCHEDULE_STEPS = (0, 1, 10, 100, 1_000, 10_000)  # at which a schedule is read: its warm-up, too
 
 
-FirstUpdate: TypeAlias = tuple[list[np.ndarray], list[float | None], dict[str, Any]]
-"""Each trainable variable after the step, in order; RMS of the change of each over its RMS (None
-for one that is 0); what else is known of it, as fields of `Signals`."""
+class FirstUpdate(NamedTuple):
+    """One step of a fresh copy of the optimizer.
+
+    Args:
+        after: Value of each trainable variable after the step, in order.
+        ratios: RMS of the change of each over its RMS; None for one that is 0.
+        told: What else is known of it, as fields of `Signals`.
+    """
+
+    after: list[np.ndarray]
+    ratios: list[float | None]
+    told: dict[str, Any]
 
 
 def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
@@ -82,7 +91,7 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
         "clip": clip,
         "clipped_share": clipped_share,
     }
-    return after, ratios, told
+    return FirstUpdate(after, ratios, told)
 
 
 def _clipping(optimizer: Any, gradients: list[np.ndarray]) -> tuple[str | None, float]:
