@@ -11,6 +11,12 @@ import kerasinit
 
 NUMBERS = np.ones((8, 4), "float32")
 CLASSES = np.arange(8) % 3
+TAKING_X = {
+    "diagnose": kerasinit.diagnose,
+    "prepare": kerasinit.prepare,
+    "learning_rate": kerasinit.learning_rate,
+    "initialize": lambda model, x, y: kerasinit.initialize(model, data=x),
+}
 
 
 def network():
@@ -25,16 +31,7 @@ def ragged():
     return rows
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        kerasinit.diagnose,
-        kerasinit.prepare,
-        kerasinit.learning_rate,
-        lambda model, x, y: kerasinit.initialize(model, data=x),
-    ],
-    ids=["diagnose", "prepare", "learning_rate", "initialize"],
-)
+@pytest.mark.parametrize("call", TAKING_X.values(), ids=TAKING_X)
 @pytest.mark.parametrize(
     ("x", "cure"),
     [
@@ -69,14 +66,8 @@ def test_targets_that_are_no_numbers_are_refused_with_the_cure(call, y, cure):
 
 @pytest.mark.parametrize(
     "call",
-    [
-        kerasinit.diagnose,
-        kerasinit.prepare,
-        kerasinit.learning_rate,
-        lambda model, x, y: kerasinit.initialize(model, data=x),
-        lambda model, x, y: model.fit(x, y, verbose=0),
-    ],
-    ids=["diagnose", "prepare", "learning_rate", "initialize", "fit"],
+    [*TAKING_X.values(), lambda model, x, y: model.fit(x, y, verbose=0)],
+    ids=[*TAKING_X, "fit"],
 )
 @pytest.mark.parametrize(
     "x",

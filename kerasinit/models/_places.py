@@ -122,9 +122,15 @@ def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
     return not made.isdisjoint(graph.leaving) and made.isdisjoint(graph.weighed)
 
 
+def carried(value: int, graph: Graph) -> int:
+    """The value that a scaled, dropped or reshaped one was made from."""
+    maker = graph.maker.get(value)
+    while maker is not None and _calls.is_transparent(maker, graph):
+        value = maker.inputs[0]
+        maker = graph.maker.get(value)
+    return value
+
+
 def source_of(value: int, graph: Graph) -> GraphCall | None:
     """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
-    call = graph.maker.get(value)
-    while call is not None and _calls.is_transparent(call, graph):
-        call = graph.maker.get(call.inputs[0])
-    return call
+    return graph.maker.get(carried(value, graph))

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kerasinit.layers import is_norm
-from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
-from kerasinit.models._places import Place, source_of
+from kerasinit.models._places import Place, carried, source_of
 from kerasinit.models._skips import residual_adds, skip_of
 
 
@@ -120,7 +119,7 @@ def _nesting(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozenset[i
         skip = skip_of(add, graph)
         if skip is not None:
             inside = [graph.ancestors(end) for end in add.inputs if end != skip]
-            branches.append((add, _carried(skip, graph), inside, graph.ancestors(skip)))
+            branches.append((add, carried(skip, graph), inside, graph.ancestors(skip)))
 
     def around(add: GraphCall) -> Iterator[int]:
         (value,) = add.outputs
@@ -186,15 +185,6 @@ def _adds_above(adds: tuple[GraphCall, ...], graph: Graph) -> dict[int, frozense
             here |= {id(call)}
         above.update((value, here) for value in call.outputs)
     return found
-
-
-def _carried(value: int, graph: Graph) -> int:
-    """The value that a scaled, dropped or reshaped one was made from."""
-    maker = graph.maker.get(value)
-    while maker is not None and _calls.is_transparent(maker, graph):
-        value = maker.inputs[0]
-        maker = graph.maker.get(value)
-    return value
 
 
 def _is_halved(adds: list[GraphCall], skip: int, graph: Graph) -> bool:
