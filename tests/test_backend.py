@@ -642,9 +642,10 @@ def test_a_train_step_of_ones_own_is_compiled_beside_keras():
 def test_gradients_enter_an_optimizer_where_they_are_observed():
     model, seen = compiled_model(), []
 
-    def observe(variables, gradients, values, scale):
+    def observe(read):
+        variables, gradients, values, scale = read()
         seen.append((len(variables), len(gradients), len(values), scale))
-        return lambda after: seen.append(len(after))
+        return lambda read_after: seen.append(len(read_after()))
 
     model.optimizer.build(model.trainable_variables)
     before = dict(vars(model.optimizer))

@@ -12,7 +12,7 @@ import keras
 
 from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._keras_training import accumulator, inner_optimizer, trained_variables
-from kerasinit._backend._protocol import Observe
+from kerasinit._backend._protocol import Entering, Observe
 
 
 def observed_apply(
@@ -33,15 +33,19 @@ def observed_apply(
 
     def observed(grads: Any, trainable_variables: Any = None) -> Any:
         grads = list(grads)
-        variables = list(trainable_variables or trained_variables(optimizer))
-        finish = observe(
-            variables,
-            accumulated_gradients(optimizer, variables, summed(grads), {}),
-            [value_of(variable) for variable in variables],
-            gradient_scale(optimizer, {}),
-        )
-        result = apply(grads, trainable_variables)
-        finish([value_of(variable) for variable in variables])
+        given = None if trainable_variables is None else list(trainable_variables)
+
+        def values() -> list[Any]:
+            return [value_of(variable) for variable in given or trained_variables(optimizer)]
+
+        def read() -> Entering:
+            variables = given or trained_variables(optimizer)
+            gradients = accumulated_gradients(optimizer, variables, summed(grads), {})
+            return variables, gradients, values(), gradient_scale(optimizer, {})
+
+        finish = observe(read)
+        result = apply(grads, given)
+        finish(values)
         return result
 
     return {"apply": observed}

@@ -11,9 +11,11 @@ import numpy as np
 Arrays: TypeAlias = Sequence[np.ndarray]
 Values: TypeAlias = tuple[list[Any], list[Any]]  # tensors of weights and of states
 Step: TypeAlias = Callable[..., tuple[Any, Any, Any]]
-# `finish = observe(variables, gradients, values, scale)`; then `finish(values)`.
+Entering: TypeAlias = tuple[Sequence[Any], Sequence[Any], Sequence[Any], Any]
+# `finish = observe(read)` calls `variables, gradients, values, scale = read()`; then
+# `finish(read_after)` calls `values = read_after()`.
 Observe: TypeAlias = Callable[
-    [Sequence[Any], Sequence[Any], Sequence[Any], Any], Callable[..., Any]
+    [Callable[[], Entering]], Callable[[Callable[[], Sequence[Any]]], None]
 ]
 
 # What running, tracing or mapping somebody's function may raise in Python.
@@ -229,9 +231,11 @@ class Backend(Protocol):
 
         Args:
             optimizer: A Keras optimizer.
-            observe: Is called with variables, gradients, values and scale before the update, and
-                what it returns with the values after it. `values` are the weights, `scale` is what
-                the gradients are to be divided by (None for 1).
+            observe: Is called before the update, with a function that reads variables, gradients,
+                values and scale; what it returns, after the update with one that reads the values.
+                Both read nothing unless they are called, so that the observer can catch what an
+                optimizer of the user's raises there. `values` are the weights, `scale` is what the
+                gradients are to be divided by (None for 1).
         """
 
     def dense_gradient(self, gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:

@@ -19,7 +19,7 @@ from kerasinit._backend._jax_calls import raw_calls as raw_calls
 from kerasinit._backend._jax_programs import Program, TrainingInParts, cores, side_by_side
 from kerasinit._backend._keras_training import train_function_of, trained_variables
 from kerasinit._backend._optimizers import accumulated_gradients, gradient_scale
-from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training
+from kerasinit._backend._protocol import PYTHON_ERRORS, Entering, Observe, Step, Training
 from kerasinit._backend._sampling import RUN, even_step
 
 # XLA's options for a program that runs once, by JAX's name of the device. On a processor: little
@@ -279,17 +279,16 @@ def observed_entry(optimizer: Any, observe: Observe) -> dict[str, Callable[..., 
     stateless_apply = optimizer.stateless_apply
 
     def observed(optimizer_variables: Any, grads: Any, trainable_variables: Any) -> Any:
-        variables = trained_variables(optimizer)
-        pairs = zip(optimizer.variables, optimizer_variables, strict=True)
-        state = {id(variable): value for variable, value in pairs}
-        finish = observe(
-            variables,
-            accumulated_gradients(optimizer, variables, grads, state),
-            trainable_variables,
-            gradient_scale(optimizer, state),
-        )
+        def read() -> Entering:
+            pairs = zip(optimizer.variables, optimizer_variables, strict=True)
+            state = {id(variable): value for variable, value in pairs}
+            variables = trained_variables(optimizer)
+            gradients = accumulated_gradients(optimizer, variables, grads, state)
+            return variables, gradients, trainable_variables, gradient_scale(optimizer, state)
+
+        finish = observe(read)
         result = stateless_apply(optimizer_variables, grads, trainable_variables)
-        finish(result[0])
+        finish(lambda: result[0])
         return result
 
     return {"stateless_apply": observed}

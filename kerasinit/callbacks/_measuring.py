@@ -115,23 +115,21 @@ class MeasuringStep:
             self._traced[abouts] = VariableNames.of(self._model, abouts)
         return list(self._traced).index(abouts)
 
-    def _observing(self, optimizer: Any) -> Callable[..., Callable[[Any], None]]:
-        def observe(
-            variables: Any, gradients: Any, values: Any, scale: Any
-        ) -> Callable[[Any], None]:
+    def _observing(self, optimizer: Any) -> Callable[..., Callable[..., None]]:
+        def observe(read: Callable[[], Any]) -> Callable[..., None]:
             parts: list[Any] | None = getattr(self._trace, "parts", None)
             begun = None
-            if parts is not None and variables:  # else this is no step, or all is frozen
+            if parts is not None:  # else this is no step
                 with self._noting_failures():
-                    begun = StepVector.begin(
-                        optimizer, variables, gradients, values, scale, **self._options
-                    )
+                    variables, *entering = read()
+                    if variables:  # else all is frozen
+                        begun = StepVector.begin(optimizer, variables, *entering, **self._options)
 
-            def finish(after: Any) -> None:
+            def finish(read_after: Callable[[], Any]) -> None:
                 if begun is not None and parts is not None:
                     with self._noting_failures():
                         about, pack = begun
-                        parts.append((about, pack(after)))
+                        parts.append((about, pack(read_after())))
 
             return finish
 

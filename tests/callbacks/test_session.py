@@ -83,11 +83,15 @@ class Paired(keras.optimizers.SGD):
         return super().stateless_apply(optimizer_variables, bare(grads), trainable_variables)
 
 
-def paired(own_model):
+def paired(own_model, **options):
     model = own_model()
     model.form = lambda gradients: [(gradient,) for gradient in gradients]
-    model.compile(Paired(0.1), "mse")
+    model.compile(Paired(0.1, **options), "mse")
     return model
+
+
+def paired_and_accumulated(own_model):
+    return paired(own_model, gradient_accumulation_steps=2)
 
 
 class Timid(keras.layers.Layer):
@@ -111,8 +115,12 @@ def timid(own_model):
 
 @pytest.mark.parametrize(
     ("make", "cause", "recorded"),
-    [(paired, "(Attribute|Type)Error", 0), (timid, "only in training", 6)],
-    ids=["gradient", "probe"],
+    [
+        (paired, "(Attribute|Type)Error", 0),
+        (paired_and_accumulated, "(Attribute|Type|Value)Error", 0),
+        (timid, "only in training", 6),
+    ],
+    ids=["gradient", "accumulated gradient", "probe"],
 )
 def test_a_step_that_cannot_be_measured_is_one_warning(train, own_model, make, cause, recorded):
     weights = []
