@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import halves, kind_of, mixes, tensor_factors, waits_for_weights
+from kerasinit.layers import halves, is_norm, kind_of, mixes, tensor_factors, waits_for_weights
 from kerasinit.models._opened import SIZES, corrected_shapes, in_short, like, open_call
 
 
@@ -112,6 +112,12 @@ class Graph:
         """`value` and every value that it was made from."""
         known = self._ancestors
         return known.get(value, frozenset((value,)))
+
+    def reads_data(self, call: GraphCall) -> bool:
+        """Whether a call reads inputs of the model, as they are or behind norms alone."""
+        above = frozenset().union(*map(self.ancestors, call.inputs))
+        makers = [self.maker[value].operation for value in above if value in self.maker]
+        return all(is_norm(one) or not getattr(one, "trainable_weights", ()) for one in makers)
 
     def reached(self, values: Iterable[int], *, without: Iterable[GraphCall]) -> set[int]:
         """`values` and every value that is made from any of them.

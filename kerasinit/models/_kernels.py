@@ -16,7 +16,7 @@ from kerasinit.models._branch_ends import branch_end
 from kerasinit.models._draw import Choice
 from kerasinit.models._places import Place
 from kerasinit.models._scene import Scene
-from kerasinit.models._shallow import own_stack_gain, shallow_choice, whose_gain
+from kerasinit.models._shallow import at_most_own, own_stack_gain, shallow_choice, whose_gain
 from kerasinit.models._slots import Slot
 
 ORTHOGONAL = (keras.initializers.Orthogonal, initializers.Orthogonal)
@@ -80,7 +80,7 @@ def kernel_choice(slot: Slot, scene: Scene) -> Choice:
     kernel = Kernel(slot, scene)
     answers = (case(kernel) for case in CASES)
     choice = next((answer for answer in answers if answer is not None), None)
-    return _orthogonal_as_own(choice or _by_activation(kernel))
+    return _orthogonal_as_own(at_most_own(slot, scene, choice or _by_activation(kernel)))
 
 
 def _orthogonal_as_own(choice: Choice) -> Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,12 @@ from kerasinit.models._stacks import StackRole
 # (VGG16: 25,088 x 4,096), and holding it twice too much memory. The columns of so many random
 # numbers are orthogonal but for their noise.
 LARGE = 2**22
+# A start near a line: a smooth target is learned from there 1.2 to 4.8 times as well as from a
+# rougher function, and digits as well (tests/benchmarks/smooth.py). So stacks that read data start
+# as those of at least so many hidden layers, whose point is nearer to a line,
+LEAST_DEPTH = 50
+# and at a tenth of the data's mean square, where an activation leaves that free.
+START_GAIN = math.sqrt(0.1)
 # Growth of the squared gradient over a stack of SELU, up to which it needs no pairs: 50 layers.
 # They would only make its weights small (gain 0.41), which RMSprop moves too far: accuracy 0.32
 # there, 0.97 without them (tests/benchmarks/one_call.py rates).
@@ -75,7 +82,7 @@ def _choices(role: StackRole, slots: dict[str, Slot]) -> Iterator[Choice]:
 
 def _first_convolution(role: StackRole, slot: Slot) -> Choice:
     """All taps of a first convolution: its few input channels alone would be a thin signal."""
-    point = theory.odd_part(role.after, role.depth)
+    point = _point(role.after, role)
     kernel = initializers.Orthogonal(gain=math.sqrt(point.length))
     mirrors = Mirrors(columns=True) if point.kind == "mirror" else None
     return Choice(slot, kernel, _reason(role), mirrors=mirrors)
@@ -96,14 +103,28 @@ def _hidden_kernel(role: StackRole, slot: Slot) -> Choice:
 
 
 def _is_paired(activation: theory.Activation | None, role: StackRole) -> bool:
-    return activation is not None and theory.odd_part(activation, role.depth).kind == "mirror"
+    return activation is not None and _point(activation, role).kind == "mirror"
+
+
+def _point(activation: Any, role: StackRole) -> theory.OddPartPoint:
+    return theory.odd_part(activation, _depth(role))
+
+
+def _depth(role: StackRole) -> int:
+    return max(role.depth, LEAST_DEPTH) if role.reads_data else role.depth
+
+
+def _first_scale(role: StackRole) -> float:
+    """Factor on the kernel of a first layer."""
+    is_free = role.reads_data and _point(role.after, role).length == 1.0
+    return START_GAIN if is_free else 1.0
 
 
 def _bias(role: StackRole, slot: Slot) -> Choice:
     if role.before is not None:
-        point = theory.odd_part(role.before, role.depth)
+        point = _point(role.before, role)
         if point.kind == "bias" and point.offset:
-            bias = initializers.OddPartBias(activation=role.before, depth=role.depth)
+            bias = initializers.OddPartBias(activation=role.before, depth=_depth(role))
             reason = f"cancels the mean of {role.before.name}: -{point.offset:.4g} x column sums"
             return Choice(slot, bias, reason)
     return Choice(slot, keras.initializers.Zeros(), "odd-part rule: no bias is due")
@@ -111,21 +132,21 @@ def _bias(role: StackRole, slot: Slot) -> Choice:
 
 def _kernel(role: StackRole) -> tuple[Any, float]:
     """Initializer and factor: from the length at `before` to the length at `after`."""
-    kernel = initializers.OddPart
+    kernel = functools.partial(initializers.OddPart, depth=_depth(role))
     if role.before is None:
-        return kernel(activation=role.after, depth=role.depth, paired_inputs=False), 1.0
-    before = theory.odd_part(role.before, role.depth)
+        return kernel(activation=role.after, paired_inputs=False), _first_scale(role)
+    before = _point(role.before, role)
     if role.after is None:
-        return kernel(activation=role.before, depth=role.depth, paired_outputs=False), 1.0
-    after = theory.odd_part(role.after, role.depth)
+        return kernel(activation=role.before, paired_outputs=False), 1.0
+    after = _point(role.after, role)
     step = math.sqrt(after.length / before.length)
     if before.kind == after.kind:
-        return kernel(activation=role.before, depth=role.depth), step
+        return kernel(activation=role.before), step
     if before.kind == "mirror":
-        return kernel(activation=role.before, depth=role.depth, paired_outputs=False), step
+        return kernel(activation=role.before, paired_outputs=False), step
     # Rows as they are, columns in pairs: a first layer whose inputs have been through `before`.
     factor = before.gain / math.sqrt(before.length)
-    return kernel(activation=role.after, depth=role.depth, paired_inputs=False), factor
+    return kernel(activation=role.after, paired_inputs=False), factor
 
 
 def _reason(role: StackRole) -> str:
@@ -143,7 +164,7 @@ def _cancelled(role: StackRole) -> str:
         if _is_paired(activation, role):
             return f"mirrored pairs cancel the even part of {activation.name}"
     for activation in around:
-        if theory.odd_part(activation, role.depth).offset:
+        if _point(activation, role).offset:
             whose = "the next layer's" if activation is role.after else "its"
             return f"{whose} bias cancels the even part of {activation.name}"
     return f"{around[0].name} has no even part to cancel"

@@ -7,14 +7,16 @@ initializer says how large a start is meant to be (tests/benchmarks/shallow.py).
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import keras
 
 from kerasinit import initializers
-from kerasinit.layers import activation_name, kind_of
+from kerasinit.layers import activation_name, is_norm, kind_of
 from kerasinit.models import _calls
 from kerasinit.models._builtin import keras_fans, keras_variance
 from kerasinit.models._draw import Choice
+from kerasinit.models._odd_part_rule import START_GAIN
 from kerasinit.models._scene import NEEDS_GAIN, Scene
 from kerasinit.models._slots import Slot
 
@@ -36,6 +38,10 @@ def shallow_choice(slot: Slot, scene: Scene) -> Choice | None:
         return Choice(slot, slot.initializer, reason)
     if gain <= 1.0:
         return None
+    if _starts_near_a_line(slot, scene):
+        reason = f"{_stack(slot, scene)}, first: from a tenth of its inputs' mean square {name} "
+        kernel = initializers.Orthogonal(gain=START_GAIN)
+        return Choice(slot, kernel, f"{reason}is nearly a line")
     if type(slot.initializer) in HE and own_gain == 1.0:
         return Choice(slot, initializers.HeNormal(gain=gain), f"He for {name}, as its author chose")
     reason = f"too shallow to need a gain for {name}"
@@ -64,6 +70,26 @@ def own_stack_gain(slot: Slot, scene: Scene) -> float:
     return min(max(round(least, ROUNDING), own), round(math.sqrt(2.0), ROUNDING))
 
 
+def at_most_own(slot: Slot, scene: Scene, choice: Choice) -> Choice:
+    """No larger a first `Dense` layer than its author's, where it reads data and widens it.
+
+    What it makes too large, the branches and sums of a network without norms keep.
+    """
+    own, graph, drawn = _scaled_gain(slot), scene.graph, choice.initializer
+    gain = getattr(drawn, "gain", None)
+    if own is None or not isinstance(gain, (int, float)) or gain <= max(own, START_GAIN):
+        return choice
+    if graph is None or kind_of(slot.layer).name != "Dense" or scene.place(slot.layer).output:
+        return choice
+    calls = graph.calls_of(slot.layer)
+    if not calls or not all(map(graph.reads_data, calls)):
+        return choice
+    if any(is_norm(call.operation) for call in graph.calls):
+        return choice
+    smaller = type(drawn).from_config({**drawn.get_config(), "gain": own})
+    return replace(choice, initializer=smaller, reason=f"{choice.reason}; no larger than its own")
+
+
 def whose_gain(slot: Slot, gain: float) -> str:
     """Where what `own_stack_gain` found comes from, in words."""
     is_own = (_scaled_gain(slot) or 0.0) >= gain
@@ -81,6 +107,15 @@ def _is_dense_stack(slot: Slot, scene: Scene) -> bool:
         return False
     kernels = [slot for slot in scene.slots if slot.kind == "kernel"]
     return all(kind_of(slot.layer).name == "Dense" for slot in kernels)
+
+
+def _starts_near_a_line(slot: Slot, scene: Scene) -> bool:
+    """Whether a kernel is the first of a shallow stack of `Dense` layers, smooth, on data."""
+    if not _is_dense_stack(slot, scene):
+        return False
+    role = scene.roles[id(slot.layer)]
+    is_first = role.before is None and role.reads_data
+    return is_first and not _calls.is_rectifier(scene.place(slot.layer).activation)
 
 
 def _scaled_gain(slot: Slot) -> float | None:

@@ -24,6 +24,8 @@ class StackRole:
         after: The activation its outputs go through in the stack; None for a last layer.
         depth: Hidden layers of the stack.
         pixels: Pixels that a flattening laid side by side on its input axis.
+        reads_data: Whether the first layer of the stack reads inputs of the model, as they are or
+            behind norms, and so numbers of about unit size.
     """
 
     layer: Any
@@ -31,6 +33,7 @@ class StackRole:
     after: theory.Activation | None
     depth: int
     pixels: int = 1
+    reads_data: bool = False
 
     @property
     def name(self) -> str:
@@ -80,7 +83,7 @@ def roles(graph: Graph, fixed: frozenset[int] = frozenset()) -> dict[int, StackR
             ),
             default=0,
         )
-    found = {}
+    found: dict[int, StackRole] = {}
     for call in plain:
         feeder = fed_by.get(id(call))
         outgoing = links.get(id(call))
@@ -95,6 +98,7 @@ def roles(graph: Graph, fixed: frozenset[int] = frozenset()) -> dict[int, StackR
             outgoing[0].activation if outgoing else None,
             hidden,
             feeder[1].pixels if feeder else 1,
+            found[id(feeder[0].operation)].reads_data if feeder else graph.reads_data(call),
         )
     return found
 

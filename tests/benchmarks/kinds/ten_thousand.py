@@ -5,10 +5,10 @@
 
 Width 64, SGD with momentum 0.9, batches of 68 (21 steps an epoch); from epoch 10 on the rate falls
 to nothing at epoch 20. The weights are those that `kerasinit.initialize` gives a Keras model of
-10,000 `Dense` layers, or of so many convolutions of 3x3 pixels before a `Flatten`. They are trained
-in one loop over equal layers, which compiles at once and is many times faster than 10,000 layers one by one:
-its outputs are checked against the model's. After each epoch weights and momenta are kept in the
-folder; the same command goes on from there, `--epochs` at a time.
+10,000 `Dense` layers, or of so many convolutions of 3x3 pixels before a `Flatten`. They are
+trained in one loop over equal layers, which compiles at once and is many times faster than 10,000
+layers one by one: its outputs are checked against the model's. After each epoch weights and momenta
+are kept in the folder; the same command goes on from there, `--epochs` at a time.
 """
 
 import argparse
