@@ -30,6 +30,7 @@ from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
 from kerasinit.preparation._untouched import marks_of, same_attributes, taken_back
 from kerasinit.signals import Diagnosis
+from kerasinit.signals._batch import of_dataset
 
 OF_LIBRARIES = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # not for users
 
@@ -172,7 +173,7 @@ def _set_rate(task: Task, rate: float) -> str:
 def _diagnosis(model: Any, batches: Batches) -> tuple[Diagnosis | None, str]:
     x, y, _ = batches.items[0]
     try:
-        return examined(model, x, y), ""
+        return examined(model, of_dataset(x, y), y), ""
     except _backend.errors() as error:  # the code of any layer runs here
         return None, f"could not be diagnosed: {_backend.cause_of(error)}"
 

@@ -302,6 +302,7 @@ class _Probe:
         """Outputs, loss and its penalties, with other values of the trainable variables."""
         with self._scope(weights, watch):
             outputs = self.model(self.x, training=False)
+            watch.is_over = True
             value = ops.cast(loss.function(outputs), "float32")
             penalties = [ops.sum(ops.cast(one, "float32")) for one in self.model.losses]
         return outputs, value, sum(penalties, ops.zeros(()))
