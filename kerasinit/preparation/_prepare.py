@@ -114,7 +114,7 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     if proof.adopted:
         for warning in said:
             if not issubclass(warning.category, OF_LIBRARIES):
-                warnings.warn(warning.message, warning.category, stacklevel=4)
+                warnings.warn(warning.message, warning.category, stacklevel=3)
     else:
         advice = own_advice
         _assign(model, own)

@@ -38,6 +38,7 @@ class LayerSignals:
         weight_norm, weight_gradient_norm: Euclidean norms over all own weights of the layer.
         has_zero_kernel: Whether its kernel is all zeros, whatever its bias (a transformer of places
             that starts as the identity).
+        is_beside: Whether a layer before it reads the same signal: no way passes both.
         constraint: Class of the kernel's constraint, where that makes 0 of usual weights, too.
         non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
         dead_share: Share of units that are off for every sample.
@@ -100,6 +101,7 @@ class LayerSignals:
     update_ratio: float | None = None
     constraint: str | None = None
     has_zero_kernel: bool = False
+    is_beside: bool = False
 
     @property
     def path(self) -> str:

@@ -221,3 +221,22 @@ def test_a_part_without_inputs_is_no_fault(recwarn):
     model.fit(x, CLASSES, epochs=2, verbose=0, callbacks=[kerasinit.GradientStats(every=1)])
     said = [str(warning.message) for warning in recwarn]
     assert not [one for one in said if "empty slice" in one or "symmetric" in one]
+
+
+def test_a_model_whose_layers_cannot_be_watched_is_not_called_healthy():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(8), layers.Dense(3)])
+    for layer in model.layers:
+        layer.quantize("int8")
+    said = str(kerasinit.diagnose(model, X))
+    assert "No layer could be watched." in said
+    assert "Healthy" not in said
+
+
+def test_narrow_layers_beside_each_other_are_no_stack():
+    """A layer of two units for each of many features."""
+    inputs = keras.Input((6,))
+    x = layers.Concatenate()([layers.Dense(2, "relu")(inputs) for _ in range(200)])
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(x))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    kerasinit.initialize(model, seed=1)
+    assert kerasinit.diagnose(model, X, CLASSES).healthy
