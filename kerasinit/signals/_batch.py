@@ -53,8 +53,8 @@ def of_dataset(x: Any, y: Any) -> Any:
     if len(set(sizes)) < 2 or 0 in sizes:
         return x
     samples = len(flat_arrays(x_arrays if y is None else y_arrays)[0])
-    tensors = [keras.tree.map_structure(_tensor, tree) for tree in (x_arrays, y_arrays)]
-    return DataBatch(*tensors, np.arange(samples), flat_arrays(x_arrays), y_arrays)
+    inputs, targets = (keras.tree.map_structure(_tensor, tree) for tree in (x_arrays, y_arrays))
+    return DataBatch(inputs, targets, np.arange(samples), flat_arrays(x_arrays), y_arrays)
 
 
 def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
