@@ -24,7 +24,7 @@ class VariableNames:
     Args:
         variables: Unique path of each variable without the model's own name.
         layers: Path of each variable's layer, as `diagnose` names it.
-        is_kernel: Whether each variable has two axes or more.
+        is_kernel: Whether each variable has two axes or more, none of them empty.
         connected: Whether each has a gradient.
     """
 
@@ -52,7 +52,9 @@ class VariableNames:
         return cls(
             variables=tuple(variables),
             layers=tuple(layers),
-            is_kernel=tuple(len(shape) > 1 for part in read for shape in part.shapes),
+            is_kernel=tuple(
+                len(shape) > 1 and 0 not in shape for part in read for shape in part.shapes
+            ),
             connected=tuple(flag for part in read for flag in part.connected),
         )
 

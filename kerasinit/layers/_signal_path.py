@@ -69,6 +69,16 @@ def multiplies_by_constant(operation: Any, arguments: Any) -> bool:
     )
 
 
+def is_product_of(operation: Any, signals: int) -> bool:
+    """Whether a call sums products of the entries of two signals: `matmul`, `Dot`.
+
+    Args:
+        operation: A layer, or an operation of a graph.
+        signals: How many signals it reads.
+    """
+    return signals > 1 and _name_of(operation).startswith(PRODUCTS)
+
+
 def halves(operation: Any, arguments: Any) -> bool:
     """Whether a call multiplies its signal by a number of at most 1/sqrt(2): no sum of two grows.
 

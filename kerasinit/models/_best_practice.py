@@ -13,6 +13,8 @@ import numpy as np
 from kerasinit import initializers
 from kerasinit.layers import is_cell, is_norm, kind_of
 from kerasinit.models._branch_ends import branch_end
+from kerasinit.models._builtin import given_std, keras_fans
+from kerasinit.models._describe import describe
 from kerasinit.models._draw import Choice
 from kerasinit.models._kept import own_choice
 from kerasinit.models._kernels import ORTHOGONAL, kernel_choice
@@ -70,8 +72,9 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
         slot: The variable.
         scene: Its model.
     """
-    if slot.kind == "kernel" and scene.place(slot.layer).output and _is_small(slot.initializer):
-        return Choice(slot, slot.initializer, "the model's output, which its author made small")
+    if slot.kind == "kernel" and _is_end(slot, scene) and _is_small(slot, scene):
+        what = "the model's output" if scene.place(slot.layer).output else "a factor of its output"
+        return Choice(slot, slot.initializer, f"{what}, which its author made small")
     special = scene.stack_choices.get(id(slot.variable))
     if special is not None:
         if slot.kind == "kernel" and scene.branches_beside(slot.layer):
@@ -82,12 +85,35 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
     return _alone(slot, scene)
 
 
-def _is_small(own: Any) -> bool:
-    """Whether an initializer is told a size far below that of unit gain, as for policies in PPO."""
+def _is_small(slot: Slot, scene: Scene) -> bool:
+    """Whether an initializer is told a size far below that of unit gain, as for policies in PPO.
+
+    A standard deviation says so (0.003 in DDPG) where it is for outputs alone: 0.02 everywhere is
+    a habit.
+    """
+    own: Any = slot.initializer
     gain = getattr(own, "gain", 1.0) if isinstance(own, ORTHOGONAL) else 1.0
     if type(own) is keras.initializers.VarianceScaling:
         gain = math.sqrt(own.scale)
+    std = given_std(own)
+    if std is not None and not _is_of_hidden_layers(own, scene):
+        gain = std * math.sqrt(keras_fans(slot)[0])
     return isinstance(gain, (int, float)) and gain <= SMALL
+
+
+def _is_of_hidden_layers(own: Any, scene: Scene) -> bool:
+    """Whether a kernel that is no output starts from the same initializer, whatever its seed."""
+    name = describe(own)
+    return any(
+        describe(slot.initializer) == name
+        for slot in scene.slots
+        if slot.kind == "kernel" and not _is_end(slot, scene)
+    )
+
+
+def _is_end(slot: Slot, scene: Scene) -> bool:
+    place = scene.place(slot.layer)
+    return place.output or place.factor
 
 
 def _alone(slot: Slot, scene: Scene) -> Choice:

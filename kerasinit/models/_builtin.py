@@ -118,6 +118,20 @@ def keras_variance(initializer: Any, slot: Slot) -> float:
     return float(initializer.scale / max(1.0, fans[initializer.mode]))
 
 
+def given_std(initializer: Any) -> float | None:
+    """The standard deviation that a normal or uniform initializer of Keras is told; else None.
+
+    >>> given_std(keras.initializers.RandomUniform(-0.003, 0.003))
+    0.0017...
+    """
+    kind = type(initializer)
+    if kind is keras.initializers.RandomUniform:
+        return float(initializer.maxval - initializer.minval) / math.sqrt(12)
+    if kind in (keras.initializers.RandomNormal, keras.initializers.TruncatedNormal):
+        return float(initializer.stddev)
+    return None
+
+
 def _orthogonal(initializer: Any, slot: Slot, seed: Any) -> Any | None:
     """Keras' orthogonal kernel where it is the same: one matrix `(window * inputs, outputs)`."""
     if not is_one_matrix(slot.layer):

@@ -12,7 +12,15 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import halves, is_norm, kind_of, mixes, tensor_factors, waits_for_weights
+from kerasinit.layers import (
+    halves,
+    is_norm,
+    is_product_of,
+    kind_of,
+    mixes,
+    tensor_factors,
+    waits_for_weights,
+)
 from kerasinit.models._opened import SIZES, corrected_shapes, in_short, like, open_call
 
 
@@ -27,6 +35,7 @@ class GraphCall:
         shapes: Shapes of the values it makes.
         halves: Whether it multiplies its signal by a number of at most 1/sqrt(2).
         factors: Weights, and other tensors that nothing in the graph makes, by which it multiplies.
+        is_mask: Whether what it makes is true or false.
     """
 
     operation: Any
@@ -35,6 +44,7 @@ class GraphCall:
     shapes: tuple[tuple[int | None, ...], ...]
     halves: bool = False
     factors: tuple[Any, ...] = ()
+    is_mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,19 @@ class Graph:
         for call in reversed(self.calls):
             if mixes(call.operation) or not found.isdisjoint(call.outputs):
                 found.update(call.inputs)
+        return frozenset(found)
+
+    @cached_property
+    def multiplied(self) -> frozenset[int]:
+        """Values that are made into a factor of a product of two signals, both of kernels."""
+        weighed = [value for call in self.calls if mixes(call.operation) for value in call.outputs]
+        of_kernels = self.reached(weighed, without=())
+        found: set[int] = set()
+        for call in reversed(self.calls):
+            factors = set(call.inputs)
+            is_product = is_product_of(call.operation, len(factors)) and factors <= of_kernels
+            if is_product or not found.isdisjoint(call.outputs):
+                found.update(factors)
         return frozenset(found)
 
     def ancestors(self, value: int) -> frozenset[int]:
@@ -221,6 +244,7 @@ class _Reader:
                     tuple(tuple(tensor.shape) for tensor in made),
                     halves(operation, arguments),
                     tensor_factors(operation, arguments),
+                    all(tensor.dtype == "bool" for tensor in made),
                 )
                 continue
             # A model that is called twice is read twice, under new numbers for its inside.

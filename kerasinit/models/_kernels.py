@@ -145,6 +145,13 @@ def _branch_end(kernel: Kernel) -> Choice | None:
     return branch_end(kernel.slot, alone, kernel.scene)
 
 
+def _factor(kernel: Kernel) -> Choice | None:
+    if not kernel.place.factor or kernel.slot.initializer is None:
+        return None
+    reason = "multiplied with what other kernels make, then an output: its own initializer"
+    return kernel.drawn(kernel.slot.initializer, reason)
+
+
 def _output(kernel: Kernel) -> Choice | None:
     if not kernel.place.output:
         return None
@@ -199,6 +206,7 @@ CASES: tuple[Callable[[Kernel], Choice | None], ...] = (
     _attention,
     _gate,
     _branch_end,
+    _factor,
     _output,
     _before_norm,
     _shallow,

@@ -24,6 +24,8 @@ class Place:
         factors: Weights, and other tensors, by which the signal is multiplied on that way.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
             it on any way.
+        factor: Whether it would be an output, but is multiplied with what other kernels make first:
+            generated weights, one of two towers.
     """
 
     calls: tuple[GraphCall, ...] = ()
@@ -33,6 +35,7 @@ class Place:
     before_add: Any | None = None
     factors: tuple[Any, ...] = ()
     output: bool = False
+    factor: bool = False
 
 
 @dataclass
@@ -66,6 +69,8 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         for value in call.outputs:
             _follow(value, graph, found, seen, passed=own)
     activation = own or next(iter(found.activations), None)
+    last = any(is_last((call,), graph) for call in calls)
+    factor = last and any(value in graph.multiplied for call in calls for value in call.outputs)
     return Place(
         calls,
         activation,
@@ -73,7 +78,8 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         tuple(found.adds),
         next(iter(found.before_adds), None),
         next(iter(found.factors), ()),
-        any(is_last((call,), graph) for call in calls),
+        output=last and not factor,
+        factor=factor,
     )
 
 

@@ -33,7 +33,7 @@ def skip_of(add: GraphCall, graph: Graph) -> int | None:
     if len(values) != 2:
         return None
     first, second = (graph.ancestors(value) for value in values)
-    if not first & second:
+    if not first & second or any(_is_mask(value, graph) for value in values):
         return None
     # The skip is the input itself, perhaps scaled, perhaps with other branches added by now, or (a
     # projection) the side with fewer weighted layers, or else with fewer calls.
@@ -134,6 +134,15 @@ def _comes_of_weights(value: int, graph: Graph) -> bool:
         found = {one for one in call.inputs if goes_on or _calls.carries(call, one, graph)} - seen
         seen |= found
         waiting.extend(found)
+    return False
+
+
+def _is_mask(value: int, graph: Graph) -> bool:
+    """Whether a value is made of truth values alone: -1e9 where a sequence is padded."""
+    while (call := graph.maker.get(value)) is not None and len(set(call.inputs)) == 1:
+        if call.is_mask:
+            return True
+        (value,) = set(call.inputs)
     return False
 
 

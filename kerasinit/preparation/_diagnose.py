@@ -15,7 +15,13 @@ from kerasinit.models._scene import scene_of
 from kerasinit.preparation._remedy_trial import RemedyTrials
 from kerasinit.preparation._task import task_of
 from kerasinit.signals import Diagnosis, Remedy, Verdict, examine, judge
-from kerasinit.signals._batch import as_batch, declared_inputs, flat_arrays, to_numpy
+from kerasinit.signals._batch import (
+    as_batch,
+    declared_inputs,
+    flat_arrays,
+    of_dataset,
+    to_numpy,
+)
 from kerasinit.signals._watched_layers import layer_name
 
 
@@ -75,7 +81,7 @@ def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
             "A dataset must yield batches, as for `fit`: `dataset.batch(32)` makes them. Received: "
             f"one sample of shape {to_numpy(keras.tree.flatten(given)[0]).shape}."
         )
-    return given, targets
+    return of_dataset(given, targets), targets
 
 
 def _is_one_sample(model: Any, x: Any) -> bool:

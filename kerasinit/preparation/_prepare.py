@@ -30,6 +30,7 @@ from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
 from kerasinit.preparation._untouched import marks_of, same_attributes, taken_back
 from kerasinit.signals import Diagnosis
+from kerasinit.signals._batch import of_dataset
 
 OF_LIBRARIES = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # not for users
 
@@ -113,7 +114,7 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     if proof.adopted:
         for warning in said:
             if not issubclass(warning.category, OF_LIBRARIES):
-                warnings.warn(warning.message, warning.category, stacklevel=4)
+                warnings.warn(warning.message, warning.category, stacklevel=3)
     else:
         advice = own_advice
         _assign(model, own)
@@ -172,7 +173,7 @@ def _set_rate(task: Task, rate: float) -> str:
 def _diagnosis(model: Any, batches: Batches) -> tuple[Diagnosis | None, str]:
     x, y, _ = batches.items[0]
     try:
-        return examined(model, x, y), ""
+        return examined(model, of_dataset(x, y), y), ""
     except _backend.errors() as error:  # the code of any layer runs here
         return None, f"could not be diagnosed: {_backend.cause_of(error)}"
 

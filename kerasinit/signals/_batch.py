@@ -42,12 +42,27 @@ class DataBatch:
         return len(self.numbers)
 
 
+def of_dataset(x: Any, y: Any) -> Any:
+    """`x` of a batch that a dataset gave; with `y`, as they are, where their first axes differ.
+
+    Of a batch of graphs there are unlike many nodes, edges and targets. `fit` takes that.
+    """
+    x_arrays, y_arrays = (keras.tree.map_structure(_array, tree) for tree in (x, y))
+    flat = flat_arrays((x_arrays, y_arrays))
+    sizes = [len(array) if array.ndim else 0 for array in flat]
+    if len(set(sizes)) < 2 or 0 in sizes:
+        return x
+    samples = len(flat_arrays(x_arrays if y is None else y_arrays)[0])
+    inputs, targets = (keras.tree.map_structure(_tensor, tree) for tree in (x_arrays, y_arrays))
+    return DataBatch(inputs, targets, np.arange(samples), flat_arrays(x_arrays), y_arrays)
+
+
 def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
     """At most `MAX_SAMPLES` samples at even distances.
 
     Args:
         model: A built Keras model.
-        x: Inputs, an array of shape `(batch, ...)` or a structure of such arrays.
+        x: Inputs, an array of shape `(batch, ...)` or a structure of such arrays; or the batch.
         y: Targets, the same; or None.
 
     Raises:
@@ -55,6 +70,8 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
             arrays differ in their number of samples, or what they hold are no numbers.
     """
     check_model(model)
+    if isinstance(x, DataBatch):
+        return x
     _check_form("x", x)
     _check_form("y", y)
     x = keras.tree.map_structure(_array, x)
@@ -79,10 +96,7 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
     chosen = np.linspace(0, sizes[0] - 1, size).astype(int)
 
     def take(array: np.ndarray | None) -> Any:
-        if array is None:
-            return None
-        some = array[chosen]
-        return ops.convert_to_tensor(some.astype("float32") if some.dtype == np.float64 else some)
+        return None if array is None else _tensor(array[chosen])
 
     return DataBatch(
         keras.tree.map_structure(take, x),
@@ -91,6 +105,12 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
         flat_arrays(x),
         y,
     )
+
+
+def _tensor(array: np.ndarray | None) -> Any:
+    if array is None:
+        return None
+    return ops.convert_to_tensor(array.astype("float32") if array.dtype == np.float64 else array)
 
 
 def non_finite_values(arrays: list[np.ndarray]) -> tuple[int, int | None]:

@@ -149,7 +149,10 @@ def _findings(diagnosis: Diagnosis) -> list[tuple[str, str]]:
         chance = signals.chance_loss
         known = "" if chance is None else f" (a model that knows nothing: {chance:.4g})"
         lines.append((f"Loss {signals.loss:.4g}{known}.", ""))
-    if diagnosis.healthy:
+    if diagnosis.healthy and not diagnosis.layers:
+        text = "No layer could be watched. Nothing found in outputs and loss."
+        lines.append((text, ""))
+    elif diagnosis.healthy:
         lines.append(("Healthy: nothing found.", "bold green"))
     for number, verdict in enumerate(diagnosis.verdicts):
         title = "Also" if number else "Root cause"

@@ -69,6 +69,7 @@ class HeadSignals:
         before: Name of another activation right before that; None if there is none.
         before_switch: Path of the layer whose attribute `activation` that is; None if there is
             none.
+        has_maker: Whether it is known which weighted layer makes it.
         is_layer: Whether a weighted layer (with its activation) makes it, nothing behind it.
         switch: Path of the layer whose attribute `activation` it is (or would be); None if there is
             none.
@@ -90,6 +91,7 @@ class HeadSignals:
     activation: str | None = None
     before: str | None = None
     before_switch: str | None = None
+    has_maker: bool = True
     is_layer: bool = False
     switch: str | None = None
     reach: tuple[float, float] = ANYTHING
@@ -190,7 +192,7 @@ def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
 def _head(
     call: WatchedCall | None, name: str, output: np.ndarray, loss: Any, y: np.ndarray | None
 ) -> HeadSignals:
-    ending: dict[str, Any] = {"name": name} if call is None else _ending(call)
+    ending: dict[str, Any] = {"name": name, "has_maker": False} if call is None else _ending(call)
     reach = ending.get("reach", ANYTHING)
     classes_are_last = getattr(loss, "axis", -1) in (-1, output.ndim - 1)
     targets = None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None))

@@ -36,6 +36,9 @@ class LayerSignals:
         gradient_norm: Euclidean norm of the same gradient. Independent of the layer's size in a
             healthy network, so layers of different sizes are compared by it.
         weight_norm, weight_gradient_norm: Euclidean norms over all own weights of the layer.
+        has_zero_kernel: Whether its kernel is all zeros, whatever its bias (a transformer of places
+            that starts as the identity).
+        is_beside: Whether a layer before it reads the same signal: no way passes both.
         constraint: Class of the kernel's constraint, where that makes 0 of usual weights, too.
         non_finite_weights, non_finite_outputs: Counts of NaN and infinite values.
         dead_share: Share of units that are off for every sample.
@@ -97,6 +100,8 @@ class LayerSignals:
     first_non_finite: int | None = None
     update_ratio: float | None = None
     constraint: str | None = None
+    has_zero_kernel: bool = False
+    is_beside: bool = False
 
     @property
     def path(self) -> str:
@@ -129,7 +134,8 @@ class LayerSignals:
         is_zero = not self.has_gain and self.preactivation_mean_square == 0
         learns = (self.weight_gradient_norm or 0.0) > 0
         tells_units_apart = self.is_output or not self.is_symmetric
-        return (self.weight_norm == 0 or is_zero) and learns and tells_units_apart
+        is_zero = is_zero or self.weight_norm == 0 or self.has_zero_kernel
+        return is_zero and learns and tells_units_apart
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""

@@ -88,8 +88,8 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     own = [kernel for kernel in kernels if kernel is not None]
     return Signals(
         layers=tuple(
-            replace(row, update_ratio=ratios.get(id(kernel)))
-            for row, kernel in zip(rows, kernels, strict=True)
+            replace(row, update_ratio=ratios.get(id(kernel)), is_beside=is_beside)
+            for row, kernel, is_beside in zip(rows, kernels, _beside(first, len(rows)), strict=True)
         ),
         samples=batch.samples,
         input_rms=rows[0].input_rms if rows else None,
@@ -106,6 +106,16 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
         **found,
     )
+
+
+def _beside(first: ForwardPass, count: int) -> list[bool]:
+    """For each recorded call, whether one before it reads the same signal."""
+    found, read = [False] * count, set()
+    for step in first.steps:
+        if step.call is not None and step.given:
+            found[step.call] = step.given[0] in read
+            read.add(step.given[0])
+    return found
 
 
 def _sizes_of_input(x: Any) -> dict[str, Any]:
@@ -302,6 +312,7 @@ class _Probe:
         """Outputs, loss and its penalties, with other values of the trainable variables."""
         with self._scope(weights, watch):
             outputs = self.model(self.x, training=False)
+            watch.is_over = True
             value = ops.cast(loss.function(outputs), "float32")
             penalties = [ops.sum(ops.cast(one, "float32")) for one in self.model.losses]
         return outputs, value, sum(penalties, ops.zeros(()))

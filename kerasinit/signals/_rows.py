@@ -122,7 +122,8 @@ def _of_weights(
     if main is None:
         return {"trainable": bool(gradients)}
     found: dict[str, Any] = {"trainable": main in gradients}
-    if not weights[main].any():
+    if weights[main].size and not weights[main].any():
+        found["has_zero_kernel"] = True
         found["constraint"] = zeroing_constraint(watched.weights[main])
     if main in gradients and watched.axes is not None:
         replicas = ({i: a[None] for i, a in group.items()} for group in (weights, gradients))

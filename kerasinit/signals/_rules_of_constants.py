@@ -88,7 +88,10 @@ def constant_output(signals: Signals) -> Verdict | None:
     is_new = any(row.starts_at_zero for row in signals.layers)
     if not signals.inputs_differ or signals.has_learned or is_new:
         return None
+    others_vary = any(head.spread > SAME for head in signals.heads)
     for head in signals.heads:
+        if others_vary and not (head.has_maker or head.is_always_one):
+            continue  # a weight that is given out, as the deviations of a policy
         wanted = head.targets
         # Targets of 1000 and something ask for outputs that differ as little.
         share = min(1.0, wanted.std / wanted.rms) if wanted is not None and wanted.rms else 1.0

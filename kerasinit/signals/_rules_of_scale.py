@@ -112,6 +112,8 @@ def too_narrow(signals: Signals) -> Verdict | None:
         return None
     if not all(row.kind == "Dense" and row.activation in RECTIFIERS for row in rows):
         return None
+    if any(row.is_beside for row in rows):
+        return None  # a layer for each feature, a tower for each task: no stack
     widths = [row.units for row in rows]
     if median(widths) > ALIKE * min(widths):
         return None  # a bottleneck is narrow on purpose

@@ -53,6 +53,8 @@ def spread(values: np.ndarray) -> float:
 
 
 def mean(values: np.ndarray) -> float:
-    """Mean of all values; NaN or infinite if one is."""
+    """Mean of all values, 0 if there are none; NaN or infinite if one is."""
+    if not values.size:
+        return 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.mean(values, dtype=np.float64))

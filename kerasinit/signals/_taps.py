@@ -108,6 +108,7 @@ class ForwardPass:
         self.lone_norm: str | None = None  # a batch normalization of a single value
         self.steps: list[Step] = []
         self.made: list[int] = []  # numbers of the outputs of `calls`, once these are forgotten
+        self.is_over = False  # what a loss calls (a teacher) is no part of the signal
         self._taps = taps
         self._keeps_steps = keeps_steps
         self._times: Counter[str] = Counter()  # calls of each name
@@ -126,6 +127,8 @@ class ForwardPass:
 
     def called(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
         """Runs a watched layer as its task says, and notes the step."""
+        if self.is_over:
+            return call(*args, **kwargs)
         known = len(self.calls)
         result = getattr(self, watched.task)(watched, call, args, kwargs)
         if self._keeps_steps and not self._is_muted():

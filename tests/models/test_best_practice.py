@@ -22,6 +22,27 @@ def dense(units=16, activation=None, **options):
     return layers.Dense(units, activation=activation, **options)
 
 
+class Generated(layers.Layer):
+    """A matrix that another network generates, as in hypernetworks."""
+
+    def __init__(self, units, **options):
+        super().__init__()
+        self.units = units
+        self.kernel_of = layers.Dense(units * units, **options)
+
+    def call(self, context, x):
+        kernel = ops.reshape(self.kernel_of(context), (-1, self.units, self.units))
+        return ops.einsum("bi,bio->bo", x, kernel)
+
+
+def hypernetwork(**options):
+    context, inputs = keras.Input((4,)), keras.Input((6,))
+    code, x = dense(16, "relu")(context), dense(8)(inputs)
+    for _ in range(2):
+        x = ops.relu(Generated(8, **options)(code, x))
+    return keras.Model([context, inputs], Generated(8, **options)(code, x))
+
+
 class TestWhatFollows:
     @pytest.mark.parametrize(
         ("follower", "name", "gain"),
@@ -175,6 +196,50 @@ class TestPlainStacks:
         assert kernels(plan)[-1].reason == "the model's output, which its author made small"
         kernel, _ = model.layers[-1].get_weights()
         np.testing.assert_allclose(np.linalg.svd(kernel, compute_uv=False), 0.01, rtol=1e-4)
+
+    @pytest.mark.parametrize(
+        "small",
+        [
+            keras.initializers.RandomUniform(-0.003, 0.003),  # DDPG
+            keras.initializers.RandomNormal(stddev=0.01),
+            keras.initializers.TruncatedNormal(stddev=0.01),
+        ],
+        ids=lambda one: type(one).__name__,
+    )
+    def test_an_output_that_alone_is_told_a_small_deviation_keeps_it(self, small):
+        model = chain(dense(32, "tanh"), dense(32, "tanh"), dense(400, kernel_initializer=small))
+        own = model.layers[-1].get_weights()[0].std()
+        plan = kerasinit.initialize(model, seed=1)
+        assert kernels(plan)[-1].reason == "the model's output, which its author made small"
+        assert model.layers[-1].get_weights()[0].std() == pytest.approx(own, rel=0.05)
+
+    def test_a_small_deviation_that_all_layers_have_is_no_choice_for_the_output(self):
+        small = {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.01)}
+        model = chain(dense(32, "tanh", **small), dense(32, "tanh", **small), dense(4, **small))
+        assert "small" not in kernels(kerasinit.initialize(model, seed=1))[-1].reason
+
+    @pytest.mark.parametrize(
+        ("options", "name"),
+        [
+            ({}, "GlorotUniform()"),
+            ({"kernel_initializer": keras.initializers.RandomNormal(0.0, 0.01)}, "RandomNormal("),
+        ],
+        ids=["Keras", "small"],
+    )
+    def test_generated_weights_start_as_their_author_wrote(self, options, name):
+        """Entries of unit variance made the signal 2.8 times larger in each layer of 8."""
+        plan = kerasinit.initialize(hypernetwork(**options), seed=1)
+        rows = [row for row in kernels(plan) if "generated" in row.path]
+        assert [row.initializer.startswith(name) for row in rows] == [True] * 3
+        assert not any("model's output" in row.reason for row in rows)
+
+    def test_a_kernel_whose_output_is_spread_over_a_given_graph_is_the_output(self):
+        graph, inputs = keras.Input((5, 5)), keras.Input((5, 8))
+        x = ops.matmul(graph, dense(16, "relu")(inputs))
+        plan = kerasinit.initialize(
+            keras.Model([graph, inputs], ops.matmul(graph, dense(3)(x))), seed=1
+        )
+        assert kernels(plan)[-1].reason.startswith("the model's output")
 
     def test_the_way_that_passes_fewest_layers_is_said_where_there_are_several(self):
         inputs = keras.Input((8,))

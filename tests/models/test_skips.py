@@ -48,6 +48,28 @@ def projected(x, number):
     return layers.Dense(WIDTH)(x) + end
 
 
+class AttentionOverWords(layers.Layer):
+    """Scores, of which what is padded is taken away (Yang et al., 2016, as in many programs)."""
+
+    supports_masking = True
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 1), name="kernel")
+
+    def call(self, x, mask=None):
+        scores = ops.tanh(ops.matmul(x, self.kernel))
+        padded = 1.0 - ops.cast(ops.expand_dims(mask, -1), "float32")
+        return ops.sum(x * ops.softmax(scores - 1e9 * padded, axis=1), axis=1)
+
+
+def test_a_mask_that_is_added_to_scores_carries_no_stream():
+    words = keras.Input((7,), dtype="int32")
+    x = layers.Embedding(20, WIDTH, mask_zero=True)(words)
+    x = AttentionOverWords()(layers.Bidirectional(layers.LSTM(8, return_sequences=True))(x))
+    plan = kerasinit.initialize(keras.Model(words, layers.Dense(3)(x)), seed=1)
+    assert not any("residual" in row.reason for row in plan)
+
+
 class Experts(layers.Layer):
     """Experts side by side in weights that are called by no usual name."""
 

@@ -113,3 +113,131 @@ def test_a_diagnosis_leaves_a_compiled_model_as_it_is(optimizer):
     before = state_of(model)[0]
     kerasinit.diagnose(model, X[:32], X[:32, :1])
     assert state_of(model)[0] == before
+
+
+class Graphs(keras.utils.PyDataset):
+    """Batches of graphs: 20 nodes and 30 edges of 4 graphs, with a target for each graph."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, number):
+        rng = np.random.default_rng(number)
+        nodes = rng.standard_normal((20, 6)).astype("float32")
+        edges = rng.integers(0, 20, (30, 2)).astype("int32")
+        return {"nodes": nodes, "edges": edges}, rng.standard_normal((4, 1)).astype("float32")
+
+
+class OfGraphs(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.inside = layers.Dense(8, "relu")
+        self.head = layers.Dense(1)
+
+    def call(self, inputs):
+        x = self.inside(inputs["nodes"])
+        ends, starts = inputs["edges"][:, 0], inputs["edges"][:, 1]
+        messages = keras.ops.segment_sum(keras.ops.take(x, starts, axis=0), ends, num_segments=20)
+        return self.head(keras.ops.mean(keras.ops.reshape(x + messages, (4, 5, 8)), axis=1))
+
+
+def test_a_dataset_of_graphs_has_more_nodes_than_targets():
+    model = OfGraphs()
+    model(Graphs()[0][0])
+    model.compile("adam", "mse")
+    found = kerasinit.diagnose(model, Graphs())
+    assert found.healthy, found
+    assert found.signals.samples == 4
+    assert kerasinit.prepare(model, Graphs(), seed=1).diagnosis is not None
+
+
+class Distiller(keras.Model):
+    """A student whose loss calls its teacher."""
+
+    def __init__(self):
+        super().__init__()
+        inside = [layers.Dense(16, "relu"), layers.Dense(16, "relu")]
+        self.teacher = keras.Sequential([*inside, layers.Dense(3)])
+        self.student = keras.Sequential([layers.Dense(8, "relu"), layers.Dense(3)])
+        self.teacher.build((None, 6))
+
+    def call(self, x):
+        return self.student(x)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean((self.teacher(x, training=False) - y_pred) ** 2)
+
+
+def test_layers_that_the_loss_calls_are_no_part_of_the_signal():
+    model = Distiller()
+    model(X[:2])
+    model.compile("adam")
+    found = kerasinit.diagnose(model, X, CLASSES)
+    assert found.healthy, found
+    assert [row.units for row in found.layers] == [8, 3]
+
+
+class Policy(keras.Model):
+    """Mean and deviation of an action; the deviation is one weight for all states."""
+
+    def __init__(self, is_spread):
+        super().__init__()
+        self.inside, self.mean = layers.Dense(16, "tanh"), layers.Dense(3)
+        self.log_std = self.add_weight(shape=(3,), name="log_std")
+        self.is_spread = is_spread
+
+    def call(self, states):
+        mean = self.mean(self.inside(states))
+        std = keras.ops.exp(self.log_std)
+        return mean, keras.ops.zeros_like(mean) + std if self.is_spread else std
+
+
+@pytest.mark.parametrize("is_spread", [True, False])
+def test_a_weight_that_is_given_out_may_be_the_same_for_all_samples(is_spread):
+    model = Policy(is_spread)
+    model(X[:2])
+    assert kerasinit.diagnose(model, X).healthy
+
+
+def test_a_matrix_of_places_starts_as_the_identity_by_its_bias():
+    """Kernel 0, bias the identity, as in spatial transformers and PointNet."""
+    inputs = keras.Input((6,))
+    identity = keras.initializers.Constant(np.eye(6).ravel())
+    zero = layers.Dense(36, kernel_initializer="zeros", bias_initializer=identity)
+    matrix = layers.Reshape((6, 6))(zero(layers.Dense(8, "relu")(inputs)))
+    x = keras.ops.einsum("bi,bij->bj", inputs, matrix)
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.Dense(16, "relu")(x)))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert kerasinit.diagnose(model, X, CLASSES).healthy
+
+
+def test_a_part_without_inputs_is_no_fault(recwarn):
+    inputs, nothing = keras.Input((6,)), keras.Input((0,))
+    x = layers.Concatenate()([layers.Dense(8, "relu")(inputs), layers.Dense(8)(nothing)])
+    model = keras.Model([inputs, nothing], layers.Dense(3, "softmax")(x))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = [X, np.zeros((len(X), 0), "float32")]
+    assert kerasinit.diagnose(model, x, CLASSES).healthy
+    if keras.backend.backend() != "tensorflow":  # oneDNN aborts at products of nothing, in any fit
+        model.fit(x, CLASSES, epochs=2, verbose=0, callbacks=[kerasinit.GradientStats(every=1)])
+    said = [str(warning.message) for warning in recwarn]
+    assert not [one for one in said if "empty slice" in one or "symmetric" in one]
+
+
+def test_a_model_whose_layers_cannot_be_watched_is_not_called_healthy():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(8), layers.Dense(3)])
+    for layer in model.layers:
+        layer.quantize("int8")
+    said = str(kerasinit.diagnose(model, X))
+    assert "No layer could be watched." in said
+    assert "Healthy" not in said
+
+
+def test_narrow_layers_beside_each_other_are_no_stack():
+    """A layer of two units for each of many features."""
+    inputs = keras.Input((6,))
+    x = layers.Concatenate()([layers.Dense(2, "relu")(inputs) for _ in range(200)])
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(x))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    kerasinit.initialize(model, seed=1)
+    assert kerasinit.diagnose(model, X, CLASSES).healthy
