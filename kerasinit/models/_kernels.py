@@ -16,11 +16,16 @@ from kerasinit.models._branch_ends import branch_end
 from kerasinit.models._draw import Choice
 from kerasinit.models._places import Place
 from kerasinit.models._scene import Scene
-from kerasinit.models._shallow import at_most_own, own_stack_gain, shallow_choice, whose_gain
+from kerasinit.models._shallow import (
+    PER_INPUT,
+    at_most_own,
+    own_stack_gain,
+    shallow_choice,
+    whose_gain,
+)
 from kerasinit.models._slots import Slot
 
 ORTHOGONAL = (keras.initializers.Orthogonal, initializers.Orthogonal)
-PER_INPUT = (initializers.HeNormal, initializers.LecunNormal)  # their size goes by inputs alone
 
 
 @dataclass(frozen=True)

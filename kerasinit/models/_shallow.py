@@ -21,6 +21,7 @@ from kerasinit.models._scene import NEEDS_GAIN, Scene
 from kerasinit.models._slots import Slot
 
 HE = (keras.initializers.HeNormal, keras.initializers.HeUniform)
+PER_INPUT = (initializers.HeNormal, initializers.LecunNormal)  # their size goes by inputs alone
 ROUNDING = 9  # decimal places to which gains are the same
 
 
@@ -75,18 +76,16 @@ def at_most_own(slot: Slot, scene: Scene, choice: Choice) -> Choice:
 
     What it makes too large, the branches and sums of a network without norms keep.
     """
-    own, graph, drawn = _scaled_gain(slot), scene.graph, choice.initializer
-    gain = getattr(drawn, "gain", None)
-    if own is None or not isinstance(gain, (int, float)) or gain <= max(own, START_GAIN):
+    own, drawn, graph = _scaled_gain(slot), choice.initializer, scene.graph
+    if own is None or graph is None or kind_of(slot.layer).name != "Dense":
         return choice
-    if graph is None or kind_of(slot.layer).name != "Dense" or scene.place(slot.layer).output:
+    if type(drawn) not in PER_INPUT or drawn.gain <= own or scene.place(slot.layer).output:
         return choice
     calls = graph.calls_of(slot.layer)
-    if not calls or not all(map(graph.reads_data, calls)):
+    has_norm = any(is_norm(call.operation) for call in graph.calls)
+    if has_norm or not calls or not all(map(graph.reads_data, calls)):
         return choice
-    if any(is_norm(call.operation) for call in graph.calls):
-        return choice
-    smaller = type(drawn).from_config({**drawn.get_config(), "gain": own})
+    smaller = type(drawn)(gain=own)
     return replace(choice, initializer=smaller, reason=f"{choice.reason}; no larger than its own")
 
 
