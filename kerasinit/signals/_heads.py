@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasinit import _backend
 from kerasinit.layers import activation_name, is_linear, kind_of, own_activation
-from kerasinit.signals._batch import non_finite_values, to_numpy
+from kerasinit.signals._batch import DataBatch, non_finite_values, to_numpy
 from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import WatchedCall
@@ -124,12 +124,7 @@ class HeadSignals:
 
 
 def heads_of(
-    model: Any,
-    loss: Any,
-    calls: list[WatchedCall],
-    outputs: Any,
-    all_y: Any,
-    all_x: Sequence[np.ndarray] = (),
+    model: Any, loss: Any, calls: list[WatchedCall], outputs: Any, batch: DataBatch
 ) -> tuple[HeadSignals, ...]:
     """The outputs of a model, in the order of its flat outputs.
 
@@ -138,19 +133,17 @@ def heads_of(
         loss: Its loss, in any form that `compile` takes, or the loss that is used instead.
         calls: What was watched.
         outputs: What the model gave, in any structure.
-        all_y: All targets, as `compile` and `fit` take them; None if there are none.
-        all_x: All inputs.
+        batch: Its inputs and targets.
     """
     flat = keras.tree.flatten(outputs)
     by_output = {call.head: call for call in calls if call.head is not None}
-    losses = _of_outputs(model, loss, outputs, len(flat))
-    is_paired = isinstance(all_y, (dict, list, tuple)) or len(flat) == 1
-    targets = _of_outputs(model, all_y if is_paired else None, outputs, len(flat))
+    losses = of_outputs(model, loss, outputs)
+    targets = targets_of_outputs(model, batch.all_y, outputs)
     heads = []
     for k, (output, one_loss, y) in enumerate(zip(flat, losses, targets, strict=True)):
         head = _head(by_output.get(k), f"output {k + 1}", to_numpy(output), one_loss, y)
         # What is read and given back (words, purchases) is a sample of shares, and no labels.
-        if head.targets is not None and any(np.array_equal(x, y) for x in all_x):
+        if head.targets is not None and any(np.array_equal(x, y) for x in batch.all_x):
             head = replace(head, targets=replace(head.targets, most_ones=0))
         heads.append(head)
     return tuple(heads)
@@ -174,17 +167,31 @@ def loss_name(loss: Any) -> str:
     return str(name).lower().replace("_", "")
 
 
-def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
-    """What was given (losses or targets, by name, in order, or one for all) for each output."""
-    if isinstance(given, dict):
-        if isinstance(outputs, dict):
-            names = sorted(outputs)
-        else:
-            names = list(getattr(model, "output_names", None) or ())
-        return [given.get(name) for name in names] if len(names) == count else [None] * count
+def names_of_outputs(model: Any, outputs: Any) -> list[tuple[str, ...]]:
+    """The names under which the loss and the targets of each flat output may stand."""
+    count = len(keras.tree.flatten(outputs))
+    layers = list(getattr(model, "output_names", None) or ())
+    layers = layers if len(layers) == count else [f"output {k}" for k in range(count)]
+    if not isinstance(outputs, dict):
+        return [(name,) for name in layers]
+    return [(str(key), name) for key, name in zip(sorted(outputs), layers, strict=True)]
+
+
+def of_outputs(model: Any, given: Any, outputs: Any) -> list[Any]:
+    """What `compile` and `fit` take by name, in order, or one for all: for each flat output."""
+    count = len(keras.tree.flatten(outputs))
+    if isinstance(given, dict) and "class_name" not in given:  # that is one loss, as a config
+        names = names_of_outputs(model, outputs)
+        return [next((given[one] for one in own if one in given), None) for own in names]
     if isinstance(given, (list, tuple)):
         return list(given) if len(given) == count else [None] * count
     return [given] * count
+
+
+def targets_of_outputs(model: Any, y: Any, outputs: Any) -> list[Any]:
+    """The same of targets: one array is for one output alone."""
+    is_paired = isinstance(y, (dict, list, tuple)) or len(keras.tree.flatten(outputs)) == 1
+    return of_outputs(model, y if is_paired else None, outputs)
 
 
 def _head(

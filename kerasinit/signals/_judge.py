@@ -89,7 +89,7 @@ def _scaled_together(verdicts: tuple[Verdict, ...], signals: Signals) -> tuple[V
     """Inputs and targets that are both far off: to mend one of them does not help."""
     kinds = {"scale_inputs", "scale_targets"}
     scaling = {v.remedy.kind for v in verdicts if v.remedy is not None}
-    if "scale_inputs" in scaling and heads.are_far(signals):
+    if "scale_inputs" in scaling and updates.are_far(signals):
         scaling.add("scale_targets")  # outputs are of size 1 once the inputs are
     if not kinds <= scaling:
         return verdicts

@@ -7,7 +7,7 @@ from statistics import fmean, pstdev
 
 from kerasinit.signals._remedy import NO_PENALTY, SMALLER_ADDED, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE
-from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
+from kerasinit.signals._rules_of_scale import far_above
 from kerasinit.signals._verdict import Verdict
 from kerasinit.signals._window import Window, losses_of
 
@@ -91,5 +91,4 @@ def penalized(window: Window) -> Verdict | None:
 
 def penalty_rules(window: Window) -> bool:
     """Whether penalties are so large at the start that what happens to the weights is theirs."""
-    start = abs(window.first_loss)
-    return window.first.penalty > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
+    return window.first.penalty > far_above(abs(window.first_loss))

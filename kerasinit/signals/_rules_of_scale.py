@@ -159,7 +159,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
     if signals.lone_softmax is not None or chance is None:  # a loss that means nothing
         return None
-    if loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
+    if loss <= far_above(chance):
         return None
     evidence = f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}"
     last = signals.layers[-1] if signals.layers else None
@@ -173,14 +173,18 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     return say(evidence, Remedy("code", line), reason)
 
 
+def far_above(loss: float) -> float:
+    """The least that is not of the size of a loss any more."""
+    return max(LOSS_FACTOR * loss, loss + LOSS_MARGIN)
+
+
 def is_all_penalty(signals: Signals) -> bool:
     """Whether the gradient of the penalties hides that of the data.
 
     A penalty p of degree 2 in the weights w has a gradient of norm 2 p / |w|, or more. Of others,
     the first step of the optimizer tells.
     """
-    penalty, loss = signals.penalty or 0.0, signals.data_loss or 0.0
-    harmless = max(LOSS_FACTOR * loss, loss + LOSS_MARGIN)
+    penalty, harmless = signals.penalty or 0.0, far_above(signals.data_loss or 0.0)
     if penalty <= harmless:
         return False
     trained = [row for row in signals.layers if row.weight_gradient_norm is not None]
