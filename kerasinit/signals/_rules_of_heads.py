@@ -7,9 +7,10 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeAlias
 
-from kerasinit.signals._heads import HeadSignals, TargetSignals
+from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import STANDARDIZE, Remedy, RemedyKind
+from kerasinit.signals._targets import TargetSignals
 from kerasinit.signals._verdict import Verdict
 
 OUTSIDE = 0.05  # share of targets that the output cannot give: more than a few outliers
