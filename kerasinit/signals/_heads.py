@@ -75,6 +75,11 @@ class HeadSignals:
         return self.reach == (0.0, 1.0) or shares
 
     @property
+    def is_at_end(self) -> bool:
+        """Whether rounding made exactly 0 or 1 of a value, which its activation only comes near."""
+        return self.reach == (0.0, 1.0) and (self.low == 0 or self.high == 1)
+
+    @property
     def is_always_one(self) -> bool:
         """Whether a softmax over one unit, or an operation behind the layers, gives 1 alone."""
         if self.units > 1 or (self.is_layer and self.activation != "softmax"):

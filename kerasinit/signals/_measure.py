@@ -94,6 +94,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         samples=batch.samples,
         input_rms=rows[0].input_rms if rows else None,
         **_sizes_of_input(batch.x),
+        each_rms=tuple(rms(array) for array in flat_arrays(batch.x) if array.dtype.kind == "f"),
         outside_ids=outside,
         sparse_dropouts=_sparse_dropouts(model),
         input_non_finite=bad,

@@ -202,15 +202,23 @@ def is_all_penalty(signals: Signals) -> bool:
 
 def unscaled_input(signals: Signals) -> Verdict | None:
     """The input is far too large or too small for initial weights."""
-    size, given, column = signals.input_rms, signals.given_rms or 0.0, signals.column_rms
-    if not size or not signals.layers or signals.layers[0].normalized:
+    given, column = signals.given_rms or 0.0, signals.column_rms
+    if not signals.layers:
+        return None
+    row, size = signals.layers[0], signals.input_rms
+    for other in signals.layers if signals.input_count > 1 else ():
+        reads = bool(other.input_rms) and other.input_rms in signals.each_rms
+        if reads and not _within(other.input_rms or 0.0, (SMALL_INPUT, LARGE_INPUT)):
+            row, size = other, other.input_rms
+            break
+    if not size or row.normalized:
         return None
     was_usual = SMALL_INPUT <= given <= LARGE_INPUT
     is_spoilt = was_usual and size < min(SPOILT_INPUT, SPOILT_SHARE * given)
     is_dwarfed = column is not None and column < SMALL_INPUT and size == given
     if SMALL_INPUT <= size <= LARGE_INPUT and not (is_spoilt or is_dwarfed):
         return None
-    where = signals.layers[0].name
+    where = row.name
     evidence = (
         f"the values that enter {where} have an RMS of {size:.3g}; about 1 is what initial weights "
         "are made for"
