@@ -426,8 +426,12 @@ def test_of_several_inputs_the_one_that_is_not_scaled_is_told(odd, factor):
 
 
 def test_a_step_after_which_nothing_gets_a_gradient_was_too_large():
+    def entropy(y, p):  # of which no backend finds the logits
+        p = ops.clip(p, 1e-7, 1 - 1e-7)
+        return -ops.mean(y * ops.log(p) + (1 - y) * ops.log(1 - p), axis=-1)
+
     rare = (np.arange(64)[:, None] % 16 == 0).astype("float32")
-    model = compiled(head(1, "sigmoid"), loss="binary_crossentropy", optimizer="sgd")
+    model = compiled(head(1, "sigmoid"), loss=entropy, optimizer="sgd")
     model.fit(  # all outputs are exactly 1 from the second step on
         X, rare, epochs=12, batch_size=64, verbose=0, class_weight={0: 1.0, 1: 1e5},
         callbacks=[stats := fresh_stats()],
