@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from kerasinit import _backend
 from kerasinit.callbacks._beside import FAILURES
 from kerasinit.callbacks._measuring import optimizers_of
 from kerasinit.layers import have_learned_biases, zeroing_constraint
 from kerasinit.signals import Setup
-from kerasinit.signals._first_update import decay_of, divides_in_half, is_scheduled
+from kerasinit.signals._first_update import clip_of, decay_of, divides_in_half, is_scheduled
 from kerasinit.signals._heads import loss_name
 from kerasinit.signals._probe_loss import chance_loss, has_regularizers, sums_losses
 
@@ -46,8 +48,13 @@ def setup_of(model: Any, *, is_steered: bool) -> Setup:
         divides_in_half=divides_in_half(model),
         has_regularizers=has_regularizers(model),
         decay=decay_of(model.optimizer, model.trainable_variables),
+        clip=clip_of(model.optimizer) if _is_plain_descent(model.optimizer) else None,
         chance=_chance_of(model),
     )
+
+
+def _is_plain_descent(optimizer: Any) -> bool:
+    return isinstance(_backend.inner_optimizer(optimizer), keras.optimizers.SGD)
 
 
 def _is_constrained(model: Any) -> bool:

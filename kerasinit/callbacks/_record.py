@@ -125,7 +125,11 @@ class Record:
                 non_finite=round(bad),
                 dead_share=probed.get(name, {}).get("dead_share"),
                 saturated_share=probed.get(name, {}).get("saturated_share"),
-                idle_share=idle_shares.get(name),
+                # Units that are off leave their kernel without a gradient, too: else it is the bias
+                # that means nothing, as where the outputs of twins are subtracted.
+                idle_share=None
+                if gradient > 0 and idle_shares.get(name) == 1
+                else idle_shares.get(name),
             )
             for name, gradient, weight, ratio, bad in zip(
                 names.kernels,

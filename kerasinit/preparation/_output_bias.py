@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from kerasinit.models._scene import Scene
 from kerasinit.preparation._batches import Batches
 from kerasinit.preparation._label_prior import Unsure, narrowing, prior_of
 from kerasinit.preparation._task import Task
+from kerasinit.signals._heads import names_of_outputs, of_outputs, targets_of_outputs
 
 SHOWN = 4  # values in a line
 
@@ -66,16 +66,16 @@ def bias_rows(task: Task, scene: Scene, batches: Batches, y_pred: Any) -> list[t
         y_pred: Outputs of the model for one batch, or their shapes.
     """
     outputs = keras.tree.flatten(y_pred)
-    keys = _names(task.model, y_pred, len(outputs))
-    masks = _masks(task, batches, len(outputs))
+    keys = names_of_outputs(task.model, y_pred)
+    losses = of_outputs(task.model, task.declared_loss, y_pred)
+    labels = _labels(task, batches, y_pred)
     rows = []
     for position, (output, names) in enumerate(zip(outputs, keys, strict=True)):
         bias, path = None, ""
         try:
             bias, activation = _last_bias(scene, position, len(outputs), tuple(output.shape))
             path = bias.path
-            loss = _part(task.declared_loss, position, names, len(outputs), shared=True)
-            targets, weights = _labels(batches, position, names, len(outputs), masks[position])
+            loss, (targets, weights) = losses[position], labels[position]
             if loss is None or targets is None:
                 raise Unsure("no loss and targets of its own")
             units = int(output.shape[-1])
@@ -143,46 +143,30 @@ def _maker(graph: Graph, value: int) -> GraphCall:
     return graph.maker[value]
 
 
-def _names(model: Any, y_pred: Any, count: int) -> list[tuple[str, ...]]:
-    """The names under which the loss and the targets of each output may stand."""
-    layers = list(getattr(model, "output_names", None) or ())
-    layers = layers if len(layers) == count else [f"output {i}" for i in range(count)]
-    if not isinstance(y_pred, dict):
-        return [(name,) for name in layers]
-    return [(str(key), name) for key, name in zip(sorted(y_pred), layers, strict=True)]
+def _labels(task: Task, batches: Batches, y_pred: Any) -> list[tuple[Any, Any]]:
+    """Targets and weights of each output: those of the trial alone where positions are masked."""
+
+    def of_each(y: Any, weights: Any) -> list[tuple[Any, Any]]:
+        targets = targets_of_outputs(task.model, y, y_pred)
+        return list(zip(targets, of_outputs(task.model, weights, y_pred), strict=True))
+
+    found = of_each(batches.targets, batches.weights)
+    for position, masks in enumerate(_masks(task, batches, len(found))):
+        if masks is not None:
+            items = [of_each(y, weights)[position] for _, y, weights in batches.items]
+            found[position] = _masked(masks, items)
+    return found
 
 
-def _part(values: Any, position: int, names: Sequence[str], count: int, *, shared: bool) -> Any:
-    """What a structure, as `compile` and `fit` take them, holds for one output."""
-    if isinstance(values, dict) and "class_name" not in values:
-        return next((values[name] for name in names if name in values), None)
-    if isinstance(values, (list, tuple)):
-        return values[position] if len(values) == count else None
-    return values if count == 1 or shared else None
-
-
-def _labels(
-    batches: Batches, position: int, names: Sequence[str], count: int, masks: Any
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Targets and weights of one output: those of the trial alone where its positions are masked.
-
-    An output's mask says which of its positions count, so it is a weight of them.
-    """
-
-    def part(values: Any, *, shared: bool) -> Any:
-        return _part(values, position, names, count, shared=shared)
-
-    if masks is None:
-        return part(batches.targets, shared=False), part(batches.weights, shared=True)
-    targets = [part(y, shared=False) for _, y, _ in batches.items]
-    if any(y is None for y in targets):
+def _masked(masks: list[Any], items: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Targets and weights of all batches: a mask says which positions count, so it is a weight."""
+    if any(y is None for y, _ in items):
         return None, None
     weights = []
-    for mask, (_, _, sample_weight) in zip(masks, batches.items, strict=True):
-        own = part(sample_weight, shared=True)
+    for mask, (_, own) in zip(masks, items, strict=True):
         factor = 1.0 if own is None else own.reshape(own.shape + (1,) * (mask.ndim - own.ndim))
         weights.append(mask * factor)
-    return np.concatenate(targets), np.concatenate(weights)
+    return np.concatenate([y for y, _ in items]), np.concatenate(weights)
 
 
 def _masks(task: Task, batches: Batches, count: int) -> list[Any]:

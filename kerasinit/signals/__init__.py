@@ -1,20 +1,19 @@
 """Room `signals`: tensors -> statistics -> verdicts.
 
-One batch is measured, then judged:
+From a model and a batch to verdicts:
 
 1. `_batch`: model and data -> `DataBatch`, some samples as tensors.
 2. `_watched_layers`: model -> `WatchedLayer`s, which `_taps` hooks: while the model runs, a
    `ForwardPass` notes a `WatchedCall` for each call of a layer with weights.
 3. `_measure`: one pass forward, one backward from the loss of `_probe_loss`, one step of the
    optimizer on copies (`_first_update`).
-4. `_rows`, `_heads`: tensors -> plain numbers, a `LayerSignals` for each call, a `HeadSignals` for
-   each output; beside them what theory expects (`_expected`). Together they are `Signals`.
-5. `_judge`: a rule of `_rules_of_*` for each cause -> `Verdict`, with a `Remedy`; roots go first.
-   `_diagnosis` shows both as a `Diagnosis`.
+4. `_rows`, `_heads`: tensors -> plain numbers, `LayerSignals` of each call (with the size that
+   theory expects, `_expected`), `HeadSignals` of each output, all in one `Signals`.
+5. `_judge`: each rule of `_rules_of_*` looks for one cause -> `Verdict`, with a `Remedy`; what only
+   restates another is dropped, roots go first. `_diagnosis` shows that as a `Diagnosis`.
 
-A training is judged from what `callbacks` recorded: `TrainingStep`s (`_training_steps`) -> `Window`
-(`_window`) -> `_judge_window`, with its rules in `_rules_at_once`, `_rules_over_time`,
-`_rules_of_progress` and `_rules_of_loss`.
+A training goes through step 5 alone: `TrainingStep`s, which `callbacks` records -> `Window` ->
+`_judge_window`, with `_rules_at_once`, `_rules_over_time`, `_rules_of_progress`, `_rules_of_loss`.
 """
 
 from kerasinit.signals._diagnosis import Diagnosis, examine

@@ -17,6 +17,7 @@ from kerasinit.signals._sizes import norm
 HIGHEST_MOMENTUM = 0.99  # of more, a training of a few hundred steps sees nothing
 # Optimizers of Keras whose step of a weight depends on nothing but that weight's own gradient.
 ELEMENTWISE = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Lion")
+CLIPS = "clipnorm", "global_clipnorm", "clipvalue"
 BLOCK = 2**20  # values whose step is taken at once
 SCHEDULE_STEPS = (0, 1, 10, 100, 1_000, 10_000)  # at which a schedule is read: its warm-up, too
 
@@ -96,20 +97,19 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
 
 def _clipping(optimizer: Any, gradients: list[np.ndarray]) -> tuple[str | None, float]:
     """What clips the gradients, and what it leaves of their norm."""
+    clip = clip_of(optimizer)
+    if clip is None:
+        return None, 1.0
+    name, limit = clip
     norms = [norm(one) for one in gradients]
     whole = math.hypot(*norms)
-    for name in ("clipnorm", "global_clipnorm", "clipvalue"):
-        limit = getattr(optimizer, name, None)
-        if not limit:
-            continue
-        if name == "clipnorm":
-            left = math.hypot(*(min(one, limit) for one in norms))
-        elif name == "global_clipnorm":
-            left = min(whole, limit)
-        else:
-            left = math.hypot(*(norm(np.clip(one, -limit, limit)) for one in gradients))
-        return name, left / whole if whole else 1.0
-    return None, 1.0
+    if name == "clipnorm":
+        left = math.hypot(*(min(one, limit) for one in norms))
+    elif name == "global_clipnorm":
+        left = min(whole, limit)
+    else:
+        left = math.hypot(*(norm(np.clip(one, -limit, limit)) for one in gradients))
+    return name, left / whole if whole else 1.0
 
 
 def _acts_on_each_value(optimizer: Any) -> bool:
@@ -162,6 +162,13 @@ def _step(
         [ops.convert_to_tensor(g, v.dtype) for g, v in zip(gradients, copies, strict=True)], copies
     )
     return [to_numpy(copy) for copy in copies]
+
+
+def clip_of(optimizer: Any) -> tuple[str, float] | None:
+    """The argument of an optimizer that clips gradients, and its limit; None if none does."""
+    optimizer = _backend.inner_optimizer(optimizer)
+    limits = ((name, getattr(optimizer, name, None)) for name in CLIPS)
+    return next(((name, float(limit)) for name, limit in limits if limit), None)
 
 
 def decay_of(optimizer: Any, variables: Sequence[Any]) -> float:

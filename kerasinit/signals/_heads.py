@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,51 +11,15 @@ import numpy as np
 
 from kerasinit import _backend
 from kerasinit.layers import activation_name, is_linear, kind_of, own_activation
-from kerasinit.signals._batch import non_finite_values, to_numpy
+from kerasinit.signals._batch import DataBatch, to_numpy
 from kerasinit.signals._elementwise import elementwise_shape
 from kerasinit.signals._sizes import rms
 from kerasinit.signals._taps import WatchedCall
+from kerasinit.signals._targets import TargetSignals, sums_to_one, targets_of
 
 REACH = np.concatenate([-np.geomspace(1e4, 1e-2, 40), [0.0], np.geomspace(1e-2, 1e4, 40)])
 PLAIN = ("dense", "einsum", "convolution", "transposed", "depthwise", "separable")
 ANYTHING = -np.inf, np.inf  # what an output without an activation can give
-SUM_TOLERANCE = 1e-2  # of a sum of probabilities, half precision included
-
-
-@dataclass(frozen=True)
-class TargetSignals:
-    """All targets of one output.
-
-    Args:
-        shape: Without the samples.
-        low, high: Smallest and largest finite value.
-        rms, std: Of all finite values.
-        whole: Whether all values are whole numbers.
-        sums_to_one: Whether the last axis holds shares: none below 0, and a sum of 1.
-        zero_share: Share of values that are 0.
-        outside_share: Share of values that the activation of the output cannot give.
-        non_finite: Number of NaN and infinite values.
-        first_non_finite: Number of the first sample that has one; None if there is none.
-        samples: How many samples there are.
-        most_ones: Largest number of ones of a sample, along the last axis, where all values are 0
-            or 1; 0 where they are not, or are the inputs of the model.
-        only_class: Number of the class of all samples, as a label or one-hot; None if they differ.
-    """
-
-    shape: tuple[int, ...]
-    low: float
-    high: float
-    rms: float
-    std: float
-    whole: bool
-    sums_to_one: bool
-    zero_share: float
-    outside_share: float = 0.0
-    non_finite: int = 0
-    first_non_finite: int | None = None
-    samples: int = 0
-    most_ones: int = 0
-    only_class: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +77,11 @@ class HeadSignals:
         return self.reach == (0.0, 1.0) or shares
 
     @property
+    def is_at_end(self) -> bool:
+        """Whether rounding made exactly 0 or 1 of a value, which its activation only comes near."""
+        return self.reach == (0.0, 1.0) and (self.low == 0 or self.high == 1)
+
+    @property
     def is_always_one(self) -> bool:
         """Whether a softmax over one unit, or an operation behind the layers, gives 1 alone."""
         if self.units > 1 or (self.is_layer and self.activation != "softmax"):
@@ -126,12 +95,7 @@ class HeadSignals:
 
 
 def heads_of(
-    model: Any,
-    loss: Any,
-    calls: list[WatchedCall],
-    outputs: Any,
-    all_y: Any,
-    all_x: Sequence[np.ndarray] = (),
+    model: Any, loss: Any, calls: list[WatchedCall], outputs: Any, batch: DataBatch
 ) -> tuple[HeadSignals, ...]:
     """The outputs of a model, in the order of its flat outputs.
 
@@ -140,19 +104,17 @@ def heads_of(
         loss: Its loss, in any form that `compile` takes, or the loss that is used instead.
         calls: What was watched.
         outputs: What the model gave, in any structure.
-        all_y: All targets, as `compile` and `fit` take them; None if there are none.
-        all_x: All inputs.
+        batch: Its inputs and targets.
     """
     flat = keras.tree.flatten(outputs)
     by_output = {call.head: call for call in calls if call.head is not None}
-    losses = _of_outputs(model, loss, outputs, len(flat))
-    is_paired = isinstance(all_y, (dict, list, tuple)) or len(flat) == 1
-    targets = _of_outputs(model, all_y if is_paired else None, outputs, len(flat))
+    losses = of_outputs(model, loss, outputs)
+    targets = targets_of_outputs(model, batch.all_y, outputs)
     heads = []
     for k, (output, one_loss, y) in enumerate(zip(flat, losses, targets, strict=True)):
         head = _head(by_output.get(k), f"output {k + 1}", to_numpy(output), one_loss, y)
         # What is read and given back (words, purchases) is a sample of shares, and no labels.
-        if head.targets is not None and any(np.array_equal(x, y) for x in all_x):
+        if head.targets is not None and any(np.array_equal(x, y) for x in batch.all_x):
             head = replace(head, targets=replace(head.targets, most_ones=0))
         heads.append(head)
     return tuple(heads)
@@ -176,17 +138,31 @@ def loss_name(loss: Any) -> str:
     return str(name).lower().replace("_", "")
 
 
-def _of_outputs(model: Any, given: Any, outputs: Any, count: int) -> list[Any]:
-    """What was given (losses or targets, by name, in order, or one for all) for each output."""
-    if isinstance(given, dict):
-        if isinstance(outputs, dict):
-            names = sorted(outputs)
-        else:
-            names = list(getattr(model, "output_names", None) or ())
-        return [given.get(name) for name in names] if len(names) == count else [None] * count
+def names_of_outputs(model: Any, outputs: Any) -> list[tuple[str, ...]]:
+    """The names under which the loss and the targets of each flat output may stand."""
+    count = len(keras.tree.flatten(outputs))
+    layers = list(getattr(model, "output_names", None) or ())
+    layers = layers if len(layers) == count else [f"output {k}" for k in range(count)]
+    if not isinstance(outputs, dict):
+        return [(name,) for name in layers]
+    return [(str(key), name) for key, name in zip(sorted(outputs), layers, strict=True)]
+
+
+def of_outputs(model: Any, given: Any, outputs: Any) -> list[Any]:
+    """What `compile` and `fit` take by name, in order, or one for all: for each flat output."""
+    count = len(keras.tree.flatten(outputs))
+    if isinstance(given, dict) and "class_name" not in given:  # that is one loss, as a config
+        names = names_of_outputs(model, outputs)
+        return [next((given[one] for one in own if one in given), None) for own in names]
     if isinstance(given, (list, tuple)):
         return list(given) if len(given) == count else [None] * count
     return [given] * count
+
+
+def targets_of_outputs(model: Any, y: Any, outputs: Any) -> list[Any]:
+    """The same of targets: one array is for one output alone."""
+    is_paired = isinstance(y, (dict, list, tuple)) or len(keras.tree.flatten(outputs)) == 1
+    return of_outputs(model, y if is_paired else None, outputs)
 
 
 def _head(
@@ -207,7 +183,7 @@ def _head(
         shape=tuple(output.shape[1:]),
         low=float(finite.min()),
         high=float(finite.max()),
-        sums_to_one=_sums_to_one(output),
+        sums_to_one=sums_to_one(output),
         shares_axis=_shares_axis(output) if classes_are_last else None,
         spread=deviation / size if size > 0 else 0.0,
         loss=loss_name(loss),
@@ -261,42 +237,6 @@ def _switch_of(call: WatchedCall) -> str | None:
     return behind.name if isinstance(behind, keras.layers.Activation) else None
 
 
-def targets_of(
-    y: np.ndarray, reach: tuple[float, float], ignored: int | None = None
-) -> TargetSignals | None:
-    """What can be said of targets, but for a class that is ignored; None if they are no numbers.
-
-    >>> targets_of(np.array([0, 2]), (0.0, 1.0)).outside_share
-    0.5
-    """
-    if y.dtype.kind not in "fiub":
-        return None
-    bad, first = non_finite_values([y])
-    values = y[np.isfinite(y)] if bad else y
-    values = values if ignored is None else values[values != ignored]
-    if not values.size:
-        values = np.zeros(1)
-    low, high = float(values.min()), float(values.max())
-    margin = 1e-3 * max(abs(end) for end in (*reach, 1.0) if np.isfinite(end))
-    outside = (values < reach[0] - margin) | (values > reach[1] + margin)
-    return TargetSignals(
-        shape=tuple(y.shape[1:]),
-        low=low,
-        high=high,
-        rms=rms(values),
-        std=float(np.std(values, dtype="float64")),
-        whole=bool(y.dtype.kind in "iub" or np.all(values == np.round(values))),
-        sums_to_one=y.ndim > 1 and y.shape[-1] > 1 and not bad and _sums_to_one(y),
-        zero_share=float(np.mean(values == 0)),
-        outside_share=float(np.mean(outside)),
-        non_finite=bad,
-        first_non_finite=first,
-        samples=len(y),
-        most_ones=_most_ones(y),
-        only_class=_only_class(y),
-    )
-
-
 def reach_of(activation: Callable[[Any], Any] | None) -> tuple[float, float]:
     """Smallest and largest value that an activation gives; infinite where it has no end.
 
@@ -317,39 +257,13 @@ def reach_of(activation: Callable[[Any], Any] | None) -> tuple[float, float]:
     return (-np.inf if low < -100 else low), (np.inf if high > 100 else high)
 
 
-def _most_ones(y: np.ndarray) -> int:
-    if y.ndim < 2 or y.shape[-1] < 2 or not y.size or not np.all((y == 0) | (y == 1)):
-        return 0
-    return int(np.max(np.sum(y, axis=-1)))
-
-
-def _only_class(y: np.ndarray) -> int | None:
-    """The class of all samples that have one label each, as a number or one-hot.
-
-    >>> _only_class(np.array([[3], [3]])), _only_class(np.array([[0, 1], [0, 1]]))
-    (3, 1)
-    """
-    if y.ndim > 2 or not y.size or not np.all(y == y[:1]):
-        return None
-    row = np.atleast_1d(y[0])
-    if row.size > 1:
-        return int(np.argmax(row)) if np.sum(row == 1) == 1 == np.sum(row != 0) else None
-    return int(row[0]) if row[0] == np.round(row[0]) else None
-
-
 def _shares_axis(values: np.ndarray) -> int | None:
     """An axis but the last whose values sum to 1, as after a softmax over the wrong one.
 
     >>> _shares_axis(np.full((2, 4, 3), 0.25)), _shares_axis(np.full((2, 3, 4), 0.25))
     (1, None)
     """
-    if values.ndim < 2 or _sums_to_one(values):
+    if values.ndim < 2 or sums_to_one(values):
         return None
     turned = ((axis, np.moveaxis(values, axis, -1)) for axis in range(values.ndim - 1))
-    return next((a for a, one in turned if one.shape[-1] > 1 and _sums_to_one(one)), None)
-
-
-def _sums_to_one(values: np.ndarray) -> bool:
-    if values.ndim < 2 or not values.size or values.min() < 0:
-        return False
-    return bool(np.allclose(np.sum(values, axis=-1, dtype="float64"), 1.0, atol=SUM_TOLERANCE))
+    return next((a for a, one in turned if one.shape[-1] > 1 and sums_to_one(one)), None)

@@ -89,7 +89,7 @@ def _scaled_together(verdicts: tuple[Verdict, ...], signals: Signals) -> tuple[V
     """Inputs and targets that are both far off: to mend one of them does not help."""
     kinds = {"scale_inputs", "scale_targets"}
     scaling = {v.remedy.kind for v in verdicts if v.remedy is not None}
-    if "scale_inputs" in scaling and heads.are_far(signals):
+    if "scale_inputs" in scaling and updates.are_far(signals):
         scaling.add("scale_targets")  # outputs are of size 1 once the inputs are
     if not kinds <= scaling:
         return verdicts
@@ -118,8 +118,8 @@ EXPLAINS = table(
     symmetric="constant_output zero_gradient vanishing exploding dead_units bad_scale",
     dead_units="constant_output zero_gradient vanishing",
     saturated="constant_output zero_gradient vanishing exploding bad_scale small_updates",
-    unscaled_input="zero_gradient vanishing dead_units saturated bad_scale unexpected_loss "
-    "large_updates small_updates",
+    unscaled_input="zero_gradient vanishing exploding dead_units saturated bad_scale "
+    "unexpected_loss large_updates small_updates",
     exploding="zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",
     bad_scale="constant_output zero_gradient unexpected_loss large_updates small_updates",
     not_trainable="zero_gradient small_updates",

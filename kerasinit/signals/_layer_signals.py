@@ -153,8 +153,9 @@ class Signals:
             indices (an `Embedding`) or if there is no weighted layer.
         given_rms: RMS of the input of the model, before any layer; None if it has several, or
             takes indices.
-        usual_rms: The same, with the outermost 2 % of each column on both sides brought in; None
-            if it is not large, or a column would be a constant then.
+        each_rms: RMS of each input of the model that holds numbers of any size.
+        usual_rms: That of one input, with the outermost 2 % of each column on both sides brought
+            in; None if it is not large, or a column would be a constant then.
         column_rms: Median RMS of the columns of a small table that vary; None of other inputs.
         outside_ids: Ids for which an embedding has no row; the others were measured.
         sparse_dropouts: Name, rate and units of each `Dropout` that leaves next to no unit in
@@ -227,6 +228,7 @@ class Signals:
     lone_norm: str | None = None
     is_initialized: bool = False
     given_rms: float | None = None
+    each_rms: tuple[float, ...] = ()
     usual_rms: float | None = None
     column_rms: float | None = None
     outside_ids: OutsideIds | None = None

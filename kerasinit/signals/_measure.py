@@ -17,7 +17,7 @@ from kerasinit.layers import is_marked_start, kind_of
 from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
 from kerasinit.signals._expected import expected_outputs
 from kerasinit.signals._first_update import divides_in_half, first_update
-from kerasinit.signals._heads import heads_of
+from kerasinit.signals._heads import heads_of, of_outputs
 from kerasinit.signals._ids import ids_outside
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, has_regularizers, loss_of
@@ -94,6 +94,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         samples=batch.samples,
         input_rms=rows[0].input_rms if rows else None,
         **_sizes_of_input(batch.x),
+        each_rms=tuple(rms(array) for array in flat_arrays(batch.x) if array.dtype.kind == "f"),
         outside_ids=outside,
         sparse_dropouts=_sparse_dropouts(model),
         input_non_finite=bad,
@@ -153,17 +154,11 @@ def _sparse_dropouts(model: Any) -> tuple[tuple[str, float, int], ...]:
 def _in_order(model: Any, y: Any, outputs: Any) -> Any:
     """Targets in the order of the outputs; None for outputs without a loss, as `fit` takes them."""
     names = list(getattr(model, "output_names", None) or ())
-    without_names = isinstance(outputs, (list, tuple))
-    if isinstance(y, dict) and set(y) == set(names) and without_names:
+    if isinstance(y, dict) and set(y) == set(names) and isinstance(outputs, (list, tuple)):
         return [y[name] for name in names]
-    losses = getattr(model, "loss", None)
-    if isinstance(losses, dict) and without_names:
-        losses = [losses.get(name) for name in names]
-    losses = keras.tree.flatten(losses)
-    leaves, count = keras.tree.flatten(y), len(keras.tree.flatten(outputs))
-    if len(leaves) == count or len(losses) != count:
-        return y
-    if len(leaves) != sum(loss is not None for loss in losses):
+    losses, leaves = of_outputs(model, getattr(model, "loss", None), outputs), keras.tree.flatten(y)
+    wanted = sum(loss is not None for loss in losses)
+    if y is None or len(leaves) == len(losses) or len(leaves) != wanted:
         return y
     rest = iter(leaves)
     packed = [None if loss is None else next(rest) for loss in losses]
@@ -174,7 +169,7 @@ def _facts_of(
     model: Any, loss: ProbeLoss, passed: _Pass, batch: DataBatch, error: str | None
 ) -> dict[str, Any]:
     """The fields of `Signals` that tell of outputs and loss."""
-    heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch.all_y, batch.all_x)
+    heads = heads_of(model, loss.given, passed.calls, passed.outputs, batch)
     if error is not None:
         return {"heads": heads, "loss_error": error}
     if any(head.from_logits and head.is_probability for head in heads):

@@ -15,7 +15,8 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.signals._batch import DataBatch, to_numpy
-from kerasinit.signals._heads import ANYTHING, loss_name, targets_of
+from kerasinit.signals._heads import ANYTHING, loss_name
+from kerasinit.signals._targets import targets_of
 
 FEW = 8  # samples whose losses are taken one by one
 

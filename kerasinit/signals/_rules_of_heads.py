@@ -7,9 +7,10 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeAlias
 
-from kerasinit.signals._heads import HeadSignals, TargetSignals
+from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import STANDARDIZE, Remedy, RemedyKind
+from kerasinit.signals._targets import TargetSignals
 from kerasinit.signals._verdict import Verdict
 
 OUTSIDE = 0.05  # share of targets that the output cannot give: more than a few outliers
@@ -17,7 +18,6 @@ EDGE = 1e-3  # by which a probability may miss 0..1, in half precision
 # Adam moves the output by about its rate for each unit and step: 1e5 is out of its reach in 1e4
 # steps, and a squared error of them has gradients that no usual rate of SGD survives.
 HUGE_TARGETS = 1e5
-FAR_TARGETS = 10.0  # times the output: of a step that is too large, they are the reason
 BYTES = 255  # largest value of an image that was not scaled
 AS_SHARES = Remedy("scale_targets", "y / 255.0"), "images as 0 to 1"
 CLASS_LOSSES = {
@@ -279,7 +279,7 @@ def _values(head: HeadSignals, targets: TargetSignals) -> Finding | None:
         fall = f"the loss takes the logarithm of 1 + target, and targets fall to {targets.low:.3g}"
         return (fall, Remedy("loss", "'mse'"), "takes any value") if targets.low <= -1 else None
     if targets.rms > HUGE_TARGETS:
-        return _unscaled(head, "steps move it far too little to get there, or far too much")
+        return unscaled(head, targets, "steps move it far too little to get there, or far too much")
     return None
 
 
@@ -308,32 +308,10 @@ def _with_batch(shape: tuple[int, ...]) -> str:
     return f"(batch, {', '.join(map(str, shape))})" if shape else "(batch,)"
 
 
-def far_targets(
-    signals: Signals, consequence: str, losses: tuple[str, ...] = DISTANCES[:1]
-) -> Verdict | None:
-    """Targets of one of these losses that are far larger than the one output there is."""
-    head = signals.heads[0] if len(signals.heads) == 1 else None
-    if head is None or head.loss not in losses or head.targets is None:
-        return None
-    if head.targets.rms <= FAR_TARGETS * max(1.0, abs(head.low), abs(head.high)):
-        return None
-    return Verdict.cured("bad_targets", "targets", *_unscaled(head, consequence))
-
-
-def are_far(signals: Signals) -> bool:
-    """Whether the one output has targets of a squared error that are far from size 1."""
-    if len(signals.heads) != 1:
-        return False
-    (head,) = signals.heads
-    is_squared = head.loss == DISTANCES[0]
-    return is_squared and head.targets is not None and head.targets.rms > FAR_TARGETS
-
-
-def _unscaled(head: HeadSignals, consequence: str) -> Finding:
+def unscaled(head: HeadSignals, targets: TargetSignals, consequence: str) -> Finding:
     """Targets of another size than any output has at the start."""
-    rms = 0.0 if head.targets is None else head.targets.rms
     evidence = (
-        f"the targets have an RMS of {rms:.3g}; the output starts near "
+        f"the targets have an RMS of {targets.rms:.3g}; the output starts near "
         f"{max(abs(head.low), abs(head.high)):.2g}, and {consequence}"
     )
     return evidence, Remedy("scale_targets", STANDARDIZE.format("y")), "undo it on predictions"

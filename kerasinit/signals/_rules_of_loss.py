@@ -7,7 +7,7 @@ from statistics import fmean, pstdev
 
 from kerasinit.signals._remedy import NO_PENALTY, SMALLER_ADDED, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE
-from kerasinit.signals._rules_of_scale import LOSS_FACTOR, LOSS_MARGIN
+from kerasinit.signals._rules_of_scale import far_above
 from kerasinit.signals._verdict import Verdict
 from kerasinit.signals._window import Window, losses_of
 
@@ -22,16 +22,17 @@ PENALTY_STEPS = 50  # training steps after which the data should have had a say
 
 def slow(window: Window) -> Verdict | None:
     """The loss has hardly moved since the training began, or is that of knowing nothing."""
-    return _hardly_moved(window) or _knows_nothing(window)
-
-
-def _hardly_moved(window: Window) -> Verdict | None:
-    opening = losses_of(window.opening or window.steps)
     losses = losses_of(window.steps)
     if window.step < SLOW_STEPS or window.improves or window.first.goes_on or not losses:
         return None
-    start, now = fmean(opening), fmean(losses)
+    now = fmean(losses)
     lowest = min(now, window.best_loss)
+    return _hardly_moved(window, now, lowest) or _knows_nothing(window, now, lowest)
+
+
+def _hardly_moved(window: Window, now: float, lowest: float) -> Verdict | None:
+    opening, losses = losses_of(window.opening or window.steps), losses_of(window.steps)
+    start = fmean(opening)
     # What the noise of small batches may hide is not called slow.
     noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))
     if not 0 <= start - lowest + NOISES * noise < SLOW_DROP * start or now > DIVERGED * start:
@@ -46,15 +47,11 @@ def _hardly_moved(window: Window) -> Verdict | None:
     return Verdict.cured("slow", "loss", evidence, *cure)
 
 
-def _knows_nothing(window: Window) -> Verdict | None:
-    chance, losses = window.setup.chance, losses_of(window.steps)
-    if chance is None or window.step < SLOW_STEPS or window.first.goes_on or not losses:
+def _knows_nothing(window: Window, now: float, lowest: float) -> Verdict | None:
+    chance = window.setup.chance
+    if chance is None or window.first_loss > UNEVEN * chance:
         return None
-    if window.first_loss > UNEVEN * chance:
-        return None
-    now = fmean(losses)
-    lowest = min(now, window.best_loss)
-    if window.improves or max(chance - lowest, now - chance) > SLOW_DROP * chance:
+    if max(chance - lowest, now - chance) > SLOW_DROP * chance:
         return None
     evidence = (
         f"{window.now}, the mean loss is {now:.4g} and was never below {lowest:.4g}; a model that "
@@ -91,5 +88,4 @@ def penalized(window: Window) -> Verdict | None:
 
 def penalty_rules(window: Window) -> bool:
     """Whether penalties are so large at the start that what happens to the weights is theirs."""
-    start = abs(window.first_loss)
-    return window.first.penalty > max(LOSS_FACTOR * start, start + LOSS_MARGIN)
+    return window.first.penalty > far_above(abs(window.first_loss))

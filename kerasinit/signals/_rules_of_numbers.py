@@ -61,6 +61,11 @@ def non_finite(signals: Signals) -> Verdict | None:
         if not math.isfinite(row.gradient_norm):
             evidence = "its gradient is NaN or infinite, though all outputs are not"
             reason = "look for a square root or a logarithm at 0 between this layer and the loss"
+            if any(head.is_at_end for head in signals.heads):
+                evidence += "; some outputs are exactly 0 or 1"
+                reason = (
+                    "in the loss, `y_pred = ops.clip(y_pred, 1e-7, 1 - 1e-7)`: log(0) is infinite"
+                )
             return say(row.name, evidence, None, reason)
     if signals.loss is not None and not math.isfinite(signals.loss):
         evidence = f"the loss is {signals.loss}, though all outputs are finite"

@@ -10,7 +10,7 @@ from statistics import fmean, median, pstdev
 from kerasinit.signals._remedy import FIRST_RATE, HALF_EPSILON, INITIALIZE, KEEPS_THE_SIGNAL, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE
 from kerasinit.signals._rules_of_loss import DIVERGED, penalty_rules
-from kerasinit.signals._rules_of_updates import STRONG_DECAY, USUAL_UPDATE, decayed
+from kerasinit.signals._rules_of_updates import CLIPPED, STRONG_DECAY, USUAL_UPDATE, decayed
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
 from kerasinit.signals._window import PERSISTS, WARM_UP, WINDOW, Window, losses_of
@@ -26,6 +26,7 @@ HALFWAY = 0.5  # of the loss at the start
 TIMID_STEPS = 150  # training steps before that is said
 TIMID_FALL = 0.3  # of the loss at the start: having come so far, the rate is fine
 FAINT_KERNEL = 3e-3  # gradient of the last kernel over that of its bias: the size of what enters it
+ARRIVED = 1e-2  # of the first loss
 FADED = 0.1  # of the gradient at the start
 STEADY = 4.0  # times its noise that the loss must have fallen
 CHANGES = 1.2  # times the updates half a window ago: the rate or the weights are still growing
@@ -64,6 +65,7 @@ def large_updates(window: Window) -> Verdict | None:
 def _thrown_away(window: Window) -> Verdict | None:
     """One of the first steps made something else of the weights; the loss is the worse for it."""
     start, now = window.first_loss, window.loss
+    is_over = _gets_nothing(window)
     for place, step in enumerate(window.opening[:PERSISTS]):
         then = losses_of(window.opening[place + 1 : place + 1 + PERSISTS])
         ratios = _changes(step)
@@ -76,10 +78,18 @@ def _thrown_away(window: Window) -> Verdict | None:
         if place:  # one layer may have begun next to 0: most must change by much
             is_lost = len(then) == PERSISTS and now > start
             rose = rose and is_lost and median(ratios.values()) > LARGE_UPDATE
-        if ratios[name] > RUINOUS and (rose or stuck):
+        if ratios[name] > RUINOUS and (rose or stuck or is_over):
             evidence = f"step {step.step} changed its weights by {_percent(ratios[name])}"
+            evidence += ", no layer gets any gradient since" if is_over else ""
             return _too_fast(name, _usual(ratios), evidence, window, max(then) if rose else None)
     return None
+
+
+def _gets_nothing(window: Window) -> bool:
+    """Whether no layer gets any gradient, though there is a loss."""
+    last = window.steps[-PERSISTS:]
+    silent = all(one.layers and not one.gradient_size for one in last)
+    return silent and window.loss > ARRIVED * min(abs(window.first_loss), 1.0)
 
 
 def _switched_off(window: Window) -> Verdict | None:
@@ -189,6 +199,13 @@ def small_updates(window: Window) -> Verdict | None:
     )
     if _has_faded(window, name):
         return _faded(name, evidence)
+    if window.setup.clip is not None:
+        clip, limit = window.setup.clip
+        gradient = max(window.median(one, "gradient_rms") or 0.0 for one in window.names)
+        if limit < CLIPPED * gradient:  # of which the norm is larger
+            evidence += f": `{clip}` leaves {limit:.3g} of gradients with an RMS of {gradient:.3g}"
+            line = f"model.optimizer.{clip} = 1.0; model.compile(model.optimizer, model.loss)"
+            return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
     reason = "0.1 to 1 % of the weights in a step is usual"
     return Verdict.cured("small_updates", name, evidence, _rate(ratio), reason)
 

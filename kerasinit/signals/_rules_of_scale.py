@@ -161,7 +161,7 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     loss, chance = signals.data_loss or 0.0, signals.chance_loss
     if signals.lone_softmax is not None or chance is None:  # a loss that means nothing
         return None
-    if loss <= max(LOSS_FACTOR * chance, chance + LOSS_MARGIN):
+    if loss <= far_above(chance):
         return None
     evidence = f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}"
     last = signals.layers[-1] if signals.layers else None
@@ -175,14 +175,18 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     return say(evidence, Remedy("code", line), reason)
 
 
+def far_above(loss: float) -> float:
+    """The least that is not of the size of a loss any more."""
+    return max(LOSS_FACTOR * loss, loss + LOSS_MARGIN)
+
+
 def is_all_penalty(signals: Signals) -> bool:
     """Whether the gradient of the penalties hides that of the data.
 
     A penalty p of degree 2 in the weights w has a gradient of norm 2 p / |w|, or more. Of others,
     the first step of the optimizer tells.
     """
-    penalty, loss = signals.penalty or 0.0, signals.data_loss or 0.0
-    harmless = max(LOSS_FACTOR * loss, loss + LOSS_MARGIN)
+    penalty, harmless = signals.penalty or 0.0, far_above(signals.data_loss or 0.0)
     if penalty <= harmless:
         return False
     trained = [row for row in signals.layers if row.weight_gradient_norm is not None]
@@ -200,15 +204,23 @@ def is_all_penalty(signals: Signals) -> bool:
 
 def unscaled_input(signals: Signals) -> Verdict | None:
     """The input is far too large or too small for initial weights."""
-    size, given, column = signals.input_rms, signals.given_rms or 0.0, signals.column_rms
-    if not size or not signals.layers or signals.layers[0].normalized:
+    given, column = signals.given_rms or 0.0, signals.column_rms
+    if not signals.layers:
+        return None
+    row, size = signals.layers[0], signals.input_rms
+    for other in signals.layers if signals.input_count > 1 else ():
+        reads = bool(other.input_rms) and other.input_rms in signals.each_rms
+        if reads and not _within(other.input_rms or 0.0, (SMALL_INPUT, LARGE_INPUT)):
+            row, size = other, other.input_rms
+            break
+    if not size or row.normalized:
         return None
     was_usual = SMALL_INPUT <= given <= LARGE_INPUT
     is_spoilt = was_usual and size < min(SPOILT_INPUT, SPOILT_SHARE * given)
     is_dwarfed = column is not None and column < SMALL_INPUT and size == given
     if SMALL_INPUT <= size <= LARGE_INPUT and not (is_spoilt or is_dwarfed):
         return None
-    where = signals.layers[0].name
+    where = row.name
     evidence = (
         f"the values that enter {where} have an RMS of {size:.3g}; about 1 is what initial weights "
         "are made for"

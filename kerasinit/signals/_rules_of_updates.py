@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from operator import itemgetter
 from statistics import median
 
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import HALF_EPSILON, Remedy, RemedyKind
-from kerasinit.signals._rules_of_heads import DISTANCES, far_targets
+from kerasinit.signals._rules_of_heads import DISTANCES, unscaled
 from kerasinit.signals._verdict import Verdict
 
 # RMS of the change over RMS of the weights, in one step. TheDeepChecker keeps it in 1e-4..1e-1
@@ -20,6 +21,9 @@ SMALL_GRADIENT_STEP = 1e-6
 # Plain SGD at Keras' default rate begins an LSTM with 1 to 5 times that.
 SMALL_DROP, FEW_CHANGES = 1e-4, 5e-4
 FAINT = 0.1  # RMS of what enters the last layer
+FAR_TARGETS = 10.0  # times the output: of a step that is too large, they are the reason
+# Of one that is too small: returns of a policy, often 20 to 60, are reached, and not to be scaled.
+REMOTE_TARGETS = 100.0
 USUAL_UPDATE = 1e-2  # what the suggested rate aims at
 USUAL = "changes the weights by about 1 % in a step"
 # The mean of squares starts at 1 - rho of the first one (0.1 by default): later steps are smaller.
@@ -76,9 +80,11 @@ def large_updates(signals: Signals) -> Verdict | None:
     is_large = ratio > LARGE_UPDATE and not (is_alone and after < loss)
     if not (is_large or is_worse or beyond):
         return None
-    far = far_targets(signals, "squares and steps as large come of it") if is_plain else None
-    if far is not None:
-        return far
+    if is_plain:
+        why, squared = "squares and steps as large come of it", DISTANCES[:1]
+        far = _far_targets(signals, why, factor=FAR_TARGETS, losses=squared)
+        if far is not None:
+            return far
     evidence = (
         f"{_step(signals)} changes its weights by {_percent(largest)}, and the loss of this batch "
         f"goes from {loss:.3g} to {after:.3g}"
@@ -113,7 +119,8 @@ def small_updates(signals: Signals) -> Verdict | None:
     share = (signals.promised_drop or 0.0) * signals.momentum_gain / abs(signals.loss)
     if share < SMALL_DROP:
         steps = f"{signals.optimizer} at {signals.learning_rate:.3g} would take thousands of steps"
-        far = far_targets(signals, f"{steps} to get there", DISTANCES)
+        why = f"{steps} to get there"
+        far = _far_targets(signals, why, factor=REMOTE_TARGETS, losses=DISTANCES)
         if far is not None:
             return far
     promises_little = ratio < FEW_CHANGES and share < SMALL_DROP
@@ -135,6 +142,28 @@ def small_updates(signals: Signals) -> Verdict | None:
             line = f"model.optimizer.{signals.clip} = 1.0"
             return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
     return Verdict.cured("small_updates", name, evidence, _rate(signals, ratio), USUAL)
+
+
+def are_far(
+    signals: Signals, limit: float = FAR_TARGETS, losses: Sequence[str] = DISTANCES[:1]
+) -> bool:
+    """Whether the one output has targets, of one of these losses, whose RMS is above a limit."""
+    if len(signals.heads) != 1 or signals.heads[0].loss not in losses:
+        return False
+    targets = signals.heads[0].targets
+    return targets is not None and targets.rms > limit
+
+
+def _far_targets(
+    signals: Signals, consequence: str, *, factor: float, losses: Sequence[str]
+) -> Verdict | None:
+    """Targets of one of these losses, so many times larger than the one output there is."""
+    for head in signals.heads:
+        limit = factor * max(1.0, abs(head.low), abs(head.high))
+        if head.targets is not None and are_far(signals, limit, losses):
+            found = unscaled(head, head.targets, consequence)
+            return Verdict.cured("bad_targets", "targets", *found)
+    return None
 
 
 def _step(signals: Signals) -> str:

@@ -9,7 +9,7 @@ from statistics import geometric_mean, median
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
 from kerasinit.signals._rules_of_loss import penalty_rules
-from kerasinit.signals._rules_of_progress import FAINT_KERNEL, IDLE, is_faint
+from kerasinit.signals._rules_of_progress import ARRIVED, FAINT_KERNEL, IDLE, is_faint
 from kerasinit.signals._verdict import Verdict, and_more
 from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of
 
@@ -20,7 +20,6 @@ DEAD = 0.75  # share of units; in deep ReLU nets half of them are off for a whol
 SATURATED = 0.5  # share of units (SageMaker Debugger)
 SEEN = 2  # records, of those looked at, in which the layer above can tell that it gets only zeros
 PROBES = 2  # activation probes that must agree
-ARRIVED = 1e-2  # of the first loss
 THEIRS = "those of "
 NOTHING = 1e-30  # share of the gradient: float32 has lost it
 

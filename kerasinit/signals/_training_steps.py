@@ -22,7 +22,8 @@ class LayerStep(NamedTuple):  # many are made in each step: a dataclass takes fi
         non_finite: Number of NaN or infinite entries in gradient and weights.
         dead_share: Share of units that were active for no sample, in 0..1; None if not probed.
         saturated_share: Share of units with a vanished derivative, in 0..1; None if not probed.
-        idle_share: Share of units whose bias got a gradient of exactly 0; None without a bias.
+        idle_share: Share of units whose bias got a gradient of exactly 0; None without a bias, or
+            where all biases got none and the kernel did.
 
     Example:
         >>> LayerStep("dense", gradient_rms=0.01, weight_rms=0.1).non_finite

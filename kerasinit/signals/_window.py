@@ -30,6 +30,8 @@ class Setup:
         divides_in_half: Whether weights of float16 take steps that are divided by a mean.
         has_regularizers: Whether penalties come from regularizers, and not all from `add_loss`.
         decay: Share of the weights that weight decay takes away in a step.
+        clip: Argument of a plain gradient descent that clips gradients, and its limit; None if none
+            does, or the steps do not grow with the gradient.
         chance: Loss of a model that knows nothing; None if it is not known.
 
     >>> Setup(decay=0.1).is_scheduled
@@ -42,6 +44,7 @@ class Setup:
     divides_in_half: bool = False
     has_regularizers: bool = True
     decay: float = 0.0
+    clip: tuple[str, float] | None = None
     chance: float | None = None
 
 

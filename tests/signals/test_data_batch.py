@@ -275,6 +275,12 @@ def test_an_output_may_have_no_loss_and_no_targets(loss, given, by_name):
 
 
 @pytest.mark.parametrize(("loss", "given", "by_name"), PARTLY.values(), ids=PARTLY.keys())
+def test_without_targets_nothing_is_said_of_a_loss_of_some_outputs(loss, given, by_name):
+    tokens = np.random.default_rng(0).integers(0, 20, (16, 6))
+    assert kerasinit.diagnose(of_two_outputs(loss, by_name=by_name), tokens).healthy
+
+
+@pytest.mark.parametrize(("loss", "given", "by_name"), PARTLY.values(), ids=PARTLY.keys())
 def test_targets_of_the_one_output_with_a_loss_are_read(loss, given, by_name):
     tokens = np.random.default_rng(0).integers(0, 20, (16, 6))
     found = kerasinit.diagnose(of_two_outputs(loss, by_name=by_name), tokens, given(tokens + 20))

@@ -9,8 +9,9 @@ import pytest
 from keras import layers
 
 from kerasinit.signals import LayerSignals, Signals, measure
-from kerasinit.signals._heads import HeadSignals, loss_name, reach_of, targets_of
+from kerasinit.signals._heads import HeadSignals, loss_name, reach_of
 from kerasinit.signals._probe_loss import chance_loss, guessed_loss, labels_out_of_range
+from kerasinit.signals._targets import targets_of
 
 INF = math.inf
 UNIT = (0.0, 1.0)

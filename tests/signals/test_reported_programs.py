@@ -27,6 +27,14 @@ def head(units, activation=None):
     return layers.Dense(units, activation, name="head")
 
 
+def ignored(verdict):
+    """A policy that does nothing."""
+
+
+def fresh_stats():
+    return kerasinit.callbacks.GradientStats(on_verdict=ignored)
+
+
 def first(model, x, y):
     return kerasinit.diagnose(model, x, y).verdicts[0]
 
@@ -348,6 +356,98 @@ def test_gradients_that_are_clipped_to_nothing_are_told(clip):
     assert verdict.cause == "small_updates"
     assert f"because `{clip}` leaves" in verdict.evidence
     assert_mends(verdict, model, X, Y)
+
+
+@pytest.mark.parametrize("limit", [1e-6, 1.0])
+@pytest.mark.parametrize("clip", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_a_training_whose_gradients_are_clipped_to_nothing_is_told_so(clip, limit):
+    model = compiled(head(1), optimizer=keras.optimizers.SGD(0.01, **{clip: limit}))
+    model.fit(X, Y, epochs=30, batch_size=64, verbose=0, callbacks=[stats := fresh_stats()])
+    assert [one.cause for one in stats.verdicts] == ["small_updates"] * (limit == 1e-6)
+    for one in stats.verdicts:
+        assert f"`{clip}` leaves 1e-06" in one.evidence
+        names = {"model": model, "keras": keras}
+        exec(one.fix.partition("  #")[0], names)
+        model.fit(X, Y, epochs=30, batch_size=64, verbose=0, callbacks=[again := fresh_stats()])
+        assert again.verdicts == []
+
+
+def test_steps_that_do_not_grow_with_the_gradient_are_not_blamed_on_its_clipping():
+    model = compiled(head(1), optimizer=keras.optimizers.Adam(1e-9, clipnorm=1e-6))
+    model.fit(X, Y, epochs=30, batch_size=64, verbose=0, callbacks=[stats := fresh_stats()])
+    assert stats.verdicts[0].remedy.kind == "scale_rate"
+
+
+def test_twins_that_are_subtracted_have_no_units_that_are_off():
+    keras.utils.set_random_seed(0)
+    parts = [layers.Dense(16, "tanh", name="lower"), layers.Dense(8, name="upper")]
+    twin = keras.Sequential([keras.Input((8,)), *parts], name="twin")
+    inputs = keras.Input((8,)), keras.Input((8,))
+    apart = ops.abs(twin(inputs[0]) - twin(inputs[1]))
+    model = keras.Model(inputs, layers.Dense(1, "sigmoid", name="same")(apart))
+    model.compile(keras.optimizers.SGD(1e-3), "binary_crossentropy")
+    chance = RNG.integers(0, 2, 64)  # the loss does not fall
+    given = [X, X[::-1].copy()]
+    model.fit(
+        given, chance, epochs=30, batch_size=64, verbose=0, callbacks=[stats := fresh_stats()]
+    )
+    assert "dead_units" not in [one.cause for one in stats.verdicts]
+
+
+def test_a_logarithm_of_outputs_that_are_exactly_0_or_1_is_told():
+    def entropy(y, p):
+        return -ops.mean(y * ops.log(p) + (1 - y) * ops.log(1 - p))
+
+    ones = (X[:, :1] > 0).astype("float32")
+    model = compiled(head(1, "sigmoid"), loss=entropy)
+    assert kerasinit.diagnose(model, X, ones).healthy
+    found = kerasinit.diagnose(model, 300 * X, ones).verdicts
+    assert [one.cause for one in found] == ["non_finite"]
+    assert "exactly 0 or 1" in found[0].evidence
+    assert "ops.clip(y_pred, 1e-7, 1 - 1e-7)" in found[0].fix
+
+
+@pytest.mark.parametrize("factor", [1e-5, 1.0, 5e4])
+@pytest.mark.parametrize("odd", [0, 1])
+def test_of_several_inputs_the_one_that_is_not_scaled_is_told(odd, factor):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8,)), keras.Input((8,))
+    parts = [layers.Dense(16, "relu", name=f"of_{k}")(one) for k, one in enumerate(inputs)]
+    outputs = head(1, "sigmoid")(layers.Dense(32, "relu")(layers.Concatenate()(parts)))
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "binary_crossentropy")
+    ones, x = (X[:, :1] > 0).astype("float32"), [X, X[:, ::-1].copy()]
+    x[odd] = factor * x[odd]
+    found = kerasinit.diagnose(model, x, ones).verdicts
+    assert [one.cause for one in found[:1]] == ["unscaled_input"] * (factor != 1)
+    if found:
+        assert f"of_{odd}" in found[0].evidence
+        assert_mends(found[0], model, x, ones)
+
+
+def test_a_step_after_which_nothing_gets_a_gradient_was_too_large():
+    def entropy(y, p):  # of which no backend finds the logits
+        p = ops.clip(p, 1e-7, 1 - 1e-7)
+        return -ops.mean(y * ops.log(p) + (1 - y) * ops.log(1 - p), axis=-1)
+
+    rare = (np.arange(64)[:, None] % 16 == 0).astype("float32")
+    model = compiled(head(1, "sigmoid"), loss=entropy, optimizer="sgd")
+    model.fit(  # all outputs are exactly 1 from the second step on
+        X, rare, epochs=12, batch_size=64, verbose=0, class_weight={0: 1.0, 1: 1e5},
+        callbacks=[stats := fresh_stats()],
+    )  # fmt: skip
+    assert stats.verdicts[0].cause == "large_updates"
+    assert "no layer gets any gradient since" in stats.verdicts[0].evidence
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+@pytest.mark.parametrize("rate", [1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("size", [20, 60])
+def test_returns_of_a_policy_are_no_bad_targets(size, rate, loss):
+    model = compiled(layers.Dense(64, "relu"), head(1), loss=loss)
+    model.optimizer.learning_rate = rate
+    found = kerasinit.diagnose(model, X, size + 5 * Y).verdicts
+    assert "bad_targets" not in [one.cause for one in found]
 
 
 def test_a_rate_below_zero_leads_uphill():

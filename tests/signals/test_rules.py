@@ -913,9 +913,9 @@ def far_off(*heads):
 @pytest.mark.parametrize(
     ("rms", "low", "high", "named"),
     [
-        (9.9, 0.0, 0.5, False), (10.0, 0.0, 0.5, False),
-        (10.1, 0.0, 0.5, True), (29.0, -3.0, 0.5, False),
-        (31.0, -3.0, 0.5, True), (31.0, 0.0, 3.0, True), (29.0, 0.0, 3.0, False),
+        (60.0, 0.0, 0.5, False), (100.0, 0.0, 0.5, False),  # returns of a policy
+        (101.0, 0.0, 0.5, True), (290.0, -3.0, 0.5, False),
+        (310.0, -3.0, 0.5, True), (310.0, 0.0, 3.0, True), (290.0, 0.0, 3.0, False),
     ],
 )  # fmt: skip
 def test_targets_that_are_far_are_why_steps_promise_little(rms, low, high, named):

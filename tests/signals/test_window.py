@@ -167,7 +167,8 @@ def test_units_that_the_first_steps_have_killed_are_put_down_to_the_rate():
     (verdict,) = judge_window(late, opening=opening, best_loss=8.9)
     assert verdict.cause == "large_updates"
     assert (
-        "step 0 changed its weights by 300 %, and the loss went from 2.3 to 9" in verdict.evidence
+        "step 0 changed its weights by 300 %, no layer gets any gradient since, and the loss went "
+        "from 2.3 to 9" in verdict.evidence
     )
     assert "learning_rate / 100 " in verdict.fix
 
