@@ -72,12 +72,12 @@ def own_stack_gain(slot: Slot, scene: Scene) -> float:
 
 
 def at_most_own(slot: Slot, scene: Scene, choice: Choice) -> Choice:
-    """No larger a first `Dense` layer than its author's, where it reads data and widens it.
+    """No larger a first `Dense` layer than its author's, in a residual network without norms.
 
-    What it makes too large, the branches and sums of a network without norms keep.
+    Where it reads data and widens it: what it makes too large stays so, branch after branch.
     """
     own, drawn, graph = _scaled_gain(slot), choice.initializer, scene.graph
-    if own is None or graph is None or kind_of(slot.layer).name != "Dense":
+    if own is None or graph is None or not scene.adds or kind_of(slot.layer).name != "Dense":
         return choice
     if type(drawn) not in PER_INPUT or drawn.gain <= own or scene.place(slot.layer).output:
         return choice
