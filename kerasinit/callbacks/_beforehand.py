@@ -50,6 +50,7 @@ def setup_of(model: Any, *, is_steered: bool) -> Setup:
         decay=decay_of(model.optimizer, model.trainable_variables),
         clip=clip_of(model.optimizer) if _is_plain_descent(model.optimizer) else None,
         chance=_chance_of(model),
+        has_floor=not loss_name(model.loss).startswith("sparse"),
     )
 
 
@@ -66,13 +67,8 @@ def _is_constrained(model: Any) -> bool:
 
 
 def _chance_of(model: Any) -> float | None:
-    """Loss of equal probabilities, where Keras' own training loss of one output can fall to 0.
-
-    Soft or smoothed targets, grey images and both sides of a GAN have their best loss near it.
-    """
+    """Loss of equal probabilities, where it is Keras' own training loss of one output."""
     if not (_backend.has_keras_train_step(model) and sums_losses(model)):
-        return None
-    if not loss_name(model.loss).startswith("sparse"):
         return None
     outputs = getattr(model, "outputs", None) or []
     return chance_loss(model.loss, outputs[0]) if len(outputs) == 1 else None

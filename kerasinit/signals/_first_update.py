@@ -53,7 +53,7 @@ def first_update(model: Any, gradients: list[np.ndarray]) -> FirstUpdate | None:
     ratios: list[float | None] = []
     promised = 0.0
     try:
-        clip, clipped_share = _clipping(own, gradients)
+        clip, clipped_share = _clipping(model.optimizer, gradients)
         rate = _highest_rate(own)
         config = {
             **_backend.config_of(own),
@@ -100,7 +100,8 @@ def _clipping(optimizer: Any, gradients: list[np.ndarray]) -> tuple[str | None, 
     clip = clip_of(optimizer)
     if clip is None:
         return None, 1.0
-    name, limit = clip
+    path, limit = clip
+    name = path.rpartition(".")[2]
     norms = [norm(one) for one in gradients]
     whole = math.hypot(*norms)
     if name == "clipnorm":
@@ -109,7 +110,7 @@ def _clipping(optimizer: Any, gradients: list[np.ndarray]) -> tuple[str | None, 
         left = min(whole, limit)
     else:
         left = math.hypot(*(norm(np.clip(one, -limit, limit)) for one in gradients))
-    return name, left / whole if whole else 1.0
+    return path, left / whole if whole else 1.0
 
 
 def _acts_on_each_value(optimizer: Any) -> bool:
@@ -165,10 +166,15 @@ def _step(
 
 
 def clip_of(optimizer: Any) -> tuple[str, float] | None:
-    """The argument of an optimizer that clips gradients, and its limit; None if none does."""
-    optimizer = _backend.inner_optimizer(optimizer)
-    limits = ((name, getattr(optimizer, name, None)) for name in CLIPS)
-    return next(((name, float(limit)) for name, limit in limits if limit), None)
+    """The attribute of an optimizer that clips gradients, and its limit; None if none does.
+
+    >>> clip_of(keras.optimizers.SGD(clipnorm=1.0))
+    ('clipnorm', 1.0)
+    """
+    inner = _backend.inner_optimizer(optimizer)
+    where = "" if inner is optimizer else "inner_optimizer."
+    limits = ((name, getattr(inner, name, None)) for name in CLIPS)
+    return next(((where + name, float(limit)) for name, limit in limits if limit), None)
 
 
 def decay_of(optimizer: Any, variables: Sequence[Any]) -> float:

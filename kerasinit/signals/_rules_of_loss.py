@@ -39,6 +39,12 @@ def _hardly_moved(window: Window, now: float, lowest: float) -> Verdict | None:
         return None
     if window.first_loss > start * (1 + SLOW_DROP) + 3 * pstdev(opening[1:] or opening):
         return None  # at its floor after the first steps
+    chance = window.setup.chance
+    if window.setup.has_floor and chance is not None:
+        # The first records may have fallen already; chance has no noise.
+        began = chance if window.first_loss > (1 - SLOW_DROP) * chance else start
+        if began - lowest > NOISES * noise:
+            return None  # it has learned something: how much there is to learn is not known
     evidence = (
         f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "
         f"below {lowest:.4g}"
@@ -49,7 +55,7 @@ def _hardly_moved(window: Window, now: float, lowest: float) -> Verdict | None:
 
 def _knows_nothing(window: Window, now: float, lowest: float) -> Verdict | None:
     chance = window.setup.chance
-    if chance is None or window.first_loss > UNEVEN * chance:
+    if chance is None or window.setup.has_floor or window.first_loss > UNEVEN * chance:
         return None
     if max(chance - lowest, now - chance) > SLOW_DROP * chance:
         return None

@@ -33,6 +33,8 @@ class Setup:
         clip: Argument of a plain gradient descent that clips gradients, and its limit; None if none
             does, or the steps do not grow with the gradient.
         chance: Loss of a model that knows nothing; None if it is not known.
+        has_floor: Whether the best loss may lie near that, as where targets are shares (grey
+            images, smoothed labels) and have an entropy of their own.
 
     >>> Setup(decay=0.1).is_scheduled
     False
@@ -46,6 +48,7 @@ class Setup:
     decay: float = 0.0
     clip: tuple[str, float] | None = None
     chance: float | None = None
+    has_floor: bool = False
 
 
 @dataclass(frozen=True)

@@ -688,3 +688,13 @@ def test_a_dropout_of_places_leaves_many():
     model.compile("adam", "mse")
     x = RNG.standard_normal((64, 50, 1)).astype("float32")
     assert kerasinit.diagnose(model, x, Y).healthy
+
+
+def test_the_printed_fix_of_clipping_reaches_an_optimizer_that_is_wrapped():
+    inner = keras.optimizers.SGD(0.1, clipnorm=1e-6)
+    model = compiled(head(1), optimizer=keras.optimizers.LossScaleOptimizer(inner))
+    model.fit(X, Y, epochs=30, batch_size=64, verbose=0, callbacks=[stats := fresh_stats()])
+    for verdict in (stats.verdicts[0], first(model, X, Y)):
+        inner.clipnorm = 1e-6
+        exec(verdict.remedy.line)
+        assert inner.clipnorm == 1.0, verdict.remedy.line

@@ -663,6 +663,27 @@ def test_a_model_that_knows_nothing_after_many_steps_is_told(step, now, best, ch
     assert [(one.cause, one.where) for one in told] == [("slow", "loss")] * named
 
 
+@pytest.mark.parametrize(
+    ("setup", "best", "began", "named"),
+    [
+        (Setup(chance=LOSS, has_floor=True), 2.20, LOSS, False),
+        (Setup(chance=LOSS, has_floor=True), 2.29, LOSS, True),  # no more than noise
+        (Setup(chance=2.20, has_floor=True), 2.20, LOSS, True),  # it knows nothing
+        (Setup(chance=5.00, has_floor=True), 2.20, 2.20, True),  # weights of samples made it less
+        (Setup(chance=5.00, has_floor=True), 2.20, LOSS, False),  # or a bias of the shares did
+        (Setup(chance=LOSS), 2.20, LOSS, True), (Setup(has_floor=True), 2.20, LOSS, True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_loss_with_a_floor_that_fell_below_that_of_knowing_nothing_is_not_slow(
+    setup, best, began, named
+):
+    opening = records(20, last=19, loss=lambda i: began + 0.02 * (-1) ** i)
+    late = records(last=600, loss=lambda i: best + 0.02 * (-1) ** i)
+    told = judge_window(late, opening=opening, best_loss=best, first_loss=began, setup=setup)
+    assert ("slow" in [one.cause for one in told]) is named
+
+
 @pytest.mark.parametrize(("first", "named"), [(3.1, True), (3.3, False)])
 def test_a_loss_that_began_at_a_multiple_of_chance_is_a_sum_or_has_weights(first, named):
     opening = records(last=19, loss=lambda i: first - 0.05 * i)
