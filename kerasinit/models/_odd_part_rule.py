@@ -20,10 +20,12 @@ from kerasinit.models._stacks import StackRole
 # numbers are orthogonal but for their noise.
 LARGE = 2**22
 # A start near a line: a smooth target is learned from there 1.2 to 4.8 times as well as from a
-# rougher function, and digits as well (tests/benchmarks/smooth.py). So stacks that read data start
+# rougher function, and digits as well (tests/benchmarks/smooth.py); one that winds over few inputs
+# (a sine, two moons) up to 24 times worse, as from Keras' own start. So stacks that read data start
 # as those of at least so many hidden layers, whose point is nearer to a line,
 LEAST_DEPTH = 50
-# and at a tenth of the data's mean square, where an activation leaves that free.
+# and at a tenth of the data's mean square, where the point leaves the length free: its length is 1.
+# Rectifiers have no line there; from a smaller output they learn as well or better.
 START_GAIN = math.sqrt(0.1)
 # Growth of the squared gradient over a stack of SELU, up to which it needs no pairs: 50 layers.
 # They would only make its weights small (gain 0.41), which RMSprop moves too far: accuracy 0.32
@@ -151,10 +153,20 @@ def _kernel(role: StackRole) -> tuple[Any, float]:
 
 def _reason(role: StackRole) -> str:
     hidden = f"{role.depth} hidden layer{'s' * (role.depth > 1)}"
-    text = f"plain stack, {hidden}, {role.name}: {_cancelled(role)}"
+    text = f"plain stack, {hidden}, {role.name}{_smallness(role)}: {_cancelled(role)}"
     if role.pixels > 1:
         text += f"; pairs kept through the flattening of {role.pixels} pixels"
     return text
+
+
+def _smallness(role: StackRole) -> str:
+    """How small a first layer on data starts, in words."""
+    if role.before is not None:
+        return ""
+    if _first_scale(role) < 1.0:
+        return ", from a tenth of its inputs' mean square"
+    is_nearer = _depth(role) > role.depth
+    return f", as small as in {LEAST_DEPTH} layers, near a line" if is_nearer else ""
 
 
 def _cancelled(role: StackRole) -> str:

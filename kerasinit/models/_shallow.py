@@ -72,7 +72,7 @@ def own_stack_gain(slot: Slot, scene: Scene) -> float:
 
 
 def at_most_own(slot: Slot, scene: Scene, choice: Choice) -> Choice:
-    """No larger a first `Dense` layer than its author's, where it reads data and widens it.
+    """No larger a first `Dense` layer on data than its author's; Keras' own shrinks as it widens.
 
     What it makes too large, the branches and sums of a network without norms keep.
     """

@@ -1,5 +1,7 @@
 """`rules=None`: the right initializer for each place, each with its reason."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -192,6 +194,31 @@ class TestPlainStacks:
         planes = np.column_stack([x, np.ones(len(x))])
         rest = y - planes @ np.linalg.lstsq(planes, y, rcond=None)[0]
         assert rest.var() < most * y.var()
+
+    @pytest.mark.parametrize(
+        ("activation", "depth", "words"),
+        [
+            ("relu", 6, "a tenth of its inputs' mean square"),
+            ("gelu", 6, "a tenth of its inputs' mean square"),
+            ("gelu", 2, "a tenth of its inputs' mean square"),
+            ("tanh", 2, "as small as in 50 layers, near a line"),
+            ("elu", 6, "as small as in 50 layers, near a line"),
+        ],
+    )
+    def test_a_first_layer_on_data_says_why_it_is_small(self, activation, depth, words):
+        model = chain(*(dense(32, activation) for _ in range(depth)), dense(1), shape=(8,))
+        first, *others = kernels(kerasinit.initialize(model, seed=1))
+        assert words in first.reason
+        assert not any(words in row.reason for row in others)
+
+    @pytest.mark.parametrize("activation", ["tanh", "elu", "gelu"])
+    def test_convolutions_on_data_start_by_their_own_depth(self, activation):
+        convolution = functools.partial(layers.Conv2D, 8, 3, activation=activation)
+        model = chain(*(convolution() for _ in range(6)), layers.Flatten(), shape=(16, 16, 1))
+        first, *others = kernels(kerasinit.initialize(model, seed=1))
+        assert "small" not in first.reason
+        assert "a tenth" not in first.reason
+        assert all("depth=" in row.initializer for row in others[:-1])
 
     def test_a_stack_on_what_a_layer_learned_keeps_its_size(self):
         """An embedding's rows are small already."""
