@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import keras
 
@@ -76,7 +77,8 @@ def at_most_own(slot: Slot, scene: Scene, choice: Choice) -> Choice:
 
     What it makes too large, the branches and sums of a network without norms keep.
     """
-    own, drawn, graph = _scaled_gain(slot), choice.initializer, scene.graph
+    drawn: Any = choice.initializer
+    own, graph = _scaled_gain(slot), scene.graph
     if own is None or graph is None or kind_of(slot.layer).name != "Dense":
         return choice
     if type(drawn) not in PER_INPUT or drawn.gain <= own or scene.place(slot.layer).output:
