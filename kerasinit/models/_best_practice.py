@@ -23,6 +23,7 @@ from kerasinit.models._scene import Scene
 from kerasinit.models._slots import ForgetBias, Slot
 from kerasinit.signals._elementwise import elementwise_shape
 
+TOLD = 0.025  # standard deviation of an output; Keras' defaults have 0.029 and 0.05
 SMALL = 0.5  # gain of an output up to which its author made it small: policies have 0.01
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
 
@@ -88,15 +89,15 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
 def _is_small(slot: Slot, scene: Scene) -> bool:
     """Whether an initializer is told a size far below that of unit gain, as for policies in PPO.
 
-    A standard deviation says so (0.003 in DDPG) where it is for outputs alone: 0.02 everywhere is
-    a habit.
+    A standard deviation says so (0.003 in DDPG) where it is for outputs alone, 0.02 everywhere is
+    a habit, and below Keras' defaults, which nobody chose.
     """
     own: Any = slot.initializer
     gain = getattr(own, "gain", 1.0) if isinstance(own, ORTHOGONAL) else 1.0
     if type(own) is keras.initializers.VarianceScaling:
         gain = math.sqrt(own.scale)
     std = given_std(own)
-    if std is not None and not _is_of_hidden_layers(own, scene):
+    if std is not None and std <= TOLD and not _is_of_hidden_layers(own, scene):
         gain = std * math.sqrt(keras_fans(slot)[0])
     return isinstance(gain, (int, float)) and gain <= SMALL
 

@@ -18,6 +18,7 @@ from kerasinit.models._reseeded import MAX_SEED, resolve_seed, settings_of
 from kerasinit.models._slots import Slot
 
 TRUNCATED_STD = 0.8796256610342398  # std of N(0, 1) cut at +-2 (scipy.stats.truncnorm.std(-2, 2))
+ROUNDING = 9  # decimal places to which gains are the same
 KERAS_CUT = 2.0  # standard deviations at which Keras cuts every truncated normal
 MAX_CONSTANT = 2**16  # entries of a kernel that is written out into a config
 # Newer versions of Keras tell it which axes of an `EinsumDense` are summed; older ones see a shape.
@@ -116,6 +117,14 @@ def keras_variance(initializer: Any, slot: Slot) -> float:
     fan_in, fan_out = keras_fans(slot)
     fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
     return float(initializer.scale / max(1.0, fans[initializer.mode]))
+
+
+def scaled_gain(slot: Slot) -> float | None:
+    """The gain at which a variable's own scaled initializer draws; None by any other."""
+    own = slot.initializer
+    if not isinstance(own, keras.initializers.VarianceScaling):
+        return None
+    return round(math.sqrt(keras_variance(own, slot) * keras_fans(slot)[0]), ROUNDING)
 
 
 def given_std(initializer: Any) -> float | None:

@@ -137,7 +137,7 @@ class Graph:
         return known.get(value, frozenset((value,)))
 
     def reads_data(self, call: GraphCall) -> bool:
-        """Whether a call reads inputs of the model, as they are or behind norms alone."""
+        """Whether nothing is trained above a call but norms: it reads inputs, perhaps prepared."""
         above = frozenset().union(*map(self.ancestors, call.inputs))
         makers = [self.maker[value].operation for value in above if value in self.maker]
         return all(is_norm(one) or not getattr(one, "trainable_weights", ()) for one in makers)

@@ -11,6 +11,7 @@ import keras
 
 from kerasinit import initializers, theory
 from kerasinit.initializers._mirrors import Mirrors
+from kerasinit.models._builtin import scaled_gain
 from kerasinit.models._draw import Choice
 from kerasinit.models._slots import Slot
 from kerasinit.models._stacks import StackRole
@@ -19,12 +20,17 @@ from kerasinit.models._stacks import StackRole
 # (VGG16: 25,088 x 4,096), and holding it twice too much memory. The columns of so many random
 # numbers are orthogonal but for their noise.
 LARGE = 2**22
-# A start near a line: a smooth target is learned from there 1.2 to 4.8 times as well as from a
-# rougher function, and digits as well (tests/benchmarks/smooth.py). So stacks that read data start
-# as those of at least so many hidden layers, whose point is nearer to a line,
+# Hidden layers below which mirrored blocks, which halve the width at the start, gain nothing:
+# on 3 hidden layers of width 64 a unit-gain orthogonal start is as good (digits, SGD, see
+# tests/benchmarks/depth_signal.py).
+SHALLOW = 4
+# A start near a line: deep stacks learn smooth targets from there 1.2 to 4 times as well as from a
+# rougher function, and digits as well (tests/benchmarks/smooth.py). So those that read data start
+# as stacks of at least so many hidden layers, whose point is nearer to a line,
 LEAST_DEPTH = 50
-# and at a tenth of the data's mean square, where an activation leaves that free. Not the deepest:
-# 50 layers of ReLU then end at 0.78 to 0.98 under momentum 0.01, else at 0.97 to 0.985 (digits).
+# and at a tenth of the data's mean square, where the point leaves the length free: its length is 1.
+# Rectifiers have no line there; from a smaller output they learn as well or better. Not the
+# deepest: 50 layers of ReLU end at 0.78 to 0.98 then under momentum 0.01, else at 0.97 to 0.985.
 START_GAIN = math.sqrt(0.1)
 DEEPEST = 30
 # Growth of the squared gradient over a stack of SELU, up to which it needs no pairs: 50 layers.
@@ -92,6 +98,8 @@ def _first_convolution(role: StackRole, slot: Slot) -> Choice:
 
 def _hidden_kernel(role: StackRole, slot: Slot) -> Choice:
     initializer, scale = _kernel(role)
+    if _keeps_own_size(role):
+        scale = min(1.0, scaled_gain(slot) or 1.0) / math.sqrt(_point(role.after, role).length)
     rows, columns = _is_paired(role.before, role), _is_paired(role.after, role)
     reason = _reason(role)
     if len(slot.shape) == 2 and math.prod(slot.shape) > LARGE:
@@ -114,6 +122,11 @@ def _point(activation: Any, role: StackRole) -> theory.OddPartPoint:
 
 def _depth(role: StackRole) -> int:
     return max(role.depth, LEAST_DEPTH) if role.reads_data else role.depth
+
+
+def _keeps_own_size(role: StackRole) -> bool:
+    """Whether a first layer on data is as large as its author's: one of few, which train anyway."""
+    return role.before is None and role.reads_data and role.depth < SHALLOW
 
 
 def _first_scale(role: StackRole) -> float:
@@ -153,10 +166,22 @@ def _kernel(role: StackRole) -> tuple[Any, float]:
 
 def _reason(role: StackRole) -> str:
     hidden = f"{role.depth} hidden layer{'s' * (role.depth > 1)}"
-    text = f"plain stack, {hidden}, {role.name}: {_cancelled(role)}"
+    text = f"plain stack, {hidden}, {role.name}{_smallness(role)}: {_cancelled(role)}"
     if role.pixels > 1:
         text += f"; pairs kept through the flattening of {role.pixels} pixels"
     return text
+
+
+def _smallness(role: StackRole) -> str:
+    """How small a first layer on data starts, in words."""
+    if role.before is not None:
+        return ""
+    if _keeps_own_size(role):
+        return ", no larger than by its own initializer"
+    if _first_scale(role) < 1.0:
+        return ", from a tenth of its inputs' mean square"
+    is_nearer = _depth(role) > role.depth
+    return f", as small as in {LEAST_DEPTH} layers, near a line" if is_nearer else ""
 
 
 def _cancelled(role: StackRole) -> str:

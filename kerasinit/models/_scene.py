@@ -15,7 +15,7 @@ from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall, UnreadableError, read_graph
 from kerasinit.models._kept import kept_choices, start_size
-from kerasinit.models._odd_part_rule import odd_part_choices
+from kerasinit.models._odd_part_rule import SHALLOW, odd_part_choices
 from kerasinit.models._places import Place, place_of
 from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
@@ -23,10 +23,6 @@ from kerasinit.models._stacks import StackRole, roles
 from kerasinit.models._streams import Streams
 from kerasinit.models._ways import hidden_layers
 
-# Hidden layers below which mirrored blocks, which halve the width at the start, gain nothing:
-# on 3 hidden layers of width 64 a unit-gain orthogonal start is as good (digits, SGD, see
-# tests/benchmarks/depth_signal.py).
-SHALLOW = 4
 # Hidden layers below which a network needs no gain for its activations. Up to there a signal
 # shrinks by little, and the smaller function generalizes better (U-Net, coordinates, graphs, in
 # tests/benchmarks/never_worse.py; Chizat et al., 2019, https://arxiv.org/abs/1812.07956).

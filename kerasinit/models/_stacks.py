@@ -24,8 +24,8 @@ class StackRole:
         after: The activation its outputs go through in the stack; None for a last layer.
         depth: Hidden layers of the stack.
         pixels: Pixels that a flattening laid side by side on its input axis.
-        reads_data: Whether the first layer of the stack reads inputs of the model, as they are or
-            behind norms, and so numbers of about unit size.
+        reads_data: Whether the first layer of the stack is no convolution and nothing but norms is
+            trained above it (`Graph.reads_data`).
     """
 
     layer: Any
@@ -98,9 +98,13 @@ def roles(graph: Graph, fixed: frozenset[int] = frozenset()) -> dict[int, StackR
             outgoing[0].activation if outgoing else None,
             hidden,
             feeder[1].pixels if feeder else 1,
-            found[id(feeder[0].operation)].reads_data if feeder else graph.reads_data(call),
+            found[id(feeder[0].operation)].reads_data if feeder else _is_dense_on_data(call, graph),
         )
     return found
+
+
+def _is_dense_on_data(call: GraphCall, graph: Graph) -> bool:
+    return len(call.operation.kernel.shape) == 2 and graph.reads_data(call)
 
 
 def _is_plain(call: GraphCall, graph: Graph, fixed: frozenset[int]) -> bool:

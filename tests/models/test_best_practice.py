@@ -1,5 +1,7 @@
 """`rules=None`: the right initializer for each place, each with its reason."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -131,8 +133,8 @@ class TestPlainStacks:
     def test_shallow_stacks_stay_unmirrored_and_say_so(self):
         plan = kerasinit.initialize(chain(dense(16, "gelu"), dense(4)), seed=1)
         first = kernels(plan)[0]
-        assert first.reason.startswith("plain stack, only 1 hidden, first: from a tenth of its")
-        assert first.initializer == "Orthogonal(gain=0.3162)"
+        assert first.reason.startswith("plain stack, only 1 hidden, too shallow to need a gain")
+        assert first.initializer == "Orthogonal()"
 
     @pytest.mark.parametrize(
         ("own", "square", "reason"),
@@ -167,8 +169,10 @@ class TestPlainStacks:
             ("relu", keras.initializers.VarianceScaling(1e-4), 2 * 8 / 520),
             ("relu", keras.initializers.VarianceScaling(0.5), 0.5),
             ("relu", "random_normal", 1.0),
-            ("gelu", "glorot_uniform", 0.1),
-            ("elu", "he_normal", 0.1),
+            ("tanh", "random_normal", 1.0),
+            ("gelu", "glorot_uniform", 2 * 8 / 520),
+            ("tanh", "glorot_uniform", 2 * 8 / 520),
+            ("elu", "he_normal", 1.0),
         ],
     )
     def test_a_first_layer_that_widens_is_small(self, activation, own, square):
@@ -192,6 +196,31 @@ class TestPlainStacks:
         planes = np.column_stack([x, np.ones(len(x))])
         rest = y - planes @ np.linalg.lstsq(planes, y, rcond=None)[0]
         assert rest.var() < most * y.var()
+
+    @pytest.mark.parametrize(
+        ("activation", "depth", "words"),
+        [
+            ("relu", 6, "a tenth of its inputs' mean square"),
+            ("gelu", 6, "a tenth of its inputs' mean square"),
+            ("gelu", 2, "a tenth of its inputs' mean square"),
+            ("tanh", 2, "as small as in 50 layers, near a line"),
+            ("elu", 6, "as small as in 50 layers, near a line"),
+        ],
+    )
+    def test_a_first_layer_on_data_says_why_it_is_small(self, activation, depth, words):
+        model = chain(*(dense(32, activation) for _ in range(depth)), dense(1), shape=(8,))
+        first, *others = kernels(kerasinit.initialize(model, seed=1))
+        assert words in first.reason
+        assert not any(words in row.reason for row in others)
+
+    @pytest.mark.parametrize("activation", ["tanh", "elu", "gelu"])
+    def test_convolutions_on_data_start_by_their_own_depth(self, activation):
+        convolution = functools.partial(layers.Conv2D, 8, 3, activation=activation)
+        model = chain(*(convolution() for _ in range(6)), layers.Flatten(), shape=(16, 16, 1))
+        first, *others = kernels(kerasinit.initialize(model, seed=1))
+        assert "small" not in first.reason
+        assert "a tenth" not in first.reason
+        assert all("depth=" in row.initializer for row in others[:-1])
 
     def test_a_stack_on_what_a_layer_learned_keeps_its_size(self):
         """An embedding's rows are small already."""
