@@ -71,7 +71,8 @@ def own_stack_gain(slot: Slot, scene: Scene) -> float:
 def at_most_own(slot: Slot, scene: Scene, choice: Choice) -> Choice:
     """No larger a first `Dense` layer than its author's, in a residual network without norms.
 
-    Where it reads data and widens it: what it makes too large stays so, branch after branch.
+    Where it makes the stream from data, and widens it: what is too large there stays so, branch
+    after branch.
     """
     drawn: Any = choice.initializer
     own, graph = scaled_gain(slot), scene.graph
@@ -80,8 +81,9 @@ def at_most_own(slot: Slot, scene: Scene, choice: Choice) -> Choice:
     if type(drawn) not in PER_INPUT or drawn.gain <= own or scene.place(slot.layer).output:
         return choice
     calls = graph.calls_of(slot.layer)
-    has_norm = any(is_norm(call.operation) for call in graph.calls)
-    if has_norm or not calls or not all(map(graph.reads_data, calls)):
+    if not all(map(graph.reads_data, calls)) or any(is_norm(one.operation) for one in graph.calls):
+        return choice
+    if not graph.reached(graph.inputs, without=calls).isdisjoint(graph.outputs):  # in a branch
         return choice
     smaller = type(drawn)(gain=own)
     return replace(choice, initializer=smaller, reason=f"{choice.reason}; no larger than its own")

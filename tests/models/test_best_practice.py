@@ -183,27 +183,25 @@ class TestPlainStacks:
         kernel, _ = model.layers[0].get_weights()
         np.testing.assert_allclose(kernel.var(), square / 8, rtol=0.1)  # of 4096 entries
 
-    @pytest.mark.parametrize("depth", [2, 6])
-    @pytest.mark.parametrize(
-        ("activation", "most"), [("tanh", 0.06), ("gelu", 0.25), ("silu", 0.12), ("elu", 0.06)]
-    )
-    def test_a_stack_on_data_starts_near_a_line(self, activation, most, depth):
-        """The share of its outputs' variance that no plane explains; from unit length 2 to 12 x."""
+    @pytest.mark.parametrize(("activation", "depth"), [("tanh", 2), ("tanh", 6), ("elu", 6)])
+    def test_a_stack_on_data_starts_near_a_line(self, activation, depth):
+        """Of its outputs' variance, a plane explains all but 5 %; from unit length 6 to 19 %."""
         model = chain(*(dense(64, activation) for _ in range(depth)), dense(1), shape=(8,))
         kerasinit.initialize(model, seed=1)
         x = np.random.default_rng(0).normal(size=(2000, 8)).astype("float32")
         y = keras.ops.convert_to_numpy(model(x))
         planes = np.column_stack([x, np.ones(len(x))])
         rest = y - planes @ np.linalg.lstsq(planes, y, rcond=None)[0]
-        assert rest.var() < most * y.var()
+        assert rest.var() < 0.05 * y.var()
 
     @pytest.mark.parametrize(
         ("activation", "depth", "words"),
         [
             ("relu", 6, "a tenth of its inputs' mean square"),
             ("gelu", 6, "a tenth of its inputs' mean square"),
-            ("gelu", 2, "a tenth of its inputs' mean square"),
-            ("tanh", 2, "as small as in 50 layers, near a line"),
+            ("gelu", 2, "the gain of its own initializer, at most 1"),
+            ("tanh", 2, "no larger than by its own initializer"),
+            ("tanh", 6, "as small as in 50 layers, near a line"),
             ("elu", 6, "as small as in 50 layers, near a line"),
         ],
     )
