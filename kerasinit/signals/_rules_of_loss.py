@@ -14,6 +14,7 @@ from kerasinit.signals._window import Window, losses_of
 SLOW_STEPS = 500  # training steps after which something should have happened
 SLOW_DROP = 0.05  # of the first loss
 NOISES = 2.0  # standard errors of a difference of mean losses that are no fall
+LEARNED = 4.0  # of them below chance show learning: the lowest of many means is 2 or 3 by luck
 DIVERGED = 2.0  # times the first loss
 UNEVEN = 2.0  # times chance: a loss that begins above is a sum, or has weights
 BOUNDLESS = 1e6  # times the first loss, below 0: no return of a policy is as large
@@ -43,7 +44,7 @@ def _hardly_moved(window: Window, now: float, lowest: float) -> Verdict | None:
     if window.setup.has_floor and chance is not None:
         # The first records may have fallen already; chance has no noise.
         began = chance if window.first_loss > (1 - SLOW_DROP) * chance else start
-        if began - lowest > NOISES * noise:
+        if began - lowest > LEARNED * noise:
             return None  # it has learned something: how much there is to learn is not known
     evidence = (
         f"{window.now}, the mean loss is {now:.4g}; it began at {start:.4g} and was never "

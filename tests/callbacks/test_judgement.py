@@ -153,20 +153,16 @@ def test_only_whole_classes_leave_a_loss_at_chance_that_could_be_lower(is_soft, 
     assert [one.cause for one in stats.verdicts] == ["slow"] * named
 
 
-@pytest.mark.parametrize("is_grey", [True, False])
-def test_a_binary_cross_entropy_near_its_start_is_slow_only_where_nothing_was_learned(is_grey):
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((512, 4)).astype("float32")
+def test_grey_targets_whose_entropy_is_near_the_first_loss_are_not_slow():
+    """Where nothing was learned, `slow` is named: `test_training_rules`."""
+    x = np.random.default_rng(0).standard_normal((512, 4)).astype("float32")
     grey = 0.5 + 0.15 * np.tanh(x)  # whose entropy is 0.97 log 2: no loss is below
-    twice = np.repeat(x[:256], 2, axis=0)  # once with each label: nothing can be learned
-    labels = np.tile([[0.0] * 4, [1.0] * 4], (256, 1))
     keras.utils.set_random_seed(0)
-    start = keras.initializers.RandomNormal(stddev=0.05, seed=0)
+    start = keras.initializers.RandomNormal(stddev=0.2, seed=0)
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(4, "sigmoid", kernel_initializer=start)]
     )
     model.compile(keras.optimizers.SGD(0.5), "binary_crossentropy")
     stats = GradientStats(every=10, on_verdict=ignored)
-    x, y = (x, grey) if is_grey else (twice, labels)
-    model.fit(x, y, batch_size=64, epochs=100, verbose=0, callbacks=[stats])
-    assert [one.cause for one in stats.verdicts if one.cause == "slow"] == ["slow"] * (not is_grey)
+    model.fit(x, grey, batch_size=64, epochs=100, verbose=0, callbacks=[stats])
+    assert stats.verdicts == []

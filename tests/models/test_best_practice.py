@@ -183,16 +183,16 @@ class TestPlainStacks:
         kernel, _ = model.layers[0].get_weights()
         np.testing.assert_allclose(kernel.var(), square / 8, rtol=0.1)  # of 4096 entries
 
-    @pytest.mark.parametrize(("activation", "depth"), [("tanh", 2), ("tanh", 6), ("elu", 6)])
-    def test_a_stack_on_data_starts_near_a_line(self, activation, depth):
-        """Of its outputs' variance, a plane explains all but 5 %; from unit length 6 to 19 %."""
-        model = chain(*(dense(64, activation) for _ in range(depth)), dense(1), shape=(8,))
+    @pytest.mark.parametrize("depth", [2, 6])
+    def test_a_stack_of_tanh_on_data_starts_near_a_line(self, depth):
+        """Of its outputs' variance, a plane explains all but 10 %; from unit length 15 and more."""
+        model = chain(*(dense(64, "tanh") for _ in range(depth)), dense(8), shape=(8,))
         kerasinit.initialize(model, seed=1)
         x = np.random.default_rng(0).normal(size=(2000, 8)).astype("float32")
         y = keras.ops.convert_to_numpy(model(x))
         planes = np.column_stack([x, np.ones(len(x))])
         rest = y - planes @ np.linalg.lstsq(planes, y, rcond=None)[0]
-        assert rest.var() < 0.05 * y.var()
+        assert rest.var() < 0.1 * y.var()
 
     @pytest.mark.parametrize(
         ("activation", "depth", "words"),
