@@ -98,8 +98,8 @@ def _first_convolution(role: StackRole, slot: Slot) -> Choice:
 
 def _hidden_kernel(role: StackRole, slot: Slot) -> Choice:
     initializer, scale = _kernel(role)
-    if _keeps_own_size(role):
-        scale = min(1.0, scaled_gain(slot) or 1.0) / math.sqrt(_point(role.after, role).length)
+    if role.before is None:
+        scale = _first_scale(role, slot)
     rows, columns = _is_paired(role.before, role), _is_paired(role.after, role)
     reason = _reason(role)
     if len(slot.shape) == 2 and math.prod(slot.shape) > LARGE:
@@ -129,10 +129,16 @@ def _keeps_own_size(role: StackRole) -> bool:
     return role.before is None and role.reads_data and role.depth < SHALLOW
 
 
-def _first_scale(role: StackRole) -> float:
+def _starts_small(role: StackRole) -> bool:
+    """Whether a first layer on data starts at a tenth of its mean square."""
+    return role.reads_data and _point(role.after, role).length == 1.0 and role.depth <= DEEPEST
+
+
+def _first_scale(role: StackRole, slot: Slot) -> float:
     """Factor on the kernel of a first layer."""
-    is_free = role.reads_data and _point(role.after, role).length == 1.0 and role.depth <= DEEPEST
-    return START_GAIN if is_free else 1.0
+    if _keeps_own_size(role):
+        return min(1.0, scaled_gain(slot) or 1.0) / math.sqrt(_point(role.after, role).length)
+    return START_GAIN if _starts_small(role) else 1.0
 
 
 def _bias(role: StackRole, slot: Slot) -> Choice:
@@ -149,7 +155,7 @@ def _kernel(role: StackRole) -> tuple[Any, float]:
     """Initializer and factor: from the length at `before` to the length at `after`."""
     kernel = functools.partial(initializers.OddPart, depth=_depth(role))
     if role.before is None:
-        return kernel(activation=role.after, paired_inputs=False), _first_scale(role)
+        return kernel(activation=role.after, paired_inputs=False), 1.0
     before = _point(role.before, role)
     if role.after is None:
         return kernel(activation=role.before, paired_outputs=False), 1.0
@@ -178,9 +184,9 @@ def _smallness(role: StackRole) -> str:
         return ""
     if _keeps_own_size(role):
         return ", no larger than by its own initializer"
-    if _first_scale(role) < 1.0:
+    if _starts_small(role):
         return ", from a tenth of its inputs' mean square"
-    is_nearer = _depth(role) > role.depth
+    is_nearer = _depth(role) > role.depth and _point(role.after, role).length < 1.0
     return f", as small as in {LEAST_DEPTH} layers, near a line" if is_nearer else ""
 
 

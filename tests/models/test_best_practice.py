@@ -211,6 +211,12 @@ class TestPlainStacks:
         assert words in first.reason
         assert not any(words in row.reason for row in others)
 
+    def test_a_first_layer_that_is_not_small_is_not_called_so(self):
+        model = chain(*(dense(16, "relu") for _ in range(40)), dense(1), shape=(8,))
+        first = kernels(kerasinit.initialize(model, seed=1))[0]
+        assert first.gain == 1.0
+        assert "small" not in first.reason
+
     @pytest.mark.parametrize("activation", ["tanh", "elu", "gelu"])
     def test_convolutions_on_data_start_by_their_own_depth(self, activation):
         convolution = functools.partial(layers.Conv2D, 8, 3, activation=activation)
