@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from kerasinit import _backend
+from kerasinit.callbacks._asked_for import POLICIES, Policy, check_policy
+from kerasinit.callbacks._judgement import Found
 from kerasinit.signals import Verdict
 from kerasinit.signals._window import WINDOW
 
@@ -42,6 +44,59 @@ class GradientError(RuntimeError):
         super().__init__(f"Step {step}: {verdict}")
         self.verdict = verdict
         self.step = step
+
+
+class Reaction:
+    """Does what the policy of the user asks for.
+
+    Args:
+        model: The model in training.
+        policy: What a new verdict does.
+
+    Attributes:
+        stopped: Whether a verdict ended the training.
+    """
+
+    def __init__(self, model: Any, policy: Policy) -> None:
+        self.stopped = False
+        self._model = model
+        self._policy = policy
+        may_stop = policy == "stop" or callable(policy)
+        self._snapshots = Snapshots(model) if may_stop else None
+
+    def prepare(self, step: int, records: int) -> None:
+        """Keeps what a stop may have to bring back; called before `step`, after `records`."""
+        if self._snapshots is not None and not self.stopped:
+            self._snapshots.take(step, records)
+
+    def to(self, found: Found) -> str | None:
+        """Reacts to a verdict; returns what the user is to be told, if anything.
+
+        Raises:
+            GradientError: If the policy is to raise.
+            ValueError: If it is a function that returns what is no policy.
+        """
+        action = self._policy(found.verdict) if callable(self._policy) else self._policy
+        if action is None:
+            return None
+        if action not in POLICIES:
+            check_policy(action)  # raises
+        if action == "raise":
+            raise GradientError(found.verdict, found.step)
+        stopping = self._stop(found) if action == "stop" else ""
+        return f"Step {found.step}: {found.verdict}{stopping}"
+
+    def _stop(self, found: Found) -> str:
+        if self.stopped:
+            return ""
+        self.stopped = True
+        self._model.stop_training = True
+        restored = None
+        if self._snapshots is not None and found.onset is not None:
+            restored = self._snapshots.restore(found.onset)
+        if restored is None:
+            return ". Training stops."
+        return f". Training stops with the weights from before step {restored}."
 
 
 class Snapshots:

@@ -1,35 +1,26 @@
-"""One training under watch: which steps are measured, what is kept, what a verdict leads to."""
+"""One training under watch: which of its steps are measured, and what a verdict leads to."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 import uuid
 import warnings
-from collections import deque
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
 
 from kerasinit import _backend
 from kerasinit._safe_text import safe
-from kerasinit.callbacks._asked_for import POLICIES, Settings, check_policy
+from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._attached import attach, detach
 from kerasinit.callbacks._beforehand import setup_of, steps_before, was_trained
-from kerasinit.callbacks._beside import FAILURES
-from kerasinit.callbacks._judgement import Findings, Found, Judgement
-from kerasinit.callbacks._loss import RecentLoss
+from kerasinit.callbacks._judgement import Findings
+from kerasinit.callbacks._ledger import Ledger
 from kerasinit.callbacks._measuring import MeasuringStep
-from kerasinit.callbacks._reaction import GradientError, GradientWarning, Snapshots
+from kerasinit.callbacks._reaction import GradientWarning, Reaction
 from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
-from kerasinit.callbacks._schema import Row
-from kerasinit.callbacks._sinks import RowFile
-from kerasinit.callbacks._tensorboard import EventFile
-
-SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
 
 
 class Wish(NamedTuple):
@@ -90,46 +81,35 @@ class Session(keras.callbacks.Callback):
         self.owner = owner
         self.subject = model  # `self.model` would fetch the weights at each use, on JAX
         self.measuring = measuring
-        self.stopped = False  # by a verdict
         self.ended = False
         self.missed = False  # a step that was not taken by the model's train function
         self.epoch = 0
         self.logs: Any = None  # of the latest step
-        self._settings = settings
-        self._history = history
-        self._findings = findings
-        self._sinks: list[RowFile | EventFile] = []
-        if settings.path is not None:
-            self._sinks.append(RowFile(settings.path))
-        if settings.log_dir is not None:
-            self._sinks.append(EventFile(settings.log_dir))
-        self._accumulation = _backend.accumulation_steps(model.optimizer)
-        self._loss_scaling = _backend.loss_scaling(model.optimizer)
-        fresh = Schedule(settings.every, budget=settings.budget, accumulation=self._accumulation)
+        accumulation = _backend.accumulation_steps(model.optimizer)
+        fresh = Schedule(settings.every, budget=settings.budget, accumulation=accumulation)
         self.schedule = fresh if schedule is None else schedule.again()
+        self._settings = settings
         probed = settings.activations_every
         self._probes = None if probed is None else Schedule(probed)
-        may_stop = settings.on_verdict == "stop" or callable(settings.on_verdict)
-        self._snapshots = Snapshots(model) if may_stop else None
+        self._reaction = Reaction(model, settings.on_verdict)
+        self._ledger = Ledger(
+            settings,
+            history=history,
+            findings=findings,
+            setup=setup_of(model, is_steered=is_steered),
+            accumulation=accumulation,
+            running_loss=running_loss,
+        )
         # Where the device works on while Python goes on, the latest step is not waited for.
         waits = settings.on_verdict != "warn" or _backend.waits_for_steps()
         self._ahead = 0 if waits else 1
         self._run = uuid.uuid4().hex[:12]
-        setup = setup_of(model, is_steered=is_steered)
-        self._judgement: Judgement | None = Judgement(findings, setup)
         self._goes_on = was_trained(model)
-        self._recent = RecentLoss(running_loss)
-        self._pending: deque[Record] = deque()  # as they were before `_record`
-        self._shown: deque[Record] = deque(maxlen=SHOWN)
-        self._found: deque[Found] = deque()
-        self._complaints: list[str] = []
+        self._loss_scaling = _backend.loss_scaling(model.optimizer)
         self._complained = False
         self._records = 0
-        self._overflowed = 0  # steps, under accumulation: the optimizer counts the others
         self._step: int | None = None  # the next; None before the first
         self._batch = 0
-
-    # --- around a step ----------------------------------------------------------------------------
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Sees the step that comes, when the other callbacks are done; called by Keras.
@@ -150,8 +130,12 @@ class Session(keras.callbacks.Callback):
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
             self._step = steps_before(self.subject)
-        if self._snapshots is not None and not self.stopped:
-            self._snapshots.take(self._step, self._records)
+        self._reaction.prepare(self._step, self._records)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a verdict ended the training."""
+        return self._reaction.stopped
 
     @property
     def has_begun(self) -> bool:
@@ -166,7 +150,7 @@ class Session(keras.callbacks.Callback):
         return Wish(
             first,
             last,
-            due=self.schedule.due(last, skipped=self._overflowed),
+            due=self.schedule.due(last, skipped=self._ledger.overflowed),
             probing=probes is not None and probes.due(first),
             timed=self.schedule.measures(last),
         )
@@ -198,7 +182,7 @@ class Session(keras.callbacks.Callback):
             self._complain_once("no gradient entered an optimizer of the model")
             return
         self._records += 1
-        pending = Record(
+        record = Record(
             reading,
             self._settings,
             run=self._run,
@@ -210,30 +194,15 @@ class Session(keras.callbacks.Callback):
             goes_on=self._goes_on,
             skips_overflow=self._loss_scaling,
         )
-        self._pending.append(pending)
-        self._shown.append(pending)
+        self._ledger.add(record)
         began = time.perf_counter()
         self.settle(ahead=self._ahead)
         if self._settings.on_verdict == "warn":
             self.schedule.observe_between(time.perf_counter() - began)
 
     def summary(self, batch: int | None = None) -> dict[str, float]:
-        """Norms of the last recorded gradient, for the logs of `fit`.
-
-        Args:
-            batch: Number of the last batch in the epoch to look at; None for the latest. With loss
-                scaling, steps that overflowed were skipped: the one before counts.
-        """
-        for shown in reversed(list(self._shown)):
-            is_later = shown.epoch == self.epoch and shown.steps_in_epoch > (batch or 0) + 1
-            if batch is not None and is_later:
-                continue
-            with contextlib.suppress(*FAILURES):
-                if not shown.overflow:
-                    return shown.reading.summary
-        return {}
-
-    # --- records ----------------------------------------------------------------------------------
+        """Norms of the last recorded gradient of the epoch up to `batch`: see `Ledger.summary`."""
+        return self._ledger.summary(epoch=self.epoch, batch=batch)
 
     def settle(self, *, ahead: int = 0) -> None:
         """Keeps, writes and judges what was measured, waiting for the device.
@@ -241,18 +210,7 @@ class Session(keras.callbacks.Callback):
         Args:
             ahead: Latest steps to leave for later.
         """
-        while len(self._pending) > ahead:
-            try:
-                record = self._record(self._pending.popleft())
-            except FAILURES as error:
-                self._complaints.append(f"One training step could not be recorded: {error!r}.")
-                continue
-            if not (record.updated or record.overflow or record.probing):
-                continue  # an overflow, which was not recorded, has put off the update
-            self._history.add(record)
-            if self._sinks:
-                self._write(record.to_dict())
-            self._judge(record)
+        self._ledger.settle(ahead=ahead)
         if self.missed and self.logs is None:
             self._complain_once(
                 "they are not taken by `model.train_on_batch`, where gradients are seen on their "
@@ -263,88 +221,33 @@ class Session(keras.callbacks.Callback):
         """Records what is left and closes the files; the second time, nothing."""
         self.ended = True
         self.settle()
-        while self._sinks:
-            _close(self._sinks.pop())
+        self._ledger.close()
 
     def react(self) -> None:
-        """Does what new verdicts ask for.
+        """Says what could not be done, and does what new verdicts ask for.
 
         Raises:
             GradientError: If the policy is to raise.
             ValueError: If it is a function that returns what is no policy.
         """
-        complaints, self._complaints = self._complaints, []
-        for message in complaints:
-            _warn(message)
-        while self._found:
-            found = self._found.popleft()
-            policy = self._settings.on_verdict
-            action = policy(found.verdict) if callable(policy) else policy
-            if action is not None and action not in POLICIES:
-                check_policy(action)  # raises
-            if action == "raise":
-                self.end()
-                raise GradientError(found.verdict, found.step)
-            if action is not None:
-                stopping = self._stop(found) if action == "stop" else ""
-                _warn(f"Step {found.step}: {found.verdict}{stopping}")
-
-    def _record(self, pending: Record) -> Record:
-        """The same with its own loss, and whether it updated, once the device is done."""
-        pending.reading.wait()
-        self._findings.overflows += pending.overflow
-        reported = pending.loss
-        loss = None if reported is None else float(_backend.numpy_of(reported))
-        recent = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
-        count = pending.reading.number("count")
-        if count is not None:
-            self._overflowed = pending.step - round(count)
-        given = pending.step - self._overflowed + 1  # gradients, this one included
-        return replace(pending, loss=recent, updated=given % self._accumulation == 0)
-
-    def _judge(self, record: Record) -> None:
-        if self._judgement is None:
-            return
-        try:
-            self._found.extend(self._judgement.consider(record))
-        except FAILURES as error:
-            self._judgement = None
-            self._complaints.append(f"Training is no longer judged: {error!r}.")
-
-    def _write(self, row: Row) -> None:
-        for sink in list(self._sinks):
+        while self._ledger.complaints:
+            _warn(self._ledger.complaints.popleft())
+        while self._ledger.found:
+            found = self._ledger.found.popleft()
             try:
-                sink.write(row)
-            except FAILURES as error:
-                self._sinks.remove(sink)
-                _close(sink)
-                self._complaints.append(
-                    f"Writing to {sink.path} stopped, training goes on: {error!r}."
-                )
+                message = self._reaction.to(found)
+            except Exception:
+                self.end()
+                raise
+            if message is not None:
+                _warn(message)
 
     def _complain_once(self, reason: str) -> None:
         if not self._complained:
             self._complained = True
-            self._complaints.append(
+            self._ledger.complaints.append(
                 f"Steps cannot be measured in full, training goes on: {reason}."
             )
-
-    def _stop(self, found: Found) -> str:
-        if self.stopped:
-            return ""
-        self.stopped = True
-        self.subject.stop_training = True
-        restored = None
-        if self._snapshots is not None and found.onset is not None:
-            restored = self._snapshots.restore(found.onset)
-        if restored is None:
-            return ". Training stops."
-        return f". Training stops with the weights from before step {restored}."
-
-
-def _close(sink: RowFile | EventFile) -> None:
-    with contextlib.suppress(*FAILURES):  # each record was handed over when it was written
-        sink.close()
 
 
 def _warn(message: str) -> None:
