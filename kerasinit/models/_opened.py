@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import keras
@@ -40,6 +40,27 @@ class Inside:
     is_matrix: bool = False
 
 
+@dataclass(frozen=True)
+class _Opening:
+    """An operation that may be opened, and the weights that it has beside the layers in it.
+
+    Args:
+        operation: A layer, or an operation that somebody wrote.
+        kernels: Its own weights that are kernels by name.
+        matrices: Those of any other name, such as those of experts: what they are, their use tells.
+        is_leaf: Whether there are no layers in it.
+        scales: Whether, if it is a leaf, it may only scale its signal: one number per channel.
+        joins: Whether it is a leaf that may be the add of a skip and its branch: stochastic depth.
+    """
+
+    operation: Any
+    kernels: list[Any]
+    matrices: list[Any]
+    is_leaf: bool
+    scales: bool
+    joins: bool
+
+
 def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any]) -> Inside | None:
     """Inside of a nested model, a composite layer, an operation that somebody wrote; or None.
 
@@ -52,47 +73,65 @@ def open_call(node: Node, *, unread: dict[int, str], corrected: Mapping[int, Any
     ends = _backend.functional_ends(operation)
     if ends is not None:
         inputs, outputs = map(_backend.symbolic_tensors, ends)
-        if len(inputs) != len(sources):
-            return None
-        return Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
+        return _inside(inputs, outputs) if len(inputs) == len(sources) else None
+    opening = _opening(operation, len(sources))
+    if opening is None:
+        return None
+    for sizes in SIZES:
+        fresh = [like(corrected.get(id(tensor), tensor), *sizes) for tensor in sources]
+        try:
+            inside = _inside(fresh, _called(node, fresh))
+        except Exception as error:  # noqa: BLE001 - the `call` of any layer runs here
+            if not opening.is_leaf:
+                unread[id(operation)] = in_short(error)
+        else:
+            unread.pop(id(operation), None)
+            return _with_own_weights(inside, opening)
+    return None
+
+
+def _inside(inputs: list[Any], outputs: list[Any]) -> Inside:
+    return Inside(inputs, outputs, _backend.graph_calls(inputs, outputs))
+
+
+def _opening(operation: Any, sources: int) -> _Opening | None:
+    """What may be opened of an operation that reads so many tensors; None for what is closed."""
     is_layer = isinstance(operation, keras.layers.Layer)
     is_foreign = not (_backend.is_of_keras(operation) or isinstance(operation, _backend.RawCall))
     if is_closed(operation) or not (is_layer or is_foreign):
         return None
     variables = _backend.own_variables(operation) if is_layer else []
     kernels = [one for one in variables if weight_kind(operation, one) == "kernel"]
-    # Of any other name, such as those of experts, and told by their use.
     matrices = [one for one in variables if weight_kind(operation, one) == "other"]
     is_leaf = not is_layer or len(_backend.flat_layers(operation)) == 1
-    joins = not variables and len(sources) > 1  # a skip and its branch, as for stochastic depth
-    may_scale = bool(variables) and not kernels and len(sources) == 1  # one number per channel
-    if is_leaf and not (is_unknown(operation) and (joins or may_scale or len(kernels) == 1)):
+    scales = is_leaf and bool(variables) and not kernels and sources == 1
+    joins = is_leaf and not variables and sources > 1
+    if is_leaf and not (is_unknown(operation) and (joins or scales or len(kernels) == 1)):
         return None
-    for sizes in SIZES:
-        fresh = [like(corrected.get(id(tensor), tensor), *sizes) for tensor in sources]
-        try:
-            outputs = _called(node, fresh)
-            calls = _backend.graph_calls(fresh, outputs)
-        except Exception as error:  # noqa: BLE001 - the `call` of any layer runs here
-            if not is_leaf:
-                unread[id(operation)] = in_short(error)
-        else:
-            unread.pop(id(operation), None)
-            if is_leaf and may_scale:
-                return Inside(fresh, outputs, calls) if _only_scale(calls) else None
-            products = [call for call in calls if multiplies_by_constant(*call[:2])]
-            uses = [call for call in calls if _holds(call, kernels)]
-            uses += [call for call in products if _holds(call, matrices)]
-            if is_leaf and not joins and len(uses) != 1:
-                return None
-            is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)
-            if any(not any(_holds(call, [kernel]) for call in uses) for kernel in kernels):
-                # A kernel that is transposed, masked or normalized before its use.
-                uses += products
-            own = {id(call) for call in uses}
-            calls = [(operation, *one[1:]) if id(one) in own else one for one in calls]
-            return Inside(fresh, outputs, calls, is_matrix)
-    return None
+    return _Opening(operation, kernels, matrices, is_leaf, scales, joins)
+
+
+def _with_own_weights(inside: Inside, opening: _Opening) -> Inside | None:
+    """The inside, with the operation named where it uses weights of its own.
+
+    None for a leaf that does more than to scale, to join or to multiply by its kernel.
+    """
+    calls = inside.calls
+    if opening.scales:
+        return inside if _only_scale(calls) else None
+    kernels = opening.kernels
+    products = [call for call in calls if multiplies_by_constant(*call[:2])]
+    uses = [call for call in calls if _holds(call, kernels)]
+    uses += [call for call in products if _holds(call, opening.matrices)]
+    if opening.is_leaf and not opening.joins and len(uses) != 1:
+        return None
+    is_matrix = len(kernels) == len(uses) == 1 and is_product(*uses[0][:2], *kernels)
+    if any(not any(_holds(call, [kernel]) for call in uses) for kernel in kernels):
+        # A kernel that is transposed, masked or normalized before its use.
+        uses += products
+    own = {id(call) for call in uses}
+    named = [(opening.operation, *one[1:]) if id(one) in own else one for one in calls]
+    return replace(inside, calls=named, is_matrix=is_matrix)
 
 
 def _only_scale(calls: list[Any]) -> bool:
