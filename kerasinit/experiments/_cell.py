@@ -21,6 +21,7 @@ from kerasinit.experiments._records import Replica
 from kerasinit.experiments._spec import Architecture, Experiment
 from kerasinit.experiments._stacking import Weights, why_not_mapped
 from kerasinit.experiments._trainer import PROBE_EXAMPLES, Trainer, replicas_per_call
+from kerasinit.signals import Signals
 
 MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
@@ -149,6 +150,30 @@ def _train_groups(
             yield _train_group(cell, trainer, group, began, tell)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Course:
+    """What the training of a group of replicas showed.
+
+    Args:
+        curves: Shape `(2, epochs, replicas, 2)`: see `CURVES`.
+        measured: Epochs at which `strengths` were measured; 0 is before training.
+        strengths: Of the signal, at those epochs.
+        histograms: Of activations and pre-activation gradients at the start, each of shape
+            `(replicas, layers, bins)`.
+        start: Signals of each replica before the training.
+        end: Those after it.
+        seconds: Wall clock, by replica.
+    """
+
+    curves: np.ndarray
+    measured: list[int]
+    strengths: list[_measures.Strengths]
+    histograms: list[np.ndarray]
+    start: list[Signals]
+    end: list[Signals]
+    seconds: float
+
+
 def _train_group(
     cell: Cell,
     trainer: Trainer,
@@ -158,7 +183,8 @@ def _train_group(
 ) -> list[Replica]:
     spec = cell.spec
     model, calls, classes = trainer.model, trainer.calls, trainer.dataset.classes
-    measured = sorted({0, *np.linspace(0, spec.epochs, MEASUREMENTS + 1).round().astype(int)})
+    epochs = np.linspace(0, spec.epochs, MEASUREMENTS + 1).round().astype(int)
+    measured = sorted({0, *epochs.tolist()})
     first = probe = trainer.probe()
     strengths = [_measures.strengths(model, calls, probe)]
     start = _measures.signals_of(model, calls, probe, trainer.weights(), classes)
@@ -170,56 +196,55 @@ def _train_group(
             probe = trainer.probe()
             strengths.append(_measures.strengths(model, calls, probe))
         tell("epoch", {"epoch": epoch, "replicas": len(group)})
-    end = _measures.signals_of(model, calls, probe, trainer.weights(), classes)
-    histograms = [
-        np.stack([_measures.histogram(values) for values in parts], axis=1)
-        for parts in (first.outputs, [len(first.taps[0][0]) * first.taps[c.tap] for c in calls])
-    ]
-    curves = np.stack([*map(np.asarray, (train_rows, val_rows))])  # (2, epochs, replicas, 2)
-    seconds = (time.perf_counter() - began) / len(group)
-    names = [row.name for row in start[0].layers]
-    records = []
-    for r, entry in enumerate(group):
-        accuracy = curves[1, :, r, 1]
-        reached = np.flatnonzero(accuracy >= spec.target)
-        guessing = trainer.dataset.guess
-        final = float(curves[0, -1, r, 1])
-        rows = start[r].layers
-        records.append(
-            Replica(
-                cell=cell.architecture.cell(entry.learning_rate),
-                initializer=entry.initializer,
-                seed=entry.seed,
-                curves={
-                    name: curves[part, :, r, column].tolist()
-                    for name, (part, column) in CURVES.items()
-                },
-                epochs_to_target=int(reached[0]) + 1 if len(reached) else None,
-                trained=bool(
-                    np.isfinite(curves[0, -1, r, 0])
-                    and final >= guessing + ABOVE_GUESSING * (1 - guessing)
-                ),
-                layers=names,
-                measured_epochs=[int(epoch) for epoch in measured],
-                gradient_norms=[s.gradient_norms[r].tolist() for s in strengths],
-                signal_rms=[s.signal_rms[r].tolist() for s in strengths],
-                gradient_rms=[s.gradient_rms[r].tolist() for s in strengths],
-                activation_histogram=histograms[0][r].tolist(),
-                gradient_histogram=histograms[1][r].tolist(),
-                dead_share=[row.dead_share or 0.0 for row in rows],
-                symmetric=any(
-                    (row.duplicate_share or 0) >= 0.5 for row in rows if not row.is_output
-                ),
-                start=_measures.verdict(start[r]),
-                end=_measures.verdict(end[r]),
-                seconds=seconds,
-                versions=versions(),
-                mapped=trainer.replicas is not None,
-                score="accuracy" if classes else "R2",
-                val_samples=len(trainer.dataset.y_val) if classes else None,
-            )
-        )
-    return records
+    course = _Course(
+        curves=np.stack([*map(np.asarray, (train_rows, val_rows))]),
+        measured=measured,
+        strengths=strengths,
+        histograms=[
+            np.stack([_measures.histogram(values) for values in parts], axis=1)
+            for parts in (first.outputs, [len(first.taps[0][0]) * first.taps[c.tap] for c in calls])
+        ],
+        start=start,
+        end=_measures.signals_of(model, calls, probe, trainer.weights(), classes),
+        seconds=(time.perf_counter() - began) / len(group),
+    )
+    return [_record(cell, trainer, entry, course, r) for r, entry in enumerate(group)]
+
+
+def _record(cell: Cell, trainer: Trainer, entry: Draw, course: _Course, r: int) -> Replica:
+    """The record of the replica at position `r`."""
+    dataset = trainer.dataset
+    rows = course.start[r].layers
+    reached = np.flatnonzero(course.curves[1, :, r, 1] >= cell.spec.target)
+    loss, score = map(float, course.curves[0, -1, r])
+    enough = dataset.guess + ABOVE_GUESSING * (1 - dataset.guess)
+    return Replica(
+        cell=cell.architecture.cell(entry.learning_rate),
+        initializer=entry.initializer,
+        seed=entry.seed,
+        curves={
+            name: course.curves[part, :, r, column].tolist()
+            for name, (part, column) in CURVES.items()
+        },
+        epochs_to_target=int(reached[0]) + 1 if len(reached) else None,
+        trained=bool(np.isfinite(loss) and score >= enough),
+        layers=[row.name for row in course.start[0].layers],
+        measured_epochs=course.measured,
+        gradient_norms=[s.gradient_norms[r].tolist() for s in course.strengths],
+        signal_rms=[s.signal_rms[r].tolist() for s in course.strengths],
+        gradient_rms=[s.gradient_rms[r].tolist() for s in course.strengths],
+        activation_histogram=course.histograms[0][r].tolist(),
+        gradient_histogram=course.histograms[1][r].tolist(),
+        dead_share=[row.dead_share or 0.0 for row in rows],
+        symmetric=any((row.duplicate_share or 0) >= 0.5 for row in rows if not row.is_output),
+        start=_measures.verdict(course.start[r]),
+        end=_measures.verdict(course.end[r]),
+        seconds=course.seconds,
+        versions=versions(),
+        mapped=trainer.replicas is not None,
+        score="accuracy" if dataset.classes else "R2",
+        val_samples=len(dataset.y_val) if dataset.classes else None,
+    )
 
 
 @functools.cache

@@ -70,33 +70,22 @@ def roles(graph: Graph, fixed: frozenset[int] = frozenset()) -> dict[int, StackR
             fed_by[id(link.reader)] = (call, link)
     above: dict[int, int] = {}  # hidden layers up to and with this one
     for call in plain:
-        if id(call) in links:
-            feeder = fed_by.get(id(call))
-            above[id(call)] = 1 + (above[id(feeder[0])] if feeder else 0)
+        feeder = fed_by.get(id(call))
+        above[id(call)] = (id(call) in links) + (above[id(feeder[0])] if feeder else 0)
     below: dict[int, int] = {}  # hidden layers after this one
     for call in reversed(plain):
-        below[id(call)] = max(
-            (
-                1 + below[id(link.reader)]
-                for link in links.get(id(call), ())
-                if id(link.reader) in links
-            ),
-            default=0,
-        )
+        readers = [id(link.reader) for link in links.get(id(call), ())]
+        below[id(call)] = max(((one in links) + below[one] for one in readers), default=0)
     found: dict[int, StackRole] = {}
     for call in plain:
-        feeder = fed_by.get(id(call))
-        outgoing = links.get(id(call))
+        feeder, outgoing = fed_by.get(id(call)), links.get(id(call))
         if feeder is None and outgoing is None:
             continue
-        hidden = above.get(id(call), 0) + below[id(call)]
-        if outgoing is None and feeder is not None:
-            hidden = above[id(feeder[0])]
         found[id(call.operation)] = StackRole(
             call.operation,
             feeder[1].activation if feeder else None,
             outgoing[0].activation if outgoing else None,
-            hidden,
+            above[id(call)] + below[id(call)],
             feeder[1].pixels if feeder else 1,
             found[id(feeder[0].operation)].reads_data if feeder else _is_dense_on_data(call, graph),
         )
