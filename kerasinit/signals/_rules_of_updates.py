@@ -56,35 +56,26 @@ def large_updates(signals: Signals) -> Verdict | None:
     Of most optimizers it renews the weights as a whole; of plain gradient descent, it keeps little
     of what it promises.
     """
-    loss, after = signals.loss, signals.updated_loss
-    if (signals.learning_rate or 0.0) < 0:
-        evidence = f"the learning rate is {signals.learning_rate:.3g}: steps lead uphill"
-        upright = Remedy("learning_rate", -(signals.learning_rate or 0.0))
+    rate, loss, after = signals.learning_rate or 0.0, signals.loss, signals.updated_loss
+    if rate < 0:
+        evidence = f"the learning rate is {rate:.3g}: steps lead uphill"
+        upright = Remedy("learning_rate", -rate)
         return Verdict.cured("large_updates", "model", evidence, upright, "a rate is above 0")
     if loss is not None and signals.decay > STRONG_DECAY:
         return decayed(signals.decay)
     ratios = _ratios(signals)
     if loss is None or after is None or not ratios or signals.has_learned:
         return None
-    largest, name = max(ratios, key=itemgetter(0))
     ratio = median(ratio for ratio, _ in ratios)
-    promised, is_plain = signals.promised_drop or 0.0, signals.optimizer == "SGD"
-    # No loss of classes falls by more than itself, whatever its gradient promises.
-    possible = min(promised, loss) if loss > 0 else promised
-    beyond = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * possible
-    beyond = beyond and is_plain and ratio > BEYOND_UPDATE
-    is_worse = ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss)
-    # One layer alone, but for a recurrent one, finds its way from any weights downhill.
-    rows = [row for row in signals.layers if row.update_ratio is not None]
-    is_alone = len(ratios) == 1 and all(row.has_gain or row.is_embedding for row in rows)
-    is_large = ratio > LARGE_UPDATE and not (is_alone and after < loss)
-    if not (is_large or is_worse or beyond):
+    if not _goes_too_far(signals, ratio, loss, after):
         return None
+    is_plain = signals.optimizer == "SGD"
     if is_plain:
         why, squared = "squares and steps as large come of it", DISTANCES[:1]
         far = _far_targets(signals, why, factor=FAR_TARGETS, losses=squared)
         if far is not None:
             return far
+    largest, name = max(ratios, key=itemgetter(0))
     evidence = (
         f"{_step(signals)} changes its weights by {_percent(largest)}, and the loss of this batch "
         f"goes from {loss:.3g} to {after:.3g}"
@@ -95,6 +86,22 @@ def large_updates(signals: Signals) -> Verdict | None:
     wanted = math.sqrt(ratio * largest) if is_plain else ratio
     cure = _rate(signals, max(wanted, 10 * USUAL_UPDATE))
     return Verdict.cured("large_updates", name, evidence, cure, USUAL)
+
+
+def _goes_too_far(signals: Signals, ratio: float, loss: float, after: float) -> bool:
+    """Whether a step that changes a usual layer by `ratio` takes the loss to where it must not."""
+    if ratio > LARGE_UPDATE / 2 and after - loss > WORSE * abs(loss):
+        return True
+    # One layer alone, but for a recurrent one, finds its way from any weights downhill.
+    rows = [row for row in signals.layers if row.update_ratio is not None and not row.is_embedding]
+    is_alone = len(rows) == 1 and rows[0].has_gain
+    if ratio > LARGE_UPDATE and not (is_alone and after < loss):
+        return True
+    promised = signals.promised_drop or 0.0
+    # No loss of classes falls by more than itself, whatever its gradient promises.
+    possible = min(promised, loss) if loss > 0 else promised
+    keeps_little = promised > TRIFLE * abs(loss) and not loss - after > KEPT_DROP * possible
+    return keeps_little and signals.optimizer == "SGD" and ratio > BEYOND_UPDATE
 
 
 def decayed(decay: float, said: str = "") -> Verdict:
