@@ -29,7 +29,7 @@ def deep_model():
         [keras.Input((16,)), *hidden, keras.layers.Dense(CLASSES, "softmax", name="head")]
     )
     model.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.optimizers.SGD(0.003, momentum=0.9),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,  # a longer compilation than this training is worth

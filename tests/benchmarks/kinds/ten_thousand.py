@@ -64,17 +64,22 @@ def outputs(weights, x, activation):
     act = keras.activations.get(activation)
 
     def layer(h, own):
-        if own[0].ndim == 4:
-            axes = ("NHWC", "HWIO", "NHWC")
-            summed = jax.lax.conv_general_dilated(h, own[0], (1, 1), "SAME", dimension_numbers=axes)
-        else:
-            summed = h @ own[0]
-        return act(summed + own[1]), None
+        kernel, bias = own
+        if kernel.ndim == 4:
+            h, kernel = patches(h), kernel.reshape(-1, kernel.shape[-1])
+        return act(h @ kernel + bias), None
 
     x = jnp.asarray(x)
     h, _ = layer(x.reshape(-1, 8, 8, 1) if first[0].ndim == 4 else x, first)
     h, _ = jax.lax.scan(layer, h, equal)
     return h.reshape(len(x), -1) @ kernel + bias
+
+
+def patches(h):
+    """What 3x3 windows of pictures see, `(batch, 8, 8, 9 * channels)`: faster than XLA's own."""
+    padded = jnp.pad(h, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = [padded[:, row : row + 8, column : column + 8] for row, column in np.ndindex(3, 3)]
+    return jnp.concatenate(windows, axis=-1)
 
 
 def loss_of(weights, x, y, activation):
