@@ -185,7 +185,7 @@ def main_kernel(layer: Any, weights: Sequence[Any]) -> int | None:
         weights: Variables, such as those that the layer made.
     """
     for name in MAIN_KERNELS:
-        variable = getattr(layer, name, None)
+        variable = variable_of(layer, name)  # `layer.kernel` may be computed, as that of a LoRA
         for index, weight in enumerate(weights):
             if variable is weight:
                 return index

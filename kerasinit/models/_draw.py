@@ -117,7 +117,7 @@ def _filler(choice: Choice, seed: int) -> Callable[[Shape], Tensor]:
         initializer = with_einsum_axes(initializer, slot.layer, slot.variable)
 
     def fill(shape: Shape) -> Tensor:
-        with _backend.layer_scope(slot.layer, slot.layer_path):
+        with _backend.layer_scope(slot.layer, slot.address.rpartition("/")[0]):
             values = initializer(shape, dtype=drawn)
         if choice.scale == 1.0 and drawn == dtype:
             return values
@@ -179,7 +179,7 @@ def apply(choices: list[Choice], seed: int) -> None:
     Raises:
         ValueError: If a choice cannot be drawn; some variables may have new values by then.
     """
-    seeds = variable_seeds((choice.slot.path for choice in choices), seed)
+    seeds = variable_seeds((choice.slot.address for choice in choices), seed)
     pairs = [(choice, own) for choice, own in zip(choices, seeds, strict=True) if choice.changes]
     check(choice for choice, _ in pairs)
     for choice, own in pairs:

@@ -58,7 +58,7 @@ class Redraw:
         Args:
             seed: See `initialize`.
         """
-        seeds = variable_seeds((choice.slot.path for choice in self._choices), seed)
+        seeds = variable_seeds((choice.slot.address for choice in self._choices), seed)
         values = [  # all of them, before the first is waited for
             None if position in self._fixed else self._values(choice, own)
             for position, (choice, own) in enumerate(zip(self._choices, seeds, strict=True))

@@ -54,6 +54,16 @@ class Slot:
         return str(self.variable.path)
 
     @property
+    def address(self) -> str:
+        """`path` as of a fresh build: where Keras loads a model, it leaves out outer layers.
+
+        Layers of a graph of calls are built before it, and have no name of it.
+        """
+        outer = [owner.name for owner in self.owners if not isinstance(owner, keras.Function)]
+        inner = [name for name in self.path.split("/") if name not in outer]
+        return "/".join([*outer, *inner])
+
+    @property
     def layer_path(self) -> str:
         """Path of the owning layer's scope, such as `"lstm/lstm_cell"`."""
         return self.path.rpartition("/")[0]

@@ -61,10 +61,11 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
             f"Received: y={'None' if y is None else 'given'}, "
             f"compiled={bool(getattr(model, 'compiled', False))}."
         )
-    found = examined(model, x, y)
-    if not verify or not any(verdict.remedy for verdict in found.verdicts):
-        return found
-    return replace(found, verdicts=_verified(found.verdicts, model, x, y))
+    with _backend.same_random_state():
+        found = examined(model, x, y)
+        if not verify or not any(verdict.remedy for verdict in found.verdicts):
+            return found
+        return replace(found, verdicts=_verified(found.verdicts, model, x, y))
 
 
 def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any]:

@@ -225,6 +225,15 @@ def test_regularized_and_normalized_layers_are_probed():
     assert all(row["activations"]["only"]["signal_gradient_rms"] > 0 for row in stats.history)
 
 
+def test_layers_with_lora_are_probed():
+    model = plain_model()
+    model.get_layer("first").enable_lora(2)
+    model.compile("sgd", "mse")
+    stats = GradientStats(activations_every=1)
+    model.fit(X, Y, batch_size=BATCH, verbose=0, callbacks=[stats])
+    assert all(row["activations"]["first"]["signal_gradient_rms"] > 0 for row in stats.history)
+
+
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_records_unscaled_gradients(precision):
     kept = keras.config.dtype_policy()

@@ -94,6 +94,14 @@ def test_the_global_state_stays(make, look):
     assert drawn() == before
 
 
+def test_a_diagnosis_that_makes_layers_anew_draws_nothing():
+    codes = keras.layers.Dense(4, dtype="int8_from_float32")  # it kept no initializer of its scale
+    model = keras.Sequential([keras.Input((5,)), codes, keras.layers.Dense(2)])
+    before = drawn()
+    assert not kerasinit.diagnose(model, np.eye(5)).healthy  # all codes are zero
+    assert drawn() == before
+
+
 def test_a_fresh_seed_differs_from_the_one_before(make):
     model, _, _ = make()
     assert kerasinit.initialize(model).seed != kerasinit.initialize(model).seed
