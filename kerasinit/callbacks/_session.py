@@ -16,7 +16,7 @@ from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import POLICIES, Settings, check_policy
 from kerasinit.callbacks._attached import attach, detach
-from kerasinit.callbacks._beforehand import setup_of, steps_before, was_trained
+from kerasinit.callbacks._beforehand import setup_of, steps_before
 from kerasinit.callbacks._beside import FAILURES
 from kerasinit.callbacks._judgement import Findings, Found, Judgement
 from kerasinit.callbacks._loss import RecentLoss
@@ -28,6 +28,7 @@ from kerasinit.callbacks._schedule import Schedule
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import RowFile
 from kerasinit.callbacks._tensorboard import EventFile
+from kerasinit.signals._first_update import was_trained
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
 

@@ -11,6 +11,7 @@ from kerasinit.signals._remedy import CLIP, INITIALIZE, Remedy
 
 SYMMETRIC_SHARE = 0.5  # of the units of a layer that are copies of others
 NORMALIZED_SHARE = 0.25  # of the layers: then normalization sets the scale, not the weights
+GROWN_STATE = 30.0  # times its input: of a cell without a bound, such as ReLU in an LSTM
 LEARNED_SHARE = 0.7  # of the loss of chance: below it the model has plainly learned
 
 
@@ -124,6 +125,12 @@ class LayerSignals:
         return self.kind in ("Embedding", "ReversibleEmbedding")
 
     @property
+    def has_grown_state(self) -> bool:
+        """Whether it has a state that grows far beyond its input, from one step to the next."""
+        is_memory = not (self.has_gain or self.is_embedding)
+        return is_memory and self.activation_rms > GROWN_STATE * max(self.input_rms or 1.0, 1.0)
+
+    @property
     def is_symmetric(self) -> bool:
         """Whether most units are copies of others."""
         return (self.duplicate_share or 0.0) >= SYMMETRIC_SHARE
@@ -187,6 +194,7 @@ class Signals:
         clip: Argument of the optimizer that clips gradients; None if none does.
         clipped_share: Norm of the gradient after clipping over that before.
         divides_in_half: Whether weights of float16 take steps that are divided by a mean.
+        goes_on: Whether the weights were trained before, by another optimizer.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
@@ -224,6 +232,7 @@ class Signals:
     clip: str | None = None
     clipped_share: float = 1.0
     divides_in_half: bool = False
+    goes_on: bool = False
     inputs_differ: bool = True
     lone_norm: str | None = None
     is_initialized: bool = False

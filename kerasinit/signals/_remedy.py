@@ -31,7 +31,7 @@ LINES: dict[str, str] = {
     "scale_inputs": "x = {value}",
     "scale_targets": "y = {value}",
     "map_targets": "y = {value}",
-    "scale_data": f"x = {STANDARDIZE.format('x')}; y = {STANDARDIZE.format('y')}",
+    "scale_data": f"x = {STANDARDIZE.format('x')}; y = {{value}}",
     "fill_inputs": f"x = keras.tree.map_structure({FILLED}, x)",
     "fill_targets": f"y = keras.tree.map_structure({FILLED}, y)",
     "unfreeze": "model.trainable = True",
@@ -56,9 +56,8 @@ class Remedy:
     `value` is, by kind: a rate (`learning_rate`; `constant_rate` instead of a schedule), a norm
     (`clip_norm`), a number of samples (`batch_size`), the name of an activation
     (`output_activation`), a factor (`scale_rate`: `"* 10"`), a line (`code`), or an expression in
-    Python: of `keras` (`loss`, `class_loss`), of `x` (`scale_inputs`),
-    of `y` (`scale_targets`, `map_targets`, `regression`), with `np` for numpy. The other kinds have
-    none.
+    Python: of `keras` (`loss`, `class_loss`), of `x` (`scale_inputs`), of `y` (`scale_targets`,
+    `scale_data`, `map_targets`, `regression`), with `np` for numpy. The other kinds have none.
 
     Args:
         kind: What is changed.

@@ -128,8 +128,7 @@ def exploding(signals: Signals) -> Verdict | None:
 
 def _growing_memory(signals: Signals) -> Verdict | None:
     for row in signals.layers:
-        is_memory = not (row.has_gain or row.is_embedding)
-        if is_memory and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
+        if row.has_grown_state:
             evidence = f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}"
             line = (
                 f"c = {layer_line(row.path)}.cell; c.activation = keras.activations.tanh; "

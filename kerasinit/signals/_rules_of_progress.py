@@ -51,7 +51,9 @@ def large_updates(window: Window) -> Verdict | None:
     switched = _switched_off(window)
     if switched is not None:
         return switched
-    ratios = _ratios(window, window.names)
+    # Weights that began at 0 are small for as long as there is little to learn.
+    begun = [layer.name for layer in window.first.layers if layer.weight_rms != 0]
+    ratios = _ratios(window, begun)
     name = max(ratios, key=ratios.__getitem__, default=None)
     if name is None or not ratios[name] > LARGE_UPDATE:
         return None

@@ -247,6 +247,16 @@ def test_inputs_and_targets_that_are_both_far_off_are_scaled_together_first():
     assert verdict.remedy.kind == "scale_data"
 
 
+def test_bytes_that_are_their_own_targets_become_shares():
+    model = compiled(head(8, "sigmoid"), loss="binary_crossentropy")
+    y = RNG.integers(0, 256, (64, 8)).astype("float32")
+    y[0, :2] = 0, 255
+    names = {"x": y, "y": y}
+    exec(first(model, y, y).fix, names)
+    assert (names["y"].min(), names["y"].max()) == (0, 1)
+    assert abs(names["x"].mean()) < 0.01
+
+
 def test_each_fault_of_a_place_is_told_once():
     found = kerasinit.diagnose(compiled(head(1), optimizer="sgd"), X, 2e5 + 1e4 * Y).verdicts
     assert [one.where for one in found].count("targets") == 1
@@ -698,3 +708,13 @@ def test_the_printed_fix_of_clipping_reaches_an_optimizer_that_is_wrapped():
         inner.clipnorm = 1e-6
         exec(verdict.remedy.line)
         assert inner.clipnorm == 1.0, verdict.remedy.line
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_tuning_takes_small_steps_on_purpose(trained):
+    model = compiled(head(1), optimizer=keras.optimizers.Adam(0.01))
+    if trained:
+        model.fit(X, Y, epochs=3, verbose=0)
+    model.compile(keras.optimizers.Adam(1e-5), "mse")
+    causes = [verdict.cause for verdict in kerasinit.diagnose(model, X, Y).verdicts]
+    assert causes == ([] if trained else ["small_updates"])

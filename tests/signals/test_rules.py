@@ -247,6 +247,16 @@ def test_a_state_grows_beyond_thirty_times_its_input(kind, activation_rms, input
     assert (("exploding", "h1") in found(2, at={1: memory})) is named
 
 
+@pytest.mark.parametrize("activation_rms", [29.0, 31.0])
+def test_the_gates_of_a_state_that_has_grown_are_flat_for_that_reason(activation_rms):
+    memory = {
+        "kind": "LSTM", "has_gain": False, "activation": None, "saturated_share": 0.6,
+        "activation_rms": activation_rms,
+    }  # fmt: skip
+    cause = "exploding" if activation_rms > 30 else "saturated"
+    assert found(2, at={1: memory}) == [(cause, "h1")]
+
+
 @pytest.mark.parametrize(("kind", "has_line"), [("LSTM", True), ("ConvLSTM2D", False)])
 def test_a_state_is_mended_by_a_line_where_the_cell_is_known(kind, has_line):
     (verdict,) = judge(net(2, at={1: {"kind": kind, "has_gain": False, "activation_rms": 40.0}}))
@@ -624,6 +634,7 @@ def test_embeddings_are_read_row_by_row_and_do_not_count(kind):
     [
         ({}, True), ({"loss": 0.0}, False), ({"loss": None}, False),
         ({"loss": 0.1}, False),  # it has learned
+        ({"goes_on": True}, False),  # what was trained is tuned
     ],
     ids=str,
 )  # fmt: skip
@@ -671,6 +682,11 @@ def targets(**fields):
 def test_an_output_must_differ_by_more_than_rounding_of_what_targets_ask(spread, wanted, named):
     heads = (head_of(spread=spread, targets=wanted),)
     assert (("constant_output", "out") in found(of={"heads": heads})) is named
+
+
+def test_steps_are_small_where_the_output_is_the_same_for_all_inputs():
+    of = {"heads": (head_of(spread=0.0),)}
+    assert found(update_ratio=1e-6, of=of) == [("constant_output", "out")]
 
 
 @pytest.mark.parametrize(
