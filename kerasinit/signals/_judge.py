@@ -117,10 +117,12 @@ EXPLAINS = table(
     unexpected_loss="constant_output zero_gradient",
     symmetric="constant_output zero_gradient vanishing exploding dead_units bad_scale",
     dead_units="constant_output zero_gradient vanishing",
-    saturated="constant_output zero_gradient vanishing exploding bad_scale small_updates",
+    saturated="constant_output zero_gradient vanishing bad_scale small_updates",
     unscaled_input="zero_gradient vanishing exploding dead_units saturated bad_scale "
     "unexpected_loss large_updates small_updates",
-    exploding="zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",
+    # What is flat lets no gradient grow; what has grown lies in the flat part.
+    exploding="saturated zero_gradient vanishing bad_scale unexpected_loss too_narrow "
+    "large_updates",
     bad_scale="constant_output zero_gradient unexpected_loss large_updates small_updates",
     not_trainable="zero_gradient small_updates",
     single_sample="constant_output zero_gradient",

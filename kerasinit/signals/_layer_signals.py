@@ -11,7 +11,6 @@ from kerasinit.signals._remedy import CLIP, INITIALIZE, Remedy
 
 SYMMETRIC_SHARE = 0.5  # of the units of a layer that are copies of others
 NORMALIZED_SHARE = 0.25  # of the layers: then normalization sets the scale, not the weights
-GROWN_STATE = 30.0  # times its input: of a cell without a bound, such as ReLU in an LSTM
 LEARNED_SHARE = 0.7  # of the loss of chance: below it the model has plainly learned
 
 
@@ -123,12 +122,6 @@ class LayerSignals:
     def is_embedding(self) -> bool:
         """Whether it is a table whose rows are read one by one, in a scale of its author's."""
         return self.kind in ("Embedding", "ReversibleEmbedding")
-
-    @property
-    def has_grown_state(self) -> bool:
-        """Whether it has a state that grows far beyond its input, from one step to the next."""
-        is_memory = not (self.has_gain or self.is_embedding)
-        return is_memory and self.activation_rms > GROWN_STATE * max(self.input_rms or 1.0, 1.0)
 
     @property
     def is_symmetric(self) -> bool:

@@ -34,7 +34,9 @@ LINES: dict[str, str] = {
     "scale_data": f"x = {STANDARDIZE.format('x')}; y = {{value}}",
     "fill_inputs": f"x = keras.tree.map_structure({FILLED}, x)",
     "fill_targets": f"y = keras.tree.map_structure({FILLED}, y)",
-    "unfreeze": "model.trainable = True",
+    # What it is already, TensorFlow's models do not hand down; an optimizer knows its variables.
+    "unfreeze": "model.trainable = False; model.trainable = True; model.compile("
+    "model.optimizer.from_config(model.optimizer.get_config()), model.loss)",
     "batch_size": "model.fit(x, y, batch_size={value})",
     "scale_rate": "model.optimizer.learning_rate = model.optimizer.learning_rate {value}",
     "code": "{value}",

@@ -86,7 +86,7 @@ def saturated(signals: Signals) -> Verdict | None:
     alike = {head.name for head in signals.heads if _are_alike(head)}
     for row in signals.layers:
         share = row.saturated_share
-        if share is None or share <= HALF_OF_UNITS or row.is_gate or row.has_grown_state:
+        if share is None or share <= HALF_OF_UNITS or row.is_gate:
             continue
         if row.is_output and row.name not in alike:
             continue

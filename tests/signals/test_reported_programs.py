@@ -1,5 +1,7 @@
 """Faults of programs as people report them: named by `diagnose`, and mended by its first line."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -718,3 +720,18 @@ def test_tuning_takes_small_steps_on_purpose(trained):
     model.compile(keras.optimizers.Adam(1e-5), "mse")
     causes = [verdict.cause for verdict in kerasinit.diagnose(model, X, Y).verdicts]
     assert causes == ([] if trained else ["small_updates"])
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_layers_that_were_frozen_one_by_one_are_trained_by_the_first_line(fitted):
+    model = compiled(head(4, "softmax"), loss="sparse_categorical_crossentropy")
+    for layer in model.layers:
+        layer.trainable = False
+    if fitted:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras', of a model without trainable weights
+            model.fit(X, LABELS, verbose=0)
+    before = model.get_weights()
+    exec(first(model, X, LABELS).fix, {"model": model})
+    model.fit(X, LABELS, verbose=0)
+    assert all((new != old).any() for new, old in zip(model.get_weights(), before, strict=True))

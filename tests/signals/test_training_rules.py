@@ -588,6 +588,13 @@ def test_only_a_schedule_that_has_run_out_has_a_rate_to_go_back_to():
     assert run_out()[0].remedy is None
 
 
+@pytest.mark.parametrize(("began", "is_first"), [(1e-3, True), (1e-4, False)])
+def test_a_schedule_that_runs_out_goes_back_to_its_first_rate(began, is_first):
+    setup = Setup(is_scheduled=True)
+    (found,) = run_out(late=2e-5, halfway=2e-5, began=began, setup=setup)
+    assert (found.remedy == FIRST_RATE) is is_first
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
