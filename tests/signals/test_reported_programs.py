@@ -735,3 +735,21 @@ def test_layers_that_were_frozen_one_by_one_are_trained_by_the_first_line(fitted
     exec(first(model, X, LABELS).fix, {"model": model})
     model.fit(X, LABELS, verbose=0)
     assert all((new != old).any() for new, old in zip(model.get_weights(), before, strict=True))
+
+
+RECTIFIED = {
+    "softmax": ((head(4, "relu"), layers.Softmax()), "sparse_categorical_crossentropy"),
+    "sigmoid": ((head(1, "relu"), layers.Activation("sigmoid")), "binary_crossentropy"),
+    "logits": ((head(1, "relu"),), keras.losses.BinaryCrossentropy(from_logits=True)),
+}
+
+
+@pytest.mark.parametrize("name", RECTIFIED)
+def test_logits_do_not_go_through_relu(name):
+    parts, loss = RECTIFIED[name]
+    model = compiled(*parts, loss=loss)
+    y = LABELS if name == "softmax" else LABELS % 2
+    verdict = first(model, X, y)
+    assert (verdict.cause, verdict.where) == ("bad_loss", "head")
+    exec(verdict.fix, {"model": model, "keras": keras})
+    assert kerasinit.diagnose(model, X, y).healthy
