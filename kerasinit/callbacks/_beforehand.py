@@ -9,7 +9,7 @@ import keras
 from kerasinit import _backend
 from kerasinit.callbacks._beside import FAILURES
 from kerasinit.callbacks._measuring import optimizers_of
-from kerasinit.layers import have_learned_biases, zeroing_constraint
+from kerasinit.layers import zeroing_constraint
 from kerasinit.signals import Setup
 from kerasinit.signals._first_update import clip_of, decay_of, divides_in_half, is_scheduled
 from kerasinit.signals._heads import loss_name
@@ -22,16 +22,6 @@ def steps_before(model: Any) -> int:
     if used or _backend.has_keras_train_step(model):
         return used
     return min(filter(None, map(_backend.steps_taken, optimizers_of(model))), default=0)
-
-
-def was_trained(model: Any) -> bool:
-    """Whether a model was trained before, with an optimizer that has seen nothing of it."""
-    try:
-        return not _backend.steps_taken(model.optimizer) and have_learned_biases(
-            _backend.flat_layers(model)
-        )
-    except FAILURES:  # custom layers and optimizers; it only spares a verdict
-        return False
 
 
 def setup_of(model: Any, *, is_steered: bool) -> Setup:

@@ -13,7 +13,7 @@ from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._attached import attach, detach
-from kerasinit.callbacks._beforehand import setup_of, steps_before, was_trained
+from kerasinit.callbacks._beforehand import setup_of, steps_before
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._ledger import Ledger
 from kerasinit.callbacks._measuring import MeasuringStep
@@ -21,6 +21,7 @@ from kerasinit.callbacks._reaction import GradientWarning, Reaction
 from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schedule import Schedule
+from kerasinit.signals._first_update import was_trained
 
 
 class Wish(NamedTuple):

@@ -175,13 +175,10 @@ def _applied(remedy: Remedy, task: Task, x: Any, y: Any) -> Iterator[tuple[Task,
         task = replace(task, loss=_evaluated(value, keras=keras))
     elif kind == "clip_norm":
         task = replace(task, optimizer=task.with_options(clipnorm=float(value)))
-    if kind == "scale_inputs":
-        x = _evaluated(value, x=x, np=np)
-    elif kind in ("scale_targets", "map_targets", "regression"):
+    if kind in ("scale_inputs", "scale_data"):
+        x = _evaluated(value if kind == "scale_inputs" else STANDARDIZE.format("x"), x=x, np=np)
+    if kind in ("scale_targets", "scale_data", "map_targets", "regression"):
         y = _evaluated(value, y=y, np=np)
-    elif kind == "scale_data":
-        x = _evaluated(STANDARDIZE.format("x"), x=x, np=np)
-        y = _evaluated(STANDARDIZE.format("y"), y=y, np=np)
     elif kind == "fill_inputs":
         x = keras.tree.map_structure(_filled, x)
     elif kind == "fill_targets":
@@ -198,7 +195,7 @@ def _layer(model: Any, path: str | None) -> Any:
 
 def _evaluated(expression: str, **names: Any) -> Any:
     """The value of the Python of a remedy, which is written by the rules of `signals`."""
-    return eval(expression, {"__builtins__": {}}, names)
+    return eval(expression, names)  # numpy imports parts of itself at their first use
 
 
 def _filled(array: Any) -> Any:

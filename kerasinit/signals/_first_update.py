@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit.layers import have_learned_biases
 from kerasinit.signals._batch import to_numpy
 from kerasinit.signals._sizes import norm
 
@@ -194,6 +195,16 @@ def divides_in_half(model: Any) -> bool:
     optimizer = _backend.inner_optimizer(getattr(model, "optimizer", None))
     is_half = any(variable.dtype == "float16" for variable in model.trainable_variables)
     return is_half and hasattr(optimizer, "epsilon")
+
+
+def was_trained(model: Any) -> bool:
+    """Whether a model was trained before, with an optimizer that has seen nothing of it."""
+    optimizer = getattr(model, "optimizer", None)
+    try:
+        is_new = optimizer is not None and not _backend.steps_taken(optimizer)
+        return is_new and have_learned_biases(_backend.flat_layers(model))
+    except _backend.errors():  # custom layers and optimizers; it only spares a verdict
+        return False
 
 
 def is_scheduled(optimizer: Any) -> bool:

@@ -15,7 +15,7 @@ from kerasinit.signals import _rules_of_scale as scale
 from kerasinit.signals import _rules_of_units as units
 from kerasinit.signals import _rules_of_updates as updates
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import Remedy
+from kerasinit.signals._remedy import STANDARDIZE, Remedy
 from kerasinit.signals._rules_of_numbers import non_finite
 from kerasinit.signals._verdict import CAUSES, Verdict, table, without_restatements
 
@@ -87,13 +87,13 @@ def _roots_of(broken: Verdict, signals: Signals) -> list[Verdict]:
 
 def _scaled_together(verdicts: tuple[Verdict, ...], signals: Signals) -> tuple[Verdict, ...]:
     """Inputs and targets that are both far off: to mend one of them does not help."""
+    scaling = {v.remedy.kind: v.remedy.value for v in verdicts if v.remedy is not None}
+    if updates.are_far(signals):  # outputs are of size 1 once the inputs are
+        scaling.setdefault("scale_targets", STANDARDIZE.format("y"))
     kinds = {"scale_inputs", "scale_targets"}
-    scaling = {v.remedy.kind for v in verdicts if v.remedy is not None}
-    if "scale_inputs" in scaling and updates.are_far(signals):
-        scaling.add("scale_targets")  # outputs are of size 1 once the inputs are
-    if not kinds <= scaling:
+    if not kinds <= scaling.keys():
         return verdicts
-    both = Remedy("scale_data")
+    both = Remedy("scale_data", scaling["scale_targets"])
     return tuple(
         Verdict.cured(one.cause, one.where, one.evidence, both, "both of them, or none helps")
         if one.remedy is not None and one.remedy.kind in kinds
@@ -117,10 +117,12 @@ EXPLAINS = table(
     unexpected_loss="constant_output zero_gradient",
     symmetric="constant_output zero_gradient vanishing exploding dead_units bad_scale",
     dead_units="constant_output zero_gradient vanishing",
-    saturated="constant_output zero_gradient vanishing exploding bad_scale small_updates",
+    saturated="constant_output zero_gradient vanishing bad_scale small_updates",
     unscaled_input="zero_gradient vanishing exploding dead_units saturated bad_scale "
     "unexpected_loss large_updates small_updates",
-    exploding="zero_gradient vanishing bad_scale unexpected_loss too_narrow large_updates",
+    # What is flat lets no gradient grow; what has grown lies in the flat part.
+    exploding="saturated zero_gradient vanishing bad_scale unexpected_loss too_narrow "
+    "large_updates",
     bad_scale="constant_output zero_gradient unexpected_loss large_updates small_updates",
     not_trainable="zero_gradient small_updates",
     single_sample="constant_output zero_gradient",
@@ -133,7 +135,7 @@ RESTATES = table(
     too_narrow="vanishing exploding symmetric",
     vanishing="symmetric constant_output zero_gradient dead_units",
     zero_gradient="symmetric dead_units saturated constant_output",
-    small_updates="vanishing symmetric dead_units zero_gradient unscaled_input",
+    small_updates="vanishing symmetric dead_units zero_gradient unscaled_input constant_output",
     large_updates="exploding bad_targets unscaled_input",
     unexpected_loss="bad_targets bad_loss",
 )

@@ -187,6 +187,7 @@ class Signals:
         clip: Argument of the optimizer that clips gradients; None if none does.
         clipped_share: Norm of the gradient after clipping over that before.
         divides_in_half: Whether weights of float16 take steps that are divided by a mean.
+        goes_on: Whether the weights were trained before, by another optimizer.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
@@ -224,6 +225,7 @@ class Signals:
     clip: str | None = None
     clipped_share: float = 1.0
     divides_in_half: bool = False
+    goes_on: bool = False
     inputs_differ: bool = True
     lone_norm: str | None = None
     is_initialized: bool = False

@@ -16,7 +16,7 @@ from kerasinit._typing import Tensor
 from kerasinit.layers import is_marked_start, kind_of
 from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
 from kerasinit.signals._expected import expected_outputs
-from kerasinit.signals._first_update import divides_in_half, first_update
+from kerasinit.signals._first_update import divides_in_half, first_update, was_trained
 from kerasinit.signals._heads import heads_of, of_outputs
 from kerasinit.signals._ids import ids_outside
 from kerasinit.signals._layer_signals import Signals
@@ -102,6 +102,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         input_count=len(batch.all_x),
         is_frozen=bool(model.variables) and not model.trainable_variables,
         divides_in_half=divides_in_half(model),
+        goes_on=was_trained(model),
         inputs_differ=any((array != array[:1]).any() for array in flat_arrays(batch.x)),
         lone_norm=first.lone_norm,
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,

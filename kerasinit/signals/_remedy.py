@@ -31,10 +31,12 @@ LINES: dict[str, str] = {
     "scale_inputs": "x = {value}",
     "scale_targets": "y = {value}",
     "map_targets": "y = {value}",
-    "scale_data": f"x = {STANDARDIZE.format('x')}; y = {STANDARDIZE.format('y')}",
+    "scale_data": f"x = {STANDARDIZE.format('x')}; y = {{value}}",
     "fill_inputs": f"x = keras.tree.map_structure({FILLED}, x)",
     "fill_targets": f"y = keras.tree.map_structure({FILLED}, y)",
-    "unfreeze": "model.trainable = True",
+    # What it is already, TensorFlow's models do not hand down; an optimizer knows its variables.
+    "unfreeze": "model.trainable = False; model.trainable = True; model.compile("
+    "model.optimizer.from_config(model.optimizer.get_config()), model.loss)",
     "batch_size": "model.fit(x, y, batch_size={value})",
     "scale_rate": "model.optimizer.learning_rate = model.optimizer.learning_rate {value}",
     "code": "{value}",
@@ -56,9 +58,8 @@ class Remedy:
     `value` is, by kind: a rate (`learning_rate`; `constant_rate` instead of a schedule), a norm
     (`clip_norm`), a number of samples (`batch_size`), the name of an activation
     (`output_activation`), a factor (`scale_rate`: `"* 10"`), a line (`code`), or an expression in
-    Python: of `keras` (`loss`, `class_loss`), of `x` (`scale_inputs`),
-    of `y` (`scale_targets`, `map_targets`, `regression`), with `np` for numpy. The other kinds have
-    none.
+    Python: of `keras` (`loss`, `class_loss`), of `x` (`scale_inputs`), of `y` (`scale_targets`,
+    `scale_data`, `map_targets`, `regression`), with `np` for numpy. The other kinds have none.
 
     Args:
         kind: What is changed.

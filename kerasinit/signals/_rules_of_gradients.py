@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._profile import (
@@ -30,6 +31,7 @@ GROWTH_TOTAL = 30.0  # ... and over the depth: a few doublings are harmless
 RAMPANT = 30.0  # growth of the gradient without normalization, beyond what chance gives
 RAMPANT_GROWTH = 1.2  # ... and from layer to layer: not one layer of another kind
 RAMPANT_SIGMAS = 4.0  # chance: standard deviations of the log length at finite width
+CELLS = ("LSTM", "GRU", "SimpleRNN")  # layers whose attribute `cell` has the usual weights
 UNDERFLOW = 1e-6  # a zero gradient below one so much smaller than the last has underflowed
 STEP_SIZED = 0.1  # relative first update that a grown gradient must lead to (TheDeepChecker)
 
@@ -131,15 +133,20 @@ def _growing_memory(signals: Signals) -> Verdict | None:
         is_memory = not (row.has_gain or row.is_embedding)
         if is_memory and row.activation_rms > RAMPANT * max(row.input_rms or 1.0, 1.0):
             evidence = f"its state grows from step to step, to an RMS of {row.activation_rms:.3g}"
-            line = (
-                f"c = {layer_line(row.path)}.cell; c.activation = keras.activations.tanh; "
-                "c.recurrent_kernel.assign("
-                "keras.initializers.Orthogonal()(c.recurrent_kernel.shape))"
-            )
-            cure = Remedy("code", line) if row.kind in ("LSTM", "GRU", "SimpleRNN") else None
-            reason = "orthogonal recurrent weights keep the state, tanh bounds it"
-            return Verdict.cured("exploding", row.name, evidence, cure, reason)
+            return Verdict.cured("exploding", row.name, evidence, *_bounded([row]))
     return None
+
+
+def _bounded(rows: Sequence[LayerSignals]) -> tuple[Remedy | None, str]:
+    """What keeps the states of recurrent layers; the reason alone for cells of another kind."""
+    lines = [
+        f"c = {layer_line(row.path)}.cell; c.activation = keras.activations.tanh; "
+        "c.recurrent_kernel.assign(keras.initializers.Orthogonal()(c.recurrent_kernel.shape))"
+        for row in rows
+        if row.kind in CELLS
+    ]
+    reason = "orthogonal recurrent weights keep the state, tanh bounds it"
+    return Remedy("code", "; ".join(lines)) if lines else None, reason
 
 
 def _backward_growth(signals: Signals) -> Verdict | None:
@@ -161,6 +168,11 @@ def _backward_growth(signals: Signals) -> Verdict | None:
         f"(times {back.per_layer:.2f} per layer)"
     )
     cure = redraw(signals, KEEPS_THE_SIGNAL, grows=True)
+    grown = max(
+        pairwise(rows), key=lambda pair: pair[0].gradient_norm / (pair[1].gradient_norm or math.inf)
+    )
+    if grown[0].kind in CELLS:  # from one step of time to the one before
+        cure = _bounded(rows)
     return Verdict.cured("exploding", rows[0].name, evidence, *cure)
 
 

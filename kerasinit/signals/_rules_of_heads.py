@@ -89,7 +89,8 @@ def _first(
 
 def _loss_of_head(head: HeadSignals) -> Finding | None:
     if head.loss in CLASS_LOSSES:
-        return _squashed_twice(head) or _loss_of_labels(head) or _no_probabilities(head)
+        found = _squashed_twice(head) or _rectified(head)
+        return found or _loss_of_labels(head) or _no_probabilities(head)
     takes = f"takes the logarithm of the output, which falls to {head.low:.3g}"
     if head.low < 0 and head.loss == "poisson":
         reason = "use an activation that is never negative"
@@ -140,6 +141,19 @@ def _squashed_twice(head: HeadSignals) -> Finding | None:
     where = head.before_switch
     remedy = Remedy("output_activation", "linear", where) if where else None
     return evidence, remedy, "one of them is enough"
+
+
+def _rectified(head: HeadSignals) -> Finding | None:
+    """Logits that a ReLU cuts off at 0."""
+    is_before = head.before == "relu" and head.activation in SQUASHING
+    if not (is_before or (head.activation == "relu" and head.from_logits)):
+        return None
+    evidence = "the logits go through relu, and those that would be below 0 get no gradient"
+    if head.loss.startswith("binary"):
+        evidence += "; no probability is below 0.5"
+    where = head.before_switch if is_before else head.switch
+    remedy = Remedy("output_activation", "linear", where) if where else None
+    return evidence, remedy, "logits have either sign"
 
 
 def _loss_of_labels(head: HeadSignals) -> Finding | None:

@@ -51,7 +51,9 @@ def large_updates(window: Window) -> Verdict | None:
     switched = _switched_off(window)
     if switched is not None:
         return switched
-    ratios = _ratios(window, window.names)
+    # Weights that began at 0 are small for as long as there is little to learn.
+    begun = [layer.name for layer in window.first.layers if layer.weight_rms != 0]
+    ratios = _ratios(window, begun)
     name = max(ratios, key=ratios.__getitem__, default=None)
     if name is None or not ratios[name] > LARGE_UPDATE:
         return None
@@ -206,8 +208,18 @@ def small_updates(window: Window) -> Verdict | None:
             evidence += f": `{clip}` leaves {limit:.3g} of gradients with an RMS of {gradient:.3g}"
             line = f"model.optimizer.{clip} = 1.0; model.compile(model.optimizer, model.loss)"
             return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
+    at_first = max(_ratios(window.beginning, window.names).values(), default=0.0)
+    if window.setup.is_scheduled and at_first > TIMID:
+        return _run_out(name, evidence, window)
     reason = "0.1 to 1 % of the weights in a step is usual"
     return Verdict.cured("small_updates", name, evidence, _rate(ratio), reason)
+
+
+def _run_out(name: str, evidence: str, window: Window) -> Verdict:
+    remedy = FIRST_RATE if window.setup.is_scheduled else None
+    evidence += ": the learning rate has run out"
+    reason = "raise the rate again, and lower it more slowly"
+    return Verdict.cured("small_updates", name, evidence, remedy, reason)
 
 
 def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
@@ -229,10 +241,7 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     where = max(earlier, key=earlier.__getitem__)
     if not window.setup.is_scheduled and _has_faded(window, where):
         return _faded(where, evidence)
-    evidence += ": the learning rate has run out"
-    remedy = FIRST_RATE if window.setup.is_scheduled else None
-    reason = "raise the rate again, and lower it more slowly"
-    return Verdict.cured("small_updates", where, evidence, remedy, reason)
+    return _run_out(where, evidence, window)
 
 
 def is_faint(window: Window, name: str) -> bool:

@@ -119,8 +119,8 @@ def decayed(decay: float, said: str = "") -> Verdict:
 def small_updates(signals: Signals) -> Verdict | None:
     """The first step changes nothing to speak of."""
     ratios = _ratios(signals)
-    if not ratios or signals.has_learned or not signals.loss:
-        return None
+    if not ratios or signals.has_learned or signals.goes_on or not signals.loss:
+        return None  # fine-tuning takes small steps, on purpose
     ratio, name = max(ratios, key=itemgetter(0))
     is_plain = signals.optimizer == "SGD"
     share = (signals.promised_drop or 0.0) * signals.momentum_gain / abs(signals.loss)

@@ -42,7 +42,7 @@ def symmetric(window: Window) -> Verdict | None:
 
 def single_sample(window: Window) -> Verdict | None:
     """No gradient arrives at the lower layers where a normalization sees batches of one sample."""
-    stuck = list(takewhile(lambda name: _stays_zero(window, name, "gradient_rms"), window.names))
+    stuck = _stuck(window)
     is_alone = all(step.norm_samples == 1 for step in window.steps[-PERSISTS:])
     if not (stuck and is_alone) or window.steps[-1].loss == 0 or _has_arrived(window):
         return None
@@ -54,7 +54,10 @@ def single_sample(window: Window) -> Verdict | None:
 
 
 def zero_gradient(window: Window) -> Verdict | None:
-    """The highest layer whose gradient stays exactly 0, unless its units are dead."""
+    """The highest layer up to which gradients stay exactly 0, unless its units are dead.
+
+    A branch beside others that do learn blocks nothing, as an output without a loss.
+    """
     if _never_lost(window):
         evidence = (
             f"{window.now}, the loss has been exactly 0 from the first step on: there is nothing "
@@ -64,20 +67,20 @@ def zero_gradient(window: Window) -> Verdict | None:
         return Verdict("zero_gradient", "loss", evidence, fix)
     if window.steps[-1].loss == 0 or _has_arrived(window) or _dead_layers(window):
         return None
-    zeros = [name for name in window.names if _stays_zero(window, name, "gradient_rms")]
-    for name in reversed(zeros):
-        if window.series(name, "dead_share", 1) == [1.0]:
-            continue
-        below = window.names[: window.names.index(name)]
-        if window.improves and not set(below) <= set(zeros):
-            continue  # it blocks nothing, as one head of several whose gradients cancel
-        evidence = (
-            f"{window.now}, nothing has arrived at its weights for {PERSISTS} recorded steps: "
-            "their gradient is exactly 0"
-        )
-        fix = f"{DIAGNOSE}  # says why; check that the loss depends on it"
-        return Verdict("zero_gradient", name, evidence, fix)
-    return None
+    stuck = _stuck(window)
+    if not stuck or window.series(stuck[-1], "dead_share", 1) == [1.0]:
+        return None
+    evidence = (
+        f"{window.now}, nothing has arrived at its weights for {PERSISTS} recorded steps: "
+        "their gradient is exactly 0"
+    )
+    fix = f"{DIAGNOSE}  # says why; check that the loss depends on it"
+    return Verdict("zero_gradient", stuck[-1], evidence, fix)
+
+
+def _stuck(window: Window) -> list[str]:
+    """The lowest layers, as far as no gradient arrives."""
+    return list(takewhile(lambda name: _stays_zero(window, name, "gradient_rms"), window.names))
 
 
 def _never_lost(window: Window) -> bool:

@@ -1,5 +1,8 @@
 """Fixes that are suggested were tried, and the model is as it was."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -241,3 +244,16 @@ def test_narrow_layers_beside_each_other_are_no_stack():
     model.compile("sgd", "sparse_categorical_crossentropy")
     kerasinit.initialize(model, seed=1)
     assert kerasinit.diagnose(model, X, CLASSES).healthy
+
+
+def test_targets_are_scaled_in_a_trial_before_anything_else_was_averaged():
+    code = (
+        "import keras, kerasinit, numpy as np\n"
+        "x = np.random.default_rng(0).standard_normal((64, 6)).astype('float32')\n"
+        "hidden = keras.layers.Dense(16, 'relu')\n"
+        "model = keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(1)])\n"
+        "model.compile('sgd', 'mse')\n"
+        "print(kerasinit.diagnose(model, x, 3e4 * x[:, 0], verify=True).verdicts[0].fix)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "; tried: loss " in run.stdout

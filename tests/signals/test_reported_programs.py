@@ -1,5 +1,7 @@
 """Faults of programs as people report them: named by `diagnose`, and mended by its first line."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -245,6 +247,16 @@ def test_inputs_and_targets_that_are_both_far_off_are_scaled_together_first():
     prices = (15000 + 100 * RNG.standard_normal((64, 21))).astype("float32")
     verdict = first(model, prices[:, :20, None], prices[:, 20:])
     assert verdict.remedy.kind == "scale_data"
+
+
+def test_bytes_that_are_their_own_targets_become_shares():
+    model = compiled(head(8, "sigmoid"), loss="binary_crossentropy")
+    y = RNG.integers(0, 256, (64, 8)).astype("float32")
+    y[0, :2] = 0, 255
+    names = {"x": y, "y": y}
+    exec(first(model, y, y).fix, names)
+    assert (names["y"].min(), names["y"].max()) == (0, 1)
+    assert abs(names["x"].mean()) < 0.01
 
 
 def test_each_fault_of_a_place_is_told_once():
@@ -698,3 +710,46 @@ def test_the_printed_fix_of_clipping_reaches_an_optimizer_that_is_wrapped():
         inner.clipnorm = 1e-6
         exec(verdict.remedy.line)
         assert inner.clipnorm == 1.0, verdict.remedy.line
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_tuning_takes_small_steps_on_purpose(trained):
+    model = compiled(head(1), optimizer=keras.optimizers.Adam(0.01))
+    if trained:
+        model.fit(X, Y, epochs=3, verbose=0)
+    model.compile(keras.optimizers.Adam(1e-5), "mse")
+    causes = [verdict.cause for verdict in kerasinit.diagnose(model, X, Y).verdicts]
+    assert causes == ([] if trained else ["small_updates"])
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_layers_that_were_frozen_one_by_one_are_trained_by_the_first_line(fitted):
+    model = compiled(head(4, "softmax"), loss="sparse_categorical_crossentropy")
+    for layer in model.layers:
+        layer.trainable = False
+    if fitted:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras', of a model without trainable weights
+            model.fit(X, LABELS, verbose=0)
+    before = model.get_weights()
+    exec(first(model, X, LABELS).fix, {"model": model})
+    model.fit(X, LABELS, verbose=0)
+    assert all((new != old).any() for new, old in zip(model.get_weights(), before, strict=True))
+
+
+RECTIFIED = {
+    "softmax": ((head(4, "relu"), layers.Softmax()), "sparse_categorical_crossentropy"),
+    "sigmoid": ((head(1, "relu"), layers.Activation("sigmoid")), "binary_crossentropy"),
+    "logits": ((head(1, "relu"),), keras.losses.BinaryCrossentropy(from_logits=True)),
+}
+
+
+@pytest.mark.parametrize("name", RECTIFIED)
+def test_logits_do_not_go_through_relu(name):
+    parts, loss = RECTIFIED[name]
+    model = compiled(*parts, loss=loss)
+    y = LABELS if name == "softmax" else LABELS % 2
+    verdict = first(model, X, y)
+    assert (verdict.cause, verdict.where) == ("bad_loss", "head")
+    exec(verdict.fix, {"model": model, "keras": keras})
+    assert kerasinit.diagnose(model, X, y).healthy

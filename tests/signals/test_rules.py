@@ -247,6 +247,16 @@ def test_a_state_grows_beyond_thirty_times_its_input(kind, activation_rms, input
     assert (("exploding", "h1") in found(2, at={1: memory})) is named
 
 
+def test_a_gradient_that_grows_in_a_recurrent_layer_is_mended_there():
+    memory = {
+        "kind": "LSTM", "has_gain": False, "activation": None, "saturated_share": 0.6,
+        "gradient_norm": 1e6,
+    }  # fmt: skip
+    root, *_ = judge(net(2, at={0: memory}))
+    assert (root.cause, root.where) == ("exploding", "h0")
+    assert root.fix.startswith("c = model.get_layer('h0').cell; c.activation = keras.")
+
+
 @pytest.mark.parametrize(("kind", "has_line"), [("LSTM", True), ("ConvLSTM2D", False)])
 def test_a_state_is_mended_by_a_line_where_the_cell_is_known(kind, has_line):
     (verdict,) = judge(net(2, at={1: {"kind": kind, "has_gain": False, "activation_rms": 40.0}}))
@@ -624,6 +634,7 @@ def test_embeddings_are_read_row_by_row_and_do_not_count(kind):
     [
         ({}, True), ({"loss": 0.0}, False), ({"loss": None}, False),
         ({"loss": 0.1}, False),  # it has learned
+        ({"goes_on": True}, False),  # what was trained is tuned
     ],
     ids=str,
 )  # fmt: skip
@@ -671,6 +682,11 @@ def targets(**fields):
 def test_an_output_must_differ_by_more_than_rounding_of_what_targets_ask(spread, wanted, named):
     heads = (head_of(spread=spread, targets=wanted),)
     assert (("constant_output", "out") in found(of={"heads": heads})) is named
+
+
+def test_steps_are_small_where_the_output_is_the_same_for_all_inputs():
+    of = {"heads": (head_of(spread=0.0),)}
+    assert found(update_ratio=1e-6, of=of) == [("constant_output", "out")]
 
 
 @pytest.mark.parametrize(

@@ -240,17 +240,18 @@ def test_where_a_margin_is_met_nothing_is_left_to_learn(late, bias, named):
     assert (("zero_gradient", "f") in said) is named
 
 
-def test_the_highest_layer_without_a_gradient_is_named():
-    none = {"gradient_rms": 0.0}
-    assert found(records(at={"b": none, "d": none})) == [("zero_gradient", "d")]
+@pytest.mark.parametrize("each", [0.97, 1.0])
+def test_the_highest_layer_up_to_which_nothing_arrives_is_named(each):
+    none, loss = {"gradient_rms": 0.0}, {"loss": lambda i: LOSS * each**i}
+    assert found(records(at={"a": none}, **loss)) == [("zero_gradient", "a")]
+    assert found(records(at={"a": none, "b": none, "d": none}, **loss)) == [("zero_gradient", "b")]
 
 
-def test_a_head_that_gets_nothing_is_left_alone_while_others_learn():
-    none, falling = {"gradient_rms": 0.0}, {"loss": lambda i: LOSS * 0.97**i}
-    assert found(records(at={"f": none}, **falling)) == []
-    assert found(records(at={"a": none}, **falling)) == [("zero_gradient", "a")]
-    assert found(records(at={"a": none, "b": none}, **falling)) == [("zero_gradient", "b")]
-    assert found(records(at={"b": none}, **falling)) == []
+@pytest.mark.parametrize("each", [0.97, 1.0])
+@pytest.mark.parametrize("branch", ["b", "f"])
+def test_a_branch_that_gets_nothing_is_left_alone_beside_others_that_do(branch, each):
+    at = {branch: {"gradient_rms": 0.0}}
+    assert found(records(at=at, loss=lambda i: LOSS * each**i)) == []
 
 
 def test_a_layer_of_dead_units_is_not_blamed_on_the_loss():
@@ -260,7 +261,7 @@ def test_a_layer_of_dead_units_is_not_blamed_on_the_loss():
 
 @pytest.mark.parametrize(("now", "named"), [(0.9e-2, False), (1.1e-2, True)])
 def test_where_a_hundredth_of_the_loss_is_left_nothing_is_missing(now, named):
-    steps = records(at={"b": {"gradient_rms": 0.0}}, loss=now)
+    steps = records(at={"a": {"gradient_rms": 0.0}}, loss=now)
     assert bool(found(steps, first_loss=1.0)) is named
 
 
@@ -439,6 +440,13 @@ def test_large_updates_wait_for_ten_steps(last, named):
     assert bool(found(steps)) is named
 
 
+@pytest.mark.parametrize(("start", "named"), [(0.0, False), (0.1, True)])
+def test_weights_that_began_at_zero_may_change_by_much(start, named):
+    opening = records(last=19, at={"f": {"weight_rms": start}})
+    steps = records(at={"f": {"update_ratio": 0.3}})
+    assert (found(steps, opening=opening) == [("large_updates", "f")]) is named
+
+
 @pytest.mark.parametrize(
     ("rose", "then", "named"),
     [(4.7, LOSS, True), (4.5, LOSS, False), (4.7, 9.0, True), (4.5, 9.0, False)],
@@ -578,6 +586,13 @@ def test_where_the_gradient_has_faded_no_rate_has_run_out_but_that_of_a_schedule
 def test_only_a_schedule_that_has_run_out_has_a_rate_to_go_back_to():
     assert run_out(setup=Setup(is_scheduled=True))[0].remedy == FIRST_RATE
     assert run_out()[0].remedy is None
+
+
+@pytest.mark.parametrize(("began", "is_first"), [(1e-3, True), (1e-4, False)])
+def test_a_schedule_that_runs_out_goes_back_to_its_first_rate(began, is_first):
+    setup = Setup(is_scheduled=True)
+    (found,) = run_out(late=2e-5, halfway=2e-5, began=began, setup=setup)
+    assert (found.remedy == FIRST_RATE) is is_first
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,19 @@ def test_a_loss_that_doubles_with_the_batch_is_a_sum(loss, is_sum):
     assert measure(compiled(loss), X, Y + 1.0).sum_loss is is_sum
 
 
+def test_a_loss_of_samples_by_samples_takes_no_other_batch():
+    def nearest(y, scores):
+        return keras.losses.categorical_crossentropy(ops.eye(len(scores)), scores, from_logits=True)
+
+    x = keras.Input((6,))
+    scores = dense("only", None, 4)(x)
+    model = keras.Model(x, ops.matmul(scores, ops.transpose(scores)))
+    model.compile("sgd", nearest)
+    signals = measure(model, X, Y)
+    assert (signals.sum_loss, signals.loss_error) == (None, None)
+    assert signals.loss > 0
+
+
 @pytest.mark.parametrize("penalty", [None, keras.regularizers.L2(0.1)], ids=["none", "l2"])
 def test_a_sum_is_told_whatever_the_penalties(penalty):
     model = compiled(keras.losses.MeanSquaredError(reduction="sum"), penalty=penalty)

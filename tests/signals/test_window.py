@@ -68,7 +68,7 @@ FAULTY = {
     "nan_gradient": (steps(gradient_rms=lambda i, k: math.nan if i == 19 else 1), "non_finite"),
     "counted": (steps(non_finite=lambda i, k: int(i == 19 and k == 2)), "non_finite"),
     "only_overflow": (steps(overflow=lambda i: True), "non_finite"),
-    "no_gradient": (steps(gradient_rms=lambda i, k: 0.0 if k == 3 else 1e-3), "zero_gradient"),
+    "no_gradient": (steps(gradient_rms=lambda i, k: 0.0 if k <= 3 else 1e-3), "zero_gradient"),
     "vanishing": (steps(**SMALL_FIRST), "vanishing"),
     "doubling": (steps(gradient_rms=lambda i, k: 2.5**i), "exploding"),
     "a_new_level": (steps(gradient_rms=lambda i, k: 1e-3 if i < 13 else 1.0), "exploding"),
