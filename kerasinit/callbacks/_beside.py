@@ -12,7 +12,10 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.layers import kind_of
+from kerasinit.signals._heads import loss_name
 from kerasinit.signals._probe_loss import sums_losses
+
+FEWEST = 8  # samples of a batch that are of one class not by chance
 
 # What a full disk, a closed file, a backend or a row that nobody expected may raise.
 FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
@@ -31,6 +34,7 @@ def read_beside(
         batch: What the step gets.
     """
     found = _count(model.optimizer, state) | _norm_samples(model, batch)
+    found |= _only_class(model, batch)
     penalty = _penalty(model, state)
 
     def finish() -> dict[str, Tensor]:
@@ -55,6 +59,23 @@ def _norm_samples(model: Any, batch: Any) -> dict[str, Tensor]:
             x = keras.tree.flatten(keras.utils.unpack_x_y_sample_weight(batch)[0])
             return {"norm_samples": ops.convert_to_tensor(ops.shape(x[0])[0], "int32")}
     return {}
+
+
+def _only_class(model: Any, batch: Any) -> dict[str, Tensor]:
+    """The class of all samples of a batch, -1 where they differ, if one output tells classes."""
+    name = loss_name(model.loss) if isinstance(model.loss, (str, keras.losses.Loss)) else ""
+    y = keras.utils.unpack_x_y_sample_weight(batch)[1]
+    if "crossentropy" not in name or not ops.is_tensor(y) or len(y.shape) > 2:
+        return {}
+    if name.startswith("categorical"):
+        classes = ops.argmax(y, axis=-1)
+    elif len(y.shape) == 1 or y.shape[1] == 1:
+        classes = ops.cast(ops.reshape(y, (-1,)), "int32")
+    else:
+        return {}
+    lowest, highest = (ops.cast(of(classes), "int32") for of in (ops.min, ops.max))
+    is_one = ops.logical_and(lowest == highest, ops.shape(y)[0] >= FEWEST)
+    return {"only_class": ops.where(is_one, lowest, -1)}
 
 
 def _needs_batch(layer: Any) -> bool:

@@ -32,7 +32,8 @@ class Reading:
         probed: Names of the layers that were probed.
         beside: What else was read: `activations`, a row of `PROBED` columns for each of them;
             `penalty`, the part of the loss that the targets have no part in; `norm_samples`, how
-            many samples a normalization over the batch saw; `count`, how many gradients the
+            many samples a normalization over the batch saw; `only_class`, the class of all samples
+            of the batch, -1 where they differ; `count`, how many gradients the
             optimizer had been given, where it does not count all of them.
     """
 

@@ -141,6 +141,7 @@ class Record:
             )
         ]
         penalty, norm_samples = map(self.reading.number, ("penalty", "norm_samples"))
+        only_class = self.reading.number("only_class")
         return TrainingStep(
             step=self.step,
             loss=None if self.loss is None else self.loss - (penalty or 0.0),
@@ -149,6 +150,7 @@ class Record:
             penalty=penalty or 0.0,
             norm_samples=None if norm_samples is None else round(norm_samples),
             goes_on=self.goes_on,
+            only_class=None if only_class is None or only_class < 0 else round(only_class),
         )
 
     def _parts(self, groups: Groups, moving: Groups) -> dict[str, GradientRow]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kerasinit.signals import _rules_at_once as at_once
+from kerasinit.signals import _rules_of_batches as batches
 from kerasinit.signals import _rules_of_loss as loss
 from kerasinit.signals import _rules_of_progress as progress
 from kerasinit.signals import _rules_over_time as over_time
@@ -71,8 +72,8 @@ def judge_window(
 
 
 RULES: tuple[Callable[[Window], Verdict | None], ...] = (
-    over_time.symmetric, over_time.single_sample, progress.large_updates, loss.penalized,
-    over_time.exploding_loss, over_time.zero_gradient, over_time.unscaled_input,
+    batches.sorted_targets, over_time.symmetric, over_time.single_sample, progress.large_updates,
+    loss.penalized, over_time.exploding_loss, over_time.zero_gradient, over_time.unscaled_input,
     over_time.vanishing, over_time.dead_units, over_time.saturated, at_once.spike,
     progress.small_updates, loss.slow, loss.boundless,
 )  # fmt: skip
@@ -80,17 +81,18 @@ RULES: tuple[Callable[[Window], Verdict | None], ...] = (
 
 # What says no more than any one of these others, or follows from it.
 RESTATES = table(
-    exploding="large_updates",
+    large_updates="bad_targets",
+    exploding="large_updates bad_targets",
     zero_gradient="symmetric large_updates unexpected_loss single_sample dead_units",
     vanishing="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
     "single_sample dead_units",
     dead_units="symmetric unexpected_loss unscaled_input single_sample",
     saturated="unexpected_loss",
-    spike="large_updates exploding",
+    spike="large_updates exploding bad_targets",
     small_updates="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
-    "single_sample vanishing dead_units",
+    "single_sample vanishing dead_units bad_targets",
     slow="symmetric large_updates unexpected_loss unscaled_input zero_gradient "
-    "single_sample vanishing dead_units saturated small_updates",
+    "single_sample vanishing dead_units saturated small_updates bad_targets",
 )
 
 

@@ -55,6 +55,7 @@ class TrainingStep:
         penalty: Part of the training loss that the targets have no part in.
         norm_samples: Samples that a normalization over the batch saw; None if there is none.
         goes_on: Whether the weights were trained before this training.
+        only_class: Class of all samples of the batch; None where they differ, or are no classes.
 
     Example:
         >>> layer = LayerStep("dense", gradient_rms=0.01, weight_rms=0.1)
@@ -69,6 +70,7 @@ class TrainingStep:
     penalty: float = 0.0
     norm_samples: int | None = None
     goes_on: bool = False
+    only_class: int | None = None
 
     @cached_property
     def gradient_size(self) -> float:

@@ -166,3 +166,41 @@ def test_grey_targets_whose_entropy_is_near_the_first_loss_are_not_slow():
     stats = GradientStats(every=10, on_verdict=ignored)
     model.fit(x, grey, batch_size=64, epochs=100, verbose=0, callbacks=[stats])
     assert stats.verdicts == []
+
+
+def classes_in_order(shares, samples=1600):
+    """Targets sorted by class, of so large shares, and inputs that tell them."""
+    y = np.repeat(np.arange(len(shares)), [round(share * samples) for share in shares])
+    noise = np.random.default_rng(0).normal(0, 0.3, (len(y), 4))
+    return (noise + np.eye(4)[y]).astype("float32"), y
+
+
+def fitted(loss, y, x, **fit):
+    units = 1 if loss.startswith("binary") else 4
+    hidden = [keras.layers.Dense(16, "relu"), keras.layers.Dense(16, "relu")]
+    activation = "sigmoid" if units == 1 else "softmax"
+    model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(units, activation)])
+    model.compile("adam", loss)
+    stats = GradientStats(on_verdict=ignored)
+    target = keras.utils.to_categorical(y, 4) if loss.startswith("categorical") else y
+    model.fit(x, target, batch_size=16, verbose=0, callbacks=[stats], **fit)
+    return [verdict.cause for verdict in stats.verdicts]
+
+
+@pytest.mark.parametrize(
+    ("loss", "classes"),
+    [
+        ("sparse_categorical_crossentropy", 4),
+        ("categorical_crossentropy", 4),
+        ("binary_crossentropy", 2),
+    ],
+)
+def test_samples_that_come_sorted_by_class_are_named(loss, classes):
+    x, y = classes_in_order([1 / classes] * classes)
+    assert fitted(loss, y, x, shuffle=False)[0] == "bad_targets"
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.99, 0.01)], ids=["alike", "one is rare"])
+def test_batches_of_one_class_by_chance_are_not_called_sorted(shares):
+    x, y = classes_in_order(shares)
+    assert "bad_targets" not in fitted("binary_crossentropy", y, x)
