@@ -9,10 +9,18 @@ from typing import Any
 
 import keras
 
-from kerasinit import initializers
-from kerasinit.layers import activation_name, acts_in_gates, attention_part, kind_of, role_of
+from kerasinit import _backend, initializers
+from kerasinit.layers import (
+    activation_name,
+    acts_in_gates,
+    attention_part,
+    is_running,
+    kind_of,
+    role_of,
+)
 from kerasinit.models import _calls
 from kerasinit.models._branch_ends import branch_end
+from kerasinit.models._builtin import scaled_gain
 from kerasinit.models._draw import Choice
 from kerasinit.models._places import Place
 from kerasinit.models._scene import Scene
@@ -170,11 +178,19 @@ def _output(kernel: Kernel) -> Choice | None:
 
 
 def _before_norm(kernel: Kernel) -> Choice | None:
-    if kernel.place.norm is None:
+    """No gain: a norm lets any size through, but at one rate larger weights turn more slowly.
+
+    Unit variance where the size counts: moving averages start there, and so do parts of a sum.
+    Source: Arora et al., 2018, https://arxiv.org/abs/1812.03981; `normed_mlp` of never_worse.py
+    """
+    norm = kernel.place.norm
+    if norm is None:
         return None
-    kind = type(kernel.place.norm).__name__
-    reason = f"a {kind} follows and sets the scale: He for {kernel.activation}, fans of the layer"
-    return kernel.drawn(initializers.HeNormal(gain=kernel.gain), reason)
+    reason = f"a {type(norm).__name__} follows and sets the scale"
+    averages = any(is_running(norm, variable) for variable in _backend.own_variables(norm))
+    if averages or kernel.place.adds or scaled_gain(kernel.slot) is None:
+        return kernel.drawn(initializers.LecunNormal(), f"{reason}: unit variance, no gain is due")
+    return kernel.drawn(kernel.slot.initializer, f"{reason}: its own initializer fits the rate")
 
 
 def _shallow(kernel: Kernel) -> Choice | None:

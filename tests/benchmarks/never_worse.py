@@ -1,4 +1,4 @@
-"""Is `initialize(model)` ever worse than the model's own start? 32 small models, paired seeds.
+"""Is `initialize(model)` ever worse than the model's own start? Small models, paired seeds.
 
     python tests/benchmarks/never_worse.py --out runs/never_worse [--only vit mini_gpt] [--seeds 5]
 

@@ -24,6 +24,13 @@ def table():
 
 
 @functools.cache
+def friedman(samples=1200):
+    """Friedman's first problem with some noise, ten inputs, all standardized."""
+    x, y = datasets.make_friedman1(samples, noise=0.3, random_state=0)
+    return split((x - x.mean(0)) / x.std(0), ((y - y.mean()) / y.std())[:, None])
+
+
+@functools.cache
 def categories(samples=3000, columns=6, values=12):
     """Categorical columns whose pairwise effects decide on a binary target."""
     rng = np.random.default_rng(1)

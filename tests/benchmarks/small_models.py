@@ -432,6 +432,15 @@ def gelu_mlp():
     return supervised(model, small_data.table(), binary(), steps=150)
 
 
+def normed_mlp():
+    """Four hidden layers, each with a norm, on a regression in ten inputs."""
+    x = inputs = keras.Input((10,))
+    for _ in range(4):
+        x = layers.Activation("silu")(layers.LayerNormalization()(layers.Dense(64)(x)))
+    model = keras.Model(inputs, layers.Dense(1)(x))
+    return supervised(model, small_data.friedman(), "mse", steps=600)
+
+
 class Cross(layers.Layer):
     """One step of a cross network, with a kernel of its own layer."""
 
@@ -708,7 +717,7 @@ PROBLEMS = {
     for function in (
         super_resolution, u_net, autoencoder, vae, dcgan, vit, cct, mlp_mixer, conv_mixer,
         residual_net, plain_cnn, deep_cnn, antirectifier, siamese, coordinates,
-        imbalanced_mlp, gelu_mlp, deep_and_cross, gated_residual, tab_transformer,
+        imbalanced_mlp, gelu_mlp, normed_mlp, deep_and_cross, gated_residual, tab_transformer,
         gru_classifier, lstm_forecaster, seq2seq, tcn, wave_net, mini_gpt, pre_norm_gpt,
         point_net, graph_net, ddpg_critic, ddpg_actor, actor_critic,
     )

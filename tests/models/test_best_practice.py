@@ -58,9 +58,10 @@ class TestWhatFollows:
         ids=["Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"],
     )
     def test_a_separate_activation_layer_counts(self, follower, name, gain):
-        norm = layers.LayerNormalization()
-        plan = kerasinit.initialize(chain(dense(), follower(), norm, dense(4)), seed=1)
-        row = kernels(plan)[0]
+        x = inputs = keras.Input((16,))
+        for _ in range(2):  # in residual branches: a shallow stack would need no gain
+            x = x + dense()(follower()(dense()(x)))
+        row = kernels(kerasinit.initialize(keras.Model(inputs, dense(4)(x)), seed=1))[0]
         assert row.gain == pytest.approx(gain, rel=1e-6)
         assert name in row.reason
 
@@ -69,11 +70,40 @@ class TestWhatFollows:
         model = keras.Model(inputs, dense(4)(keras.ops.silu(dense()(inputs))))
         assert "silu" in kernels(kerasinit.initialize(model, seed=1))[0].reason
 
-    def test_a_norm_sets_the_scale(self):
-        model = chain(dense(), layers.BatchNormalization(), layers.ReLU(), dense(4))
+    @pytest.mark.parametrize("order", [1, -1], ids=["norm first", "activation first"])
+    @pytest.mark.parametrize("initializer", ["glorot_uniform", "he_normal"])
+    def test_what_a_norm_reads_keeps_its_own_size(self, initializer, order):
+        """Any size goes through; a larger one turns more slowly at the author's rate."""
+        after = [layers.LayerNormalization(), layers.Activation("gelu")][::order]
+        hidden = layers.Dense(64, kernel_initializer=initializer, name="hidden")
+        model = chain(hidden, *after, dense(4))
+        before = ops.convert_to_numpy(hidden.kernel).std()
+        plan = kerasinit.initialize(model, seed=1)
+        assert plan["hidden/kernel"].reason.startswith("a LayerNormalization follows")
+        assert ops.convert_to_numpy(hidden.kernel).std() == pytest.approx(before, rel=0.1)
+
+    def test_what_a_norm_reads_has_unit_gain_where_its_author_named_no_scale(self):
+        hidden = layers.Dense(64, kernel_initializer="random_normal")
+        model = chain(hidden, layers.LayerNormalization(), layers.ReLU(), dense(4))
         row = kernels(kerasinit.initialize(model, seed=1))[0]
-        assert row.initializer.startswith("HeNormal(")
-        assert row.reason.startswith("a BatchNormalization follows and sets the scale: He for relu")
+        assert (row.initializer, row.gain) == ("LecunNormal()", 1.0)
+
+    def test_the_start_of_a_normalized_stream_has_unit_gain(self):
+        """Its size counts beside those of the branches."""
+        x = inputs = keras.Input((16,))
+        x = layers.Dense(64, name="start")(x)
+        for _ in range(2):
+            x = x + dense(64)(dense(64, "relu")(layers.LayerNormalization()(x)))
+        plan = kerasinit.initialize(keras.Model(inputs, dense(4)(x)), seed=1)
+        assert plan["start/kernel"].gain == pytest.approx(1.0)
+
+    @pytest.mark.parametrize("initializer", ["glorot_uniform", "he_normal"])
+    def test_a_batch_normalization_starts_where_its_moving_variance_does(self, initializer):
+        hidden = layers.Dense(64, kernel_initializer=initializer)
+        model = chain(hidden, layers.BatchNormalization(), layers.ReLU(), dense(4))
+        kerasinit.initialize(model, seed=1)
+        values = keras.random.normal((2000, 16), seed=0)
+        assert np.square(ops.convert_to_numpy(hidden(values))).mean() == pytest.approx(1, rel=0.2)
 
     def test_the_output_layer_has_unit_gain(self):
         model = chain(dense(), layers.BatchNormalization(), dense(4, "softmax"))
