@@ -180,7 +180,7 @@ def _output(kernel: Kernel) -> Choice | None:
 def _before_norm(kernel: Kernel) -> Choice | None:
     """No gain: a norm lets any size through, but at one rate larger weights turn more slowly.
 
-    Unit variance where the size counts: moving averages start there, and so do parts of a sum.
+    No gain either where the size counts: of a sum, and while moving averages still are at 1.
     Source: Arora et al., 2018, https://arxiv.org/abs/1812.03981; `normed_mlp` of never_worse.py
     """
     norm = kernel.place.norm
