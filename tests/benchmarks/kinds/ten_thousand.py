@@ -1,7 +1,7 @@
 """Plain stacks of 10,000 layers on digits, an epoch at a time.
 
     KERAS_BACKEND=jax python tests/benchmarks/kinds/ten_thousand.py relu --epochs 20 --out runs/deep
-    ... ten_thousand.py tanh --channels 16 --depth 1000 --rate 3e-5 --epochs 20
+    ... ten_thousand.py tanh --channels 16 --depth 1000 --rate 1e-3 --epochs 20
 
 Width 64, SGD with momentum 0.9, batches of 68 (21 steps an epoch); from epoch 10 on the rate falls
 to nothing at epoch 20. The weights are those that `kerasinit.initialize` gives a Keras model of
