@@ -22,12 +22,12 @@ def sorted_targets(window: Window) -> Verdict | None:
     before = [step.only_class for step in window.opening if step.only_class is not None]
     if len(recent) < WARM_UP or len(alone) < MOSTLY * len(recent):
         return None
-    known = sorted({*before, *alone})
-    if len(known) < 2:
+    others = sorted({*before, *alone} - {*alone[-1:]})
+    if not others:
         return None
     evidence = (
         f"{window.now}, {len(alone)} of the last {len(recent)} recorded batches hold samples of "
-        f"one class only, now of {alone[-1]}, others of {', '.join(map(str, known[:3]))}: the "
+        f"one class only, now of {alone[-1]}, others of {', '.join(map(str, others[:3]))}: the "
         "samples come sorted by class, and each class is forgotten when the next one comes"
     )
     return Verdict("bad_targets", "model", evidence, SHUFFLE)
