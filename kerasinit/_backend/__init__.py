@@ -53,7 +53,9 @@ from kerasinit._backend._optimizers import (
     config_of,
     count_of_steps,
     loss_scaling,
+    optimizers_of,
     pure_optimizer,
+    steps_before,
     steps_taken,
 )
 from kerasinit._backend._other_models import is_of_keras_2, way_to_a_model
@@ -171,6 +173,7 @@ __all__ = [
     "numpy_of",
     "observed_entry",
     "open_scopes",
+    "optimizers_of",
     "output_spec",
     "over_replicas",
     "own_variables",
@@ -192,6 +195,7 @@ __all__ = [
     "spare_compiled_loss",
     "split_step",
     "step_state",
+    "steps_before",
     "steps_taken",
     "sum_of_squares",
     "symbolic_calls",

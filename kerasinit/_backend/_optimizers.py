@@ -11,7 +11,12 @@ from typing import Any
 import keras
 
 from kerasinit._backend._arrays import numpy_of
-from kerasinit._backend._keras_training import accumulator, inner_optimizer, trained_variables
+from kerasinit._backend._keras_training import (
+    accumulator,
+    has_keras_train_step,
+    inner_optimizer,
+    trained_variables,
+)
 from kerasinit._backend._protocol import Entering, Observe
 
 
@@ -35,11 +40,14 @@ def observed_apply(
         grads = list(grads)
         given = None if trainable_variables is None else list(trainable_variables)
 
+        def trained() -> list[Any]:
+            return trained_variables(optimizer) if given is None else given
+
         def values() -> list[Any]:
-            return [value_of(variable) for variable in given or trained_variables(optimizer)]
+            return [value_of(variable) for variable in trained()]
 
         def read() -> Entering:
-            variables = given or trained_variables(optimizer)
+            variables = trained()
             gradients = accumulated_gradients(optimizer, variables, summed(grads), {})
             return variables, gradients, values(), gradient_scale(optimizer, {})
 
@@ -76,7 +84,22 @@ def loss_scaling(optimizer: Any) -> bool:
 
 def accumulation_steps(optimizer: Any) -> int:
     """Number of steps whose gradients `optimizer` adds up before one update."""
-    return int(inner_optimizer(optimizer).gradient_accumulation_steps or 1)
+    return int(getattr(inner_optimizer(optimizer), "gradient_accumulation_steps", None) or 1)
+
+
+def optimizers_of(model: Any) -> list[Any]:
+    """The model's optimizers, more than one with a custom `train_step`; none inside another."""
+    held = [getattr(model, "optimizer", None)]
+    for value in vars(model).values():
+        # Not `+=`: TensorFlow wraps tuples, and a wrapped one cannot be added to a list.
+        if isinstance(value, (list, tuple)):
+            held.extend(value)
+        else:
+            held.extend(value.values() if isinstance(value, dict) else [value])
+    found = {id(one): one for one in held if isinstance(one, keras.optimizers.Optimizer)}
+    for scaling in filter(loss_scaling, [*found.values()]):
+        found.pop(id(scaling.inner_optimizer), None)
+    return [*found.values()]
 
 
 def config_of(optimizer: Any) -> dict[str, Any]:
@@ -92,7 +115,15 @@ def config_of(optimizer: Any) -> dict[str, Any]:
 
 def steps_taken(optimizer: Any) -> int:
     """Number of gradients that `optimizer` was given, but for those that overflowed."""
-    return int(numpy_of(count_of_steps(optimizer, ())))
+    return 0 if optimizer is None else int(numpy_of(count_of_steps(optimizer, ())))
+
+
+def steps_before(model: Any) -> int:
+    """Steps by the model's optimizer; by its others where a train step does not use that one."""
+    used = steps_taken(model.optimizer)
+    if used or has_keras_train_step(model):
+        return used
+    return min(filter(None, map(steps_taken, optimizers_of(model))), default=0)
 
 
 def count_of_steps(optimizer: Any, state: Sequence[tuple[Any, Any]]) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import sys
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +23,26 @@ def running_list(callback: Any) -> Any | None:
 
     It stands for one `fit`: the innermost one that has this callback.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
+    for frame in _frames():
         owner = frame.f_locals.get("self")
         if isinstance(owner, keras.callbacks.CallbackList):
             if any(held is callback for held in owner.callbacks):
                 return owner
-        frame = frame.f_back
     return None
+
+
+def is_in_fit(model: Any) -> bool:
+    """Whether a `fit` of `model` is what runs, and no loop of one's own."""
+    return any(
+        frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model for frame in _frames()
+    )
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def attach(session: Session) -> None:
@@ -40,6 +55,29 @@ def attach(session: Session) -> None:
         session.missed = True
     else:
         sessions.append(session)
+
+
+@contextlib.contextmanager
+def each_step(session: Session) -> Iterator[None]:
+    """Lets `session` see all calls of the model's train function in a `with` block."""
+    model, held = session.subject, vars(session.subject)
+    step, calls = WatchedStep(model, session), itertools.count()
+
+    def watched(*arguments: Any) -> Any:
+        session.begin_step(next(calls))
+        result = step.run(*arguments)
+        session.settle()
+        session.react()
+        return result
+
+    held["train_function"] = watched
+    try:
+        yield
+    finally:
+        if held["train_function"] is watched:
+            held["train_function"] = step.plain
+        else:
+            session.complain("the model was compiled anew, and the steps after it were not seen")
 
 
 class WatchedStep:

@@ -8,20 +8,11 @@ import keras
 
 from kerasinit import _backend
 from kerasinit.callbacks._beside import FAILURES
-from kerasinit.callbacks._measuring import optimizers_of
 from kerasinit.layers import zeroing_constraint
 from kerasinit.signals import Setup
 from kerasinit.signals._first_update import clip_of, decay_of, divides_in_half, is_scheduled
 from kerasinit.signals._heads import loss_name
 from kerasinit.signals._probe_loss import chance_loss, has_regularizers, sums_losses
-
-
-def steps_before(model: Any) -> int:
-    """Steps by the model's optimizer; by its others where a train step does not use that one."""
-    used = _backend.steps_taken(model.optimizer)
-    if used or _backend.has_keras_train_step(model):
-        return used
-    return min(filter(None, map(_backend.steps_taken, optimizers_of(model))), default=0)
 
 
 def setup_of(model: Any, *, is_steered: bool) -> Setup:

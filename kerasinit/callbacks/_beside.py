@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerasinit import _backend
@@ -65,6 +66,8 @@ def _only_class(model: Any, batch: Any) -> dict[str, Tensor]:
     """The class of all samples of a batch, -1 where they differ, if one output tells classes."""
     name = loss_name(model.loss) if isinstance(model.loss, (str, keras.losses.Loss)) else ""
     y = keras.utils.unpack_x_y_sample_weight(batch)[1]
+    if isinstance(y, np.ndarray):  # torch is given what `train_on_batch` is
+        y = ops.convert_to_tensor(y)
     if "crossentropy" not in name or not ops.is_tensor(y) or len(y.shape) > 2:
         return {}
     if name.startswith("categorical"):

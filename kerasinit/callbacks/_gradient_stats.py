@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import weakref
 from collections.abc import Iterator
@@ -21,9 +20,10 @@ from kerasinit.callbacks._asked_for import (
     check_policy,
     share_of_time,
 )
-from kerasinit.callbacks._attached import WatchedStep, detach, running_list
-from kerasinit.callbacks._beforehand import steps_before
+from kerasinit.callbacks._attached import detach, each_step, is_in_fit, running_list
+from kerasinit.callbacks._beforehand import setup_of
 from kerasinit.callbacks._judgement import Findings
+from kerasinit.callbacks._ledger import Ledger
 from kerasinit.callbacks._measuring import MeasuringStep
 from kerasinit.callbacks._record import History
 from kerasinit.callbacks._schedule import Schedule
@@ -189,7 +189,7 @@ class GradientStats(keras.callbacks.Callback):
         self._leave(callbacks)
         if callbacks is not None:  # `set_model` may have named that of a training in between
             self._subject = callbacks.model
-        session = self._begin(running_loss=_backend.has_keras_train_step(self._subject))
+        session = self._begin(callbacks, running_loss=is_in_fit(self._subject))
         if callbacks is None:
             self._alone = session
             return
@@ -262,20 +262,12 @@ class GradientStats(keras.callbacks.Callback):
                 f"{known or 'Call `model.compile(optimizer, loss)` first.'}"
             )
         self.set_model(model)
-        session, taken = self._begin(running_loss=False), steps_before(model)
-        step, calls = WatchedStep(model, session), itertools.count()
-
-        def train_function(*arguments: Any) -> Any:
-            session.begin_step(next(calls))
-            result = step.run(*arguments)
-            session.settle()
-            session.react()
-            return result
-
+        session = self._begin(running_list(self), running_loss=False)
+        taken = _backend.steps_before(model)
         try:
-            with _backend.replaced(model, train_function=train_function):
+            with each_step(session):
                 yield self
-            if steps_before(model) > taken:
+            if _backend.steps_before(model) > taken:
                 session.missed = True  # which is said, if none was seen: a loop of another kind
         finally:
             session.end()
@@ -323,35 +315,41 @@ class GradientStats(keras.callbacks.Callback):
             session.end()
         return session
 
-    def _begin(self, *, running_loss: bool) -> Session:
+    def _begin(self, callbacks: Any | None, *, running_loss: bool) -> Session:
         model = self._subject
         model.make_train_function()  # there is one, but in loops of one's own
         detach(model)
         # One measurement serves all callbacks of a training that look at the same step.
-        callbacks = running_list(self)
         others = [self] if callbacks is None else callbacks.callbacks
-        asked = [other._settings for other in others if isinstance(other, GradientStats)]
+        peers = [other for other in others if isinstance(other, GradientStats)]
         options = {
-            "clipped": any(other.clipped for other in asked),
-            "exact": any(other.exact for other in asked),
+            "clipped": any(peer._settings.clipped for peer in peers),
+            "exact": any(peer._settings.exact for peer in peers),
         }
-        if self._measuring is None or not self._measuring.serves(model, **options):
-            self._measuring = MeasuringStep(model, **options)
-            self._schedule = None
+        measuring = self._measuring
+        if measuring is None or not measuring.serves(model, **options):
+            made = (peer._measuring for peer in peers if peer._measuring is not None)
+            serving = (step for step in made if step.serves(model, **options))
+            measuring = next(serving, None) or MeasuringStep(model, **options)
+            self._measuring, self._schedule = measuring, None
             self._findings.begin()
-        session = Session(
-            self,
-            model,
-            self._settings,
+        settings, accumulation = self._settings, _backend.accumulation_steps(model.optimizer)
+        if self._schedule is None:
+            self._schedule = Schedule(
+                settings.every, budget=settings.budget, accumulation=accumulation
+            )
+        else:
+            self._schedule = self._schedule.again()
+        is_steered = any(isinstance(o, keras.callbacks.LearningRateScheduler) for o in others)
+        ledger = Ledger(
+            settings,
             history=self.history,
             findings=self._findings,
-            measuring=self._measuring,
-            schedule=self._schedule,
-            running_loss=running_loss,
-            is_steered=any(isinstance(o, keras.callbacks.LearningRateScheduler) for o in others),
+            setup=setup_of(model, is_steered=is_steered),
+            accumulation=accumulation,
+            running_loss=running_loss and _backend.has_keras_train_step(model),
         )
-        self._schedule = session.schedule
-        return session
+        return Session(self, model, settings, ledger, measuring, self._schedule)
 
 
 _OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_alone")

@@ -41,17 +41,18 @@ class Findings:
         overflows: Recorded steps that loss scaling skipped.
         opening: The first recorded steps of the model.
         best_loss: Lowest mean loss of `WINDOW` records in a row; None if unknown.
+        said: What is wrong with the model as it is compiled now.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
     overflows: int = 0
     opening: list[TrainingStep] = field(default_factory=list)
     best_loss: float | None = None
+    said: list[Verdict] = field(default_factory=list)
 
     def begin(self) -> None:
         """Forgets the course of the training: another model, or the same compiled anew."""
-        self.opening = []
-        self.best_loss = None
+        self.opening, self.best_loss, self.said = [], None, []
 
     def follow(self, steps: Sequence[TrainingStep]) -> None:
         """Notes what the newest of the last steps says of the course of the training."""
@@ -63,15 +64,21 @@ class Findings:
             self.best_loss = mean if self.best_loss is None else min(mean, self.best_loss)
 
     def add(self, verdict: Verdict) -> bool:
-        """Adds a verdict, unless it is there: whether it was new."""
-        is_new = not any(
-            found.cause == verdict.cause
-            and (found.where == verdict.where or verdict.cause in OF_MODEL)
-            for found in self.verdicts
-        )
-        if is_new:
+        """Adds a verdict, unless it is there: whether it is new, of the model as it is now."""
+        if not _is_among(verdict, self.verdicts):
             self.verdicts.append(verdict)
+        is_new = not _is_among(verdict, self.said)
+        if is_new:
+            self.said.append(verdict)
         return is_new
+
+
+def _is_among(verdict: Verdict, others: Sequence[Verdict]) -> bool:
+    """Whether its cause was found already, of that layer."""
+    return any(
+        other.cause == verdict.cause and (other.where == verdict.where or verdict.cause in OF_MODEL)
+        for other in others
+    )
 
 
 class Judgement:

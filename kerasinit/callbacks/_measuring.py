@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
-
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._beside import FAILURES, read_beside
@@ -62,7 +60,7 @@ class MeasuringStep:
             probing: Whether the activations are probed, too.
         """
         with contextlib.ExitStack() as stack:
-            for optimizer in optimizers_of(self._model):
+            for optimizer in _backend.optimizers_of(self._model):
                 entry = _backend.observed_entry(optimizer, self._observing(optimizer))
                 stack.enter_context(_backend.replaced(optimizer, **entry))
             result = self._functions[probing](*arguments)
@@ -141,16 +139,3 @@ class MeasuringStep:
             yield
         except FAILURES as error:
             self.failure = error
-
-
-def optimizers_of(model: Any) -> list[Any]:
-    """The model's optimizers, more than one with a custom `train_step`."""
-    held = [model.optimizer]
-    for value in vars(model).values():
-        # Not `+=`: TensorFlow wraps tuples, and a wrapped one cannot be added to a list.
-        if isinstance(value, (list, tuple)):
-            held.extend(value)
-        else:
-            held.extend(value.values() if isinstance(value, dict) else [value])
-    optimizers = [value for value in held if isinstance(value, keras.optimizers.Optimizer)]
-    return [*{id(optimizer): optimizer for optimizer in optimizers}.values()]

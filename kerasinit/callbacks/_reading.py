@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._statistics import NON_FINITE, NORM, merged_statistics
-from kerasinit.callbacks._step_vector import StepArrays, StepVector
+from kerasinit.callbacks._step_vector import StepVector
 from kerasinit.callbacks._variable_names import Groups, VariableNames
 
 SUMMARY = ("grad_norm", "grad_norm_min", "grad_norm_max")  # in the logs of `fit`
@@ -35,7 +34,14 @@ class Reading:
             many samples a normalization over the batch saw; `only_class`, the class of all samples
             of the batch, -1 where they differ; `count`, how many gradients the
             optimizer had been given, where it does not count all of them.
+
+    Attributes:
+        rows, histogram, clipped: The statistics, after `wait`: see `StepVector.unpacked`.
     """
+
+    rows: np.ndarray
+    histogram: np.ndarray
+    clipped: np.ndarray
 
     def __init__(
         self,
@@ -50,34 +56,29 @@ class Reading:
         self._vector = vector
         self._probed = probed
         self._beside = beside
-        self._arrays: Any = None
 
     def wait(self) -> None:
         """Brings the numbers from the device; two threads at once bring the same ones."""
         vector = self._vector
         if vector is not None:
-            rest, arrays = _backend.numpy_of(vector), []
+            rest, parts = _backend.numpy_of(vector), []
             for about in self._about:
-                part, rest = about.unpacked(rest)
-                arrays.append(part)
-            self._arrays = StepArrays(*map(np.concatenate, zip(*arrays, strict=True)))
+                arrays, rest = about.unpacked(rest)
+                parts.append(arrays)
+            joined = map(np.concatenate, zip(*parts, strict=True))
+            self.rows, self.histogram, self.clipped = joined
             self._beside = {key: _backend.numpy_of(one) for key, one in self._beside.items()}
             self._vector = None
 
     @property
-    def arrays(self) -> StepArrays:
-        """The statistics."""
-        self.wait()
-        return self._arrays
-
-    @property
     def is_finite(self) -> bool:
         """Whether no gradient holds a NaN or an infinity."""
-        return not self.arrays.rows[:, NON_FINITE].any()
+        self.wait()
+        return not self.rows[:, NON_FINITE].any()
 
     def merged(self, groups: Groups) -> np.ndarray:
         """Statistics of groups of variables, `(groups, len(COLUMNS))`."""
-        return merged_statistics(self.arrays.rows, [*groups.values()])
+        return merged_statistics(self.rows, [*groups.values()])
 
     @cached_property
     def summary(self) -> dict[str, float]:

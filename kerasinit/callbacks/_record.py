@@ -71,8 +71,8 @@ class Record:
     @property
     def grad_norm(self) -> float:
         """Norm of the whole gradient; infinite if a gradient or a weight is not finite."""
-        rows = self.reading.arrays.rows
-        if not (self.reading.is_finite and np.isfinite(rows[:, WEIGHT]).all()):
+        is_finite, rows = self.reading.is_finite, self.reading.rows
+        if not (is_finite and np.isfinite(rows[:, WEIGHT]).all()):
             return math.inf
         return float(np.sqrt(np.square(rows[:, NORM]).sum()))
 
@@ -155,12 +155,12 @@ class Record:
 
     def _parts(self, groups: Groups, moving: Groups) -> dict[str, GradientRow]:
         """A dict for each group of rows; the update ratio is that of the rows in `moving`."""
-        arrays, connected = self.reading.arrays, self.reading.names.connected
-        whole = self.reading.merged(groups)
-        ratios = self._ratios(self.reading.merged(moving))
+        reading, connected = self.reading, self.reading.names.connected
+        whole = reading.merged(groups)
+        ratios = self._ratios(reading.merged(moving))
         clipped = None
-        if self.settings.clipped and len(arrays.clipped):  # without a list, callbacks do not meet
-            clipped = merged_statistics(arrays.clipped, [*groups.values()])
+        if self.settings.clipped and len(reading.clipped):  # without a list, callbacks do not meet
+            clipped = merged_statistics(reading.clipped, [*groups.values()])
         parts: dict[str, GradientRow] = {}
         for number, (name, rows) in enumerate(groups.items()):
             part = parts[name] = _shown(whole[number])
@@ -170,7 +170,7 @@ class Record:
             if clipped is not None:
                 part["clipped"] = {**_shown(clipped[number])}
             if self.settings.histogram:
-                part["histogram"] = arrays.histogram[rows].sum(axis=0).tolist()
+                part["histogram"] = reading.histogram[rows].sum(axis=0).tolist()
         return parts
 
     def _ratios(self, merged: np.ndarray) -> list[float | None]:

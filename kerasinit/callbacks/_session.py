@@ -13,13 +13,11 @@ from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._attached import attach, detach
-from kerasinit.callbacks._beforehand import setup_of, steps_before
-from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._ledger import Ledger
 from kerasinit.callbacks._measuring import MeasuringStep
 from kerasinit.callbacks._reaction import GradientWarning, Reaction
 from kerasinit.callbacks._reading import Reading
-from kerasinit.callbacks._record import History, Record
+from kerasinit.callbacks._record import Record
 from kerasinit.callbacks._schedule import Schedule
 from kerasinit.signals._first_update import was_trained
 
@@ -54,15 +52,9 @@ class Session(keras.callbacks.Callback):
         owner: The `GradientStats` that asks for it.
         model: The compiled model.
         settings: What the user asked for.
-        history: Where the last records are kept.
-        findings: Where verdicts are collected.
+        ledger: What keeps, writes and judges the records.
         measuring: The train function that measures.
-        schedule: Which steps an earlier training of the model measured; None without one.
-        running_loss: Whether the reported loss is a running mean over the epoch.
-        is_steered: Whether another callback sets the learning rate at each epoch.
-
-    Raises:
-        OSError: If a file cannot be written.
+        schedule: Which steps are recorded.
     """
 
     def __init__(
@@ -70,37 +62,24 @@ class Session(keras.callbacks.Callback):
         owner: keras.callbacks.Callback,
         model: Any,
         settings: Settings,
-        *,
-        history: History,
-        findings: Findings,
+        ledger: Ledger,
         measuring: MeasuringStep,
-        schedule: Schedule | None,
-        running_loss: bool,
-        is_steered: bool,
+        schedule: Schedule,
     ) -> None:
         super().__init__()
         self.owner = owner
         self.subject = model  # `self.model` would fetch the weights at each use, on JAX
         self.measuring = measuring
+        self.schedule = schedule
         self.ended = False
         self.missed = False  # a step that was not taken by the model's train function
         self.epoch = 0
         self.logs: Any = None  # of the latest step
-        accumulation = _backend.accumulation_steps(model.optimizer)
-        fresh = Schedule(settings.every, budget=settings.budget, accumulation=accumulation)
-        self.schedule = fresh if schedule is None else schedule.again()
         self._settings = settings
         probed = settings.activations_every
         self._probes = None if probed is None else Schedule(probed)
         self._reaction = Reaction(model, settings.on_verdict)
-        self._ledger = Ledger(
-            settings,
-            history=history,
-            findings=findings,
-            setup=setup_of(model, is_steered=is_steered),
-            accumulation=accumulation,
-            running_loss=running_loss,
-        )
+        self._ledger = ledger
         # Where the device works on while Python goes on, the latest step is not waited for.
         waits = settings.on_verdict != "warn" or _backend.waits_for_steps()
         self._ahead = 0 if waits else 1
@@ -130,7 +109,7 @@ class Session(keras.callbacks.Callback):
         self._batch = batch
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self._step = steps_before(self.subject)
+            self._step = _backend.steps_before(self.subject)
         self._reaction.prepare(self._step, self._records)
 
     @property
@@ -146,7 +125,11 @@ class Session(keras.callbacks.Callback):
     def wish(self) -> Wish:
         """What is wanted of the call that comes."""
         first = self._step or 0
-        last = first + (self.subject.steps_per_execution or 1) - 1
+        steps = self.subject.steps_per_execution or 1
+        in_epoch = (self.owner.params or {}).get("steps")
+        if in_epoch is not None:  # the last call of an epoch may have fewer
+            steps = min(steps, max(in_epoch - self._batch, 1))
+        last = first + steps - 1
         probes = self._probes if self.measuring.failure is None else None
         return Wish(
             first,
@@ -178,9 +161,9 @@ class Session(keras.callbacks.Callback):
         failure = self.measuring.failure
         if failure is not None:
             cause = _backend.cause_of(failure).rstrip(".")
-            self._complain_once(f"{type(failure).__name__}: {cause}")
+            self.complain(f"{type(failure).__name__}: {cause}")
         if reading is None:
-            self._complain_once("no gradient entered an optimizer of the model")
+            self.complain("no gradient entered an optimizer of the model")
             return
         self._records += 1
         record = Record(
@@ -213,7 +196,7 @@ class Session(keras.callbacks.Callback):
         """
         self._ledger.settle(ahead=ahead)
         if self.missed and self.logs is None:
-            self._complain_once(
+            self.complain(
                 "they are not taken by `model.train_on_batch`, where gradients are seen on their "
                 "way into the optimizer"
             )
@@ -243,7 +226,8 @@ class Session(keras.callbacks.Callback):
             if message is not None:
                 _warn(message)
 
-    def _complain_once(self, reason: str) -> None:
+    def complain(self, reason: str) -> None:
+        """Says, once in a training, why steps were not measured."""
         if not self._complained:
             self._complained = True
             self._ledger.complaints.append(

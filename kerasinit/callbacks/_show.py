@@ -45,9 +45,13 @@ def heat_map(rows: Iterable[Row], statistic: str = "norm") -> Any:
         )
     layers = list(rows[-1]["layers"])
     numeric = sorted(
-        key
-        for key, value in rows[-1]["layers"][layers[0]].items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        {
+            key
+            for row in rows
+            for part in row["layers"].values()
+            for key, value in part.items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+        }
     )
     if statistic not in numeric:
         raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -83,6 +84,10 @@ def _open(path: Path) -> TextIO:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a", encoding="utf-8", newline="")
-    if file.tell() and not path.read_bytes().endswith(b"\n"):
-        file.write("\n")  # the last line was torn: an earlier training was killed
+    if file.tell():
+        with path.open("rb") as written:
+            written.seek(-1, os.SEEK_END)
+            torn = written.read() != b"\n"  # an earlier training was killed
+        if torn:
+            file.write("\n")
     return file

@@ -53,8 +53,7 @@ def part_statistics(entries: np.ndarray, lengths: Sequence[int] | np.ndarray) ->
         minimum = np.minimum.reduceat(np.where(finite, entries, math.inf), starts)
         maximum = np.maximum.reduceat(np.where(finite, entries, -math.inf), starts)
         non_finite = np.add.reduceat(~finite, starts, dtype="int64")
-    is_zero = entries == 0
-    zeros = np.add.reduceat(is_zero, starts, dtype="int64") if is_zero.any() else 0.0
+    zeros = np.add.reduceat(entries == 0, starts, dtype="int64")
     norm = np.sqrt(np.add.reduceat(np.square(finite_entries, dtype="float64"), starts))
     columns = (lengths[present], total, norm, minimum, maximum, zeros, non_finite)
     for column, values in enumerate(columns):

@@ -39,24 +39,9 @@ UPDATE_ENTRIES = 1024  # for its update ratio and its weight norm, which is then
 HISTOGRAM_ENTRIES = 256  # whose magnitudes are counted
 
 COLUMNS: tuple[str, ...] = (*STATISTICS, "weight_norm", "update_norm")
-"""Columns of `StepArrays.rows`: of the gradient, then norms of the weights and of their change."""
+"""Statistics of a gradient, then the norms of the weights and of their change."""
 
 SMALLEST_MEAN_SQUARE = 1e-34  # below it, squares of float32 numbers begin to underflow
-
-
-class StepArrays(NamedTuple):
-    """The statistics of one step.
-
-    Args:
-        rows: A row for each variable, `(variables, len(COLUMNS))`, float64.
-        histogram: Counts by magnitude of entries of each gradient, `(variables, bins)`.
-        clipped: Statistics of the gradients after clipping, `(variables, len(STATISTICS))`; no
-            rows where they were not read.
-    """
-
-    rows: np.ndarray
-    histogram: np.ndarray
-    clipped: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -124,11 +109,17 @@ class StepVector:
         about = cls(paths, shapes, connected, sparse, clipped, exact)
         return about, lambda after: _backend.packed([before, *_read(after, of_weights)])
 
-    def unpacked(self, vector: np.ndarray) -> tuple[StepArrays, np.ndarray]:
+    def unpacked(self, vector: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """The statistics behind the vector of one step, and what follows it.
 
         Args:
             vector: What `begin` led to, in numpy; behind it, that of the next optimizer.
+
+        Returns:
+            A row for each variable, `(variables, len(COLUMNS))`, float64; counts by magnitude of
+            entries of each gradient, `(variables, bins)`; statistics of the gradients after
+            clipping, `(variables, len(STATISTICS))`, without rows where they were not read. And
+            the rest of the vector.
         """
         scale, rest = float(vector[0]), vector[1:]
         gradients, rest = self._samples(rest, self.sparse)
@@ -142,12 +133,8 @@ class StepVector:
             changes = after.entries - before.entries
         norms = [part_norms(entries, before.held) for entries in (before.entries, changes)]
         rows = self._statistics(gradients, scale)
-        arrays = StepArrays(
-            rows=np.column_stack([rows, *(norm * np.sqrt(before.share) for norm in norms)]),
-            histogram=gradients.histogram(scale),
-            clipped=clipped,
-        )
-        return arrays, rest
+        rows = np.column_stack([rows, *(norm * np.sqrt(before.share) for norm in norms)])
+        return (rows, gradients.histogram(scale), clipped), rest
 
     def _samples(
         self, vector: np.ndarray, sparse: Sequence[bool] | None = None

@@ -84,8 +84,9 @@ def initialize(
 
     Raises:
         ValueError: If the model is not built, `data` does not fit or is not finite, a rule matches
-            nothing or is hidden by earlier ones, an initializer cannot fill a variable, or no new
-            optimizer can be made. Model, optimizer and seeds are unchanged then, as after Ctrl-C.
+            nothing or is hidden by earlier ones, `seed` is negative, an initializer cannot fill a
+            variable, or no new optimizer can be made. Model, optimizer and seeds are unchanged
+            then, as after Ctrl-C.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
@@ -103,10 +104,10 @@ def initialize(
             choices = choose(scene, rules, time_steps)
         choices = with_twins(scene, choices)
     warn_of_unbuilt(model)  # what only notes a size was built when its graph was read
-    if dry_run:
-        return carry_out(model, choices, seed=seed, dry_run=True)
     if not reset_optimizer:
         warn_of_learned(choices)
+    if dry_run:
+        return carry_out(model, choices, seed=seed, dry_run=True)
     optimizer = _built_optimizer(model) if reset_optimizer else None
     batch = None if data is None else first_batch(data)[0]
     with journal(_touched(choices, seed, optimizer)):

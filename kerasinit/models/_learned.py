@@ -36,8 +36,9 @@ def warn_of_learned(choices: Iterable[Choice]) -> None:
         warnings.warn(
             f"The model holds learned weights ({safe(', '.join(paths))}, ...), which `initialize` "
             "draws anew. To keep a part of them: `layer.trainable = False` before the call, or a "
-            "rule that keeps it, `[(path or layer class, None), ...]`. To start the whole training "
-            "anew without this warning: `reset_optimizer=True`, or `reset(model)`.",
+            "rule that keeps it, `[(path or layer class, None), ...]`, before the others; to draw "
+            "but one layer: `reset(model.get_layer(name))`. To start the whole training anew "
+            "without this warning: `reset_optimizer=True`, or `reset(model)`.",
             stacklevel=3,
         )
 

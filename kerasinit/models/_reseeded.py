@@ -23,6 +23,7 @@ def resolve_seed(seed: SeedLike) -> int:
 
     Raises:
         TypeError: If `seed` is something else.
+        ValueError: If it is negative.
     """
     if seed is None:
         return random.randint(1, MAX_SEED)  # as Keras does: `set_random_seed` fixes it
@@ -30,6 +31,8 @@ def resolve_seed(seed: SeedLike) -> int:
         first, second = _backend.numpy_of(seed.next()).astype("int64").tolist()
         return (first * 1_000_003 + second) % MAX_SEED
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        if seed < 0:
+            raise ValueError(f"`seed` must be 0 or more. Received: seed={seed!r}.")
         return int(seed)
     raise TypeError(
         "`seed` must be an int, a `keras.random.SeedGenerator` or None. "

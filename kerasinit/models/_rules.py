@@ -24,11 +24,12 @@ class InitializerRule:
     """One (pattern, initializer) pair.
 
     Args:
-        pattern: A regular expression searched in variable paths, or a layer class: that of the
-            layer, or of one around it (`LSTM`, `Bidirectional`, `MultiHeadAttention`). It means
-            kernels; for a class, and where it spells the name of the layer, embeddings; a regular
-            expression that names another variable (`"bias"`) means that one; one that finds
-            nothing else (`"norm/"`) means every trained variable that it finds.
+        pattern: A regular expression searched in variable paths, or that is the name of a layer
+            or model around the variable; or a layer class: that of the layer, or of one around it
+            (`LSTM`, `Bidirectional`, `MultiHeadAttention`). It means kernels; for a class, and
+            where it spells the name of the layer, embeddings; a regular expression that names
+            another variable (`"bias"`) means that one; one that finds nothing else (`"norm/"`)
+            means every trained variable that it finds.
         initializer: The initializer for the matching variables; None keeps what they hold.
     """
 
@@ -39,15 +40,22 @@ class InitializerRule:
         """Whether this rule is about `slot`."""
         keeps = self.initializer is None  # then all that the pattern finds
         if isinstance(self.pattern, type):
-            found = any(isinstance(layer, self.pattern) for layer in (slot.layer, *slot.owners))
+            around = (slot.layer, *slot.owners[1:])  # all are inside the model
+            found = any(isinstance(layer, self.pattern) for layer in around)
             return found and (keeps or slot.kind in ("kernel", "embedding"))
         embedding = slot.kind == "embedding" and slot.layer.name in self.pattern
         meant = keeps or slot.kind == "kernel" or embedding or slot.role in self.pattern
         return meant and self.finds(slot)
 
     def finds(self, slot: Slot) -> bool:
-        """Whether the path of `slot` fits the regular expression."""
-        return isinstance(self.pattern, str) and bool(re.search(self.pattern, slot.path))
+        """Whether the path of `slot`, or the name of a part around it, fits the expression."""
+        if not isinstance(self.pattern, str):
+            return False
+        # The variables of a graph's layers have no name of a model that holds the graph.
+        around = (owner.name for owner in slot.owners[1:])
+        return bool(re.search(self.pattern, slot.path)) or any(
+            re.fullmatch(self.pattern, name) for name in around
+        )
 
     def names(self, slot: Slot) -> bool:
         """Whether this rule spells out the layer of `slot`, or a role that few variables have."""
@@ -80,9 +88,10 @@ def to_initializer(identifier: Any, argument: str = "An initializer") -> Any:
 
 
 def _unknown(identifier: Any, argument: str) -> str:
+    scheme = f", or a scheme ({', '.join(SCHEMES)})" if argument == "`rules`" else ""
     text = (
         f"{argument} must be a name, a config, an instance or a function "
-        f"`(shape, dtype) -> tensor`. Received: {identifier!r}."
+        f"`(shape, dtype) -> tensor`{scheme}. Received: {identifier!r}."
     )
     if isinstance(identifier, type) and issubclass(identifier, keras.layers.Layer):
         name = identifier.__name__
@@ -125,7 +134,7 @@ def parse(rules: Sequence[Any]) -> tuple[InitializerRule, ...]:
             raise ValueError(
                 "`rules` must be a list of (path regex or layer class, initializer) pairs, of "
                 "which the last may be the name of a scheme for all the rest. "
-                f"Received the entry: {entry!r}.{_as_scheme(entry)}"
+                f"Received the entry: {entry!r}.{_as_scheme(entry, rules)}"
             )
         pattern, identifier = entry
         if isinstance(pattern, str):
@@ -147,7 +156,9 @@ def parse(rules: Sequence[Any]) -> tuple[InitializerRule, ...]:
     return tuple(parsed)
 
 
-def _as_scheme(entry: Any) -> str:
+def _as_scheme(entry: Any, rules: Sequence[Any]) -> str:
+    if isinstance(rules, tuple) and len(rules) == 2 and isinstance(entry, str):
+        return f" One pair is a list of one, too: `[{rules!r}]`."
     return f" {near(entry, SCHEMES)}" if isinstance(entry, str) else ""
 
 
@@ -165,10 +176,16 @@ def choose(scene: Scene, rules: Sequence[Any], rest: Sequence[Choice]) -> list[C
         rest: One choice per variable, for those that no rule means.
 
     Raises:
-        ValueError: If a rule matches no variable, or only variables of earlier rules.
+        ValueError: If a rule matches no variable, or only variables of earlier rules; or if it
+            keeps no kernel of those that it finds.
     """
     parsed = parse(rules)
     meant = [_meant(rule, scene.slots) for rule in parsed]
+    has_kernels = [
+        rule.initializer is None
+        and any(slot.kind == "kernel" and id(slot.variable) in found for slot in scene.slots)
+        for rule, found in zip(parsed, meant, strict=True)
+    ]
     hits = dict.fromkeys(range(len(parsed)), 0)
     choices = []
     for slot, other in zip(scene.slots, rest, strict=True):
@@ -176,7 +193,7 @@ def choose(scene: Scene, rules: Sequence[Any], rest: Sequence[Choice]) -> list[C
         if first is None:
             choices.append(other)
             continue
-        hits[first] += 1
+        hits[first] += slot.kind == "kernel" or not has_kernels[first]
         rule, kept = parsed[first], scene.kept.get(id(slot.variable))
         if rule.initializer is None:
             choices.append(Choice(slot, None, f"rule {rule} keeps it"))
@@ -210,8 +227,9 @@ def _missed(
     rule = rules[position]
     if meant[position]:
         covering = [str(rules[i]) for i in range(position) if meant[i] & meant[position]]
+        what = "kernel" if rule.initializer is None else "variable"
         return (
-            f"The rule {rule} never applies: every variable it matches is taken by an earlier "
+            f"The rule {rule} never applies: every {what} it matches is taken by an earlier "
             f"rule ({', '.join(covering)}). Put the narrower rule first. Nothing was changed."
         )
     if isinstance(rule.pattern, type):

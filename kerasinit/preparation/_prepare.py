@@ -22,9 +22,10 @@ from kerasinit.models._slots import Slot
 from kerasinit.preparation._batches import Batches, batches_of
 from kerasinit.preparation._diagnose import examined
 from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
-from kerasinit.preparation._output_bias import BiasRow, bias_rows
+from kerasinit.preparation._output_bias import BiasRow, bias_rows, loss_of_constant
 from kerasinit.preparation._preparation import Preparation
 from kerasinit.preparation._proof import proof_of
+from kerasinit.preparation._rate_rule import is_lower
 from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
@@ -53,7 +54,8 @@ def prepare(
     says what a model that knows nothing should answer, that answer as its bias (and outputs near
     it, under a squared or absolute error); a learning rate, from short trainings of copies
     (`learning_rate`); and the proof, the same trainings from the weights that the model came with.
-    Where those end lower, the model keeps them; where they are as good, if they have been learned.
+    Where those end lower, the model keeps them; where they are as good, if they have been learned
+    and know more than the shares of the labels.
 
     Args:
         model: A built model, compiled unless `loss` and `optimizer` are given. A compiled one gets
@@ -110,7 +112,10 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         ready = Weights.of(model)
         advice = advice_for(task, trial, ready, batches)
         starts = (own, own_advice.rate), (ready, advice.rate)
-        proof = proof_of(*curves_at(trial, starts), has_learned=learned)
+        curves = curves_at(trial, starts)
+        chance = loss_of_constant(biases)
+        knows = chance is None or is_lower(curves[0].last, np.full_like(curves[0].last, chance))
+        proof = proof_of(*curves, has_learned=learned and knows)
     if proof.adopted:
         for warning in said:
             if not issubclass(warning.category, OF_LIBRARIES):

@@ -16,12 +16,12 @@ from kerasinit.preparation._batches import Item, tensors
 from kerasinit.preparation._task import Task
 from kerasinit.preparation._training_loss import training_loss
 from kerasinit.preparation._untouched import same_attributes
+from kerasinit.signals._first_update import CLIPS
 
 PRODUCTS = 8  # with the second derivative; each takes two gradients
 SHIFT = 1e-3  # from the weights to where a gradient is taken, as a share of their length
 CHANCE = 0.1  # of the direction of the gradient, added to it
 ROUNDING = 1e-5  # of a direction, below which what is left of it is rounding
-CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 HALF = ("float16", "bfloat16")  # differences of gradients are lost in them
 
 Arrays = list[np.ndarray]
@@ -36,7 +36,7 @@ def limits_rate(task: Task) -> bool:
     is_own = _backend.is_of_keras(type(optimizer))  # on torch, Keras makes it of a subclass
     if not is_own or not isinstance(optimizer, keras.optimizers.SGD) or optimizer.nesterov:
         return False
-    return all(getattr(optimizer, name) is None for name in CLIPPING)
+    return all(getattr(optimizer, name) is None for name in CLIPS)
 
 
 def sharpness_of(task: Task, weights: Weights, item: Item, y_pred: Any) -> float | None:

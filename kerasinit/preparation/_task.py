@@ -9,9 +9,8 @@ import keras
 
 from kerasinit import _backend
 from kerasinit.signals._batch import check_model, fixed_batch_size
+from kerasinit.signals._measure import HALF_SCALE
 from kerasinit.signals._probe_loss import sums_losses
-
-HALF_SCALE = 2.0**12  # loss scale of copies of a float16 model; its optimizer looks for its own
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,8 @@ def task_of(model: Any, loss: Any = None, optimizer: Any = None) -> Task:
             f"Received: the compiled model {model.name!r}, and "
             f"loss={loss!r}, optimizer={optimizer!r}."
         )
-    held = [one for one in vars(model).values() if isinstance(one, keras.optimizers.Optimizer)]
-    if len({id(one) for one in held}) > 1:
+    held = _backend.optimizers_of(model)
+    if len(held) > 1:
         kinds = sorted(type(one).__name__ for one in held)
         raise ValueError(
             f"{model.name!r} trains with several optimizers, whose rates depend on each other: "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from kerasinit.signals._verdict import Verdict
 from kerasinit.signals._window import WARM_UP, Window
 
@@ -22,6 +24,8 @@ def sorted_targets(window: Window) -> Verdict | None:
     before = [step.only_class for step in window.opening if step.only_class is not None]
     if len(recent) < WARM_UP or len(alone) < MOSTLY * len(recent):
         return None
+    if len({*before, *alone}) == 2 and all(one != other for one, other in pairwise(recent)):
+        return None  # real and generated ones in turn: a discriminator's
     others = sorted({*before, *alone} - {*alone[-1:]})
     if not others:
         return None

@@ -32,7 +32,8 @@ def slow(window: Window) -> Verdict | None:
 
 
 def _hardly_moved(window: Window, now: float, lowest: float) -> Verdict | None:
-    opening, losses = losses_of(window.opening or window.steps), losses_of(window.steps)
+    losses = losses_of(window.steps)
+    opening = losses_of(window.opening) or losses
     start = fmean(opening)
     # What the noise of small batches may hide is not called slow.
     noise = math.hypot(pstdev(opening), pstdev(losses)) / math.sqrt(len(losses))

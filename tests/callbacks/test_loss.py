@@ -77,3 +77,19 @@ def test_a_loss_that_is_not_finite_shows(make_model):
     losses = [row["loss"] for row in stats.history]
     assert losses[0] > 0
     assert losses[1:] == [None, None]
+
+
+@pytest.mark.skipif(
+    keras.config.backend() == "torch", reason="Keras has no steps_per_execution on torch"
+)
+def test_the_last_call_of_an_epoch_may_execute_fewer_steps(make_model):
+    model = make_model()
+    model.compile(keras.optimizers.SGD(0.0), "mse", steps_per_execution=3, jit_compile=False)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(STEPS * BATCH, 6)).astype("float32")
+    y = rng.normal(size=(STEPS * BATCH, 3)).astype("float32")
+    stats = GradientStats(on_verdict=lambda verdict: None)
+    model.fit(x, y, batch_size=BATCH, epochs=2, shuffle=False, verbose=0, callbacks=[stats])
+    assert [row["step"] for row in stats.history] == [2, 5, 6, 9, 12, 13]
+    last = np.mean(np.square(model.predict(x[-BATCH:], verbose=0) - y[-BATCH:]))
+    assert stats.history[2]["loss"] == pytest.approx(last, rel=1e-3)

@@ -625,3 +625,56 @@ def test_a_schedule_without_a_config_is_no_hindrance():
     stats = GradientStats()
     model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0, callbacks=[stats])
     assert len(stats.history) == 1
+
+
+def test_a_model_that_is_compiled_anew_is_judged_anew():
+    model = dense_model()
+    x, y = dense_data(64)
+    stats = GradientStats(on_verdict="stop")
+    for _ in range(2):
+        model.compile(keras.optimizers.SGD(1e4), "mse", jit_compile=False)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            model.fit(x, y, batch_size=4, verbose=0, callbacks=[stats])
+        assert any("Training stops" in str(one.message) for one in said)
+        assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    found = [(verdict.cause, verdict.where) for verdict in stats.verdicts]
+    assert len(set(found)) == len(found)
+
+
+def outcome(*callbacks):
+    """What comes of a training whose step uses no optimizer."""
+    keras.utils.set_random_seed(0)
+
+    class Told(keras.Model):
+        def call(self, x):
+            return 0.0 * x
+
+        def train_step(self, *inputs):
+            logs = {"my_loss": keras.ops.sum(inputs[-1][0])}
+            return (logs, inputs[0]) if keras.config.backend() == "jax" else logs
+
+    model = Told()
+    model.compile(optimizer=None)
+    try:
+        x = np.ones((8, 2), "float32")
+        return model.fit(x, x, batch_size=4, verbose=0, callbacks=[*callbacks]).history["my_loss"]
+    except (AttributeError, TypeError) as error:  # Keras' own, on JAX
+        return type(error)
+
+
+@pytest.mark.filterwarnings("ignore::kerasinit.callbacks.GradientWarning")
+def test_a_model_that_is_compiled_without_an_optimizer_trains_as_it_would():
+    assert outcome(GradientStats()) == outcome()
+
+
+def test_an_optimizer_inside_another_is_none_of_its_own():
+    model = dense_model()
+    scaling = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+    model.compile(scaling, "mse", jit_compile=False)
+    model.given = scaling.inner_optimizer
+    stats = GradientStats()
+    train(model, stats, samples=4)
+    assert stats.history[0]["variables"].keys() == {
+        variable.path.partition("/")[2] for variable in model.trainable_variables
+    }

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import warnings
 
 import keras
 import numpy as np
@@ -135,6 +136,15 @@ def test_a_step_that_cannot_be_measured_is_one_warning(train, own_model, make, c
     assert recorded in (None, len(callbacks[0].history))
     for expected, actual in zip(*weights, strict=True):
         np.testing.assert_array_equal(actual, expected)
+
+
+def test_each_callback_says_why_a_step_cannot_be_measured(train, own_model):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        train(paired(own_model), GradientStats(), GradientStats(2))
+    told = [str(one.message) for one in seen if issubclass(one.category, GradientWarning)]
+    assert len(told) == 2
+    assert len(set(told)) == 1
 
 
 def test_an_exception_inside_the_step_restores_the_optimizer(data):

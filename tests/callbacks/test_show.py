@@ -1,5 +1,7 @@
 """Recorded steps become a table and a picture."""
 
+import keras
+import numpy as np
 import pytest
 
 from kerasinit.callbacks import GradientStats
@@ -39,3 +41,17 @@ def test_an_unknown_statistic_is_refused(stats):
 def test_an_empty_history_has_no_picture():
     with pytest.raises(ValueError, match="needs recorded steps"):
         GradientStats().plot()
+
+
+def test_the_picture_shows_what_only_some_layers_have():
+    model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Embedding(9, 4), keras.layers.Flatten(),
+         keras.layers.Dense(3, "relu"), keras.layers.Dense(1)]
+    )  # fmt: skip
+    model.compile("sgd", "mse", jit_compile=False)
+    stats = GradientStats(activations_every=1)
+    model.fit(np.ones((8, 6), "int32"), np.ones((8, 1)), verbose=0, callbacks=[stats])
+    seen = {key for part in stats.history[0]["layers"].values() for key in part}
+    assert "signal_gradient_rms" in seen
+    (heat,) = stats.plot("signal_gradient_rms").data
+    assert any(value is not None for line in heat.z for value in line)

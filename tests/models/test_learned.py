@@ -58,12 +58,11 @@ def test_learned_weights_are_warned_of_once(build, tmp_path):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda model: kerasinit.initialize(model, dry_run=True),
         lambda model: kerasinit.initialize(model, reset_optimizer=True),
         lambda model: kerasinit.initialize(model, [("head", "he_normal"), (".", None)]),
         kerasinit.reset,
     ],
-    ids=["dry run", "training anew", "kept by rule", "reset"],
+    ids=["training anew", "kept by rule", "reset"],
 )
 def test_what_loses_nothing_unawares_does_not_warn(call):
     call(_all_but_head_trained())
@@ -173,3 +172,8 @@ def test_fresh_truncated_normals_are_not_called_learned():
             [keras.Input((512,)), layers.Dense(512, kernel_initializer="he_normal")]
         )
         kerasinit.initialize(model, seed=0)
+
+
+def test_a_dry_run_warns_of_learned_weights_too():
+    with pytest.warns(UserWarning, match=LEARNED):
+        kerasinit.initialize(trained(network()), dry_run=True)

@@ -165,3 +165,48 @@ def test_a_scheme_at_the_end_is_for_all_the_rest():
 def test_a_scheme_elsewhere_or_misspelt_is_refused(model, rules, message):
     with pytest.raises(ValueError, match=message):
         kerasinit.initialize(model, rules)
+
+
+def transfer_model():
+    image = keras.Input((5,))
+    inner = layers.Dense(4, "relu", name="c1")(layers.Dense(4, "relu", name="c0")(image))
+    backbone = keras.Model(image, inner, name="backbone")
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, layers.Dense(2, name="head")(backbone(inputs)), name="classifier")
+
+
+@pytest.mark.parametrize("part", ["backbone", keras.Model], ids=["its name", "its class"])
+def test_a_rule_may_name_a_model_inside(part):
+    plan = kerasinit.initialize(transfer_model(), [(part, None), (".*", "he_normal")], seed=1)
+    assert {row.path.split("/")[-2] for row in plan.left_alone} == {"c0", "c1"}
+    assert plan["head/kernel"].initializer == "HeNormal()"
+
+
+def test_a_rule_that_keeps_no_kernel_is_refused():
+    rules = [(".*", "he_normal"), ("backbone", None)]
+    with pytest.raises(ValueError, match=r"'backbone' never applies: every kernel.*\('\.\*'\)"):
+        kerasinit.initialize(transfer_model(), rules)
+
+
+def test_a_layer_alone_may_be_drawn():
+    model = transfer_model()
+    model.set_weights([value + 1 for value in model.get_weights()])
+    before = {variable.path: np.array(variable) for variable in model.variables}
+    kerasinit.reset(model.get_layer("head"), seed=1)
+    changed = {v.path for v in model.variables if (np.array(v) != before[v.path]).any()}
+    assert changed == {variable.path for variable in model.get_layer("head").variables}
+
+
+def test_a_pair_that_is_in_no_list_is_shown_in_one(model):
+    with pytest.raises(ValueError, match=r"is a list of one, too: `\[\('head', 'he_normal'\)\]`"):
+        kerasinit.initialize(model, ("head", "he_normal"))
+
+
+def test_a_name_of_nothing_is_told_of_schemes(model):
+    with pytest.raises(ValueError, match=r"or a scheme.*'gpt2'"):
+        kerasinit.initialize(model, "gpt2")
+
+
+def test_a_negative_seed_is_refused(model):
+    with pytest.raises(ValueError, match=r"0 or more\. Received: seed=-1"):
+        kerasinit.initialize(model, seed=-1)

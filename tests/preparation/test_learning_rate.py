@@ -156,6 +156,12 @@ def model_with_two_optimizers():
     return model
 
 
+def model_with_a_dict_of_optimizers():
+    model = classifier()
+    model.optimizers = {"of the critic": keras.optimizers.Adam()}
+    return model
+
+
 def without_weights():
     model = classifier()
     model.trainable = False
@@ -169,9 +175,10 @@ def without_weights():
         (lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)]), {}, "not compiled"),
         (classifier, {"loss": "mse"}, "for a model that is not compiled"),
         (model_with_two_optimizers, {}, "several optimizers.*Adam, SGD"),
+        (model_with_a_dict_of_optimizers, {}, "several optimizers.*Adam, SGD"),
         (without_weights, {}, "Nothing in .* is trainable"),
     ],
-    ids=["unbuilt", "uncompiled", "both", "gan", "frozen"],
+    ids=["unbuilt", "uncompiled", "both", "gan", "dict", "frozen"],
 )
 def test_what_cannot_be_answered_is_refused(make, options, words):
     with pytest.raises(ValueError, match=words):

@@ -1,0 +1,74 @@
+"""Loops of one's own, around `train_on_batch`, are recorded as they are."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasinit.callbacks import GradientStats, GradientWarning
+
+BATCH = 16
+X = np.random.default_rng(0).normal(size=(BATCH, 6)).astype("float32")
+Y = X[:, :3] * X[:, 3:]
+
+
+def made(rate=0.5):
+    keras.utils.set_random_seed(0)
+    hidden = keras.layers.Dense(8, "tanh")
+    model = keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(rate), "mse", jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize("in_a_list", [True, False], ids=["list", "alone"])
+def test_a_row_has_the_loss_that_train_on_batch_returns(in_a_list):
+    model, stats = made(), GradientStats()
+    hooks = keras.callbacks.CallbackList([stats], model=model) if in_a_list else stats
+    stats.set_model(model)
+    hooks.on_train_begin()
+    returned = []
+    for batch in range(4):
+        hooks.on_train_batch_begin(batch)
+        returned.append(model.train_on_batch(X, Y))
+        hooks.on_train_batch_end(batch, {})
+    hooks.on_train_end()
+    assert returned[3] < 0.9 * returned[0]
+    assert [row["loss"] for row in stats.history] == pytest.approx(returned, rel=1e-6)
+
+
+def compiled_inside(model, stats):
+    with stats.watching(model):
+        model.train_on_batch(X, Y)
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+        model.train_on_batch(X, Y)
+
+
+def test_what_is_compiled_inside_the_block_stays():
+    model, stats = made(), GradientStats()
+    with pytest.warns(GradientWarning, match="compiled anew, and the steps after it were not seen"):
+        compiled_inside(model, stats)
+    kernel = model.layers[0].get_weights()[0]
+    model.train_on_batch(X, Y)
+    np.testing.assert_array_equal(model.layers[0].get_weights()[0], kernel)
+    assert [row["step"] for row in stats.history] == [0]
+
+
+def discriminated(order):
+    """The causes that a discriminator's batches of real and of made samples lead to."""
+    keras.utils.set_random_seed(0)
+    hidden = keras.layers.Dense(8, "relu")
+    model = keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy", jit_compile=False)
+    rng = np.random.default_rng(0)
+    with GradientStats(on_verdict=lambda verdict: None).watching(model) as stats:
+        for kind in order:
+            x = rng.normal(0.3 * kind, 1.0, (BATCH, 6)).astype("float32")
+            model.train_on_batch(x, np.full((BATCH, 1), float(kind), "float32"))
+    return [verdict.cause for verdict in stats.verdicts]
+
+
+def test_real_and_generated_batches_in_turn_are_not_called_sorted():
+    assert "bad_targets" not in discriminated([0, 1] * 40)
+
+
+def test_batches_of_one_class_after_those_of_the_other_are_called_sorted():
+    assert "bad_targets" in discriminated([*[0] * 20, *[1] * 20] * 2)
