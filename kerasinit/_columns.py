@@ -1,17 +1,28 @@
-"""Rows of text in columns: for a terminal of 80 columns, and as a table of a notebook."""
+"""Rows of text in columns: as wide as the terminal, and as a table of a notebook."""
 
 from __future__ import annotations
 
 import html
+import os
+import sys
 from collections.abc import Sequence
 
 from kerasinit._safe_text import safe
 
-WIDTH = 80  # columns of a terminal
+NARROWEST, WIDEST = 80, 120  # columns of a terminal; without one, the fewest
 GAP = 2  # spaces between two columns, where there is room
 ROOM = 12  # columns that the first one shall have: with less, the others move together
 
 Rows = Sequence[Sequence[str]]
+
+
+def width() -> int:
+    """How many columns printed text may take."""
+    try:
+        found = os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError, AttributeError):  # a file, a pipe, a notebook
+        return NARROWEST
+    return min(max(found, NARROWEST), WIDEST)
 
 
 def columns(headings: Sequence[str], rows: Rows) -> str:
@@ -32,20 +43,22 @@ def columns(headings: Sequence[str], rows: Rows) -> str:
     table = [[safe(cell) for cell in row] for row in (headings, *rows)]
     first, *others = ([len(cell) for cell in column] for column in zip(*table, strict=True))
     widths = [max(column) for column in others]
-    gap = GAP if sum(widths) + GAP * len(widths) + ROOM <= WIDTH else 1
-    left = max(0, WIDTH - sum(widths) - gap * len(widths))
+    most = width()
+    gap = GAP if sum(widths) + GAP * len(widths) + ROOM <= most else 1
+    left = max(0, most - sum(widths) - gap * len(widths))
     widths = [min(left, max(first)), *widths]
-    lines = [line for row in table for line in _lines(row, widths, gap)]
-    lines.insert(len(_lines(table[0], widths, gap)), "-" * min(WIDTH, max(map(len, lines))))
+    lines = [line for row in table for line in _lines(row, widths, gap, most)]
+    rule = "-" * min(most, max(map(len, lines)))
+    lines.insert(len(_lines(table[0], widths, gap, most)), rule)
     return "\n".join(lines)
 
 
-def _lines(row: Sequence[str], widths: Sequence[int], gap: int) -> list[str]:
+def _lines(row: Sequence[str], widths: Sequence[int], gap: int, most: int) -> list[str]:
     """One row: a line, or the long first cell and a line."""
     name, *others = row
     above = []
     if len(name) > widths[0]:
-        above = [name[start : start + WIDTH] for start in range(0, len(name), WIDTH)]
+        above = [name[start : start + most] for start in range(0, len(name), most)]
         name = ""
     cells = (cell.ljust(width) for cell, width in zip([name, *others], widths, strict=True))
     return [*above, (" " * gap).join(cells).rstrip()]

@@ -29,6 +29,7 @@ from kerasinit.layers._nonlinearity import (
     is_linear,
     is_mixing,
     kernel_activation,
+    may_gate,
     own_activation,
 )
 from kerasinit.layers._period import angular_frequency
@@ -108,6 +109,7 @@ __all__ = [
     "kind_of",
     "main_kernel",
     "mark_start",
+    "may_gate",
     "mixes",
     "multiplies_by_constant",
     "numbers_of",

@@ -12,6 +12,7 @@ from kerasinit.layers import (
     is_gating,
     is_norm,
     kind_of,
+    may_gate,
     mixes,
     own_activation,
 )
@@ -122,7 +123,7 @@ def _is_share(value: int, graph: Graph) -> bool:
         call = graph.maker.get(call.inputs[0])
     if call is None:
         return False
-    return is_gating(activation_of(call) or own_activation(call.operation))
+    return may_gate(activation_of(call) or own_activation(call.operation))
 
 
 def may_be_equal(first: tuple[int | None, ...], second: tuple[int | None, ...]) -> bool:

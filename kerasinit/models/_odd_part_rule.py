@@ -13,6 +13,7 @@ from kerasinit import initializers, theory
 from kerasinit.initializers._mirrors import Mirrors
 from kerasinit.models._builtin import scaled_gain
 from kerasinit.models._draw import Choice
+from kerasinit.models._plan import NO_BIAS
 from kerasinit.models._slots import Slot
 from kerasinit.models._stacks import StackRole
 
@@ -148,7 +149,7 @@ def _bias(role: StackRole, slot: Slot) -> Choice:
             bias = initializers.OddPartBias(activation=role.before, depth=_depth(role))
             reason = f"cancels the mean of {role.before.name}: -{point.offset:.4g} x column sums"
             return Choice(slot, bias, reason)
-    return Choice(slot, keras.initializers.Zeros(), "odd-part rule: no bias is due")
+    return Choice(slot, keras.initializers.Zeros(), NO_BIAS)
 
 
 def _kernel(role: StackRole) -> tuple[Any, float]:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kerasinit._columns import WIDTH, columns, html_table
+from kerasinit._columns import columns, html_table, width
 from kerasinit._safe_text import encodable, safe
 from kerasinit._typing import Shape
 
 OWN = "the layer's own initializer"  # reason of a variable that no rule speaks of
+IDENTITY = "a norm starts as the identity"
+NO_BIAS = "odd-part rule: no bias is due"
 
 
 @dataclass(frozen=True)
@@ -144,21 +146,27 @@ def _table(plan: Plan) -> tuple[list[str], list[list[str]], list[str]]:
             cells.append(_measured(row))
         rows.append([*cells, f"{1 + reasons.index(_reason(row))}"])
     notes = [f"{number} {text}" for number, text in enumerate(reasons, start=1)]
-    return headings, rows, notes + ([f"+ {_counted(usual)}"] if usual else [])
+    return headings, rows, notes + [f"+ {line}" for line in _counted(usual)]
 
 
 def _is_usual(row: PlanRow) -> bool:
     """Whether a bias or a part of a norm starts at 0 or 1 as its layer says: it needs no row."""
     constant = row.initializer.removesuffix("()") in ("Zeros", "Ones")
-    return row.changed and row.kind in ("bias", "norm") and constant and row.reason == OWN
+    expected = row.reason in (OWN, IDENTITY, NO_BIAS)
+    return row.changed and row.kind in ("bias", "norm") and constant and expected
 
 
-def _counted(rows: list[PlanRow]) -> str:
-    counts = Counter(
-        (row.path.rpartition("/")[2], row.initializer.removesuffix("()")) for row in rows
-    )
-    each = ", ".join(f"{count} x {name} ({start})" for (name, start), count in counts.items())
-    return f"{each}: {OWN}"
+def _counted(rows: list[PlanRow]) -> list[str]:
+    """A line for each reason: how many variables of which name start from what."""
+    lines = []
+    for reason in dict.fromkeys(row.reason for row in rows):
+        alike = [row for row in rows if row.reason == reason]
+        counts = Counter(
+            (row.path.rpartition("/")[2], row.initializer.removesuffix("()")) for row in alike
+        )
+        each = ", ".join(f"{count} x {name} ({start})" for (name, start), count in counts.items())
+        lines.append(f"{each}: {reason}")
+    return lines
 
 
 def _reason(row: PlanRow) -> str:
@@ -169,7 +177,7 @@ def _reason(row: PlanRow) -> str:
 
 def _wrapped(reason: str) -> str:
     number, _, text = safe(reason).partition(" ")
-    return textwrap.fill(text, WIDTH, initial_indent=f"{number:>3}  ", subsequent_indent=" " * 5)
+    return textwrap.fill(text, width(), initial_indent=f"{number:>3}  ", subsequent_indent=" " * 5)
 
 
 def _title(plan: Plan) -> str:

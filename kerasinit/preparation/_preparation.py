@@ -6,7 +6,7 @@ import html
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kerasinit._columns import WIDTH
+from kerasinit._columns import width
 from kerasinit._safe_text import printed, safe
 from kerasinit.models import Plan
 from kerasinit.preparation._output_bias import BiasRow
@@ -64,7 +64,7 @@ class Preparation:
         }
 
     def __str__(self) -> str:
-        return printed(self, WIDTH)
+        return printed(self, width())
 
     def __repr__(self) -> str:
         start = "new start" if self.trial.adopted else "own start"

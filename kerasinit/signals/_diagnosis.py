@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasinit import _backend
-from kerasinit._columns import WIDTH, columns, html_table
+from kerasinit._columns import columns, html_table, width
 from kerasinit._safe_text import printed, safe
 from kerasinit._typing import Batch, Model
 from kerasinit.signals._batch import check_model
@@ -72,7 +72,7 @@ class Diagnosis:
         }
 
     def __str__(self) -> str:
-        return printed(self, WIDTH)
+        return printed(self, width())
 
     def __repr__(self) -> str:
         found = ", ".join(f"{verdict.cause} at {verdict.where}" for verdict in self.verdicts)
@@ -90,7 +90,7 @@ class Diagnosis:
 
         rows = [_cells(row) for row in self.layers]
         left_out = len(rows) - HEAD - TAIL
-        if left_out > 0:
+        if left_out > 1:
             rows[HEAD:-TAIL] = [[f"... {left_out} more", *[""] * (len(HEADINGS) - 1)]]
         parts: list[Any] = [Text(columns(HEADINGS, rows) + "\n")]
         for text, style in _findings(self):

@@ -1,6 +1,7 @@
 """The plan: a table to read, rows to look up, plain values to keep."""
 
 import json
+import os
 
 import keras
 import pytest
@@ -71,3 +72,19 @@ def test_frozen_layers_have_one_reason_however_many_they_are():
     hidden = [keras.layers.Dense(4, trainable=False) for _ in range(12)]
     model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(2)])
     assert str(kerasinit.initialize(model, seed=1)).count("trainable=False") == 1
+
+
+def test_norms_that_start_as_usual_are_counted_in_a_line():
+    units = [keras.layers.Dense(4), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+    model = keras.Sequential([keras.Input((4,)), *units, keras.layers.Dense(2)])
+    text = str(kerasinit.initialize(model, seed=1))
+    assert "1 x gamma (Ones), 1 x beta (Zeros)" in text
+    assert "batch_normalization/gamma" not in text
+
+
+@pytest.mark.parametrize(("terminal", "widest"), [(60, 80), (100, 100), (300, 120)])
+def test_a_table_is_as_wide_as_the_terminal(monkeypatch, terminal, widest):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="n" * 200)])
+    plan = kerasinit.initialize(model, seed=1)
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((terminal, 24)))
+    assert max(map(len, str(plan).splitlines())) == widest
