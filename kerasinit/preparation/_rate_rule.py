@@ -104,8 +104,8 @@ def chosen(
     share = SAFE * min(1.0, steps / LONG) ** 0.5
     rate = share * highest
     return rate, (rate / FACTOR, (rate * highest) ** 0.5), (
-        f"at {highest:.2g}{edge.get(highest, '')}, the batches cannot tell the loss after {steps} "
-        f"steps from the lowest; {share:.2g} of that is safe for more steps"
+        f"at {highest:.2g}{edge.get(highest, '')}, the loss after {steps} steps is the lowest, as "
+        f"far as the batches tell; {share:.2g} of that rate is safe for a longer training"
     )  # fmt: skip
 
 

@@ -241,7 +241,7 @@ def test_the_rate_is_a_share_of_the_highest_that_the_batches_cannot_tell_from_th
     ]
     rate, (low, high), why = chosen(found, STILL, 1.0)
     share = SAFE * (8 / LONG) ** 0.5  # after 8 steps
-    assert why.startswith("at 0.5, the batches cannot tell")
+    assert why.startswith("at 0.5, the loss after 8 steps is the lowest")
     assert (rate, low) == pytest.approx((share * 0.5, share * 0.5 / FACTOR))
     assert rate < high < 0.5
 
