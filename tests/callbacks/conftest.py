@@ -46,36 +46,43 @@ def train(data):
 
 
 class Given(keras.layers.Layer):
-    """Has a kernel whose gradient is given, as long as the loss is the mean of the outputs."""
+    """Has a kernel whose gradient is the input, as long as the loss is the sum of the outputs."""
 
-    def __init__(self, gradient, initializer, **options):
+    def __init__(self, initializer, **options):
         super().__init__(**options)
-        self.gradient = np.asarray(gradient, "float32")
         self.initializer = initializer
 
     def build(self, shape):
-        self.kernel = self.add_weight(
-            shape=self.gradient.shape, initializer=self.initializer, name="kernel"
-        )
+        self.kernel = self.add_weight(shape=shape[1:], initializer=self.initializer, name="kernel")
 
     def call(self, inputs):
-        return inputs + keras.ops.sum(self.kernel * self.gradient)
+        return keras.ops.sum(
+            keras.ops.reshape(self.kernel * inputs, (1, -1)), axis=1, keepdims=True
+        )
 
 
 @pytest.fixture(scope="session")
 def train_by():
-    """Trains a step on kernels `0/kernel`, `1/kernel`, ... with the given gradients.
+    """Trains on kernels `0/kernel`, `1/kernel`, ... that get the given gradients, step by step.
 
-    Returns the logs of `fit`.
+    One argument for each step: the gradients of all kernels. Returns the logs of each step.
     """
 
-    def fit(stats, *gradients, optimizer=None, initializer="zeros", steps=1):
-        model = keras.Sequential([keras.Input((1,))])
-        for number, gradient in enumerate(gradients):
-            model.add(Given(gradient, initializer, name=str(number)))
+    def fit(stats, *steps, optimizer=None, initializer="zeros"):
+        data = [np.stack(each).astype("float32") for each in zip(*steps, strict=True)]
+        inputs = [keras.Input(each.shape[1:]) for each in data]
+        outputs = [Given(initializer, name=str(n))(each) for n, each in enumerate(inputs)]
+        model = keras.Model(inputs, sum(outputs))
         model.compile(optimizer or keras.optimizers.SGD(0.0), lambda y, y_pred: y_pred[:, 0])
-        x = np.zeros((steps, 1), "float32")
-        return model.fit(x, x, batch_size=1, verbose=0, callbacks=[stats]).history
+        told = []
+
+        class Note(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                told.append(logs)
+
+        options = {"batch_size": 1, "shuffle": False, "verbose": 0, "callbacks": [stats, Note()]}
+        model.fit(data, np.zeros((len(steps), 1), "float32"), **options)
+        return told
 
     return fit
 

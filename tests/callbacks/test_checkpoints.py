@@ -14,35 +14,47 @@ READ = """
 import sys, warnings
 warnings.simplefilter("error", UserWarning)
 import keras
-model = keras.models.load_model(sys.argv[1])
+for path in sys.argv[1:]:
+    model = keras.models.load_model(path)
+    state = model.optimizer.variables
+    total = sum(abs(keras.ops.convert_to_numpy(v)).sum() for v in state[2:])
+    print(len(state), int(model.optimizer.iterations), float(total))
 assert "kerasinit" not in sys.modules
-print(len(model.optimizer.variables), int(model.optimizer.iterations))
-print(float(sum(abs(keras.ops.convert_to_numpy(v)).sum() for v in model.optimizer.variables[2:])))
 """
+ORDERS = ["before", "after"]
 
 
-@pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
-def test_a_checkpoint_of_every_step_loads_without_kerasinit(
-    make_model, train, tmp_path, ours_first
-):
-    path = tmp_path / "model.keras"
-    checkpoint = keras.callbacks.ModelCheckpoint(path, save_freq=1)
-    stats = GradientStats()
-    model = make_model()
-    train(model, *([stats, checkpoint] if ours_first else [checkpoint, stats]))
+@pytest.fixture(scope="module")
+def checkpoints(make_model, train, tmp_path_factory):
+    """The optimizer's state, and what a process without kerasinit reads, by our place in the list.
+
+    One process reads both files.
+    """
+    folder, states = tmp_path_factory.mktemp("checkpoints"), []
+    paths = [folder / f"{order}.keras" for order in ORDERS]
+    for order, path in zip(ORDERS, paths, strict=True):
+        both = [GradientStats(), keras.callbacks.ModelCheckpoint(path, save_freq=1)]
+        model = make_model()
+        train(model, *(both if order == "before" else both[::-1]))
+        states.append([keras.ops.convert_to_numpy(v) for v in model.optimizer.variables])
     run = subprocess.run(
-        [sys.executable, "-c", READ, str(path)],
+        [sys.executable, "-c", READ, *map(str, paths)],
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
         env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
     )
     assert run.returncode == 0, run.stderr
-    count, iterations, total = run.stdout.split()
-    state = model.optimizer.variables
+    return dict(zip(ORDERS, zip(states, run.stdout.splitlines(), strict=True), strict=True))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_checkpoint_of_every_step_loads_without_kerasinit(checkpoints, order):
+    state, read = checkpoints[order]
+    count, iterations, total = read.split()
     assert (int(count), int(iterations)) == (len(state), 3)
-    expected = sum(np.abs(keras.ops.convert_to_numpy(v)).sum() for v in state[2:])
+    expected = sum(np.abs(values).sum() for values in state[2:])
     assert float(total) == pytest.approx(expected, rel=1e-5)
 
 

@@ -124,17 +124,22 @@ def test_the_histogram_holds_every_entry_of_a_small_gradient(one_step):
     assert (len(histogram), sum(histogram)) == (32, 48)
 
 
-@pytest.mark.parametrize("batch", [16, 11], ids=["equal", "rest"])
+@pytest.fixture(scope="module", params=[16, 11], ids=["equal", "rest"])
+def plainly(request, make_model, train):
+    """A size of batches, the weights after a training without the callback, and the losses."""
+    model = make_model()
+    history = train(model, epochs=3, batch_size=request.param).history
+    return request.param, weights(model), history["loss"]
+
+
 @pytest.mark.parametrize("every", [1, 2, 10])
-def test_training_gives_the_same_weights_bit_for_bit(make_model, train, every, batch):
-    plain, watched = make_model(), make_model()
-    keras.utils.set_random_seed(1)
-    without = train(plain, epochs=3, batch_size=batch)
-    keras.utils.set_random_seed(1)
-    within = train(watched, GradientStats(every), epochs=3, batch_size=batch)
-    for left, right in zip(weights(plain), weights(watched), strict=True):
+def test_training_gives_the_same_weights_bit_for_bit(make_model, train, plainly, every):
+    batch, expected, losses = plainly
+    model = make_model()
+    within = train(model, GradientStats(every), epochs=3, batch_size=batch)
+    for left, right in zip(expected, weights(model), strict=True):
         np.testing.assert_array_equal(left, right)
-    assert without.history["loss"] == within.history["loss"]
+    assert losses == within.history["loss"]
 
 
 @pytest.mark.skipif(keras.config.backend() == "torch", reason="each step is run as it is")
@@ -244,10 +249,9 @@ def test_the_loss_of_a_row_is_that_of_its_step(make_model, train, data):
     assert stats.history[0]["loss"] == pytest.approx(first, rel=1e-4)
 
 
-def test_rows_are_plain_json(make_model, train):
-    stats = GradientStats()
-    train(make_model(), stats)
-    assert json.loads(json.dumps(stats.history[-1])) == stats.history[-1]
+def test_rows_are_plain_json(one_step):
+    row = one_step[1]
+    assert json.loads(json.dumps(row)) == row
 
 
 def test_compiling_again_is_noticed(make_model, train):

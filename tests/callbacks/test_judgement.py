@@ -82,7 +82,7 @@ def test_new_weights_are_advised_unless_a_constraint_undoes_them(constraint):
 def test_numbers_at_the_ends_of_float32_are_judged(train_by, size):
     stats = GradientStats(on_verdict=ignored)
     # A judgement that fails would be a warning, and so an error here.
-    train_by(stats, np.full((4, 3), size), np.full((2, 2), size), steps=6)
+    train_by(stats, *[[np.full((4, 3), size), np.full((2, 2), size)]] * 6)
     for row in stats.history:
         assert row["grad_norm"] == pytest.approx(size * 4, rel=1e-6)
 

@@ -73,23 +73,37 @@ def test_the_norms_for_the_logs_are_those_of_model_and_layers(train_by, factor):
     gradients = [rng.normal(size=shape) for shape in ((400, 200), (40, 50), (2, 2), (700,), ())]
     gradients[2][:, 0] = 0  # some zeros are no reason for a closer look
     optimizer = keras.optimizers.SGD(0.0, loss_scale_factor=factor)
-    logs = train_by(GradientStats(on_verdict=ignored), *gradients, optimizer=optimizer)
+    (logs,) = train_by(GradientStats(on_verdict=ignored), gradients, optimizer=optimizer)
     norms = [np.linalg.norm(gradient) for gradient in gradients]
     expected = [math.hypot(*norms), min(norms), max(norms)]
-    np.testing.assert_allclose([logs[key][0] for key in NORMS], expected, rtol=1e-5)
+    np.testing.assert_allclose([logs[key] for key in NORMS], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e-25, 1e18, 0.0])
-@pytest.mark.parametrize("row", [0, 1, 2], ids=["large", "middle", "small"])
-def test_the_logs_hold_odd_norms_too(train_by, bad, row):
+ODD = [(row, bad) for row in range(3) for bad in (np.nan, np.inf, 1e-25, 1e18, 0.0)]
+
+
+def odd_gradients(row, bad):
+    """Ones for a large, a middle and a small kernel; `bad` for one of them."""
     gradients = [np.ones(shape) for shape in ((400, 200), (40, 50), (2, 2))]
     gradients[row] *= bad
-    logs = train_by(GradientStats(on_verdict=ignored), *gradients)
-    norms = [np.linalg.norm(gradient) for gradient in gradients]
+    return gradients
+
+
+@pytest.fixture(scope="module")
+def logs_of_odd_steps(train_by):
+    """The logs of one training, a step for each of the odd cases."""
+    steps = [odd_gradients(*case) for case in ODD]
+    return dict(zip(ODD, train_by(GradientStats(on_verdict=ignored), *steps), strict=True))
+
+
+@pytest.mark.parametrize(("row", "bad"), ODD)
+def test_the_logs_hold_odd_norms_too(logs_of_odd_steps, row, bad):
+    logs = logs_of_odd_steps[row, bad]
+    norms = [np.linalg.norm(gradient) for gradient in odd_gradients(row, bad)]
     expected = [math.hypot(*norms), min(norms), max(norms)]
     if not math.isfinite(bad) or (row, bad) == (0, 1e18):  # its squares have no sum in float32
         expected = [math.inf] * 3
-    np.testing.assert_allclose([logs[key][0] for key in NORMS], expected, rtol=1e-5)
+    np.testing.assert_allclose([logs[key] for key in NORMS], expected, rtol=1e-5)
 
 
 # --- statistics -----------------------------------------------------------------------------------
@@ -98,7 +112,7 @@ def test_the_logs_hold_odd_norms_too(train_by, bad, row):
 def recorded(train_by, *gradients, **options):
     """The rows of variables with the given gradients."""
     stats = GradientStats(on_verdict=ignored)
-    train_by(stats, *gradients, **options)
+    train_by(stats, gradients, **options)
     return [*stats.history[0]["variables"].values()]
 
 
@@ -107,14 +121,29 @@ ENTRIES = 2048  # that are looked at of a variable that has many more
 STANDARD_ERRORS = 5 / ENTRIES**0.5  # five of a mean of that many numbers
 
 
-def test_the_norm_of_a_large_gradient_is_exact(train_by):
-    (found,) = recorded(train_by, BIG)
-    assert found["norm"] == pytest.approx(np.linalg.norm(BIG), rel=1e-5)
+LARGE = {
+    "ordinary": BIG,
+    "half_zero": np.where(BIG < 0, 0, BIG),
+    "one_nan": np.where(np.arange(BIG.size).reshape(BIG.shape) == 17 * 200 + 23, np.nan, BIG),
+    "tiny": BIG * 1e-25,
+}
 
 
-def test_the_rest_of_a_large_gradient_is_estimated(train_by):
-    kept = np.where(BIG < 0, 0, BIG)
-    (found,) = recorded(train_by, kept)
+@pytest.fixture(scope="module")
+def large(train_by):
+    """The row of each large gradient, from one training: a step for each."""
+    stats = GradientStats(on_verdict=ignored)
+    train_by(stats, *([gradient] for gradient in LARGE.values()))
+    rows = (row["variables"]["0/kernel"] for row in stats.history)
+    return dict(zip(LARGE, rows, strict=True))
+
+
+def test_the_norm_of_a_large_gradient_is_exact(large):
+    assert large["ordinary"]["norm"] == pytest.approx(np.linalg.norm(BIG), rel=1e-5)
+
+
+def test_the_rest_of_a_large_gradient_is_estimated(large):
+    kept, found = LARGE["half_zero"], large["half_zero"]
     assert found["count"] == BIG.size
     assert found["mean"] == pytest.approx(kept.mean(), abs=STANDARD_ERRORS * kept.std())
     assert found["zero_fraction"] == pytest.approx(np.mean(kept == 0), abs=STANDARD_ERRORS / 2)
@@ -123,7 +152,7 @@ def test_the_rest_of_a_large_gradient_is_estimated(train_by):
 
 def test_nothing_is_estimated_on_demand(train_by):
     stats = GradientStats(exact=True, on_verdict=ignored)
-    train_by(stats, BIG, initializer="glorot_uniform")
+    train_by(stats, [BIG], initializer="glorot_uniform")
     found = stats.history[0]["variables"]["0/kernel"]
     expected = {"mean": BIG.mean(), "min": BIG.min(), "max": BIG.max(), "std": BIG.std()}
     assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
@@ -133,23 +162,19 @@ def test_more_entries_than_float32_counts_are_read_on_demand(train_by):
     """Their number is odd and above 2 ** 24."""
     large, small = np.ones((4097, 4097), "float32"), np.array([2.0, 3.0])
     stats = GradientStats(exact=True, on_verdict=ignored)
-    train_by(stats, large, small)
+    train_by(stats, [large, small])
     found, behind = stats.history[0]["variables"].values()
     assert (found["count"], found["mean"]) == (large.size, pytest.approx(1.0))
     assert (behind["min"], behind["max"]) == (2.0, 3.0)
 
 
-def test_one_bad_entry_of_a_large_gradient_is_noticed(train_by):
-    values = BIG.copy()
-    values[17, 23] = np.nan
-    (found,) = recorded(train_by, values)
-    assert found["non_finite"] >= 1
-    assert math.isfinite(found["norm"])
+def test_one_bad_entry_of_a_large_gradient_is_noticed(large):
+    assert large["one_nan"]["non_finite"] >= 1
+    assert math.isfinite(large["one_nan"]["norm"])
 
 
-def test_a_large_gradient_of_tiny_numbers_has_a_norm(train_by):
-    (found,) = recorded(train_by, BIG * 1e-25)
-    assert found["norm"] == pytest.approx(np.linalg.norm(BIG) * 1e-25, rel=0.1)
+def test_a_large_gradient_of_tiny_numbers_has_a_norm(large):
+    assert large["tiny"]["norm"] == pytest.approx(np.linalg.norm(BIG) * 1e-25, rel=0.1)
 
 
 def test_variables_of_all_sizes_keep_their_order(train_by):

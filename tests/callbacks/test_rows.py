@@ -58,9 +58,9 @@ def test_the_lines_of_the_file_are_the_rows(written):
 
 
 def test_the_csv_names_the_run(make_model, train, tmp_path):
-    stats = GradientStats(path=tmp_path / "rows.csv")
+    model, stats = make_model(), GradientStats(path=tmp_path / "rows.csv")
     for _ in range(2):
-        train(make_model(), stats)
+        train(model, stats)
     with (tmp_path / "rows.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     parts = 4 + 2  # variables and layers

@@ -39,6 +39,14 @@ def test_nothing_is_left_behind(make_model, train):
     assert fingerprint(model) == before
 
 
+@pytest.fixture(scope="module")
+def trained(make_model, train):
+    """A model that was trained once, and a callback, for all errors that may come."""
+    model = make_model()
+    train(model)
+    return model, GradientStats()
+
+
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize(
     ("hook", "error"),
@@ -49,9 +57,8 @@ def test_nothing_is_left_behind(make_model, train):
         ("on_epoch_end", RuntimeError),
     ],
 )
-def test_an_exception_leaves_nothing_behind(make_model, train, hook, error, ours_first):
-    model, stats = make_model(), GradientStats()
-    train(model)
+def test_an_exception_leaves_nothing_behind(trained, train, hook, error, ours_first):
+    model, stats = trained
     before = fingerprint(model)
     callbacks = [stats, raiser(hook, error)] if ours_first else [raiser(hook, error), stats]
     with pytest.raises(error, match="stop here"):
@@ -182,20 +189,25 @@ def exploding_model(make_model):
     return make_model(optimizer=keras.optimizers.SGD(1e4), activation="linear")
 
 
-def test_a_verdict_is_one_warning(make_model, train):
+@pytest.fixture(scope="module")
+def exploded(make_model, train):
+    """A callback after a training with verdicts, the logs, and our warnings."""
     stats = GradientStats()
     with pytest.warns(GradientWarning, match="Step .*Fix:") as seen:
-        train(exploding_model(make_model), stats, epochs=6)
+        history = train(exploding_model(make_model), stats, epochs=6).history
+    return stats, history, said(seen)
+
+
+def test_a_verdict_is_one_warning(exploded):
+    stats, _, warned = exploded
     named = [(v.cause, v.where) for v in stats.verdicts]
     assert stats.verdicts
     assert len(named) == len(set(named))
-    assert [message.split(": ")[1] for message in said(seen)] == [f"{c} at {w}" for c, w in named]
+    assert [message.split(": ")[1] for message in warned] == [f"{c} at {w}" for c, w in named]
 
 
-def test_the_number_of_verdicts_is_in_the_logs(make_model, train):
-    stats = GradientStats()
-    with pytest.warns(GradientWarning):
-        history = train(exploding_model(make_model), stats, epochs=6).history
+def test_the_number_of_verdicts_is_in_the_logs(exploded):
+    stats, history, _ = exploded
     assert history["grad_verdicts"][-1] == len(stats.verdicts)
 
 
@@ -210,22 +222,27 @@ def said(seen):
     return [str(warning.message) for warning in seen if warning.category is GradientWarning]
 
 
-def test_stop_ends_the_training_with_finite_weights(make_model, train):
+@pytest.fixture(scope="module")
+def stopped(make_model, train):
+    """The weights of a model before a training that a verdict stopped, it, its epochs, warnings."""
     model, stats = exploding_model(make_model), GradientStats(on_verdict="stop")
+    first = [np.array(w) for w in model.get_weights()]
     with pytest.warns(GradientWarning) as seen:
         history = train(model, stats, epochs=50)
-    assert "with the weights from before" in said(seen)[0]
-    assert len(history.epoch) < 50
+    return first, model, history.epoch, said(seen)
+
+
+def test_stop_ends_the_training_with_finite_weights(stopped):
+    _, model, epochs, warned = stopped
+    assert "with the weights from before" in warned[0]
+    assert len(epochs) < 50
     assert all(np.isfinite(w).all() for w in model.get_weights())
     assert np.isfinite(model.evaluate(np.ones((4, 6)), np.ones((4, 3)), verbose=0))
 
 
-def test_stop_gives_the_weights_that_training_had_then(make_model, train):
-    model, stats = exploding_model(make_model), GradientStats(on_verdict="stop")
-    first = [np.array(w) for w in model.get_weights()]
-    with pytest.warns(GradientWarning) as seen:
-        train(model, stats, epochs=50)
-    assert "from before step 0" in said(seen)[0]
+def test_stop_gives_the_weights_that_training_had_then(stopped):
+    first, model, _, warned = stopped
+    assert "from before step 0" in warned[0]
     for left, right in zip(first, model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
 

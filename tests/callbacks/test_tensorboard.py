@@ -12,13 +12,14 @@ from kerasinit.callbacks import GradientStats
 pytest.importorskip("tensorboard", reason="the tensorboard package is an extra")
 
 
-@pytest.fixture
-def events(make_model, train, tmp_path):
-    stats = GradientStats(log_dir=tmp_path, activations_every=1)
+@pytest.fixture(scope="module")
+def events(make_model, train, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("events")
+    stats = GradientStats(log_dir=folder, activations_every=1)
     train(make_model(), stats)
     from tensorboard.compat.proto.event_pb2 import Event
 
-    (path,) = tmp_path.iterdir()
+    (path,) = folder.iterdir()
     return stats, [Event.FromString(data) for data in records(path.read_bytes())]
 
 

@@ -1,5 +1,6 @@
 """What is saved here opens here; `.ci/run` opens it under the other versions of Keras."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,6 @@ def test_a_file_that_does_not_open_is_noticed(saved, spoiled, message):
     path = saved / f"{spoiled}.keras"
     whole = path.read_bytes()
     path.write_bytes(b"")
-    done = run("open", saved)
+    with pytest.raises(RuntimeError, match=message):
+        runpy.run_path(str(SCRIPT))["check"](saved)
     path.write_bytes(whole)
-    assert done.returncode == 1
-    assert message in done.stderr
