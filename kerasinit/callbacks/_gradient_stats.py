@@ -58,7 +58,8 @@ class GradientStats(keras.callbacks.Callback):
     Args:
         every: Steps from one recorded step to the next. The others run Keras' own function.
         path: File that gets every recorded step: one JSON object per line, or, if it ends in
-            `.csv`, one line per variable and layer. It is appended to.
+            `.csv`, one line per variable and layer, of plain numbers alone (no histograms, clipped
+            statistics or activations). It is appended to.
         log_dir: Folder for TensorBoard: scalars and histograms by layer.
         on_verdict: What a new verdict does: `"warn"`, `"stop"` (ends the training, with the
             weights from before a blow-up), `"raise"`, or a function that takes the verdict and
@@ -275,6 +276,8 @@ class GradientStats(keras.callbacks.Callback):
 
     def to_dataframe(self, level: str = "variables") -> Any:
         """The recorded steps in `history` as a pandas DataFrame, one line per step and part.
+
+        It has the plain numbers, as a `.csv` file.
 
         Args:
             level: `"variables"` or `"layers"`.

@@ -28,8 +28,9 @@ def probe_step(
 ) -> tuple[tuple[str, ...], Tensor]:
     """Names of the weighted layers, and one row of `PROBED` columns for each.
 
-    One forward pass, and one backward pass that ends at the pre-activations, on up to 64 samples;
-    dropout is off, batch normalization uses the batch, and nothing is updated.
+    Two forward passes, the first for the shapes, and one backward pass that ends at the
+    pre-activations, on up to 64 samples; dropout is off, batch normalization uses the batch, and
+    nothing is updated.
 
     Args:
         model: The Keras model.

@@ -60,8 +60,8 @@ class Row(TypedDict, total=False):
         run: Names the training: one call of `fit`.
         step: Number of steps before this one since the optimizer was made.
         epoch: Epoch, from 0.
-        loss: Mean training loss since the row before.
-        grad_norm: Norm of the whole gradient; None if it is not finite.
+        loss: Mean training loss since the row before, with its penalties.
+        grad_norm: Norm of the whole gradient; None if it, or a weight, is not finite.
         overflow: Whether loss scaling skipped this step.
         variables: By path of the variable, without the model's name.
         layers: By path of the layer.
