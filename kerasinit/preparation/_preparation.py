@@ -110,7 +110,8 @@ class Preparation:
             ),
             (f"2. Output bias{kept}", [str(row) for row in self.bias]),
             (
-                "3. Learning rate" + ("" if self.trial.adopted else ", from the start that is kept"),
+                "3. Learning rate"
+                + ("" if self.trial.adopted else ", from the start that is kept"),
                 [
                     f"{advice.rate:.2g} with {advice.optimizer}, for batches of "
                     f"{advice.batch_size} (worth trying: {low:.2g} to {high:.2g}; it was "
