@@ -174,7 +174,8 @@ def _head(
     targets = None if y is None else targets_of(y, reach, getattr(loss, "ignore_class", None))
     if targets is not None and not (classes_are_last and targets.shape == output.shape[1:]):
         targets = replace(targets, most_ones=0)  # numbers of classes, or one-hot on another axis
-    finite = output[np.isfinite(output)]
+    is_finite = np.isfinite(output)
+    finite = output if is_finite.all() else output[is_finite]
     finite = finite if finite.size else np.zeros(1)
     size = rms(finite)
     with np.errstate(over="ignore", invalid="ignore"):
