@@ -231,7 +231,7 @@ class _Probe:
 
         def run() -> tuple[Any, Any]:
             with self._scope(own, first):
-                outputs = self.model(self.x, training=False)
+                outputs = keras.tree.map_structure(_alone, self.model(self.x, training=False))
                 return outputs, ops.ones(()) if self.model.losses else None
 
         outputs, has_losses = (_backend.run_for_shapes if for_shapes else _backend.run_once)(run)
@@ -287,12 +287,15 @@ class _Probe:
             watch.mark_outputs(outputs)
             return value * scale, (outputs, penalty, [call.tensors() for call in watch.calls])
 
-        taps = [ops.zeros(shape, dtype) for shape, dtype in first.shapes]
+        # Torch keeps a single number of each.
+        taps = [ops.broadcast_to(ops.zeros((), dtype), shape) for shape, dtype in first.shapes]
         weights = [ops.convert_to_tensor(variable) for variable in trainable]
         value, (outputs, penalty, tensors), gradients = _backend.gradient(
             forward, [*weights, *taps], as_whole=not self.is_plain
         )
-        arrays = [to_numpy(gradient) / scale for gradient in gradients]
+        arrays = [to_numpy(gradient) for gradient in gradients]
+        if scale != 1.0:
+            arrays = [array / scale for array in arrays]
         return _Pass(
             loss=float(to_numpy(value)) / scale,
             penalty=float(to_numpy(penalty)),
@@ -319,3 +322,8 @@ class _Probe:
         hooks = watching(self.model, self.watched, watch, batch_statistics=self.batch_statistics)
         with hooks, keras.StatelessScope(mapping, collect_losses=True):
             yield
+
+
+def _alone(output: Any) -> Any:
+    """An output that does not keep alive what torch would need for a gradient by it."""
+    return ops.stop_gradient(output) if ops.is_tensor(output) else output

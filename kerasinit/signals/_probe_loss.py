@@ -51,12 +51,10 @@ class ProbeLoss:
             return False if self.is_known else None
         if self.of_targets is None:
             return None
-        doubled = [
-            keras.tree.map_structure(lambda t: None if t is None else ops.concatenate([t, t]), tree)
-            for tree in (y, y_pred)
-        ]
+        few = _first_samples((y, y_pred))
+        doubled = _map_tensors(lambda t: ops.concatenate([t, t]), few)
         try:
-            once, twice = (float(to_numpy(self.of_targets(*b))) for b in ((y, y_pred), doubled))
+            once, twice = (float(to_numpy(self.of_targets(*b))) for b in (few, doubled))
         except _backend.errors():  # outputs of samples by samples take no other batch
             return None
         return once != 0 and abs(twice / once - 2.0) < 0.01
@@ -96,6 +94,21 @@ class ProbeLoss:
             lambda t: ops.convert_to_tensor(np.array(to_numpy(t))), y_pred
         )
         return abs(float(to_numpy(self.of_targets(y, plain))) - value) < 1e-3 * abs(value)
+
+
+def _first_samples(pair: tuple[Any, Any]) -> tuple[Any, Any]:
+    """A few samples of targets and outputs, if they all have the same number of them."""
+    leaves = [t for t in keras.tree.flatten(pair) if t is not None]
+    if len({tuple(t.shape)[:1] for t in leaves}) > 1:
+        return pair
+    return _map_tensors(lambda t: t[:FEW], pair)
+
+
+def _map_tensors(change: Callable[[Tensor], Tensor], pair: tuple[Any, Any]) -> tuple[Any, Any]:
+    first, second = (
+        keras.tree.map_structure(lambda t: None if t is None else change(t), tree) for tree in pair
+    )
+    return first, second
 
 
 @contextlib.contextmanager

@@ -59,7 +59,9 @@ def rows_of(
         taps = [tap_gradients[tap] for tap in (call.tap, *call.state_taps)]
         # Of an encoder, perhaps the states alone are used.
         gradient = _units_last(call, next((one for one in taps if np.any(one)), taps[0]))
-        output, value = _units_last(call, call.output), _units_last(call, call.value)
+        made = to_numpy(call.output)  # once: torch copies it
+        output = _units_last(call, made)
+        value = output if call.value is call.output else _units_last(call, call.value)
         rows.append(
             LayerSignals(
                 name=call.name,
@@ -84,7 +86,7 @@ def rows_of(
                 usual_gain=_usual_gain(watched),
                 is_gate=call.is_gate,
                 is_output=call.is_output,
-                first_non_finite=_first_non_finite(to_numpy(call.output), numbers),
+                first_non_finite=_first_non_finite(made, numbers),
                 predicted_rms=None if size is None else size.square**0.5,
                 predicted_spread=None if size is None else size.std,
                 **_of_activation(call),
