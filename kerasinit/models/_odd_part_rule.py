@@ -54,7 +54,7 @@ def odd_part_choices(
     for slot in slots:
         by_layer.setdefault(id(slot.layer), {})[slot.role] = slot
     found: dict[int, Choice] = {}
-    if _normalize_themselves(roles):
+    if _normalize_themselves(roles, by_layer):
         return found
     for key, role in roles.items():
         if role.depth >= shallow["mirror" if _is_mirrored(role) else "bias"]:
@@ -63,11 +63,13 @@ def odd_part_choices(
     return found
 
 
-def _normalize_themselves(roles: dict[int, StackRole]) -> bool:
+def _normalize_themselves(
+    roles: dict[int, StackRole], by_layer: dict[int, dict[str, Slot]]
+) -> bool:
     """Whether dense layers keep zero mean and unit variance by their activation alone (SELU)."""
-    for role in roles.values():
+    for key, role in roles.items():
         activation = role.after or role.before
-        if activation is None or len(role.layer.kernel.shape) > 2:
+        if activation is None or len(by_layer[key]["kernel"].shape) > 2:
             return False
         if any(abs(theory.gain(activation, kept) - 1) > 0.01 for kept in ("forward", "centered")):
             return False

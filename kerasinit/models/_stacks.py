@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasinit import theory
-from kerasinit.layers import is_channels_first, is_one_matrix, own_activation, pixels_merged
+from kerasinit.layers import (
+    is_channels_first,
+    is_one_matrix,
+    own_activation,
+    pixels_merged,
+    variable_of,
+)
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
 
@@ -93,7 +99,8 @@ def roles(graph: Graph, fixed: frozenset[int] = frozenset()) -> dict[int, StackR
 
 
 def _is_dense_on_data(call: GraphCall, graph: Graph) -> bool:
-    return len(call.operation.kernel.shape) == 2 and graph.reads_data(call)
+    kernel = variable_of(call.operation, "kernel")
+    return kernel is not None and len(kernel.shape) == 2 and graph.reads_data(call)
 
 
 def _is_plain(call: GraphCall, graph: Graph, fixed: frozenset[int]) -> bool:

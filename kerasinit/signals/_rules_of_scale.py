@@ -170,7 +170,8 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
         reason = "check targets and from_logits; give the output layer smaller weights"
         return say(evidence, None, reason)
     factor = 10 ** math.ceil(math.log10(logits))
-    line = f"k = {layer_line(last.path)}.kernel; k.assign(k / {factor})"
+    # All that the layer has: the `kernel` of a LoRA is computed, others have several.
+    line = f"o = {layer_line(last.path)}; o.set_weights([w / {factor} for w in o.get_weights()])"
     reason = "or check targets and from_logits: the output is far from all of them"
     return say(evidence, Remedy("code", line), reason)
 

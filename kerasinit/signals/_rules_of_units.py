@@ -30,8 +30,8 @@ def symmetric(signals: Signals) -> Verdict | None:
     if row.is_embedding:
         evidence = f"{row.units} units of its embeddings are {kind} and stay one unit for ever"
         line = (
-            f"e = {layer_line(row.path)}.embeddings; "
-            "e.assign(keras.initializers.RandomUniform()(e.shape))"
+            f"e = {layer_line(row.path)}; e.set_weights("
+            "[keras.initializers.RandomUniform()(w.shape) for w in e.get_weights()])"
         )
         cure = Remedy("code", line), "draws them as Keras does"
         return Verdict.cured("symmetric", row.name, evidence, *cure)

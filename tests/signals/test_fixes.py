@@ -45,12 +45,16 @@ def test_a_penalty_is_taken_away():
     assert not model.losses
 
 
-def test_an_output_far_too_large_is_scaled():
+@pytest.mark.parametrize("rank", [0, 2])
+def test_an_output_far_too_large_is_scaled(rank):
     head = layers.Dense(
         4, "softmax", name="head", kernel_initializer=keras.initializers.RandomNormal(stddev=50.0)
     )
     model = compiled(layers.Dense(16, "relu"), layers.Dense(16, "relu"), head)
-    verdicts = [v for v in kerasinit.diagnose(model, X, CLASSES).verdicts if "kernel" in v.fix]
+    if rank:  # its `kernel` is computed from the base and the two factors
+        head.enable_lora(rank)
+        model.compile("adam", "sparse_categorical_crossentropy")
+    verdicts = [v for v in kerasinit.diagnose(model, X, CLASSES).verdicts if "weights" in v.fix]
     assert [v.cause for v in verdicts] == ["unexpected_loss"]
     run(verdicts[0], model)
     assert kerasinit.diagnose(model, X, CLASSES).signals.loss < 6

@@ -292,7 +292,7 @@ def test_copies_among_embeddings_are_drawn_as_keras_does():
     words = {"kind": "Embedding", "duplicate_share": 1.0, "has_gain": False}
     verdict = judge(net(at={0: words}))[0]
     assert verdict.cause == "symmetric"
-    assert verdict.remedy.value.startswith("e = model.get_layer('h0').embeddings; e.assign(")
+    assert verdict.remedy.value.startswith("e = model.get_layer('h0'); e.set_weights([keras.init")
 
 
 @pytest.mark.parametrize(
@@ -552,7 +552,8 @@ def test_large_logits_are_divided_by_a_power_of_ten(logits, factor):
     if factor is None:
         assert verdict.remedy is None
     else:
-        line = f"k = model.get_layer('head').kernel; k.assign(k / {factor})"
+        layer = "o = model.get_layer('head')"
+        line = f"{layer}; o.set_weights([w / {factor} for w in o.get_weights()])"
         assert verdict.remedy.value == line
 
 
