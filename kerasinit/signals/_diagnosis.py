@@ -18,9 +18,10 @@ from kerasinit.signals._verdict import Verdict
 
 LEGEND = (
     "output, gradient: RMS of the activations, and of the gradient by the pre-activations. "
-    "theory: 95 of 100 outputs of random weights of these sizes, from the inputs on. "
+    "theory: 95 of 100 outputs of random weights of these sizes, healthy or not. "
     "dead, flat, copies: share of units."
 )
+AVERAGES = " Batch norms use the batch, as in training; `predict` uses their moving averages."
 HEADINGS = tuple("layer activation units output theory gradient weights dead flat copies".split())
 HEAD, TAIL = 12, 8  # rows shown of a longer table
 INDENTED = "indented"  # stands for a style of `rich`
@@ -144,10 +145,14 @@ def _cells(row: LayerSignals) -> list[str]:
 def _findings(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """Lines below the table, each with its style."""
     signals = diagnosis.signals
-    lines = [(f"{signals.samples} samples. {LEGEND}", "dim")]
+    norms = AVERAGES if signals.has_moving_averages else ""
+    lines = [(f"{signals.samples} samples. {LEGEND}{norms}", "dim")]
     if signals.loss is not None:
         chance = signals.chance_loss
-        known = "" if chance is None else f" (a model that knows nothing: {chance:.4g})"
+        told = [] if chance is None else [f"a model that knows nothing: {chance:.4g}"]
+        if signals.guessed_loss is not None:
+            told.append(f"not compiled: assumed to be {signals.guessed_loss}")
+        known = f" ({'; '.join(told)})" if told else ""
         lines.append((f"Loss {signals.loss:.4g}{known}.", ""))
     if diagnosis.healthy and not diagnosis.layers:
         text = "No layer could be watched. Nothing found in outputs and loss."

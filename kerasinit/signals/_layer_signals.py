@@ -165,6 +165,8 @@ class Signals:
         loss: Loss of the batch; None without targets.
         chance_loss: Loss of a model that knows nothing: the logarithm of the number of classes,
             for cross-entropy losses; None for others.
+        guessed_loss: Name of the loss of a model that is not compiled, which targets and outputs
+            suggest; None of a compiled one.
         sum_loss: Whether doubling the batch doubles the loss; None without targets.
         input_first_non_finite: Number of the first sample with such a value.
         input_count: Number of arrays that the model takes.
@@ -190,6 +192,7 @@ class Signals:
         goes_on: Whether the weights were trained before, by another optimizer.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
+        has_moving_averages: Whether a `BatchNormalization` was seen as in training, by the batch.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
 
     Example:
@@ -205,6 +208,7 @@ class Signals:
     input_non_finite: int
     loss: float | None = None
     chance_loss: float | None = None
+    guessed_loss: str | None = None
     sum_loss: bool | None = None
     input_first_non_finite: int | None = None
     input_count: int = 1
@@ -228,6 +232,7 @@ class Signals:
     goes_on: bool = False
     inputs_differ: bool = True
     lone_norm: str | None = None
+    has_moving_averages: bool = False
     is_initialized: bool = False
     given_rms: float | None = None
     each_rms: tuple[float, ...] = ()

@@ -86,6 +86,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
                 found.update(updated)
     bad, first_bad = non_finite_values(batch.all_x)
     own = [kernel for kernel in kernels if kernel is not None]
+    model_layers = _backend.flat_layers(model)
     return Signals(
         layers=tuple(
             replace(row, update_ratio=ratios.get(id(kernel)), is_beside=is_beside)
@@ -105,9 +106,14 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         goes_on=was_trained(model),
         inputs_differ=any((array != array[:1]).any() for array in flat_arrays(batch.x)),
         lone_norm=first.lone_norm,
+        has_moving_averages=batch.samples > 1 and any(map(_has_averages, model_layers)),
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
         **found,
     )
+
+
+def _has_averages(layer: Any) -> bool:
+    return kind_of(layer).name == "BatchNormalization"
 
 
 def _beside(first: ForwardPass, count: int) -> list[bool]:
@@ -184,6 +190,7 @@ def _facts_of(
         "penalty": passed.penalty if loss.has_penalty else None,
         **(_penalties(model, passed.penalty) if loss.has_penalty else {}),
         "chance_loss": loss.chance,
+        "guessed_loss": loss.guessed,
         "sum_loss": loss.is_sum(batch.y, passed.outputs),
     }
 

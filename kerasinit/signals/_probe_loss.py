@@ -28,6 +28,7 @@ class ProbeLoss:
     Args:
         function: Takes the outputs.
         given: As `compile` takes it; None if it was guessed.
+        guessed: Its name, if it was.
         chance: Its value for equal probabilities of all classes; None if it is no cross-entropy.
         is_known: Whether it is a loss, as against a stand-in for want of targets.
         is_compiled: Whether it is the model's own.
@@ -44,6 +45,7 @@ class ProbeLoss:
     has_penalty: bool = False
     refused: str | None = None
     of_targets: Callable[[Any, Any], Tensor] | None = None
+    guessed: str | None = None
 
     def is_sum(self, y: Any, y_pred: Any) -> bool | None:
         """Whether it is a sum over samples: the same batch twice doubles it; None if not known."""
@@ -126,7 +128,11 @@ def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> 
     without = compiled and model.loss is None and usual
     if not compiled and y is not None:
         guess = guessed_loss(*(keras.tree.map_structure(to_numpy, tree) for tree in (y, outputs)))
-        yield ProbeLoss(lambda y_pred: guess(y, y_pred), chance=chance_loss(guess, outputs))
+        yield ProbeLoss(
+            lambda y_pred: guess(y, y_pred),
+            chance=chance_loss(guess, outputs),
+            guessed=guess.name,
+        )
     elif not compiled or (y is None and not without) or (without and not has_losses):
         yield STAND_IN
     else:

@@ -162,3 +162,19 @@ def test_an_output_that_is_always_one_is_no_matter_of_the_weights():
     (found,) = diagnose(model, [np.eye(4, dtype="float32"), np.ones((4, 1), "float32")]).verdicts
     assert (found.cause, found.remedy) == ("constant_output", None)
     assert "softmax over one unit" in found.fix
+
+
+def test_the_loss_of_a_model_that_is_not_compiled_is_named():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+    x, y = np.ones((6, 4), "float32"), np.arange(6) % 3
+    text = " ".join(str(kerasinit.diagnose(model, x, y)).split())
+    assert "not compiled: assumed to be sparse_categorical_crossentropy" in text
+
+
+@pytest.mark.parametrize("norm", ["BatchNormalization", "LayerNormalization"])
+def test_what_batch_norms_use_is_said(norm):
+    hidden = [keras.layers.Dense(4), getattr(keras.layers, norm)()]
+    model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3)])
+    x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    said = "as in training" in " ".join(str(kerasinit.diagnose(model, x)).split())
+    assert said is (norm == "BatchNormalization")
