@@ -14,7 +14,8 @@ from kerasinit.callbacks._statistics import NON_FINITE, NORM, merged_statistics
 from kerasinit.callbacks._step_vector import StepVector
 from kerasinit.callbacks._variable_names import Groups, VariableNames
 
-SUMMARY = ("grad_norm", "grad_norm_min", "grad_norm_max")  # in the logs of `fit`
+WHOLE = "grad_norm"
+SUMMARY = (WHOLE, "grad_norm_min", "grad_norm_max")  # in the logs of `fit`
 PROBED: tuple[str, ...] = ("rms", "dead_share", "saturated_share", "signal_gradient_rms")
 """Columns of what the probe of the activations finds of a layer."""
 

@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 
 from kerasinit.callbacks._asked_for import Settings
-from kerasinit.callbacks._reading import Reading, plain
+from kerasinit.callbacks._reading import WHOLE, Reading, plain
 from kerasinit.callbacks._schema import FORMAT, GradientRow, Row
 from kerasinit.callbacks._statistics import (
     COUNT,
@@ -71,10 +71,8 @@ class Record:
     @property
     def grad_norm(self) -> float:
         """Norm of the whole gradient; infinite if a gradient or a weight is not finite."""
-        is_finite, rows = self.reading.is_finite, self.reading.rows
-        if not (is_finite and np.isfinite(rows[:, WEIGHT]).all()):
-            return math.inf
-        return float(np.sqrt(np.square(rows[:, NORM]).sum()))
+        norm = self.reading.summary[WHOLE]
+        return norm if np.isfinite(self.reading.rows[:, WEIGHT]).all() else math.inf
 
     @np.errstate(all="ignore")
     def to_dict(self) -> Row:
