@@ -80,13 +80,14 @@ class HeadSignals:
 
     @property
     def loss_at_zero(self) -> float | None:
-        """About the loss of an output of 0, without its weight; None where it is not known."""
+        """About the loss of an output of 0, times its weight; None where it is not known."""
         if self.targets is None:
             return None
         size = self.targets.rms
         of_loss = {"meansquarederror": size**2, "meanabsoluteerror": size}
         is_of_classes = "crossentropy" in self.loss
-        return of_loss.get(self.loss, 1.0 if is_of_classes else None)
+        found = of_loss.get(self.loss, 1.0 if is_of_classes else None)
+        return None if found is None else self.loss_weight * found
 
     @property
     def is_at_end(self) -> bool:

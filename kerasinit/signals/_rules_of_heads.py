@@ -61,21 +61,17 @@ def bad_targets(signals: Signals) -> Verdict | None:
 def _drowned(signals: Signals) -> Verdict | None:
     """A loss so large beside that of another output that the layers of both learn for it alone."""
     known = sorted(
-        ((one.loss_at_zero, one) for one in signals.heads if one.loss_at_zero and one.loss_weight),
+        ((one.loss_at_zero, one) for one in signals.heads if one.loss_at_zero),
         key=lambda pair: pair[0],
     )
     if len(known) < 2:
         return None
     (low, small), (high, large) = known[0], known[-1]
-    if large.loss not in DISTANCES or large.targets is None or not large.targets.rms < inf:
-        return None
-    times = high / low
-    # What the weights alone make of it is meant so.
-    if min(times, times * large.loss_weight / small.loss_weight) < DROWNED:
+    if not DROWNED * low < high < inf or large.loss not in DISTANCES or large.targets is None:
         return None
     evidence = (
         f"the targets have an RMS of {large.targets.rms:.3g}: the loss of {large.name} is about "
-        f"{times:.0e} times that of {small.name}, for which next to nothing is learned then"
+        f"{high / low:.0e} times that of {small.name}, for which next to nothing is learned then"
     )
     change = OF_ONE_OUTPUT["scale_targets"].format(STANDARDIZE.format("y"))
     reason = f"of {large.name}: {change}; undo it on predictions. Or give compile `loss_weights`"
