@@ -71,14 +71,6 @@ def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
         yield spare
 
 
-def loss_weights(model: Any) -> Any:
-    """The factors of the losses of several outputs, as `compile` took them; None for none.
-
-    Reads `Model._compile_loss` and its `_user_loss_weights`.
-    """
-    return getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
-
-
 def _like_outputs(y: Any, y_pred: Any, names: Any) -> Any:
     """Targets in the structure of the outputs, as `CompileLoss` brings them when it is called."""
     if len(leaves := keras.tree.flatten(y)) == len(keras.tree.flatten(y_pred)) == 1:

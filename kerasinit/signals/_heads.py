@@ -48,7 +48,6 @@ class HeadSignals:
             TensorFlow, Keras' losses find the logits behind an output.)
         is_crossed: Whether the loss meets each target with the outputs of all samples.
         targets: Its targets, if there are any.
-        loss_weight: What its loss is multiplied with in the sum of all.
     """
 
     name: str
@@ -70,24 +69,12 @@ class HeadSignals:
     is_twice: bool = False
     is_crossed: bool = False
     targets: TargetSignals | None = None
-    loss_weight: float = 1.0
 
     @property
     def is_probability(self) -> bool:
         """Whether it lies in 0..1 by its activation, or is shares that sum to 1."""
         shares = self.units > 1 and self.sums_to_one and not self.is_layer
         return self.reach == (0.0, 1.0) or shares
-
-    @property
-    def loss_at_zero(self) -> float | None:
-        """About the loss of an output of 0, times its weight; None where it is not known."""
-        if self.targets is None:
-            return None
-        size = self.targets.rms
-        of_loss = {"meansquarederror": size**2, "meanabsoluteerror": size}
-        is_of_classes = "crossentropy" in self.loss
-        found = of_loss.get(self.loss, 1.0 if is_of_classes else None)
-        return None if found is None else self.loss_weight * found
 
     @property
     def is_at_end(self) -> bool:
@@ -123,15 +110,12 @@ def heads_of(
     by_output = {call.head: call for call in calls if call.head is not None}
     losses = of_outputs(model, loss, outputs)
     targets = targets_of_outputs(model, batch.all_y, outputs)
-    weights = of_outputs(model, _backend.loss_weights(model), outputs)
     heads = []
     for k, (output, one_loss, y) in enumerate(zip(flat, losses, targets, strict=True)):
         head = _head(by_output.get(k), f"output {k + 1}", to_numpy(output), one_loss, y)
         # What is read and given back (words, purchases) is a sample of shares, and no labels.
         if head.targets is not None and any(np.array_equal(x, y) for x in batch.all_x):
             head = replace(head, targets=replace(head.targets, most_ones=0))
-        if weights[k] is not None:
-            head = replace(head, loss_weight=float(weights[k]))
         heads.append(head)
     return tuple(heads)
 

@@ -18,9 +18,6 @@ EDGE = 1e-3  # by which a probability may miss 0..1, in half precision
 # Adam moves the output by about its rate for each unit and step: 1e5 is out of its reach in 1e4
 # steps, and a squared error of them has gradients that no usual rate of SGD survives.
 HUGE_TARGETS = 1e5
-# Of a trunk with two squared errors, targets 30 (100) times as large leave 0.1 (0.0) of the R2 of
-# 0.9 that the other output has alone: Adam at 3e-3, 20 epochs, two seeds.
-DROWNED = 1e4  # times the loss of another output
 BYTES = 255  # largest value of an image that was not scaled
 AS_SHARES = Remedy("scale_targets", "y / 255.0"), "images as 0 to 1"
 CLASS_LOSSES = {
@@ -55,27 +52,7 @@ TWO_CLASSES = "two classes in one unit take the binary cross-entropy"
 
 def bad_targets(signals: Signals) -> Verdict | None:
     """Targets that the loss does not take, or that the output cannot reach."""
-    return _first(signals, "bad_targets", _targets_of_head) or _drowned(signals)
-
-
-def _drowned(signals: Signals) -> Verdict | None:
-    """A loss so large beside that of another output that the layers of both learn for it alone."""
-    known = sorted(
-        ((one.loss_at_zero, one) for one in signals.heads if one.loss_at_zero),
-        key=lambda pair: pair[0],
-    )
-    if len(known) < 2:
-        return None
-    (low, small), (high, large) = known[0], known[-1]
-    if not DROWNED * low < high < inf or large.loss not in DISTANCES or large.targets is None:
-        return None
-    evidence = (
-        f"the targets have an RMS of {large.targets.rms:.3g}: the loss of {large.name} is about "
-        f"{high / low:.0e} times that of {small.name}, for which next to nothing is learned then"
-    )
-    change = OF_ONE_OUTPUT["scale_targets"].format(STANDARDIZE.format("y"))
-    reason = f"of {large.name}: {change}; undo it on predictions. Or give compile `loss_weights`"
-    return Verdict.cured("bad_targets", f"targets of {large.name}", evidence, None, reason)
+    return _first(signals, "bad_targets", _targets_of_head)
 
 
 def bad_loss(signals: Signals) -> Verdict | None:

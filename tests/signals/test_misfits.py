@@ -2,11 +2,9 @@
 
 import math
 
-import keras
 import numpy as np
 import pytest
 
-import kerasinit
 from kerasinit.signals import Signals, judge
 
 from .records import head_of, measured_head
@@ -357,43 +355,6 @@ def test_of_several_outputs_the_change_is_told_and_not_applied():
     # An activation is that of one layer, whatever else there is.
     relu = verdict(fine, head("poisson", low=-1.0))
     assert relu.remedy.value == "softplus"
-
-
-@pytest.mark.parametrize(
-    ("size", "other", "weight", "found"),
-    [
-        (150.0, MSE, 1.0, "bad_targets"),
-        (150.0, BINARY, 1.0, "bad_targets"),
-        (50.0, MSE, 1.0, None),
-        (150.0, MSE, 1e-4, None),  # as its author has seen
-        (150.0, "huber", 1.0, None),  # of a loss whose size is not known
-    ],
-)
-def test_a_loss_ten_thousand_times_that_of_another_output_is_named(size, other, weight, found):
-    large = head(MSE, name="large", loss_weight=weight, y=targets(rms=size, high=size))
-    fine = head(other, name="fine", y=targets(rms=1.0), activation="sigmoid", reach=(0.0, 1.0))
-    verdicts = judge(Signals((), 60, 1.0, 0, loss=1.0, heads=(fine, large)))
-    assert [one.cause for one in verdicts] == ([found] if found else [])
-    if found:
-        assert verdicts[0].where == "targets of large"
-        assert verdicts[0].fix.startswith("# of large: y = (y - y.mean(axis=0))")
-
-
-@pytest.mark.parametrize("weights", [None, [1.0, 1e-6], {"income": 1e-6}])
-def test_weights_of_losses_count_in_their_size(weights):
-    given = keras.Input((4,))
-    heads = [keras.layers.Dense(1, name=name)(given) for name in ("age", "income")]
-    model = keras.Model(given, heads)
-    model.compile("adam", ["mse", "mse"], loss_weights=weights)
-    if isinstance(weights, dict):
-        names = {"age": "mse", "income": "mse"}
-        model.compile("adam", names, loss_weights={"age": 1.0, **weights})
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((64, 4))
-    found = kerasinit.diagnose(model, x, [x[:, :1], 5000 + 2000 * x[:, 1:2]])
-    assert [one.where for one in found.verdicts if one.cause == "bad_targets"] == (
-        [] if weights else ["targets of income"]
-    )
 
 
 def test_the_size_of_targets_is_that_of_numpy():
