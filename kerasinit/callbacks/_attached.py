@@ -31,11 +31,11 @@ def running_list(callback: Any) -> Any | None:
     return None
 
 
-def is_in_fit(model: Any) -> bool:
-    """Whether a `fit` of `model` is what runs, and no loop of one's own."""
-    return any(
-        frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model for frame in _frames()
-    )
+def is_one_batch(model: Any) -> bool:
+    """Whether `model.train_on_batch` takes the step: one, whose loss is of its batch alone."""
+    by = (frame for frame in _frames() if frame.f_code.co_name in ("fit", "train_on_batch"))
+    frame = next((frame for frame in by if frame.f_locals.get("self") is model), None)
+    return frame is not None and frame.f_code.co_name == "train_on_batch"
 
 
 def _frames() -> Iterator[FrameType]:
@@ -61,6 +61,7 @@ def attach(session: Session) -> None:
 def each_step(session: Session) -> Iterator[None]:
     """Lets `session` see all calls of the model's train function in a `with` block."""
     model, held = session.subject, vars(session.subject)
+    session.count_steps()  # now: while `fit` runs on JAX, the optimizer does not know
     step, calls = WatchedStep(model, session), itertools.count()
 
     def watched(*arguments: Any) -> Any:
@@ -104,7 +105,8 @@ class WatchedStep:
         for session in sessions:
             if session.stopped:  # `fit` ends after this batch: leave the weights as they are
                 return _backend.join_step(session.logs, arguments[:1])
-        wishes = [session.wish() for session in sessions]
+        alone = is_one_batch(self.model)
+        wishes = [session.wish(alone=alone) for session in sessions]
         measuring = [s.measuring for s, wish in zip(sessions, wishes, strict=True) if wish.measured]
         timed = any(wish.timed for wish in wishes)
         if timed:

@@ -20,7 +20,7 @@ from kerasinit.callbacks._asked_for import (
     check_policy,
     share_of_time,
 )
-from kerasinit.callbacks._attached import detach, each_step, is_in_fit, running_list
+from kerasinit.callbacks._attached import detach, each_step, running_list
 from kerasinit.callbacks._beforehand import setup_of
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._ledger import Ledger
@@ -190,7 +190,7 @@ class GradientStats(keras.callbacks.Callback):
         self._leave(callbacks)
         if callbacks is not None:  # `set_model` may have named that of a training in between
             self._subject = callbacks.model
-        session = self._begin(callbacks, running_loss=is_in_fit(self._subject))
+        session = self._begin(callbacks)
         if callbacks is None:
             self._alone = session
             return
@@ -263,7 +263,7 @@ class GradientStats(keras.callbacks.Callback):
                 f"{known or 'Call `model.compile(optimizer, loss)` first.'}"
             )
         self.set_model(model)
-        session = self._begin(running_list(self), running_loss=False)
+        session = self._begin(running_list(self))
         taken = _backend.steps_before(model)
         try:
             with each_step(session):
@@ -318,7 +318,7 @@ class GradientStats(keras.callbacks.Callback):
             session.end()
         return session
 
-    def _begin(self, callbacks: Any | None, *, running_loss: bool) -> Session:
+    def _begin(self, callbacks: Any | None) -> Session:
         model = self._subject
         model.make_train_function()  # there is one, but in loops of one's own
         detach(model)
@@ -334,8 +334,9 @@ class GradientStats(keras.callbacks.Callback):
             made = (peer._measuring for peer in peers if peer._measuring is not None)
             serving = (step for step in made if step.serves(model, **options))
             measuring = next(serving, None) or MeasuringStep(model, **options)
+            is_same = self._measuring is not None and self._measuring.model is model
+            self._findings.begin(anew=is_same)
             self._measuring, self._schedule = measuring, None
-            self._findings.begin()
         settings, accumulation = self._settings, _backend.accumulation_steps(model.optimizer)
         if self._schedule is None:
             self._schedule = Schedule(
@@ -350,9 +351,10 @@ class GradientStats(keras.callbacks.Callback):
             findings=self._findings,
             setup=setup_of(model, is_steered=is_steered),
             accumulation=accumulation,
-            running_loss=running_loss and _backend.has_keras_train_step(model),
         )
-        return Session(self, model, settings, ledger, measuring, self._schedule)
+        session = Session(self, model, settings, ledger, measuring, self._schedule)
+        session.steps_in_epoch = (getattr(callbacks, "params", None) or {}).get("steps")
+        return session
 
 
 _OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_alone")

@@ -41,7 +41,7 @@ class Findings:
         overflows: Recorded steps that loss scaling skipped.
         opening: The first recorded steps of the model.
         best_loss: Lowest mean loss of `WINDOW` records in a row; None if unknown.
-        said: What is wrong with the model as it is compiled now.
+        said: What was found since a model was compiled anew.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
@@ -50,9 +50,14 @@ class Findings:
     best_loss: float | None = None
     said: list[Verdict] = field(default_factory=list)
 
-    def begin(self) -> None:
-        """Forgets the course of the training: another model, or the same compiled anew."""
-        self.opening, self.best_loss, self.said = [], None, []
+    def begin(self, *, anew: bool) -> None:
+        """Forgets the course of the training: of another model, or of the same compiled `anew`.
+
+        What was found in the latter is new when it comes again.
+        """
+        self.opening, self.best_loss = [], None
+        if anew:
+            self.said = []
 
     def follow(self, steps: Sequence[TrainingStep]) -> None:
         """Notes what the newest of the last steps says of the course of the training."""

@@ -29,7 +29,6 @@ class Ledger:
         findings: Where verdicts are collected.
         setup: What is known from before the first step.
         accumulation: Steps whose gradients the optimizer adds up before an update.
-        running_loss: Whether the reported loss is a running mean over the epoch.
 
     Attributes:
         found: Verdicts that nobody reacted to yet.
@@ -48,7 +47,6 @@ class Ledger:
         findings: Findings,
         setup: Setup,
         accumulation: int,
-        running_loss: bool,
     ) -> None:
         self.found: deque[Found] = deque()
         self.complaints: deque[str] = deque()
@@ -57,7 +55,7 @@ class Ledger:
         self._findings = findings
         self._judgement: Judgement | None = Judgement(findings, setup)
         self._accumulation = accumulation
-        self._recent = RecentLoss(running_loss)
+        self._recent = RecentLoss()
         self._pending: deque[Record] = deque()  # as they were before `_settled`
         self._shown: deque[Record] = deque(maxlen=SHOWN)
         self._sinks: list[RowFile | EventFile] = []
@@ -118,12 +116,13 @@ class Ledger:
         self._findings.overflows += pending.overflow
         reported = pending.loss
         loss = None if reported is None else float(_backend.numpy_of(reported))
-        recent = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
+        if pending.is_running:
+            loss = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
         count = pending.reading.number("count")
         if count is not None:
             self.overflowed = pending.step - round(count)
         given = pending.step - self.overflowed + 1  # gradients, this one included
-        return replace(pending, loss=recent, updated=given % self._accumulation == 0)
+        return replace(pending, loss=loss, updated=given % self._accumulation == 0)
 
     def _judge(self, record: Record) -> None:
         if self._judgement is None:

@@ -8,16 +8,12 @@ import math
 class RecentLoss:
     """Turns the running mean of an epoch into the mean since it was last asked for.
 
-    Args:
-        running: False if the reported loss is that of one batch already (custom train steps).
-
     >>> loss = RecentLoss()
     >>> loss.since(4.0, epoch=0, steps=1), loss.since(3.0, epoch=0, steps=2)
     (4.0, 2.0)
     """
 
-    def __init__(self, running: bool = True) -> None:
-        self._running = running
+    def __init__(self) -> None:
         self._epoch, self._steps, self._mean = -1, 0, 0.0
 
     def since(self, mean: float | None, *, epoch: int, steps: int) -> float | None:
@@ -30,7 +26,7 @@ class RecentLoss:
         """
         if epoch != self._epoch:
             self._epoch, self._steps, self._mean = epoch, 0, 0.0
-        if mean is None or not self._running or steps <= self._steps:
+        if mean is None or steps <= self._steps:
             return mean
         recent = (mean * steps - self._mean * self._steps) / (steps - self._steps)
         if math.isfinite(mean):

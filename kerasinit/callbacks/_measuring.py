@@ -30,7 +30,7 @@ class MeasuringStep:
 
     def __init__(self, model: Any, *, clipped: bool, exact: bool) -> None:
         self.failure: Exception | None = None  # of a reading; training went on without it
-        self._model = model
+        self.model = model
         self._options: dict[str, Any] = {"clipped": clipped, "exact": exact}
         self._plain = vars(model)["train_function"]
         # What the steps read that were traced, each by its number, and the names of that.
@@ -47,7 +47,7 @@ class MeasuringStep:
 
         `compile` makes Keras drop its train function, and so it drops this one.
         """
-        is_same = self._model is model and self._plain is vars(model)["train_function"]
+        is_same = self.model is model and self._plain is vars(model)["train_function"]
         return is_same and self._options == options
 
     def __call__(self, arguments: tuple[Any, ...], *, probing: bool) -> tuple[Any, Reading | None]:
@@ -60,7 +60,7 @@ class MeasuringStep:
             probing: Whether the activations are probed, too.
         """
         with contextlib.ExitStack() as stack:
-            for optimizer in _backend.optimizers_of(self._model):
+            for optimizer in _backend.optimizers_of(self.model):
                 entry = _backend.observed_entry(optimizer, self._observing(optimizer))
                 stack.enter_context(_backend.replaced(optimizer, **entry))
             result = self._functions[probing](*arguments)
@@ -72,9 +72,9 @@ class MeasuringStep:
         return _backend.join_step(outputs["logs"], rest), reading
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
-        step = self._model.train_step
+        step = self.model.train_step
         return _backend.compile_train_step(
-            self._model, lambda *inputs: self._step(step, inputs, probing)
+            self.model, lambda *inputs: self._step(step, inputs, probing)
         )
 
     def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
@@ -83,12 +83,12 @@ class MeasuringStep:
         beside, vectors = {}, {}
         numbers: Callable[[], dict[str, Tensor]] = dict
         with self._noting_failures():
-            state = _backend.step_state(self._model, inputs)
-            numbers = read_beside(self._model, state, inputs[-1])
+            state = _backend.step_state(self.model, inputs)
+            numbers = read_beside(self.model, state, inputs[-1])
             if probing:
-                with_loss = _backend.has_keras_train_step(self._model)
+                with_loss = _backend.has_keras_train_step(self.model)
                 self._probed, beside["activations"] = probe_step(
-                    self._model, inputs[-1], state, with_loss=with_loss
+                    self.model, inputs[-1], state, with_loss=with_loss
                 )
         try:
             logs, rest = _backend.split_step(step(*inputs))
@@ -110,7 +110,7 @@ class MeasuringStep:
     def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
         """Once for each traced step; on torch, which traces nothing, for each step."""
         if abouts not in self._traced:
-            self._traced[abouts] = VariableNames.of(self._model, abouts)
+            self._traced[abouts] = VariableNames.of(self.model, abouts)
         return list(self._traced).index(abouts)
 
     def _observing(self, optimizer: Any) -> Callable[..., Callable[..., None]]:

@@ -79,6 +79,7 @@ class Reading:
 
     def merged(self, groups: Groups) -> np.ndarray:
         """Statistics of groups of variables, `(groups, len(COLUMNS))`."""
+        self.wait()
         return merged_statistics(self.rows, [*groups.values()])
 
     @cached_property

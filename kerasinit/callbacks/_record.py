@@ -39,7 +39,8 @@ class Record:
         step: Number of steps before this one since the optimizer was made.
         epoch: Epoch, from 0.
         steps_in_epoch: Steps of the epoch, this one included.
-        loss: Mean training loss since the record before; None if unknown.
+        loss: Mean training loss since the record before; None if unknown. First as reported.
+        is_running: Whether the reported one is a mean over the epoch so far.
         probing: Whether its activations were asked for.
         goes_on: Whether the weights were trained before this training.
         skips_overflow: Whether a step with gradients that are not finite is skipped: loss scaling.
@@ -53,6 +54,7 @@ class Record:
     epoch: int
     steps_in_epoch: int
     loss: float | None
+    is_running: bool
     probing: bool
     goes_on: bool
     skips_overflow: bool

@@ -31,6 +31,7 @@ class Wish(NamedTuple):
         due: Whether that is to be recorded.
         probing: Whether the activations are probed, and all else recorded with them.
         timed: Whether the session is to be told how long the call takes.
+        alone: Whether the reported loss is that of one batch, and no mean over the epoch so far.
     """
 
     first: int
@@ -38,6 +39,7 @@ class Wish(NamedTuple):
     due: bool
     probing: bool
     timed: bool
+    alone: bool
 
     @property
     def measured(self) -> bool:
@@ -74,6 +76,7 @@ class Session(keras.callbacks.Callback):
         self.ended = False
         self.missed = False  # a step that was not taken by the model's train function
         self.epoch = 0
+        self.steps_in_epoch: int | None = None  # if that is known
         self.logs: Any = None  # of the latest step
         self._settings = settings
         probed = settings.activations_every
@@ -109,8 +112,12 @@ class Session(keras.callbacks.Callback):
         self._batch = batch
         if self._step is None:
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self._step = _backend.steps_before(self.subject)
-        self._reaction.prepare(self._step, self._records)
+            self.count_steps()
+        self._reaction.prepare(self._step or 0, self._records)
+
+    def count_steps(self) -> None:
+        """Notes how many steps were taken before."""
+        self._step = _backend.steps_before(self.subject)
 
     @property
     def stopped(self) -> bool:
@@ -122,13 +129,16 @@ class Session(keras.callbacks.Callback):
         """Whether a step came."""
         return self._step is not None
 
-    def wish(self) -> Wish:
-        """What is wanted of the call that comes."""
+    def wish(self, *, alone: bool) -> Wish:
+        """What is wanted of the call that comes.
+
+        Args:
+            alone: Whether it is of one batch, and not of `fit`.
+        """
         first = self._step or 0
-        steps = self.subject.steps_per_execution or 1
-        in_epoch = (self.owner.params or {}).get("steps")
-        if in_epoch is not None:  # the last call of an epoch may have fewer
-            steps = min(steps, max(in_epoch - self._batch, 1))
+        steps = 1 if alone else self.subject.steps_per_execution or 1
+        if self.steps_in_epoch is not None:  # the last call of an epoch may have fewer
+            steps = min(steps, max(self.steps_in_epoch - self._batch, 1))
         last = first + steps - 1
         probes = self._probes if self.measuring.failure is None else None
         return Wish(
@@ -137,6 +147,7 @@ class Session(keras.callbacks.Callback):
             due=self.schedule.due(last, skipped=self._ledger.overflowed),
             probing=probes is not None and probes.due(first),
             timed=self.schedule.measures(last),
+            alone=alone or not _backend.has_keras_train_step(self.subject),
         )
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
@@ -174,6 +185,7 @@ class Session(keras.callbacks.Callback):
             epoch=self.epoch,
             steps_in_epoch=self._batch + wish.last - wish.first + 1,
             loss=logs.get("loss") if isinstance(logs, dict) else None,
+            is_running=not wish.alone,
             probing=wish.probing,
             goes_on=self._goes_on,
             skips_overflow=self._loss_scaling,

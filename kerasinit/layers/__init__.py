@@ -29,7 +29,6 @@ from kerasinit.layers._nonlinearity import (
     is_linear,
     is_mixing,
     kernel_activation,
-    may_gate,
     own_activation,
 )
 from kerasinit.layers._period import angular_frequency
@@ -109,7 +108,6 @@ __all__ = [
     "kind_of",
     "main_kernel",
     "mark_start",
-    "may_gate",
     "mixes",
     "multiplies_by_constant",
     "numbers_of",

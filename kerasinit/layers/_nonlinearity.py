@@ -32,13 +32,6 @@ def is_gating(activation: Any) -> bool:
     return activation_name(activation) in GATING
 
 
-def may_gate(activation: Any) -> bool:
-    """Whether it is gating, or a ReLU with an upper end, as in a hard sigmoid made by hand."""
-    layer = getattr(activation, "__self__", activation)
-    ends = isinstance(layer, keras.layers.ReLU) and layer.max_value is not None
-    return ends or activation_name(activation) == "relu6" or is_gating(activation)
-
-
 def own_activation(layer: Any) -> Any | None:
     """The activation that a layer keeps; None where it is linear, or the layer keeps none.
 

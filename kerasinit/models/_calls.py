@@ -12,7 +12,6 @@ from kerasinit.layers import (
     is_gating,
     is_norm,
     kind_of,
-    may_gate,
     mixes,
     own_activation,
 )
@@ -123,7 +122,7 @@ def _is_share(value: int, graph: Graph) -> bool:
         call = graph.maker.get(call.inputs[0])
     if call is None:
         return False
-    return may_gate(activation_of(call) or own_activation(call.operation))
+    return is_gating(activation_of(call) or own_activation(call.operation))
 
 
 def may_be_equal(first: tuple[int | None, ...], second: tuple[int | None, ...]) -> bool:

@@ -32,7 +32,7 @@ def resolve_seed(seed: SeedLike) -> int:
         return (first * 1_000_003 + second) % MAX_SEED
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
         if seed < 0:
-            raise ValueError(f"`seed` must be 0 or more. Received: seed={seed!r}.")
+            raise ValueError(f"`seed` must be 0 or more, as `abs(seed)`. Received: seed={seed!r}.")
         return int(seed)
     raise TypeError(
         "`seed` must be an int, a `keras.random.SeedGenerator` or None. "

@@ -24,8 +24,8 @@ class InitializerRule:
     """One (pattern, initializer) pair.
 
     Args:
-        pattern: A regular expression searched in variable paths, or that is the name of a layer
-            or model around the variable; or a layer class: that of the layer, or of one around it
+        pattern: A regular expression searched in variable paths, or the name of a layer or model
+            around the variable; or a layer class: that of the layer, or of one around it
             (`LSTM`, `Bidirectional`, `MultiHeadAttention`). It means kernels; for a class, and
             where it spells the name of the layer, embeddings; a regular expression that names
             another variable (`"bias"`) means that one; one that finds nothing else (`"norm/"`)
@@ -40,22 +40,19 @@ class InitializerRule:
         """Whether this rule is about `slot`."""
         keeps = self.initializer is None  # then all that the pattern finds
         if isinstance(self.pattern, type):
-            around = (slot.layer, *slot.owners[1:])  # all are inside the model
-            found = any(isinstance(layer, self.pattern) for layer in around)
+            found = any(isinstance(layer, self.pattern) for layer in slot.around)
             return found and (keeps or slot.kind in ("kernel", "embedding"))
         embedding = slot.kind == "embedding" and slot.layer.name in self.pattern
         meant = keeps or slot.kind == "kernel" or embedding or slot.role in self.pattern
         return meant and self.finds(slot)
 
     def finds(self, slot: Slot) -> bool:
-        """Whether the path of `slot`, or the name of a part around it, fits the expression."""
+        """Whether the path of `slot` fits the expression, or that is the name of what is around."""
         if not isinstance(self.pattern, str):
             return False
         # The variables of a graph's layers have no name of a model that holds the graph.
-        around = (owner.name for owner in slot.owners[1:])
-        return bool(re.search(self.pattern, slot.path)) or any(
-            re.fullmatch(self.pattern, name) for name in around
-        )
+        names = [layer.name for layer in slot.around]
+        return self.pattern in names or bool(re.search(self.pattern, slot.path))
 
     def names(self, slot: Slot) -> bool:
         """Whether this rule spells out the layer of `slot`, or a role that few variables have."""
@@ -157,8 +154,8 @@ def parse(rules: Sequence[Any]) -> tuple[InitializerRule, ...]:
 
 
 def _as_scheme(entry: Any, rules: Sequence[Any]) -> str:
-    if isinstance(rules, tuple) and len(rules) == 2 and isinstance(entry, str):
-        return f" One pair is a list of one, too: `[{rules!r}]`."
+    if len(rules) == 2 and all(isinstance(one, str) for one in rules):
+        return f" One pair is a list of one, too: `[{tuple(rules)!r}]`."
     return f" {near(entry, SCHEMES)}" if isinstance(entry, str) else ""
 
 
@@ -177,15 +174,10 @@ def choose(scene: Scene, rules: Sequence[Any], rest: Sequence[Choice]) -> list[C
 
     Raises:
         ValueError: If a rule matches no variable, or only variables of earlier rules; or if it
-            keeps no kernel of those that it finds.
+            keeps none of the kernels that it finds, since a wider rule has taken them.
     """
     parsed = parse(rules)
     meant = [_meant(rule, scene.slots) for rule in parsed]
-    has_kernels = [
-        rule.initializer is None
-        and any(slot.kind == "kernel" and id(slot.variable) in found for slot in scene.slots)
-        for rule, found in zip(parsed, meant, strict=True)
-    ]
     hits = dict.fromkeys(range(len(parsed)), 0)
     choices = []
     for slot, other in zip(scene.slots, rest, strict=True):
@@ -193,7 +185,7 @@ def choose(scene: Scene, rules: Sequence[Any], rest: Sequence[Choice]) -> list[C
         if first is None:
             choices.append(other)
             continue
-        hits[first] += slot.kind == "kernel" or not has_kernels[first]
+        hits[first] += 1
         rule, kept = parsed[first], scene.kept.get(id(slot.variable))
         if rule.initializer is None:
             choices.append(Choice(slot, None, f"rule {rule} keeps it"))
@@ -205,9 +197,25 @@ def choose(scene: Scene, rules: Sequence[Any], rest: Sequence[Choice]) -> list[C
         else:
             choices.append(kept)
     for position in range(len(parsed)):
-        if not hits[position]:
+        if not hits[position] or _keeps_nothing(position, parsed, meant, scene.slots):
             raise ValueError(_missed(position, parsed, meant, scene.slots))
     return choices
+
+
+def _keeps_nothing(
+    position: int,
+    rules: tuple[InitializerRule, ...],
+    meant: list[set[int]],
+    slots: Sequence[Slot],
+) -> bool:
+    """Whether a rule that should keep kernels keeps none: a rule for more than these took them."""
+    found = meant[position]
+    kernels = {id(slot.variable) for slot in slots if slot.kind == "kernel"} & found
+    if rules[position].initializer is not None or not kernels:
+        return False
+    earlier = meant[:position]
+    is_taken = kernels <= set().union(*earlier)
+    return is_taken and any(other & kernels and not other <= found for other in earlier)
 
 
 def _meant(rule: InitializerRule, slots: Sequence[Slot]) -> set[int]:
@@ -234,7 +242,7 @@ def _missed(
         )
     if isinstance(rule.pattern, type):
         weighted = [slot for slot in slots if slot.kind in ("kernel", "embedding")]
-        around = {type(one).__name__ for slot in weighted for one in (slot.layer, *slot.owners)}
+        around = {type(one).__name__ for slot in weighted for one in slot.around}
         return (
             f"The rule {rule} matches no layer. Layers with variables: "
             f"{', '.join(sorted(around))}. Nothing was changed."

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.layers import is_closed, is_unknown, kind_of, may_gate, own_activation
+from kerasinit.layers import is_closed, is_gating, is_unknown, kind_of, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph, GraphCall, UnreadableError, read_graph
@@ -157,7 +157,7 @@ class Scene:
     def is_gate(self, layer: Any) -> bool:
         """Whether the sigmoid (or softmax) of `layer` scales another signal, as in a GLU."""
         place = self.place(layer)
-        if not may_gate(place.activation):
+        if not is_gating(place.activation):
             return False
         made = {value for call in place.calls for value in call.outputs}
         return any(self._scales(value, made) for value in made)
@@ -171,7 +171,7 @@ class Scene:
                 # `x * sigmoid(x)` is an activation, made by hand.
                 if not made & (set(call.inputs) - {value}):
                     return True
-            elif _calls.activation_of(call) or _calls.carries(call, value, graph):
+            elif _calls.activation_of(call) or _calls.is_transparent(call, graph):
                 if self._scales(call.outputs[0], made):
                     return True
         return False

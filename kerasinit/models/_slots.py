@@ -64,6 +64,11 @@ class Slot:
         return "/".join([*outer, *inner])
 
     @property
+    def around(self) -> tuple[Any, ...]:
+        """Its layer, and what is around that inside the model."""
+        return (self.layer, *self.owners[1:])
+
+    @property
     def layer_path(self) -> str:
         """Path of the owning layer's scope, such as `"lstm/lstm_cell"`."""
         return self.path.rpartition("/")[0]

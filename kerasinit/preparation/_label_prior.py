@@ -7,6 +7,7 @@ factor on the kernel beside the bias.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -76,6 +77,26 @@ def prior_of(
     if CROSS_ENTROPIES[name] == "sigmoid":
         return np.log(shares) - np.log1p(-shares), "log odds of the labels"
     return np.log(shares), "log shares of the labels"
+
+
+def loss_of_prior(loss: Any, values: Sequence[float]) -> float | None:
+    """Mean loss of an output that is the prior for all inputs; None unless a cross-entropy of it.
+
+    Args:
+        loss: See `prior_of`.
+        values: What that gave.
+
+    >>> loss_of_prior("sparse_categorical_crossentropy", np.log([0.5, 0.5]))
+    0.693...
+    """
+    name, config = _named(loss)
+    smoothed = config.get("label_smoothing") or config.get("reduction") == "sum"
+    if name not in CROSS_ENTROPIES or smoothed:
+        return None
+    logits = np.array(values)
+    if CROSS_ENTROPIES[name] == "softmax":
+        return float(-np.sum(np.exp(logits) * logits))
+    return float(np.mean(np.logaddexp(0, logits) - logits / (1 + np.exp(-logits))))
 
 
 def narrowing(loss: Any, targets: np.ndarray, units: int, weights: np.ndarray | None) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,23 +90,6 @@ def bias_rows(task: Task, scene: Scene, batches: Batches, y_pred: Any) -> list[t
             what = f"{what}, {len(targets)} samples"
             rows.append((bias, BiasRow(names[0], path, numbers, what, factor)))
     return rows
-
-
-def loss_of_constant(rows: Sequence[BiasRow]) -> float | None:
-    """Cross-entropy of an output that tells no inputs apart; None where it is not known.
-
-    >>> loss_of_constant([BiasRow("out", "out/bias", (-0.6931, -0.6931), "log shares of 2 labels")])
-    0.693...
-    """
-    if len(rows) != 1 or rows[0].values is None:
-        return None
-    values = np.array(rows[0].values)
-    if rows[0].reason.startswith("log shares"):
-        return float(-np.sum(np.exp(values) * values))
-    if rows[0].reason.startswith("log odds"):
-        shares = 1 / (1 + np.exp(-values))
-        return float(np.mean(np.log1p(np.exp(values)) - shares * values))
-    return None
 
 
 def _last_bias(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,17 +22,19 @@ from kerasinit.models._scene import Scene, scene_of
 from kerasinit.models._slots import Slot
 from kerasinit.preparation._batches import Batches, batches_of
 from kerasinit.preparation._diagnose import examined
+from kerasinit.preparation._label_prior import loss_of_prior
 from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
-from kerasinit.preparation._output_bias import BiasRow, bias_rows, loss_of_constant
+from kerasinit.preparation._output_bias import BiasRow, bias_rows
 from kerasinit.preparation._preparation import Preparation
 from kerasinit.preparation._proof import proof_of
-from kerasinit.preparation._rate_rule import is_lower
+from kerasinit.preparation._rate_rule import RateCurve, is_lower
 from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
 from kerasinit.preparation._untouched import marks_of, same_attributes, taken_back
 from kerasinit.signals import Diagnosis
 from kerasinit.signals._batch import of_dataset
+from kerasinit.signals._probe_loss import has_regularizers
 
 OF_LIBRARIES = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # not for users
 
@@ -113,9 +116,8 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         advice = advice_for(task, trial, ready, batches)
         starts = (own, own_advice.rate), (ready, advice.rate)
         curves = curves_at(trial, starts)
-        chance = loss_of_constant(biases)
-        knows = chance is None or is_lower(curves[0].last, np.full_like(curves[0].last, chance))
-        proof = proof_of(*curves, has_learned=learned and knows)
+        learned = learned and not _knows_nothing(task, biases, curves[0])
+        proof = proof_of(*curves, has_learned=learned)
     if proof.adopted:
         for warning in said:
             if not issubclass(warning.category, OF_LIBRARIES):
@@ -136,6 +138,14 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         notes=(rate_set,) if rate_set else (),
         dry_run=dry_run,
     )
+
+
+def _knows_nothing(task: Task, rows: Sequence[BiasRow], own: RateCurve) -> bool:
+    """Whether the loss from the model's own start is no lower than that of the labels' shares."""
+    if len(rows) != 1 or rows[0].values is None or has_regularizers(task.model):
+        return False
+    chance = loss_of_prior(task.declared_loss, rows[0].values)
+    return chance is not None and not is_lower(own.last, np.full_like(own.last, chance))
 
 
 def _set_biases(task: Task, batches: Batches, y_pred: Any) -> tuple[BiasRow, ...]:

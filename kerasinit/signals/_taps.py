@@ -15,7 +15,7 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.layers import is_linear, kind_of, may_gate
+from kerasinit.layers import is_gating, is_linear, kind_of
 from kerasinit.signals._watched_layers import WatchedLayer
 
 Call: TypeAlias = Callable[..., Any]
@@ -216,7 +216,7 @@ class ForwardPass:
         for source in sources:
             # `x * sigmoid(x)` is an activation, made by hand.
             if source is not None and all(source.value is not one for one in factors):
-                source.is_gate = may_gate(source.activation)
+                source.is_gate = is_gating(source.activation)
         return call(*args, **kwargs)
 
     def plain(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:

@@ -1,5 +1,7 @@
 """Loops of one's own, around `train_on_batch`, are recorded as they are."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -72,3 +74,47 @@ def test_real_and_generated_batches_in_turn_are_not_called_sorted():
 
 def test_batches_of_one_class_after_those_of_the_other_are_called_sorted():
     assert "bad_targets" in discriminated([*[0] * 20, *[1] * 20] * 2)
+
+
+class FitByBatches(keras.Sequential):
+    """Has a `fit` of its own, which takes batches one by one."""
+
+    def fit(self, callbacks):
+        hooks = keras.callbacks.CallbackList(callbacks, model=self)
+        hooks.on_train_begin()
+        returned = []
+        for batch in range(4):
+            hooks.on_train_batch_begin(batch)
+            returned.append(self.train_on_batch(X, Y))
+            hooks.on_train_batch_end(batch, {})
+        hooks.on_train_end()
+        return returned
+
+
+def test_a_fit_of_ones_own_reports_the_loss_of_each_batch():
+    model = FitByBatches([keras.Input((6,)), keras.layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.5), "mse", jit_compile=False)
+    stats = GradientStats()
+    returned = model.fit([stats])
+    assert [row["loss"] for row in stats.history] == pytest.approx(returned, rel=1e-6)
+
+
+def test_a_fit_inside_the_block_is_recorded():
+    model, stats = made(), GradientStats()
+    with stats.watching(model):
+        model.fit(X, Y, batch_size=4, verbose=0)
+        model.train_on_batch(X, Y)
+    assert [row["step"] for row in stats.history] == [0, 1, 2, 3, 4]
+    assert np.isfinite(model.train_on_batch(X, Y))
+
+
+def test_models_that_take_turns_are_warned_of_once():
+    stats, models = GradientStats(), [made(), made()]
+    for model in models:
+        model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for model in 3 * models:
+            model.fit(X, Y, batch_size=1, verbose=0, callbacks=[stats])
+    told = [str(one.message) for one in said if issubclass(one.category, GradientWarning)]
+    assert len(told) == len(stats.verdicts) > 0

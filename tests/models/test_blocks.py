@@ -187,22 +187,3 @@ def test_capital_letters_in_an_equation_close_no_block():
         x = PixelAttention()(x)
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
     assert sum(row.reason.startswith("ends one of 3 residual branches") for row in plan) == 3
-
-
-def hard_sigmoid_by_hand(x):
-    return layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
-
-
-@pytest.mark.parametrize(
-    "gate", [hard_sigmoid_by_hand, layers.Activation("sigmoid")], ids=["by hand", "sigmoid"]
-)
-def test_the_gate_of_squeeze_and_excitation_is_read(gate):
-    inputs = keras.Input((8, 8, 4))
-    x = layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
-    squeezed = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    squeezed = layers.Conv2D(4, 1, activation="relu")(squeezed)
-    excited = gate(layers.Conv2D(8, 1, name="excite")(squeezed))
-    x = layers.Multiply()([x, excited])
-    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
-    plan = kerasinit.initialize(model, seed=1)
-    assert plan["excite/kernel"].reason == "a gate, no activation: opens half"

@@ -208,5 +208,32 @@ def test_a_name_of_nothing_is_told_of_schemes(model):
 
 
 def test_a_negative_seed_is_refused(model):
-    with pytest.raises(ValueError, match=r"0 or more\. Received: seed=-1"):
+    with pytest.raises(ValueError, match=r"0 or more.*Received: seed=-1"):
         kerasinit.initialize(model, seed=-1)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [(layers.Dense, "he_normal"), (".*", None)],
+        [("head/kernel", "he_normal"), ("head", None), ("conv", None), ("words", None)],
+        [("kernel", "he_normal"), (layers.Layer, None)],
+    ],
+    ids=["all but a class", "a bias", "all but kernels"],
+)
+def test_a_rule_may_keep_what_narrower_ones_leave(model, rules):
+    plan = kerasinit.initialize(model, rules, seed=1)
+    assert plan["head/kernel"].changed
+    assert not plan["head/bias"].changed
+    assert not plan["words/embeddings"].changed
+
+
+def test_the_name_of_what_is_around_is_no_regular_expression():
+    features = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(8, name="body"), layers.Dense(4, name="head")],
+        name="features",
+    )
+    inputs = keras.Input((8,))
+    model = keras.Model(inputs, layers.Dense(2, name="last")(features(inputs)))
+    plan = kerasinit.initialize(model, [("^(?!.*head).*", None)], seed=1)
+    assert {row.path.split("/")[-2] for row in plan.changed} == {"head"}
