@@ -56,8 +56,7 @@ def main():
     print(f"\nAccuracy after 12 epochs: {accuracy_before:.2f} (chance: {1 / CLASSES:.2f})")
 
     print("\n2. The same model after the fix that the diagnosis names")
-    model = deep_model()
-    kerasinit.initialize(model, seed=0)
+    kerasinit.initialize(model, seed=0, reset_optimizer=True)
     after = kerasinit.diagnose(model, x, y)
     print(after)
     accuracy_after = accuracy_after_training(model, x, y)

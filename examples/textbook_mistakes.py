@@ -20,7 +20,7 @@ from plotly.subplots import make_subplots
 
 from kerasinit.experiments import Experiment, Replica, compare, run
 
-SHALLOW, DEEP = 3, 30
+SHALLOW, DEEP = 3, 20
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 CURE = "initialize(model)"
 STARTS = {
@@ -46,6 +46,7 @@ def experiment() -> Experiment:
         initializers=[{"label": label, "initializer": start} for label, start in STARTS.items()],
         activations=ACTIVATIONS,
         depths=(SHALLOW, DEEP),
+        widths=(32,),
         learning_rates=(0.01,),
         epochs=8,
         seeds=2,

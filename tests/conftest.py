@@ -57,15 +57,21 @@ def fresh_session():
 
 @pytest.fixture(scope="module")
 def quick_compilation():
-    """JAX compiles each small model and draw: tests of many would spend their time there."""
-    if keras.config.backend() != "jax":
-        yield
-        return
-    import jax
+    """What is compiled runs once or twice here: JAX and TensorFlow spend longer to make it fast."""
+    if keras.config.backend() == "jax":
+        import jax
 
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
+        jax.config.update("jax_disable_most_optimizations", False)
+    elif keras.config.backend() == "tensorflow":
+        from tensorflow.config import optimizer  # rewrites graphs before their first run
+
+        optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        yield
+        optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    else:
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Every example runs as a user would run it, and shows what it promises to show."""
 
-import os
+import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -29,17 +30,20 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def output_of(example, *arguments, cwd):
-    run = subprocess.run(
-        [sys.executable, str(EXAMPLES / example), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "120"},
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    return run.stdout
+@pytest.fixture
+def output_of(tmp_path, monkeypatch, capsys):
+    """Runs an example as `__main__`, in a folder of its own; what it printed.
+
+    In this process, which has imported TensorFlow already.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(example, *arguments):
+        monkeypatch.setattr(sys, "argv", [example, *arguments])
+        runpy.run_path(str(EXAMPLES / example), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
 def numbers_by_row(text):
@@ -47,23 +51,23 @@ def numbers_by_row(text):
     return {name: float(number) for name, number in rows}
 
 
-def test_swap_initializer_shows_glorot_stuck_and_initialize_trained(tmp_path):
-    accuracy = numbers_by_row(output_of("swap_initializer.py", cwd=tmp_path))
+def test_swap_initializer_shows_glorot_stuck_and_initialize_trained(output_of):
+    accuracy = numbers_by_row(output_of("swap_initializer.py"))
     assert accuracy["glorot_uniform"] < 0.5
     assert accuracy["kerasinit.initialize(model)"] > 0.9
 
 
-def test_log_gradients_writes_one_line_per_recorded_step(tmp_path):
+def test_log_gradients_writes_one_line_per_recorded_step(output_of, tmp_path):
     path = tmp_path / "rows.jsonl"
-    text = output_of("log_gradients.py", str(path), cwd=tmp_path)
+    text = output_of("log_gradients.py", str(path))
     recorded = int(re.search(r"rows recorded: (\d+)", text).group(1))
     assert recorded > 10
     assert len(path.read_text().splitlines()) >= recorded
     assert "verdicts: none" in text
 
 
-def test_textbook_mistakes_shows_each_fault_and_the_cure(tmp_path):
-    text = output_of("textbook_mistakes.py", str(tmp_path / "run"), cwd=tmp_path)
+def test_textbook_mistakes_shows_each_fault_and_the_cure(output_of, tmp_path):
+    text = output_of("textbook_mistakes.py", str(tmp_path / "run"))
     networks = re.split(r"\n(?=\w+, \d+ hidden layers)", text)[1:]
     assert len(networks) == 6
     for network in networks:
@@ -79,8 +83,8 @@ def test_textbook_mistakes_shows_each_fault_and_the_cure(tmp_path):
     assert (tmp_path / "run" / "textbook_mistakes.html").stat().st_size > 1e5
 
 
-def test_own_initializer_tames_the_branches_and_survives_a_save(tmp_path):
-    text = output_of("own_initializer.py", cwd=tmp_path)
+def test_own_initializer_tames_the_branches_and_survives_a_save(output_of):
+    text = output_of("own_initializer.py")
     size = numbers_by_row(text)
     assert size["kerasinit>HeNormal"] > 10 > 1.5 > size["SkipInit"] > 1
     assert "Loaded with: {'branch': 0.1, 'seed': 1}" in text
@@ -90,7 +94,10 @@ def test_own_initializer_tames_the_branches_and_survives_a_save(tmp_path):
 def lessons(tmp_path_factory):
     """What all lessons printed, and the folder of their pages: they train once."""
     folder = tmp_path_factory.mktemp("lessons")
-    return output_of("lessons", "--out", str(folder), cwd=folder), folder
+    command = [sys.executable, str(EXAMPLES / "lessons"), "--out", str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return run.stdout, folder
 
 
 def test_every_lesson_draws_its_picture_and_its_conclusion(lessons):
@@ -135,24 +142,26 @@ def test_the_page_of_a_lesson_is_drawn_offline(lessons, browser, name):
 
 
 def test_the_notebook_runs_from_top_to_bottom():
-    code = (
-        "import json, sys; names = {}\n"
-        "for cell in json.load(open(sys.argv[1], encoding='utf-8'))['cells']:\n"
-        "    if cell['cell_type'] == 'code':\n"
-        "        assert not cell['outputs']\n"
-        "        exec(''.join(cell['source']), names)\n"
-        "low = names['ends']['zeros'], names['ends']['random_normal_0.01']\n"
-        "assert max(low) < 0.7 < 0.9 < names['ends']['initialize'], names['ends']\n"
-        "assert names['symmetric']['zeros'][0] == names['symmetric']['constant 0.1'][0] == 1\n"
-        "assert names['curves']['glorot_uniform', 20][-1] < 0.6\n"
-        "assert names['curves']['initialize(model)', 20][-1] > 0.9\n"
-        "assert names['after'].healthy and not names['before'].healthy\n"
-    )
-    notebook = str(EXAMPLES / "lessons.ipynb")
-    run = subprocess.run(
-        [sys.executable, "-c", code, notebook], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
+    names = {}
+    for cell in json.loads((EXAMPLES / "lessons.ipynb").read_text("utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            assert not cell["outputs"]
+            exec("".join(cell["source"]), names)
+    ends, symmetric, curves = names["ends"], names["symmetric"], names["curves"]
+    assert max(ends["zeros"], ends["random_normal_0.01"]) < 0.7 < 0.9 < ends["initialize"]
+    assert symmetric["zeros"][0] == symmetric["constant 0.1"][0] == 1
+    assert curves["glorot_uniform", 20][-1] < 0.6
+    assert curves["initialize(model)", 20][-1] > 0.9
+    assert names["after"].healthy
+    assert not names["before"].healthy
+
+
+@pytest.mark.parametrize(
+    "path", [*EXAMPLES.glob("*.py"), EXAMPLES / "lessons.ipynb"], ids=lambda path: path.stem
+)
+def test_an_example_imports_kerasinit_itself(path):
+    """Here its names are known to Keras before the example runs."""
+    assert re.search(r'^[\s"]*(import|from) kerasinit\b', path.read_text("utf-8"), re.MULTILINE)
 
 
 def test_every_example_is_run_here():
@@ -160,8 +169,8 @@ def test_every_example_is_run_here():
     assert {path.name for path in EXAMPLES.glob("*.py")} <= tested
 
 
-def test_diagnose_model_names_the_fault_and_the_cure_trains(tmp_path):
-    text = output_of("diagnose_model.py", cwd=tmp_path)
+def test_diagnose_model_names_the_fault_and_the_cure_trains(output_of):
+    text = output_of("diagnose_model.py")
     before, after = map(float, re.findall(r"Accuracy after 12 epochs: ([\d.]+)", text))
     assert "Root cause: vanishing at hidden_0" in text
     assert text.count("Healthy") == 1

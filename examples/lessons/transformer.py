@@ -39,6 +39,7 @@ def lesson() -> Lesson:
     model = build()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.SGD(RATE, momentum=0.9)
+    optimizer.build(model.trainable_variables)  # or TensorFlow traces its first step twice
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
     picture = panels("Accuracy on the test images")
     text, ends = [f"{'':20}{'size of the logits':>20}{'accuracy':>10}"], {}

@@ -1,6 +1,6 @@
-"""A very deep plain network: what 1,000 layers leave of the signal and of its gradient.
+"""A very deep plain network: what 500 layers leave of the signal and of its gradient.
 
-`tests/benchmarks/one_call.py deep` trains them, on torch: TensorFlow takes minutes to trace them.
+`tests/benchmarks/one_call.py deep` trains 1,000, on torch: TensorFlow takes minutes to trace them.
 What a start decides shows before that.
 
     python examples/lessons/very_deep.py [FOLDER]
@@ -15,7 +15,7 @@ from lesson import Lesson, line, panels, powers, show
 
 import kerasinit
 
-DEPTH, WIDTH, EXAMPLES = 1000, 64, 64
+DEPTH, WIDTH, EXAMPLES = 500, 64, 64
 SMALLEST = 1e-300  # what a logarithmic axis shows of 0
 
 

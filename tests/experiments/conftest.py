@@ -81,6 +81,11 @@ def claim(spec, out):
     return out
 
 
+@pytest.fixture(scope="module", autouse=True)
+def of_short_trainings(quick_compilation):
+    """All of these tests train small models, for an epoch or two."""
+
+
 @pytest.fixture
 def spec():
     return tiny_spec()

@@ -16,8 +16,8 @@ UNMEASURED = (
 COUNTS = (2, 3, 5, 8, 9, 10, 11, 12, 30)  # of seeds: Student's t is a table up to 9 of them
 
 
-@pytest.fixture
-def intervals(tmp_path, replica, written):
+@pytest.fixture(scope="module")
+def intervals(tmp_path_factory, replica, written):
     """The interval of every row of accuracies, each a cell with a seed per accuracy."""
 
     def compared(rows, rng=None):
@@ -31,7 +31,8 @@ def intervals(tmp_path, replica, written):
             for depth, accuracies in enumerate(rows, 1)
             for seed, accuracy in enumerate(accuracies)
         ]
-        out = written(tmp_path / "run", {"depths": list(range(1, len(rows) + 1))}, replicas)
+        out = tmp_path_factory.mktemp("intervals")
+        written(out, {"depths": list(range(1, len(rows) + 1))}, replicas)
         return [row.val_accuracy for row in compare(out, rng=rng).rows]
 
     return compared
@@ -74,13 +75,22 @@ def normal(count):
     return 0.5 + 0.01 * np.random.default_rng(0).standard_normal((CELLS, count))
 
 
-@pytest.mark.parametrize("count", [3, 5, 10])
-def test_intervals_hold_the_mean_as_often_as_they_say(intervals, count):
-    assert coverage(intervals(normal(count)), 0.5) == pytest.approx(0.95, abs=0.025)
+@pytest.fixture(scope="module")
+def of_three(intervals):
+    """The intervals of many cells of three seeds."""
+    return intervals(normal(3))
 
 
-def test_the_coverage_check_notices_a_plain_percentile_interval(intervals):
-    assert coverage(intervals(normal(3)), 0.5, widen=1 / exact_factor(3)) < 0.85
+def test_intervals_hold_the_mean_as_often_as_they_say(of_three):
+    assert coverage(of_three, 0.5) == pytest.approx(0.95, abs=0.025)
+
+
+def test_intervals_hold_the_mean_also_where_the_table_ends(intervals):
+    assert coverage(intervals(normal(10)), 0.5) == pytest.approx(0.95, abs=0.025)
+
+
+def test_the_coverage_check_notices_a_plain_percentile_interval(of_three):
+    assert coverage(of_three, 0.5, widen=1 / exact_factor(3)) < 0.85
 
 
 def exact_factor(count):

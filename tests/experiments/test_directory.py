@@ -57,7 +57,7 @@ def cut_off(path, size):
     path.write_bytes(path.read_bytes()[:-size])
 
 
-@pytest.mark.parametrize("cut", [1, 2, 300])
+@pytest.mark.parametrize("cut", [1, 300])
 def test_a_torn_last_line_is_dropped_before_the_next_record(done, spec, cut):
     whole = compare(done).replicas
     cut_off(done / "records.jsonl", cut)
@@ -142,10 +142,16 @@ def test_a_second_run_in_the_same_directory_is_refused(out, short):
 RUN = """
 import json, sys
 from kerasinit.experiments import Experiment, run
-try:
-    run(Experiment.from_dict(json.loads(sys.argv[1])), sys.argv[2])
-except ValueError as error:
-    print(error)
+run(Experiment.from_dict(json.loads(sys.argv[1])), sys.argv[2])
+"""
+ASK_TWICE = """
+import json, sys
+from kerasinit.experiments import Experiment, run
+for _ in range(2):  # asking must not forget the answer
+    try:
+        run(Experiment.from_dict(json.loads(sys.argv[1])), sys.argv[2])
+    except ValueError as error:
+        print(error)
 """
 
 
@@ -153,20 +159,16 @@ def command(spec, out, code=RUN):
     return [sys.executable, "-c", code, json.dumps(spec.to_dict()), str(out)]
 
 
-def test_every_other_process_is_told_who_writes(out, short):
+def test_another_process_is_told_who_writes_as_often_as_it_asks(out, short):
     told = []
 
     def ask(event):
         if event.kind == "start":
-            for _ in range(2):  # asking must not forget the answer
-                asked = subprocess.run(
-                    command(short, out), capture_output=True, text=True, check=True
-                )
-                told.append(asked.stdout)
+            asking = command(short, out, ASK_TWICE)
+            told.append(subprocess.run(asking, capture_output=True, text=True, check=True).stdout)
 
     run(short, out, on_event=ask)
-    assert len(told) == 2
-    assert all(f"Another run (process {os.getpid()}) writes" in text for text in told)
+    assert told[0].count(f"Another run (process {os.getpid()}) writes") == 2
     assert seeds(out) == [0, 1]
 
 
@@ -188,17 +190,17 @@ def test_a_run_that_was_interrupted_leaves_no_owner(out, short, claimed):
 
 
 def test_a_killed_run_leaves_whole_records_and_no_lock(out, tiny):
-    spec = tiny(initializers="he_normal", widths=tuple(range(2, 8)), epochs=1, seeds=1)
+    spec = tiny(initializers="he_normal", widths=(2, 3, 4, 5), epochs=1, seeds=1)
     process = subprocess.Popen(command(spec, out), stderr=subprocess.DEVNULL)
     while process.poll() is None and not lines_of(out):
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     kept = lines_of(out)
-    assert 1 <= len(kept) < 6
+    assert 1 <= len(kept) < 4
     run(spec, out)
     assert lines_of(out)[: len(kept)] == kept
-    assert [record.cell["width"] for record in compare(out).replicas] == list(range(2, 8))
+    assert [record.cell["width"] for record in compare(out).replicas] == [2, 3, 4, 5]
 
 
 def lines_of(out):

@@ -1,5 +1,6 @@
 """What a record says of the start is what `measure` and `diagnose` say of the same model."""
 
+import functools
 import sys
 import types
 
@@ -65,34 +66,43 @@ def normal(stddev):
 STARTS = (normal(0.7), normal(0.01), normal(9.0), constant(0.3), "zeros")
 
 
-@pytest.fixture
-def recorded(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
     """The records of a run of a model of ours, with the data it was trained on."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(96, 2)), np.arange(96) % 2
     x = ((x - x.mean()) / x.std()).astype("float32")
-    np.savez(tmp_path / "data.npz", x=x, y=y, x_val=x[:40], y_val=y[:40])
+    data = tmp_path_factory.mktemp("data") / "data.npz"
+    np.savez(data, x=x, y=y, x_val=x[:40], y_val=y[:40])
 
     def trained(make, initializers, **changes):
         module = types.ModuleType("my_models")
         module.make = make
-        monkeypatch.setitem(sys.modules, "my_models", module)
         options = {"epochs": 1, "seeds": 1, "batch_size": 32, "learning_rates": 0.01, **changes}
-        spec = Experiment(
-            models="my_models:make", data=str(tmp_path / "data.npz"), activations="linear",
-            depths=1, widths=8, initializers=initializers, **options,
-        )  # fmt: skip
-        run(spec, tmp_path / "run")
-        return spec, compare(tmp_path / "run").replicas, x, y
+        out = tmp_path_factory.mktemp("run")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "my_models", module)
+            spec = Experiment(
+                models="my_models:make", data=str(data), activations="linear",
+                depths=1, widths=8, initializers=initializers, **options,
+            )  # fmt: skip
+            run(spec, out)
+        return spec, compare(out).replicas, x, y
 
     return trained
+
+
+@pytest.fixture(scope="module")
+def faulty(recorded):
+    """The same of `STARTS`; each model is trained once."""
+    return functools.cache(lambda make: recorded(make, STARTS))
 
 
 @pytest.mark.parametrize(
     "make", [plain_model, bounded_model, normalized_model, convolved_model, rectified_model]
 )
-def test_every_replica_is_measured_as_diagnose_measures_it(make, recorded):
-    assert_measured_alike(make, *recorded(make, STARTS))
+def test_every_replica_is_measured_as_diagnose_measures_it(make, faulty):
+    assert_measured_alike(make, *faulty(make))
 
 
 def test_a_start_that_overflows_is_measured_as_diagnose_measures_it(recorded):
@@ -134,8 +144,8 @@ def assert_says_the_same(record, alone):
     assert record.start == known  # of samples, a record knows none
 
 
-def test_the_starts_show_faults_of_many_kinds(recorded):
-    _, records, *_ = recorded(bounded_model, STARTS)
+def test_the_starts_show_faults_of_many_kinds(faulty):
+    _, records, *_ = faulty(bounded_model)
     assert len({record.start["cause"] for record in records}) >= 4
 
 
@@ -177,20 +187,33 @@ def showing(recorded):
     return record
 
 
-@pytest.mark.parametrize(
-    ("value", "position"),
-    [
-        (0.0, 0),
-        (1e-38, 0),
-        (2.0**-33, 0),
-        (2.0**-32, 1),
-        (-1.0, 33),
-        (2.0**8, RECORD_BINS.count - 1),
-        (1e30, RECORD_BINS.count - 1),
-    ],
-)
-def test_a_value_falls_into_its_power_of_two(showing, value, position):
-    assert np.argmax(showing([value]).activation_histogram[0]) == position
+BIN_OF = {
+    0.0: 0,
+    1e-38: 0,
+    2.0**-33: 0,
+    2.0**-32: 1,
+    -1.0: 33,
+    2.0**8: RECORD_BINS.count - 1,
+    1e30: RECORD_BINS.count - 1,
+}
+
+
+@pytest.fixture(scope="module")
+def histograms(recorded):
+    """Of units that always give one value each, by the value."""
+
+    def make(input_shape, classes):
+        inputs = keras.Input(input_shape)
+        x = layers.Dense(1, use_bias=False)(ops.ones_like(inputs[:, :1]))
+        return keras.Model(inputs, layers.Dense(classes)(x))
+
+    _, records, *_ = recorded(make, tuple(map(constant, BIN_OF)))
+    return {float(record.initializer): record.activation_histogram[0] for record in records}
+
+
+@pytest.mark.parametrize("value", BIN_OF)
+def test_a_value_falls_into_its_power_of_two(histograms, value):
+    assert np.argmax(histograms[value]) == BIN_OF[value]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

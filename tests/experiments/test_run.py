@@ -311,8 +311,11 @@ def two_moons(tmp_path):
     return str(tmp_path / "moons.npz"), x, y, x_val, y_val
 
 
-@pytest.mark.parametrize("optimizer", [SGD, "adam"], ids=["sgd", "adam"])
-@pytest.mark.parametrize("make", [dense_model, normalized_model, convolved_model])
+@pytest.mark.parametrize(
+    ("make", "optimizer"),
+    [(dense_model, SGD), (dense_model, "adam"), (normalized_model, "adam"), (convolved_model, SGD)],
+    ids=["dense-sgd", "dense-adam", "normalized-adam", "convolved-sgd"],
+)
 def test_every_replica_is_what_fit_makes_of_it(make, optimizer, two_moons, tmp_path, monkeypatch):
     path, x, y, x_val, y_val = two_moons
     module = types.ModuleType("my_models")
