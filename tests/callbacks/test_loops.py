@@ -30,7 +30,7 @@ def test_a_row_has_the_loss_that_train_on_batch_returns(in_a_list):
     returned = []
     for batch in range(4):
         hooks.on_train_batch_begin(batch)
-        returned.append(model.train_on_batch(X, Y))
+        returned.append(float(model.train_on_batch(X, Y)))
         hooks.on_train_batch_end(batch, {})
     hooks.on_train_end()
     assert returned[3] < 0.9 * returned[0]
@@ -85,7 +85,7 @@ class FitByBatches(keras.Sequential):
         returned = []
         for batch in range(4):
             hooks.on_train_batch_begin(batch)
-            returned.append(self.train_on_batch(X, Y))
+            returned.append(float(self.train_on_batch(X, Y)))
             hooks.on_train_batch_end(batch, {})
         hooks.on_train_end()
         return returned
