@@ -34,6 +34,7 @@ from kerasinit.preparation._trial import Trial, outputs_of
 from kerasinit.preparation._untouched import marks_of, same_attributes, taken_back
 from kerasinit.signals import Diagnosis
 from kerasinit.signals._batch import of_dataset
+from kerasinit.signals._heads import of_outputs
 from kerasinit.signals._probe_loss import has_regularizers
 
 OF_LIBRARIES = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # not for users
@@ -116,7 +117,7 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         advice = advice_for(task, trial, ready, batches)
         starts = (own, own_advice.rate), (ready, advice.rate)
         curves = curves_at(trial, starts)
-        learned = learned and not _knows_nothing(task, biases, curves[0])
+        learned = learned and not _knows_nothing(task, y_pred, biases, curves[0])
         proof = proof_of(*curves, has_learned=learned)
     if proof.adopted:
         for warning in said:
@@ -140,11 +141,12 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     )
 
 
-def _knows_nothing(task: Task, rows: Sequence[BiasRow], own: RateCurve) -> bool:
+def _knows_nothing(task: Task, y_pred: Any, rows: Sequence[BiasRow], own: RateCurve) -> bool:
     """Whether the loss from the model's own start is no lower than that of the labels' shares."""
     if len(rows) != 1 or rows[0].values is None or has_regularizers(task.model):
         return False
-    chance = loss_of_prior(task.declared_loss, rows[0].values)
+    (loss,) = of_outputs(task.model, task.declared_loss, y_pred)
+    chance = loss_of_prior(loss, rows[0].values)
     return chance is not None and not is_lower(own.last, np.full_like(own.last, chance))
 
 

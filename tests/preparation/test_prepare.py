@@ -96,6 +96,7 @@ def test_a_start_that_is_as_good_is_adopted_unless_the_model_has_learned(has_lea
 @pytest.mark.filterwarnings("ignore:The model holds learned weights")
 def test_a_model_that_was_trained_and_knows_no_more_than_chance_is_begun_anew():
     model = classifier(depth=0)
+    model.compile("sgd", [model.loss])  # in a list, as for several outputs
     model.layers[-1].bias.assign([0.3, -0.1, 0.2])
     prepared = kerasinit.prepare(model, np.zeros_like(X), CLASSES, seed=0, dry_run=True)
     assert prepared.trial.adopted
