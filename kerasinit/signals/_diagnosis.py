@@ -145,7 +145,7 @@ def _cells(row: LayerSignals) -> list[str]:
 def _findings(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     """Lines below the table, each with its style."""
     signals = diagnosis.signals
-    norms = AVERAGES if signals.has_moving_averages else ""
+    norms = AVERAGES if signals.uses_batch else ""
     lines = [(f"{signals.samples} samples. {LEGEND}{norms}", "dim")]
     if signals.loss is not None:
         chance = signals.chance_loss

@@ -192,7 +192,7 @@ class Signals:
         goes_on: Whether the weights were trained before, by another optimizer.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
-        has_moving_averages: Whether a `BatchNormalization` was seen as in training, by the batch.
+        uses_batch: Whether a `BatchNormalization` was seen as in training, by the batch.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
 
     Example:
@@ -232,7 +232,7 @@ class Signals:
     goes_on: bool = False
     inputs_differ: bool = True
     lone_norm: str | None = None
-    has_moving_averages: bool = False
+    uses_batch: bool = False
     is_initialized: bool = False
     given_rms: float | None = None
     each_rms: tuple[float, ...] = ()

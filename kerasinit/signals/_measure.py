@@ -86,7 +86,6 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
                 found.update(updated)
     bad, first_bad = non_finite_values(batch.all_x)
     own = [kernel for kernel in kernels if kernel is not None]
-    model_layers = _backend.flat_layers(model)
     return Signals(
         layers=tuple(
             replace(row, update_ratio=ratios.get(id(kernel)), is_beside=is_beside)
@@ -106,14 +105,15 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         goes_on=was_trained(model),
         inputs_differ=any((array != array[:1]).any() for array in flat_arrays(batch.x)),
         lone_norm=first.lone_norm,
-        has_moving_averages=batch.samples > 1 and any(map(_has_averages, model_layers)),
+        uses_batch=batch.samples > 1 and any(map(_uses_batch, _backend.flat_layers(model))),
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
         **found,
     )
 
 
-def _has_averages(layer: Any) -> bool:
-    return kind_of(layer).name == "BatchNormalization"
+def _uses_batch(layer: Any) -> bool:
+    """Whether a norm uses the batch in training, as a frozen one does not."""
+    return kind_of(layer).name == "BatchNormalization" and bool(layer.trainable)
 
 
 def _beside(first: ForwardPass, count: int) -> list[bool]:

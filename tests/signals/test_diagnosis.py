@@ -171,10 +171,18 @@ def test_the_loss_of_a_model_that_is_not_compiled_is_named():
     assert "not compiled: assumed to be sparse_categorical_crossentropy" in text
 
 
-@pytest.mark.parametrize("norm", ["BatchNormalization", "LayerNormalization"])
-def test_what_batch_norms_use_is_said(norm):
-    hidden = [keras.layers.Dense(4), getattr(keras.layers, norm)()]
+@pytest.mark.parametrize(
+    ("norm", "uses_batch"),
+    [
+        (keras.layers.BatchNormalization(), True),
+        (keras.layers.BatchNormalization(trainable=False), False),
+        (keras.layers.LayerNormalization(), False),
+    ],
+    ids=["batch", "frozen", "layer"],
+)
+def test_what_batch_norms_use_is_said(norm, uses_batch):
+    hidden = [keras.layers.Dense(4), norm]
     model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(3)])
     x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
     said = "as in training" in " ".join(str(kerasinit.diagnose(model, x)).split())
-    assert said is (norm == "BatchNormalization")
+    assert said is uses_batch
