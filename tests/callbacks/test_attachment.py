@@ -116,7 +116,7 @@ def run(world, training, *, watched):
             fit(model, *made)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(training=anything)
 def test_nothing_is_left_of_any_training(world, training):
     keras_changes = world.changed(lambda: run(world, training, watched=False))
@@ -130,7 +130,7 @@ def test_nothing_is_left_of_any_training(world, training):
     assert [len(stats.history) for stats in world.stats] == recorded
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(
     callbacks=st.permutations([0, 1, 2, "plain", "plain"]),
     repeated=numbers,

@@ -37,6 +37,14 @@ def fresh_stats():
     return kerasinit.callbacks.GradientStats(on_verdict=ignored)
 
 
+def trained(model, x, y):
+    """What a callback says of 30 steps, each on all the data."""
+    stats = kerasinit.callbacks.GradientStats(on_verdict=ignored)
+    many = keras.tree.map_structure(lambda one: np.concatenate([one] * 30), [x, y])
+    model.fit(*many, batch_size=len(y), shuffle=False, verbose=0, callbacks=[stats])
+    return stats
+
+
 def first(model, x, y):
     return kerasinit.diagnose(model, x, y).verdicts[0]
 
@@ -374,19 +382,18 @@ def test_gradients_that_are_clipped_to_nothing_are_told(clip):
 @pytest.mark.parametrize("clip", ["clipnorm", "global_clipnorm", "clipvalue"])
 def test_a_training_whose_gradients_are_clipped_to_nothing_is_told_so(clip, limit):
     model = compiled(head(1), optimizer=keras.optimizers.SGD(0.01, **{clip: limit}))
-    model.fit(X, Y, epochs=30, batch_size=64, verbose=0, callbacks=[stats := fresh_stats()])
+    stats = trained(model, X, Y)
     assert [one.cause for one in stats.verdicts] == ["small_updates"] * (limit == 1e-6)
     for one in stats.verdicts:
         assert f"`{clip}` leaves 1e-06" in one.evidence
         names = {"model": model, "keras": keras}
         exec(one.fix.partition("  #")[0], names)
-        model.fit(X, Y, epochs=30, batch_size=64, verbose=0, callbacks=[again := fresh_stats()])
-        assert again.verdicts == []
+        assert trained(model, X, Y).verdicts == []
 
 
 def test_steps_that_do_not_grow_with_the_gradient_are_not_blamed_on_its_clipping():
     model = compiled(head(1), optimizer=keras.optimizers.Adam(1e-9, clipnorm=1e-6))
-    model.fit(X, Y, epochs=30, batch_size=64, verbose=0, callbacks=[stats := fresh_stats()])
+    stats = trained(model, X, Y)
     assert stats.verdicts[0].remedy.kind == "scale_rate"
 
 
@@ -399,10 +406,7 @@ def test_twins_that_are_subtracted_have_no_units_that_are_off():
     model = keras.Model(inputs, layers.Dense(1, "sigmoid", name="same")(apart))
     model.compile(keras.optimizers.SGD(1e-3), "binary_crossentropy")
     chance = RNG.integers(0, 2, 64)  # the loss does not fall
-    given = [X, X[::-1].copy()]
-    model.fit(
-        given, chance, epochs=30, batch_size=64, verbose=0, callbacks=[stats := fresh_stats()]
-    )
+    stats = trained(model, [X, X[::-1].copy()], chance)
     assert "dead_units" not in [one.cause for one in stats.verdicts]
 
 
@@ -705,7 +709,7 @@ def test_a_dropout_of_places_leaves_many():
 def test_the_printed_fix_of_clipping_reaches_an_optimizer_that_is_wrapped():
     inner = keras.optimizers.SGD(0.1, clipnorm=1e-6)
     model = compiled(head(1), optimizer=keras.optimizers.LossScaleOptimizer(inner))
-    model.fit(X, Y, epochs=30, batch_size=64, verbose=0, callbacks=[stats := fresh_stats()])
+    stats = trained(model, X, Y)
     for verdict in (stats.verdicts[0], first(model, X, Y)):
         inner.clipnorm = 1e-6
         exec(verdict.remedy.line)
