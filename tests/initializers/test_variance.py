@@ -104,7 +104,7 @@ def input_gradient(function, inputs):
     if keras.config.backend() == "jax":
         import jax
 
-        return jax.grad(function)(inputs)
+        return jax.jit(jax.grad(function))(inputs)
     inputs = inputs.clone().requires_grad_(True)
     function(inputs).backward()
     return inputs.grad

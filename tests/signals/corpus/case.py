@@ -47,7 +47,9 @@ class Case:
 
     def compile(self) -> None:
         optimizer = self.optimizer(self.rate, **self.options)
-        self.model.compile(optimizer, self.loss, jit_compile=False, **self.compiled)
+        # XLA takes long on TensorFlow; without it, JAX runs each operation on its own.
+        xla = keras.config.backend() == "jax"
+        self.model.compile(optimizer, self.loss, jit_compile=xla, **self.compiled)
 
     @property
     def samples(self) -> int:
