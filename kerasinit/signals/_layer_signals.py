@@ -261,8 +261,9 @@ class Signals:
     @property
     def is_normalized(self) -> bool:
         """Whether normalization layers set the scale of the signal, not the weights."""
-        hidden = self.hidden
-        return sum(row.normalized for row in hidden) > NORMALIZED_SHARE * len(hidden)
+        layers = {row.path for row in self.hidden}  # one may be called many times, side by side
+        normalized = {row.path for row in self.hidden if row.normalized}
+        return len(normalized) > NORMALIZED_SHARE * len(layers)
 
     @property
     def lone_softmax(self) -> HeadSignals | None:
