@@ -123,7 +123,6 @@ def test_a_layer_that_is_called_many_times_is_one_of_the_normalized_layers():
     assert signals.is_normalized
 
 
-
 @pytest.mark.parametrize(
     ("shape", "axis", "samples", "lone"),
     [
