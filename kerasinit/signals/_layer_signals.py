@@ -118,8 +118,10 @@ class LayerSignals:
 
     @property
     def mixed_rms(self) -> float:
-        """RMS of what its weights make of the input, before the bias and the activation."""
-        return self.preactivation_rms if self.bias_free_rms is None else self.bias_free_rms
+        """RMS of what its weights make of the input: a bias may drown it, or take its mean away."""
+        if self.bias_free_rms is None:
+            return self.preactivation_rms
+        return min(self.bias_free_rms, self.preactivation_rms)
 
     @property
     def has_kernel(self) -> bool:

@@ -85,6 +85,12 @@ def test_an_unusual_design_is_not_blamed(make, x):
     kerasinit.diagnose(make(), x, VALUES).assert_healthy()
 
 
+def test_a_bias_that_takes_the_mean_of_sigmoids_away_leaves_the_scale_as_it_is():
+    model = compiled(*[Dense(32, "sigmoid") for _ in range(8)], Dense(1))
+    kerasinit.initialize(model, seed=0)
+    kerasinit.diagnose(model, X, VALUES).assert_healthy()
+
+
 def relu(count, width=64):
     return [Dense(width, "relu") for _ in range(count)]
 

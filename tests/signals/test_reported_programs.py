@@ -237,6 +237,38 @@ def test_a_batch_of_sorted_data_is_told():
     assert "shuffle" in verdict.fix
 
 
+SHAPES = {  # layers before the head, its units, loss, targets, what is said
+    "no Flatten": ([], 4, "sparse_categorical_crossentropy", LABELS, "(batch,) meet"),
+    "no Flatten, one-hot": ([], 4, "categorical_crossentropy", ONE_HOT, "(batch, 4) meet"),
+    "no Flatten, one unit": ([], 1, "binary_crossentropy", LABELS % 2, "(batch,) meet"),
+    "columns": ([layers.Flatten()], 5, "categorical_crossentropy", ONE_HOT, "4 columns"),
+    "an axis too many": (
+        [layers.Flatten()], 4, "categorical_crossentropy", ONE_HOT[:, None], "(batch, 1, 4) meet",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_that_the_loss_refuses_are_told_as_shapes(name):
+    before, units, loss, y, said = SHAPES[name]
+    activation = "sigmoid" if units == 1 else "softmax"
+    model = compiled(*before, head(units, activation), shape=(6, 8), loss=loss)
+    (verdict,) = kerasinit.diagnose(model, PLACES, y).verdicts
+    assert (verdict.cause, verdict.where) == ("bad_targets", "targets")
+    assert said in verdict.evidence
+    if verdict.remedy is not None:
+        assert_mends(verdict, model, PLACES, y)
+
+
+@pytest.mark.parametrize("y", [LABELS % 2, LABELS[:, None] % 2], ids=["flat", "column"])
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # the fault under test
+def test_the_lines_for_two_classes_under_a_softmax_of_one_unit_go_together(y):
+    model = compiled(head(1, "softmax"), loss="sparse_categorical_crossentropy")
+    for verdict in kerasinit.diagnose(model, X, y).verdicts:
+        exec(verdict.fix, {"model": model, "keras": keras})
+    assert kerasinit.diagnose(model, X, y).healthy
+
+
 # --- sizes, penalties, steps ----------------------------------------------------------------------
 
 
