@@ -14,6 +14,7 @@ from kerasinit._typing import Shape
 
 OWN = "the layer's own initializer"  # reason of a variable that no rule speaks of
 IDENTITY = "a norm starts as the identity"
+COPIED = "equal to its twin before: a copy (average, target) that stays equal"
 NO_BIAS = "odd-part rule: no bias is due"
 
 
@@ -152,13 +153,14 @@ def _table(plan: Plan) -> tuple[list[str], list[list[str]], list[str]]:
 def _is_usual(row: PlanRow) -> bool:
     """Whether it needs no row: a bias or a part of a norm that starts at 0 or 1 as its layer says.
 
-    The state of a random generator, of which each `Dropout` has one, is no weight at all.
+    Nor do those of a copy. The state of a random generator, of which each `Dropout` has one, is no
+    weight at all.
     """
     if row.kind == "seed":
         return True
     constant = row.initializer.removesuffix("()") in ("Zeros", "Ones")
-    expected = row.reason in (OWN, IDENTITY, NO_BIAS)
-    return row.changed and row.kind in ("bias", "norm") and constant and expected
+    expected = constant and row.reason in (OWN, IDENTITY, NO_BIAS)
+    return row.changed and row.kind in ("bias", "norm") and (expected or row.reason == COPIED)
 
 
 def _counted(rows: list[PlanRow]) -> list[str]:

@@ -63,8 +63,8 @@ def bad_loss(signals: Signals) -> Verdict | None:
     found = _first(signals, "bad_loss", _loss_of_head)
     if found is not None or signals.loss_error is None or bad_targets(signals) is not None:
         return found
-    evidence = f"the loss cannot be computed: {signals.loss_error}"
-    reason = "give compile a loss that takes these targets"
+    evidence = f"the loss or its gradient cannot be computed: {signals.loss_error}"
+    reason = "if it is the loss, give compile one that takes these targets"
     return Verdict.cured("bad_loss", "loss", evidence, None, reason)
 
 
