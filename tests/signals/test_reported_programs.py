@@ -269,6 +269,23 @@ def test_the_lines_for_two_classes_under_a_softmax_of_one_unit_go_together(y):
     assert kerasinit.diagnose(model, X, y).healthy
 
 
+@pytest.mark.parametrize(("size", "named"), [(0.05, False), (100.0, True)])
+def test_rows_of_an_embedding_that_saturate_what_reads_them_are_made_smaller(size, named):
+    keras.utils.set_random_seed(0)
+    rows = keras.initializers.RandomNormal(stddev=size)
+    parts = layers.Embedding(50, 8, embeddings_initializer=rows), layers.Flatten()
+    hidden = layers.Dense(16, "tanh", name="hidden")
+    model = keras.Sequential([keras.Input((6,)), *parts, hidden, head(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    ids = RNG.integers(0, 50, (64, 6))
+    found = [
+        v for v in kerasinit.diagnose(model, ids, LABELS % 2).verdicts if v.cause == "saturated"
+    ]
+    assert [verdict.where for verdict in found] == ["hidden"] * named
+    if found:
+        assert_mends(found[0], model, ids, LABELS % 2)
+
+
 # --- sizes, penalties, steps ----------------------------------------------------------------------
 
 
