@@ -122,7 +122,7 @@ def _into_recurrent_gates(kernel: Kernel) -> Choice | None:
 def _of_unknown_use(kernel: Kernel) -> Choice | None:
     if kernel.scene.is_understood(kernel.slot):
         return None
-    reason = f"what {kernel.layer.name!r} does with it is not known: its own initializer"
+    reason = "what its layer does with it is not known: its own initializer"
     return kernel.drawn(kernel.slot.initializer, reason)
 
 
@@ -214,7 +214,10 @@ def _of_unknown_place(kernel: Kernel) -> Choice | None:
 
 def _by_activation(kernel: Kernel) -> Choice:
     name = kernel.activation
-    return kernel.drawn(initializers.HeNormal(gain=kernel.gain), f"{name} follows: He for {name}")
+    reason = f"{name} follows: He for {name}"
+    if name == "linear":
+        reason = "no activation follows: unit variance"
+    return kernel.drawn(initializers.HeNormal(gain=kernel.gain), reason)
 
 
 # In order: what a kernel is for comes before where it stands, and what bounds its signal (a sum,

@@ -12,6 +12,7 @@ from kerasinit import _backend
 from kerasinit._typing import Shape, Tensor
 from kerasinit.layers import is_closed
 from kerasinit.models._draw import Choice
+from kerasinit.models._plan import COPIED
 from kerasinit.models._scene import Scene
 
 
@@ -101,5 +102,4 @@ def _copied(choice: Choice, source: Any) -> Choice:
     def copy_of_twin(shape: Shape, dtype: Any = None) -> Tensor:
         return ops.cast(ops.convert_to_tensor(source), dtype)
 
-    reason = f"equal to {source.path!r} before: a copy (average, target) that stays equal"
-    return Choice(choice.slot, copy_of_twin, reason)
+    return Choice(choice.slot, copy_of_twin, COPIED)

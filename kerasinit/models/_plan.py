@@ -14,6 +14,7 @@ from kerasinit._typing import Shape
 
 OWN = "the layer's own initializer"  # reason of a variable that no rule speaks of
 IDENTITY = "a norm starts as the identity"
+COPIED = "equal to its twin before: a copy (average, target) that stays equal"
 NO_BIAS = "odd-part rule: no bias is due"
 
 
@@ -62,8 +63,8 @@ class PlanRow:
 class Plan:
     """Every variable of a model with its decision; `print(plan)` shows a table.
 
-    The table counts in one line what starts at 0 or 1 as its layer says, such as most biases;
-    `plan.rows` holds them all.
+    The table counts in one line what starts at 0 or 1 as its layer says, such as most biases, and
+    the states of random generators; `plan.rows` holds them all.
 
     Args:
         model: Name of the model.
@@ -150,10 +151,16 @@ def _table(plan: Plan) -> tuple[list[str], list[list[str]], list[str]]:
 
 
 def _is_usual(row: PlanRow) -> bool:
-    """Whether a bias or a part of a norm starts at 0 or 1 as its layer says: it needs no row."""
+    """Whether it needs no row: a bias or a part of a norm that starts at 0 or 1 as its layer says.
+
+    Nor do those of a copy. The state of a random generator, of which each `Dropout` has one, is no
+    weight at all.
+    """
+    if row.kind == "seed":
+        return True
     constant = row.initializer.removesuffix("()") in ("Zeros", "Ones")
-    expected = row.reason in (OWN, IDENTITY, NO_BIAS)
-    return row.changed and row.kind in ("bias", "norm") and constant and expected
+    expected = constant and row.reason in (OWN, IDENTITY, NO_BIAS)
+    return row.changed and row.kind in ("bias", "norm") and (expected or row.reason == COPIED)
 
 
 def _counted(rows: list[PlanRow]) -> list[str]:
@@ -162,7 +169,8 @@ def _counted(rows: list[PlanRow]) -> list[str]:
     for reason in dict.fromkeys(row.reason for row in rows):
         alike = [row for row in rows if row.reason == reason]
         counts = Counter(
-            (row.path.rpartition("/")[2], row.initializer.removesuffix("()")) for row in alike
+            (row.path.rpartition("/")[2], row.initializer.removesuffix("()") or "left alone")
+            for row in alike
         )
         each = ", ".join(f"{count} x {name} ({start})" for (name, start), count in counts.items())
         lines.append(f"{each}: {reason}")

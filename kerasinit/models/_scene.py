@@ -112,7 +112,7 @@ class Scene:
             return f"no graph could be read: {self.why_unread}"
         owner = self.owner(layer)
         if owner is layer:
-            return "no call of it reads what the inputs of the model are made into"
+            return "no call of it leads from an input of the model to an output"
         return f"inside {owner.name!r}: {self.graph.unread.get(id(owner), 'read as one call')}"
 
     def reaches(self, layer: Any) -> bool:

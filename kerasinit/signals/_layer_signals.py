@@ -31,6 +31,8 @@ class LayerSignals:
         activation_rms, activation_mean, activation_std: Of the layer's output, all values.
         preactivation_mean_square: Of the values before the activation.
         preactivation_variance: Variance over the inputs of the batch, mean over units.
+        bias_free_rms: RMS of the values before the activation without the bias; None where there is
+            no bias, or only zeros.
         input_rms: RMS of what the layer received.
         gradient_rms: RMS of the loss' gradient by the pre-activations.
         gradient_norm: Euclidean norm of the same gradient. Independent of the layer's size in a
@@ -102,6 +104,7 @@ class LayerSignals:
     constraint: str | None = None
     has_zero_kernel: bool = False
     is_beside: bool = False
+    bias_free_rms: float | None = None
 
     @property
     def path(self) -> str:
@@ -112,6 +115,13 @@ class LayerSignals:
     def preactivation_rms(self) -> float:
         """RMS of the values before the activation."""
         return float(self.preactivation_mean_square**0.5)
+
+    @property
+    def mixed_rms(self) -> float:
+        """RMS of what its weights make of the input: a bias may drown it, or take its mean away."""
+        if self.bias_free_rms is None:
+            return self.preactivation_rms
+        return min(self.bias_free_rms, self.preactivation_rms)
 
     @property
     def has_kernel(self) -> bool:
@@ -261,8 +271,9 @@ class Signals:
     @property
     def is_normalized(self) -> bool:
         """Whether normalization layers set the scale of the signal, not the weights."""
-        hidden = self.hidden
-        return sum(row.normalized for row in hidden) > NORMALIZED_SHARE * len(hidden)
+        layers = {row.path for row in self.hidden}  # one may be called many times, side by side
+        normalized = {row.path for row in self.hidden if row.normalized}
+        return len(normalized) > NORMALIZED_SHARE * len(layers)
 
     @property
     def lone_softmax(self) -> HeadSignals | None:

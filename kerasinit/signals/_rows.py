@@ -74,6 +74,7 @@ def rows_of(
                 activation_std=spread(output),
                 preactivation_mean_square=rms(value) ** 2,
                 preactivation_variance=variance_over_inputs(value),
+                bias_free_rms=_bias_free_rms(watched.layer, value),
                 input_rms=None if given is None else rms(to_numpy(given)),
                 gradient_rms=rms(gradient),
                 gradient_norm=norm(gradient),
@@ -132,6 +133,15 @@ def _of_weights(
         columns = unit_columns(watched.axes, main, *replicas)
         found["duplicate_share"] = float(duplicate_share(*columns, largest)[0])
     return found
+
+
+def _bias_free_rms(layer: Any, value: np.ndarray) -> float | None:
+    """A bias that says how rare a class is may be much larger than what the kernel makes."""
+    bias = getattr(layer, "bias", None)
+    if not keras.ops.is_tensor(bias) and not isinstance(bias, keras.Variable):
+        return None
+    known = to_numpy(bias)
+    return rms(value - known) if known.shape == value.shape[-1:] and known.any() else None
 
 
 def _has_gain(call: WatchedCall) -> bool:

@@ -182,7 +182,7 @@ def forward_growth(signals: Signals, rows: Sequence[LayerSignals]) -> Verdict | 
     # What is frozen was trained: its sizes are right. The layers behind it are looked at.
     behind = max((k + 1 for k, row in enumerate(rows) if not row.trainable), default=0)
     rows = rows[behind:]
-    values = [row.preactivation_rms for row in rows]
+    values = [row.mixed_rms for row in rows]
     if rows and rows[0].input_rms:
         values.insert(0, rows[0].input_rms)
     if len(values) < 4 or not values[0] > 0 or signals.is_normalized:

@@ -52,7 +52,10 @@ TWO_CLASSES = "two classes in one unit take the binary cross-entropy"
 
 def bad_targets(signals: Signals) -> Verdict | None:
     """Targets that the loss does not take, or that the output cannot reach."""
-    return _first(signals, "bad_targets", _targets_of_head)
+    found = _first(signals, "bad_targets", _targets_of_head)
+    if found is None and signals.loss_error is not None:
+        return _first(signals, "bad_targets", _refused_shape)
+    return found
 
 
 def bad_loss(signals: Signals) -> Verdict | None:
@@ -60,8 +63,8 @@ def bad_loss(signals: Signals) -> Verdict | None:
     found = _first(signals, "bad_loss", _loss_of_head)
     if found is not None or signals.loss_error is None or bad_targets(signals) is not None:
         return found
-    evidence = f"the loss cannot be computed: {signals.loss_error}"
-    reason = "give compile a loss that takes these targets"
+    evidence = f"the loss or its gradient cannot be computed: {signals.loss_error}"
+    reason = "if it is the loss, give compile one that takes these targets"
     return Verdict.cured("bad_loss", "loss", evidence, None, reason)
 
 
@@ -235,7 +238,8 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     if targets.high - targets.low < head.units:
         return evidence, *_from_zero(targets)
     if head.units == 1 and targets.low == 0 and targets.high == 1:
-        return evidence, _loss("binarycrossentropy", head.activation != "sigmoid"), TWO_CLASSES
+        is_linear = head.activation not in SQUASHING  # a softmax over one unit becomes a sigmoid
+        return evidence, _loss("binarycrossentropy", is_linear), TWO_CLASSES
     needed = targets.high - min(targets.low, 0.0) + 1
     units = f"give {head.name} {needed:g} units, one for each class"
     if targets.low < 0:
@@ -306,6 +310,27 @@ def _wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
     if len(head.shape) > len(targets.shape):
         reason += ": `return_sequences=False`, pooling or Flatten before the output"
     return _shapes(head, targets), None, reason
+
+
+def _refused_shape(head: HeadSignals) -> Finding | None:
+    """Shapes that a loss of classes does not take together, where it was refused."""
+    targets = head.targets
+    if targets is None or head.loss not in CLASS_LOSSES:
+        return None
+    wanted = head.shape[:-1] if head.loss.startswith("sparse") else head.shape
+    if _stripped(targets.shape) == _stripped(wanted):
+        return None
+    if targets.shape[:-1] == head.shape[:-1] and wanted == head.shape:
+        columns, units = targets.shape[-1], head.units
+        evidence = f"the targets have {columns} columns, and {head.name} has {units} units"
+        return evidence, None, f"give {head.name} {columns} units, one for each column"
+    remedy, reason = None, f"for this output, targets of shape {_with_batch(wanted)}"
+    if len(wanted) > len(targets.shape):
+        reason = "`return_sequences=False`, pooling or Flatten before the output; or " + reason
+    elif math.prod(targets.shape) == math.prod(wanted):
+        sizes = ", ".join(map(str, (-1, *wanted)))
+        remedy = Remedy("map_targets", f"y.reshape({sizes})")
+    return _shapes(head, targets), remedy, reason
 
 
 def _shapes(head: HeadSignals, targets: TargetSignals) -> str:

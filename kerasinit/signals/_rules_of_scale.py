@@ -67,8 +67,8 @@ def bad_scale(signals: Signals) -> Verdict | None:
 
 
 def _gain(row: LayerSignals) -> float:
-    """RMS of the pre-activations over that of the input."""
-    return row.preactivation_rms / (row.input_rms or math.inf)
+    """RMS of what the weights make of the input over that of the input."""
+    return row.mixed_rms / (row.input_rms or math.inf)
 
 
 def _beside_usual(gain: float, usual: float) -> float:

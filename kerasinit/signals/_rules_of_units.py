@@ -9,6 +9,7 @@ from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
 from kerasinit.signals._rules_of_heads import DISTANCES
+from kerasinit.signals._rules_of_scale import LARGE_INPUT
 from kerasinit.signals._verdict import Verdict, and_more
 
 HALF_OF_UNITS = 0.5  # dead or saturated units (SageMaker Debugger, TheDeepChecker)
@@ -102,10 +103,29 @@ def saturated(signals: Signals) -> Verdict | None:
                 f"{round(share * row.units)} of {row.units} units of {row.activation} sit in its "
                 f"flat part for almost all inputs (pre-activation RMS {row.preactivation_rms:.3g})"
             )
+        table = _large_table(signals, row)
+        if table is not None:
+            evidence += f"; the rows of {table.name} have an RMS of {table.activation_rms:.3g}"
+            return Verdict.cured("saturated", row.name, evidence, *_smaller_rows(table))
         remedy, reason = redraw(signals, "gives smaller weights and biases")
         cure = _drawn_anew(row) if row.is_output else remedy, reason
         return Verdict.cured("saturated", row.name, evidence, *cure)
     return None
+
+
+def _large_table(signals: Signals, row: LayerSignals) -> LayerSignals | None:
+    """The embedding whose rows are too large for a layer: `initialize` keeps their scale."""
+    if (row.input_rms or 0.0) <= LARGE_INPUT:
+        return None
+    before = signals.layers[: signals.layers.index(row)]
+    large = [one for one in before if one.is_embedding and one.activation_rms > LARGE_INPUT]
+    return large[0] if large else None
+
+
+def _smaller_rows(table: LayerSignals) -> tuple[Remedy, str]:
+    factor = 10 ** math.ceil(math.log10(table.activation_rms))
+    line = f"e = {layer_line(table.path)}; e.set_weights([w / {factor} for w in e.get_weights()])"
+    return Remedy("code", line), "and give it a smaller `embeddings_initializer`"
 
 
 def _drawn_anew(row: LayerSignals) -> Remedy:

@@ -115,6 +115,7 @@ class ForwardPass:
         self._numbers: dict[int, tuple[int, Tensor]] = {}  # by id, kept alive
         self._sources: dict[int, tuple[Tensor, WatchedCall]] = {}  # by id, kept alive
         self._inside: list[WatchedLayer] = []
+        self._known: list[int] = []  # calls that were recorded before each of these began
         self._pending: list[list[tuple[int, Callable[..., Tensor], Tensor]]] = []
 
     def tap(self, value: Tensor) -> Tensor:
@@ -131,8 +132,11 @@ class ForwardPass:
             return call(*args, **kwargs)
         known = len(self.calls)
         result = getattr(self, watched.task)(watched, call, args, kwargs)
+        is_call = len(self.calls) > known
+        if is_call and self.calls[-1].watched is not watched:
+            return result  # what was recorded inside says it all
         if self._keeps_steps and not self._is_muted():
-            self._note(watched.layer, (args, kwargs), result, len(self.calls) > known)
+            self._note(watched.layer, (args, kwargs), result, is_call)
         return result
 
     def weighted(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
@@ -140,13 +144,18 @@ class ForwardPass:
         if self._is_muted():
             return call(*args, **kwargs)
         self._inside.append(watched)
+        self._known.append(len(self.calls))
         self._pending.append([])
         try:
             result = call(*args, **kwargs)
         finally:
             self._inside.pop()
+            known = self._known.pop()
             activations = self._pending.pop()
         flat = keras.tree.flatten(result)
+        made = {id(one.output) for one in self.calls[known:]}
+        if made and all(id(one) in made for one in flat):
+            return result  # of layers inside, which have a record each
         given = None
         if kind_of(watched.layer).family != "embedding":
             given = next(filter(ops.is_tensor, keras.tree.flatten((args, kwargs))), None)
@@ -177,7 +186,8 @@ class ForwardPass:
     def activation(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
         """An activation layer completes the call before it."""
         output = call(*args, **kwargs)
-        last = self.calls[-1] if self.calls and not self._inside else None
+        known = self._known[-1] if self._known else 0
+        last = self.calls[-1] if len(self.calls) > known and not self._is_muted() else None
         if last is not None and is_linear(last.activation) and args:
             if last.value.shape[-1] == output.shape[-1]:
                 last.activation, last.activation_input, last.output = call, args[0], output
@@ -187,7 +197,7 @@ class ForwardPass:
 
     def normalization(self, watched: WatchedLayer, call: Call, args: Any, kwargs: Any) -> Any:
         """A normalization acts on the last recorded call."""
-        if self.calls and not self._inside:
+        if self.calls and not self._is_muted():
             self.calls[-1].normalized = True
         return call(*args, **kwargs)
 

@@ -55,6 +55,7 @@ def test_a_copy_stays_equal_and_says_so(call):
     for one, other in zip(online.get_weights(), target.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert sum("stays equal" in row.reason for row in plan) == len(target.weights)
+    assert str(plan).count("stays equal") == 2  # of the kernels, and of the biases in one line
 
 
 def test_parts_of_one_structure_with_weights_of_their_own_differ():

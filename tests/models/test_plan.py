@@ -82,6 +82,13 @@ def test_norms_that_start_as_usual_are_counted_in_a_line():
     assert "batch_normalization/gamma" not in text
 
 
+def test_states_of_random_generators_are_counted_in_a_line():
+    units = [keras.layers.Dense(4), keras.layers.Dropout(0.1), keras.layers.Dropout(0.2)]
+    text = str(kerasinit.initialize(keras.Sequential([keras.Input((4,)), *units]), seed=1))
+    assert "2 x seed_generator_state (left alone): state of a random generator" in text
+    assert text.count("seed_generator") == 1
+
+
 @pytest.mark.parametrize(("terminal", "widest"), [(60, 80), (100, 100), (300, 120)])
 def test_a_table_is_as_wide_as_the_terminal(monkeypatch, terminal, widest):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="n" * 200)])

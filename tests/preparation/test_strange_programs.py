@@ -64,11 +64,31 @@ def zero_cells():
     return compiled(layers.LSTM(16, **zeros), Dense(1), shape=(20, 3))
 
 
+def detector():
+    """Rare classes beside boxes, in one output, with a bias that says how rare they are."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8,))
+    x = Dense(16, "relu")(Dense(16, "relu")(inputs))
+    rare = keras.initializers.Constant(-np.log(99.0))
+    classes = Dense(3, bias_initializer=rare)(x)
+    model = keras.Model(inputs, layers.Concatenate()([classes, Dense(4)(x)]))
+    model.compile("adam", lambda y_true, y_pred: ops.mean(ops.square(y_pred[:, 3:] - y_true)))
+    return model
+
+
 @pytest.mark.parametrize(
-    ("make", "x"), [(gated, X), (sine_net, X), (zero_cells, WAVES)], ids=lambda v: str(v)[:20]
+    ("make", "x"),
+    [(gated, X), (sine_net, X), (zero_cells, WAVES), (detector, 0.1 * X)],
+    ids=lambda v: str(v)[:20],
 )
 def test_an_unusual_design_is_not_blamed(make, x):
     kerasinit.diagnose(make(), x, VALUES).assert_healthy()
+
+
+def test_a_bias_that_takes_the_mean_of_sigmoids_away_leaves_the_scale_as_it_is():
+    model = compiled(*[Dense(32, "sigmoid") for _ in range(8)], Dense(1))
+    kerasinit.initialize(model, seed=0)
+    kerasinit.diagnose(model, X, VALUES).assert_healthy()
 
 
 def relu(count, width=64):

@@ -59,6 +59,16 @@ def fitted_model(x):
 # --- closed forms -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("bias", ["zeros", keras.initializers.Constant(-4.6)], ids=["none", "some"])
+def test_what_a_kernel_makes_is_the_output_without_the_bias(x, bias):
+    head = layers.Dense(3, bias_initializer=bias)
+    model = keras.Sequential([keras.Input((5,)), head])
+    (row,) = measure(model, x).layers
+    made = np.sqrt(np.mean(np.square(x @ numpy(head.kernel))))
+    assert row.mixed_rms == pytest.approx(made, rel=1e-5)
+    assert (row.preactivation_rms > 2 * row.mixed_rms) is (bias != "zeros")
+
+
 def test_the_gradient_of_a_squared_error_has_its_closed_form(x):
     model = keras.Sequential([keras.Input((5,)), layers.Dense(2, name="only")])
     model.compile("sgd", "mse")

@@ -130,7 +130,7 @@ def test_another_activation_is_replaced_by_the_one_that_the_loss_takes(loss, wan
 def test_a_loss_that_cannot_be_computed_is_said_in_its_own_words():
     found = verdict(loss_error="it broke", loss=None)
     assert (found.cause, found.where) == ("bad_loss", "loss")
-    assert found.evidence == "the loss cannot be computed: it broke"
+    assert found.evidence == "the loss or its gradient cannot be computed: it broke"
 
 
 # --- labels ---------------------------------------------------------------------------------------

@@ -333,7 +333,7 @@ def test_the_loss_of_the_data_is_the_loss_without_penalties(signals):
 
 def test_more_than_a_quarter_of_the_hidden_layers_must_be_normalized(signals):
     row = dataclasses.replace(signals.layers[0], normalized=False)
-    rows = [dataclasses.replace(row, normalized=k < 1) for k in range(4)]
+    rows = [dataclasses.replace(row, name=f"{k}", normalized=k < 1) for k in range(4)]
     head = dataclasses.replace(signals.layers[-1], normalized=True)
     assert not dataclasses.replace(signals, layers=(*rows, head)).is_normalized
     assert dataclasses.replace(signals, layers=(*rows[:3], head)).is_normalized

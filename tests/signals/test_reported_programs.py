@@ -245,6 +245,55 @@ def test_a_batch_of_sorted_data_is_told():
     assert "shuffle" in verdict.fix
 
 
+SHAPES = {  # layers before the head, its units, loss, targets, what is said
+    "no Flatten": ([], 4, "sparse_categorical_crossentropy", LABELS, "(batch,) meet"),
+    "no Flatten, one-hot": ([], 4, "categorical_crossentropy", ONE_HOT, "(batch, 4) meet"),
+    "no Flatten, one unit": ([], 1, "binary_crossentropy", LABELS % 2, "(batch,) meet"),
+    "columns": ([layers.Flatten()], 5, "categorical_crossentropy", ONE_HOT, "4 columns"),
+    "an axis too many": (
+        [layers.Flatten()], 4, "categorical_crossentropy", ONE_HOT[:, None], "(batch, 1, 4) meet",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_that_the_loss_refuses_are_told_as_shapes(name):
+    before, units, loss, y, said = SHAPES[name]
+    activation = "sigmoid" if units == 1 else "softmax"
+    model = compiled(*before, head(units, activation), shape=(6, 8), loss=loss)
+    (verdict,) = kerasinit.diagnose(model, PLACES, y).verdicts
+    assert (verdict.cause, verdict.where) == ("bad_targets", "targets")
+    assert said in verdict.evidence
+    if verdict.remedy is not None:
+        assert_mends(verdict, model, PLACES, y)
+
+
+@pytest.mark.parametrize("y", [LABELS % 2, LABELS[:, None] % 2], ids=["flat", "column"])
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # the fault under test
+def test_the_lines_for_two_classes_under_a_softmax_of_one_unit_go_together(y):
+    model = compiled(head(1, "softmax"), loss="sparse_categorical_crossentropy")
+    for verdict in kerasinit.diagnose(model, X, y).verdicts:
+        exec(verdict.fix, {"model": model, "keras": keras})
+    assert kerasinit.diagnose(model, X, y).healthy
+
+
+@pytest.mark.parametrize(("size", "named"), [(0.05, False), (100.0, True)])
+def test_rows_of_an_embedding_that_saturate_what_reads_them_are_made_smaller(size, named):
+    keras.utils.set_random_seed(0)
+    rows = keras.initializers.RandomNormal(stddev=size)
+    parts = layers.Embedding(50, 8, embeddings_initializer=rows), layers.Flatten()
+    hidden = layers.Dense(16, "tanh", name="hidden")
+    model = keras.Sequential([keras.Input((6,)), *parts, hidden, head(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    ids = RNG.integers(0, 50, (64, 6))
+    found = [
+        v for v in kerasinit.diagnose(model, ids, LABELS % 2).verdicts if v.cause == "saturated"
+    ]
+    assert [verdict.where for verdict in found] == ["hidden"] * named
+    if found:
+        assert_mends(found[0], model, ids, LABELS % 2)
+
+
 # --- sizes, penalties, steps ----------------------------------------------------------------------
 
 
@@ -757,3 +806,12 @@ def test_logits_do_not_go_through_relu(name):
     assert (verdict.cause, verdict.where) == ("bad_loss", "head")
     exec(verdict.fix, {"model": model, "keras": keras})
     assert kerasinit.diagnose(model, X, y).healthy
+
+
+@pytest.mark.parametrize(("rate", "advised"), [(0.01, None), (1e-7, 0.1)])
+def test_a_first_step_of_adagrad_is_as_small_as_its_gradient(rate, advised):
+    model = compiled(head(4), loss=LOGITS, optimizer=keras.optimizers.Adagrad(rate))
+    found = kerasinit.diagnose(model, 1e-2 * X, ONE_HOT).verdicts
+    lines = [one.fix for one in found if one.cause == "small_updates"]
+    wanted = [] if advised is None else [f"model.optimizer.learning_rate = {advised}"]
+    assert [line.partition("  #")[0] for line in lines] == wanted

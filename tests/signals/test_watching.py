@@ -62,6 +62,67 @@ def test_a_factor_that_a_sigmoid_made_is_a_gate(name):
 # --- normalizations -------------------------------------------------------------------------------
 
 
+class Positions(keras.Model):
+    """Layers, and perhaps a table of the model's own beside them."""
+
+    def __init__(self, *, has_table):
+        super().__init__()
+        self.table = self.add_weight(shape=(1, 6), name="table") if has_table else 0.0
+        self.inner = dense("inner"), layers.LayerNormalization(), layers.ReLU()
+        self.head = dense("head", units=2)
+
+    def call(self, x):
+        x = x + self.table
+        for layer in self.inner:
+            x = layer(x)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("has_table", [False, True])
+def test_layers_are_seen_beside_a_weight_that_their_model_keeps_itself(has_table):
+    model = Positions(has_table=has_table)
+    model(X)
+    inner, head = measure(model, X).layers
+    assert (inner.name, inner.activation, inner.normalized) == ("inner", "relu", True)
+    assert inner.dead_share is not None
+    assert inner.predicted_rms is not None
+    assert (head.name, head.is_output, head.predicted_rms is None) == ("head", True, False)
+
+
+class Block(layers.Layer):
+    """A kernel of its own, in front of which its norm stands, if it has one."""
+
+    def __init__(self, *, has_norm):
+        super().__init__(name="block")
+        self.norm = layers.LayerNormalization() if has_norm else layers.Identity()
+
+    def build(self, shape):
+        self.mix = self.add_weight(shape=(shape[-1], shape[-1]), name="mix")
+        self.norm.build(shape)
+
+    def call(self, x):
+        return x + ops.relu(ops.matmul(self.norm(x), self.mix))
+
+
+@pytest.mark.parametrize("has_norm", [False, True])
+def test_a_norm_inside_of_the_next_layer_normalizes_the_layer_before_it(has_norm):
+    rows = rows_of(lambda x: dense("head", units=1)(Block(has_norm=has_norm)(dense("first")(x))))
+    assert [row.normalized for row in rows.values()] == [has_norm, False, False]
+
+
+def test_a_layer_that_is_called_many_times_is_one_of_the_normalized_layers():
+    shared = dense("shared")
+
+    def side_by_side(x):
+        parts = [shared(x[:, k : k + 2]) for k in range(5)]
+        return dense("head", units=1)(layers.LayerNormalization()(layers.Concatenate()(parts)))
+
+    inputs = keras.Input((6,))
+    signals = measure(keras.Model(inputs, side_by_side(inputs)), X)
+    assert sum(row.normalized for row in signals.layers) == 1
+    assert signals.is_normalized
+
+
 @pytest.mark.parametrize(
     ("shape", "axis", "samples", "lone"),
     [
