@@ -193,6 +193,17 @@ def _before_norm(kernel: Kernel) -> Choice | None:
     return kernel.drawn(kernel.slot.initializer, f"{reason}: its own initializer fits the rate")
 
 
+def _behind_norm(kernel: Kernel) -> Choice | None:
+    """No gain in a pre-norm branch: it is short, and the smaller function generalizes better.
+
+    From four hidden layers on, a branch is a plain stack.
+    """
+    if kernel.gain <= 1.0 or not kernel.scene.is_behind_norm(kernel.layer):
+        return None
+    reason = f"a norm begins its branch, which is too short to need a gain for {kernel.activation}"
+    return kernel.drawn(initializers.LecunNormal(), reason)
+
+
 def _shallow(kernel: Kernel) -> Choice | None:
     return shallow_choice(kernel.slot, kernel.scene)
 
@@ -233,6 +244,7 @@ CASES: tuple[Callable[[Kernel], Choice | None], ...] = (
     _factor,
     _output,
     _before_norm,
+    _behind_norm,
     _shallow,
     _plain_stack,
     _of_unknown_place,

@@ -139,6 +139,10 @@ class Scene:
         """Branches of the stream on which `layer` ends one, its own included; 0 if it ends none."""
         return 0 if self.streams is None else self.streams.branches_beside(self.place(layer))
 
+    def is_behind_norm(self, layer: Any) -> bool:
+        """Whether `layer` lies in a residual branch, behind a norm that sets its size."""
+        return self.streams is not None and self.streams.is_behind_norm(self.place(layer))
+
     def start_of_factors(self, layer: Any) -> float:
         """Size, at most 1, of the weights that multiply what `layer` makes before it is added.
 

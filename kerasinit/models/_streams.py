@@ -56,6 +56,35 @@ class Streams:
         # messages, each added to the same start: `h = relu(start + W(sum of h around))`.
         return max(*counts, _most_in_a_row(ends, self.graph) if len(place.calls) > 1 else 0)
 
+    def is_behind_norm(self, place: Place) -> bool:
+        """Whether a layer lies in a branch of an open stream, behind a norm that sets its size.
+
+        Args:
+            place: The place of the layer.
+        """
+        if not place.calls or not self.adds or self.is_normalized:
+            return False
+        made = {value for call in place.calls for value in call.outputs}
+        read = {value for call in place.calls for value in call.inputs}
+        return made <= self._in_branches and read.isdisjoint(self._without_norm)
+
+    @cached_property
+    def _in_branches(self) -> frozenset[int]:
+        """Values that are made within a branch."""
+        found: set[int] = set()
+        for add in self.adds:
+            skip = self._skips[id(add)]
+            for end in set(add.inputs) - {skip}:
+                found |= self.graph.ancestors(end) - self.graph.ancestors(skip)
+        return frozenset(found)
+
+    @cached_property
+    def _without_norm(self) -> set[int]:
+        """Values to which a way leads from an input or a sum of the stream that passes no norm."""
+        starts = {*self.graph.inputs, *(value for add in self.adds for value in add.outputs)}
+        norms = [call for call in self.graph.calls if is_norm(call.operation)]
+        return self.graph.reached(starts, without=norms)
+
     @cached_property
     def is_normalized(self) -> bool:
         """Whether what most skips carry comes out of a norm (post-norm Transformers).
