@@ -11,7 +11,7 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._statistics import NON_FINITE, NORM, merged_statistics
-from kerasinit.callbacks._step_vector import StepVector
+from kerasinit.callbacks._step_vector import Contents, unpacked
 from kerasinit.callbacks._variable_names import Groups, VariableNames
 
 WHOLE = "grad_norm"
@@ -27,7 +27,7 @@ class Reading:
 
     Args:
         names: Names of the variables.
-        about: What the vector is about, one optimizer after another.
+        contents: What the vector holds, one update after another.
         vector: The vector.
         probed: Names of the layers that were probed.
         beside: What else was read: `activations`, a row of `PROBED` columns for each of them;
@@ -37,7 +37,7 @@ class Reading:
             optimizer had been given, where it does not count all of them.
 
     Attributes:
-        rows, histogram, clipped: The statistics, after `wait`: see `StepVector.unpacked`.
+        rows, histogram, clipped: The statistics, after `wait`: see `unpacked`.
     """
 
     rows: np.ndarray
@@ -47,13 +47,13 @@ class Reading:
     def __init__(
         self,
         names: VariableNames,
-        about: Sequence[StepVector],
+        contents: Sequence[Contents],
         vector: Tensor,
         probed: tuple[str, ...],
         beside: Mapping[str, Tensor],
     ) -> None:
         self.names = names
-        self._about = about
+        self._contents = contents
         self._vector = vector
         self._probed = probed
         self._beside = beside
@@ -63,8 +63,8 @@ class Reading:
         vector = self._vector
         if vector is not None:
             rest, parts = _backend.numpy_of(vector), []
-            for about in self._about:
-                arrays, rest = about.unpacked(rest)
+            for contents in self._contents:
+                arrays, rest = unpacked(contents, rest)
                 parts.append(arrays)
             joined = map(np.concatenate, zip(*parts, strict=True))
             self.rows, self.histogram, self.clipped = joined
