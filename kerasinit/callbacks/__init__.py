@@ -2,7 +2,8 @@
 
 The way of a gradient:
 
-1. `GradientStats` puts a `Session` last into Keras' list of callbacks (`_gradient_stats`).
+1. `GradientStats` (`_gradient_stats`) puts a `Session` last into Keras' list of callbacks
+   (`_trainings`).
 2. Before a step, the session puts a `WatchedStep` in place of the model's train function, for that
    call alone (`_attached`). It asks what the sessions wish for (`_session`, `_schedule`).
 3. A step that is due is run by a second train function, `MeasuringStep`, which observes what enters

@@ -42,13 +42,16 @@ class MeasuringStep:
         # on JAX they hold nothing. Nothing is traced or compiled before the first call.
         self._functions = {probing: self._compiled(probing) for probing in (False, True)}
 
-    def serves(self, model: Any, **options: bool) -> bool:
-        """Whether this was made for these arguments, and for `model` as it is compiled now.
+    def is_of(self, model: Any) -> bool:
+        """Whether this was made for `model` as it is compiled now.
 
         `compile` makes Keras drop its train function, and so it drops this one.
         """
-        is_same = self.model is model and self._plain is vars(model)["train_function"]
-        return is_same and self._options == options
+        return self.model is model and self._plain is vars(model)["train_function"]
+
+    def serves(self, model: Any, **options: bool) -> bool:
+        """Whether this was made for `model` as it is compiled now, and for these options."""
+        return self.is_of(model) and self._options == options
 
     def __call__(self, arguments: tuple[Any, ...], *, probing: bool) -> tuple[Any, Reading | None]:
         """Runs one train function call; returns what it returns, and what it read.
