@@ -30,7 +30,7 @@ def read_beside(model: Any, state: Sequence[tuple[Any, Any]], batch: Any) -> dic
         state: Variables and their values, where the backend keeps the values outside.
         batch: What the step gets.
     """
-    found = _count(model.optimizer, state) | _norm_samples(model, batch)
+    found = _count(model, state) | _norm_samples(model, batch)
     return found | _only_class(model, batch)
 
 
@@ -74,9 +74,16 @@ def _penalized(model: Any) -> list[Any]:
     return [v for v in model.trainable_weights if getattr(v, "regularizer", None) is not None]
 
 
-def _count(optimizer: Any, state: Sequence[tuple[Any, Any]]) -> dict[str, Tensor]:
-    """What the optimizer counts, where overflows put off the steps at which it updates."""
-    if not _backend.loss_scaling(optimizer) or _backend.accumulation_steps(optimizer) == 1:
+def _count(model: Any, state: Sequence[tuple[Any, Any]]) -> dict[str, Tensor]:
+    """What the optimizer counts, where counting calls does not tell.
+
+    Overflows put off the steps at which accumulated gradients update; of several steps in one call,
+    the last ones may be missing.
+    """
+    optimizer = model.optimizer
+    several = (model.steps_per_execution or 1) > 1 and _backend.has_keras_train_step(model)
+    accumulated = _backend.accumulation_steps(optimizer) > 1
+    if not (accumulated if _backend.loss_scaling(optimizer) else several):
         return {}
     count = _backend.count_of_steps(optimizer, state)
     return {"count": ops.cast(count, "int32") + 0}  # not the optimizer's own, which torch moves

@@ -34,7 +34,7 @@ class Reading:
             `penalty`, the part of the loss that the targets have no part in; `norm_samples`, how
             many samples a normalization over the batch saw; `only_class`, the class of all samples
             of the batch, -1 where they differ; `count`, how many gradients the
-            optimizer had been given, where it does not count all of them.
+            optimizer had been given, but for those that overflowed, where that tells more.
 
     Attributes:
         rows, histogram, clipped: The statistics, after `wait`: see `unpacked`.

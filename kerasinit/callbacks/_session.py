@@ -110,7 +110,7 @@ class Session(keras.callbacks.Callback):
         """Reacts to what earlier steps showed; called right before the step at `batch`."""
         self.react()
         self._batch = batch
-        if self._step is None:
+        if self._step is None or (batch == 0 and self._may_end_early):
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
             self.count_steps()
         self._reaction.prepare(self._step or 0, self._records)
@@ -118,6 +118,14 @@ class Session(keras.callbacks.Callback):
     def count_steps(self) -> None:
         """Notes how many steps were taken before."""
         self._step = _backend.steps_before(self.subject)
+
+    @property
+    def _may_end_early(self) -> bool:
+        """Whether the last call of an epoch may execute fewer steps, and the optimizer tells."""
+        if self.steps_in_epoch is not None or self._loss_scaling:
+            return False
+        several = (self.subject.steps_per_execution or 1) > 1
+        return several and _backend.has_keras_train_step(self.subject)
 
     @property
     def stopped(self) -> bool:
