@@ -104,12 +104,12 @@ class Reading:
             return None
         rows = self._beside["activations"].astype("float64").tolist()
         return {
-            name: dict(zip(PROBED, map(plain, row), strict=True))
+            name: dict(zip(PROBED, map(json_number, row), strict=True))
             for name, row in zip(self._probed, rows, strict=True)
         }
 
 
-def plain(value: float | None) -> float | None:
+def json_number(value: float | None) -> float | None:
     """A number with the digits that float32 has, or None for what JSON cannot hold."""
     if value is None or not math.isfinite(value):
         return None

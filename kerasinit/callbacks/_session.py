@@ -31,7 +31,7 @@ class Wish(NamedTuple):
         due: Whether that is to be recorded.
         probing: Whether the activations are probed, and all else recorded with them.
         timed: Whether the session is to be told how long the call takes.
-        alone: Whether the reported loss is that of one batch, and no mean over the epoch so far.
+        of_batch: Whether the reported loss is that of one batch, and no mean over the epoch so far.
     """
 
     first: int
@@ -39,7 +39,7 @@ class Wish(NamedTuple):
     due: bool
     probing: bool
     timed: bool
-    alone: bool
+    of_batch: bool
 
     @property
     def measured(self) -> bool:
@@ -155,7 +155,7 @@ class Session(keras.callbacks.Callback):
             due=self.schedule.due(last, skipped=self._ledger.overflowed),
             probing=probes is not None and probes.due(first),
             timed=self.schedule.measures(last),
-            alone=alone or not _backend.has_keras_train_step(self.subject),
+            of_batch=alone or not _backend.has_keras_train_step(self.subject),
         )
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
@@ -193,7 +193,7 @@ class Session(keras.callbacks.Callback):
             epoch=self.epoch,
             steps_in_epoch=self._batch + wish.last - wish.first + 1,
             loss=logs.get("loss") if isinstance(logs, dict) else None,
-            is_running=not wish.alone,
+            is_running=not wish.of_batch,
             probing=wish.probing,
             goes_on=self._goes_on,
             skips_overflow=self._loss_scaling,
