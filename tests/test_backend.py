@@ -639,18 +639,21 @@ def test_a_train_step_of_ones_own_is_compiled_beside_keras():
     assert seen == [2 if keras.config.backend() == "jax" else 1]
 
 
-def test_gradients_enter_an_optimizer_where_they_are_observed():
+def test_gradients_enter_an_optimizer_where_they_are_looked_for():
     model, seen = compiled_model(), []
+    name = _backend.entry_name()
 
-    def observe(read):
-        variables, gradients, values, scale = read()
+    def entry(*arguments, **named):
+        update = _backend.update_of(model.optimizer, *arguments, **named)
+        variables, gradients, values, scale = update.before()
         seen.append((len(variables), len(gradients), len(values), scale))
-        return lambda read_after: seen.append(len(read_after()))
+        result = own(*update.arguments)
+        seen.append(len(update.after(result)))
+        return result
 
     model.optimizer.build(model.trainable_variables)
-    before = dict(vars(model.optimizer))
-    entry = _backend.observed_entry(model.optimizer, observe)
-    with _backend.replaced(model.optimizer, **entry):
+    own, before = getattr(model.optimizer, name), dict(vars(model.optimizer))
+    with _backend.replaced(model.optimizer, **{name: entry}):
         model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
     assert vars(model.optimizer).keys() == before.keys()
     assert seen[:2] == [(2, 2, 2, None), 2]

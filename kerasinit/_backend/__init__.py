@@ -59,7 +59,7 @@ from kerasinit._backend._optimizers import (
     steps_taken,
 )
 from kerasinit._backend._other_models import is_of_keras_2, way_to_a_model
-from kerasinit._backend._protocol import Backend, Training
+from kerasinit._backend._protocol import Backend, Entering, Training
 from kerasinit._backend._random_state import seeded
 from kerasinit._backend._raw_calls import RawCall
 from kerasinit._backend._replaced import replaced
@@ -112,18 +112,20 @@ wait_for = _backend.wait_for
 without_gradients = _backend.without_gradients
 compile_train_step = _backend.compile_train_step
 dense_gradient = _backend.dense_gradient
+entry_name = _backend.entry_name
 is_reachable = _backend.is_reachable
 join_step = _backend.join_step
-observed_entry = _backend.observed_entry
 packed = _backend.packed
 sampled = _backend.sampled
 split_step = _backend.split_step
 step_state = _backend.step_state
 sum_of_squares = _backend.sum_of_squares
+update_of = _backend.update_of
 waits_for_steps = _backend.waits_for_steps
 
 __all__ = [
     "Backend",
+    "Entering",
     "RawCall",
     "Training",
     "accumulation_steps",
@@ -144,6 +146,7 @@ __all__ = [
     "deferred_variable",
     "dense_gradient",
     "detached",
+    "entry_name",
     "errors",
     "evaluate",
     "flat_layers",
@@ -171,7 +174,6 @@ __all__ = [
     "loss_scaling",
     "maps_convolutions_well",
     "numpy_of",
-    "observed_entry",
     "open_scopes",
     "optimizers_of",
     "output_spec",
@@ -205,6 +207,7 @@ __all__ = [
     "trained_variables",
     "training",
     "training_argument",
+    "update_of",
     "wait_for",
     "waits_for_steps",
     "way_to_a_model",

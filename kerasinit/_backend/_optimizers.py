@@ -17,46 +17,46 @@ from kerasinit._backend._keras_training import (
     inner_optimizer,
     trained_variables,
 )
-from kerasinit._backend._protocol import Entering, Observe
+from kerasinit._backend._protocol import Entering
 
 
-def observed_apply(
-    optimizer: Any,
-    observe: Observe,
-    value_of: Callable[[Any], Any],
-    summed: Callable[[list[Any]], list[Any]] = list,
-) -> dict[str, Callable[..., Any]]:
-    """`Optimizer.apply`, observed, where Keras variables hold their values.
+class AppliedUpdate:
+    """A call of `Optimizer.apply`, where Keras variables hold their values (see `Update`).
 
     Args:
         optimizer: A Keras optimizer.
-        observe: See `Backend.observed_entry`.
+        grads: As `apply` takes them.
+        trainable_variables: Likewise.
         value_of: The tensor that a Keras variable holds now.
         summed: Gradients added up over devices, as the optimizer will do.
     """
-    apply = optimizer.apply
 
-    def observed(grads: Any, trainable_variables: Any = None) -> Any:
-        grads = list(grads)
+    def __init__(
+        self,
+        optimizer: Any,
+        grads: Any,
+        trainable_variables: Any = None,
+        *,
+        value_of: Callable[[Any], Any],
+        summed: Callable[[list[Any]], list[Any]] = list,
+    ) -> None:
         given = None if trainable_variables is None else list(trainable_variables)
+        self.arguments = (list(grads), given)
+        self._optimizer, self._value_of, self._summed = optimizer, value_of, summed
 
-        def trained() -> list[Any]:
-            return trained_variables(optimizer) if given is None else given
+    def before(self) -> Entering:
+        """See `Update`."""
+        grads, optimizer, variables = self.arguments[0], self._optimizer, self._variables()
+        gradients = accumulated_gradients(optimizer, variables, self._summed(grads), {})
+        return Entering(variables, gradients, self.after(None), gradient_scale(optimizer, {}))
 
-        def values() -> list[Any]:
-            return [value_of(variable) for variable in trained()]
+    def after(self, result: Any) -> list[Any]:
+        """See `Update`."""
+        return [self._value_of(variable) for variable in self._variables()]
 
-        def read() -> Entering:
-            variables = trained()
-            gradients = accumulated_gradients(optimizer, variables, summed(grads), {})
-            return variables, gradients, values(), gradient_scale(optimizer, {})
-
-        finish = observe(read)
-        result = apply(grads, given)
-        finish(values)
-        return result
-
-    return {"apply": observed}
+    def _variables(self) -> list[Any]:
+        given = self.arguments[1]
+        return trained_variables(self._optimizer) if given is None else given
 
 
 def pure_optimizer(optimizer: Any) -> Any:

@@ -4,24 +4,50 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 Arrays: TypeAlias = Sequence[np.ndarray]
 Values: TypeAlias = tuple[list[Any], list[Any]]  # tensors of weights and of states
 Step: TypeAlias = Callable[..., tuple[Any, Any, Any]]
-Entering: TypeAlias = tuple[Sequence[Any], Sequence[Any], Sequence[Any], Any]
-# `finish = observe(read)` calls `variables, gradients, values, scale = read()`; then
-# `finish(read_after)` calls `values = read_after()`.
-Observe: TypeAlias = Callable[
-    [Callable[[], Entering]], Callable[[Callable[[], Sequence[Any]]], None]
-]
 
 # What running, tracing or mapping somebody's function may raise in Python.
 PYTHON_ERRORS = (
     ValueError, TypeError, RuntimeError, AttributeError, LookupError, ArithmeticError,
 )  # fmt: skip
+
+
+class Entering(NamedTuple):
+    """What enters an optimizer.
+
+    Args:
+        variables: Its trainable Keras variables.
+        gradients: Their gradients, None where there is none, times `scale`.
+        values: Their values before the update.
+        scale: What the gradients are to be divided by; None for 1.
+    """
+
+    variables: Sequence[Any]
+    gradients: Sequence[Any]
+    values: Sequence[Any]
+    scale: Any
+
+
+class Update(Protocol):
+    """One call of the method through which gradients enter an optimizer.
+
+    Nothing is read before it is asked for: what an optimizer of the user's raises then can be
+    caught.
+    """
+
+    arguments: tuple[Any, ...]  # what the method is to be called with
+
+    def before(self) -> Entering:
+        """What enters; asked before the method is called."""
+
+    def after(self, result: Any) -> Sequence[Any]:
+        """Values of the variables after the method has returned `result`."""
 
 
 class Training(Protocol):
@@ -224,18 +250,16 @@ class Backend(Protocol):
         Empty where the variables hold them. The last argument is the batch.
         """
 
-    def observed_entry(self, optimizer: Any, observe: Observe) -> dict[str, Callable[..., Any]]:
-        """The method through which gradients enter `optimizer`, by its name, observed.
+    def entry_name(self) -> str:
+        """Name of the method through which gradients enter a Keras optimizer in a train step."""
 
-        It passes everything on unchanged.
+    def update_of(self, optimizer: Any, *arguments: Any, **named: Any) -> Update:
+        """A call of that method, which is yet to be made.
 
         Args:
             optimizer: A Keras optimizer.
-            observe: Is called before the update, with a function that reads variables, gradients,
-                values and scale; what it returns, after the update with one that reads the values.
-                Both read nothing unless they are called, so that the observer can catch what an
-                optimizer of the user's raises there. `values` are the weights, `scale` is what the
-                gradients are to be divided by (None for 1).
+            *arguments: Of the method.
+            **named: Of the method.
         """
 
     def dense_gradient(self, gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:

@@ -19,7 +19,7 @@ from kerasinit._backend._jax_calls import raw_calls as raw_calls
 from kerasinit._backend._jax_programs import Program, TrainingInParts, cores, side_by_side
 from kerasinit._backend._keras_training import train_function_of, trained_variables
 from kerasinit._backend._optimizers import accumulated_gradients, gradient_scale
-from kerasinit._backend._protocol import PYTHON_ERRORS, Entering, Observe, Step, Training
+from kerasinit._backend._protocol import PYTHON_ERRORS, Entering, Step, Training, Update
 from kerasinit._backend._sampling import RUN, even_step
 
 # XLA's options for a program that runs once, by JAX's name of the device. On a processor: little
@@ -274,24 +274,44 @@ def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
     ]
 
 
-def observed_entry(optimizer: Any, observe: Observe) -> dict[str, Callable[..., Any]]:
-    """`stateless_apply`, to which all values are given."""
-    stateless_apply = optimizer.stateless_apply
+def entry_name() -> str:
+    """The one that holds no values: all are given to it."""
+    return "stateless_apply"
 
-    def observed(optimizer_variables: Any, grads: Any, trainable_variables: Any) -> Any:
-        def read() -> Entering:
-            pairs = zip(optimizer.variables, optimizer_variables, strict=True)
-            state = {id(variable): value for variable, value in pairs}
-            variables = trained_variables(optimizer)
-            gradients = accumulated_gradients(optimizer, variables, grads, state)
-            return variables, gradients, trainable_variables, gradient_scale(optimizer, state)
 
-        finish = observe(read)
-        result = stateless_apply(optimizer_variables, grads, trainable_variables)
-        finish(lambda: result[0])
-        return result
+class StatelessUpdate:
+    """A call of `Optimizer.stateless_apply` (see `Update`).
 
-    return {"stateless_apply": observed}
+    Args:
+        optimizer: A Keras optimizer.
+        optimizer_variables: As `stateless_apply` takes them.
+        grads: Likewise.
+        trainable_variables: Likewise.
+    """
+
+    def __init__(
+        self, optimizer: Any, optimizer_variables: Any, grads: Any, trainable_variables: Any
+    ) -> None:
+        self.arguments = (optimizer_variables, grads, trainable_variables)
+        self._optimizer = optimizer
+
+    def before(self) -> Entering:
+        """See `Update`."""
+        optimizer, (held, grads, values) = self._optimizer, self.arguments
+        pairs = zip(optimizer.variables, held, strict=True)
+        state = {id(variable): value for variable, value in pairs}
+        variables = trained_variables(optimizer)
+        gradients = accumulated_gradients(optimizer, variables, grads, state)
+        return Entering(variables, gradients, values, gradient_scale(optimizer, state))
+
+    def after(self, result: Any) -> Any:
+        """See `Update`."""
+        return result[0]
+
+
+def update_of(optimizer: Any, *arguments: Any, **named: Any) -> Update:
+    """The gradients and all values are among the arguments."""
+    return StatelessUpdate(optimizer, *arguments, **named)
 
 
 def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:

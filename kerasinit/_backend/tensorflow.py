@@ -17,8 +17,8 @@ from kerasinit._backend import _random_state
 from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._keras_training import train_function_of
-from kerasinit._backend._optimizers import observed_apply
-from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training
+from kerasinit._backend._optimizers import AppliedUpdate
+from kerasinit._backend._protocol import PYTHON_ERRORS, Step, Training, Update
 from kerasinit._backend._sampling import RUN, even_step
 from kerasinit._backend._tensorflow_calls import raw_calls as raw_calls
 
@@ -257,11 +257,18 @@ def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
     return []
 
 
-def observed_entry(optimizer: Any, observe: Observe) -> dict[str, Callable[..., Any]]:
-    """`apply`; a `tf.Variable` is read now, not when its value is used."""
-    return observed_apply(
-        optimizer, observe, lambda variable: tf.convert_to_tensor(variable.value), _over_devices
-    )
+def entry_name() -> str:
+    """`apply`, which `apply_gradients` calls, too."""
+    return "apply"
+
+
+def update_of(optimizer: Any, *arguments: Any, **named: Any) -> Update:
+    """A `tf.Variable` is read now, not when its value is used."""
+
+    def value_of(variable: Any) -> Any:
+        return tf.convert_to_tensor(variable.value)
+
+    return AppliedUpdate(optimizer, *arguments, **named, value_of=value_of, summed=_over_devices)
 
 
 def _over_devices(gradients: list[Any]) -> list[Any]:

@@ -15,8 +15,8 @@ import torch
 from kerasinit._backend import _random_state
 from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._in_place import InPlace
-from kerasinit._backend._optimizers import observed_apply
-from kerasinit._backend._protocol import PYTHON_ERRORS, Observe, Step, Training, Values
+from kerasinit._backend._optimizers import AppliedUpdate
+from kerasinit._backend._protocol import PYTHON_ERRORS, Step, Training, Update, Values
 from kerasinit._backend._raw_calls import record
 from kerasinit._backend._replaced import changed
 from kerasinit._backend._sampling import RUN, even_step
@@ -231,9 +231,14 @@ def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
     return []
 
 
-def observed_entry(optimizer: Any, observe: Observe) -> dict[str, Callable[..., Any]]:
-    """`apply`; Keras assigns to a variable by writing into its tensor."""
-    return observed_apply(optimizer, observe, lambda variable: variable.value)
+def entry_name() -> str:
+    """`apply`, which `apply_gradients` calls, too."""
+    return "apply"
+
+
+def update_of(optimizer: Any, *arguments: Any, **named: Any) -> Update:
+    """Keras assigns to a variable by writing into its tensor."""
+    return AppliedUpdate(optimizer, *arguments, **named, value_of=lambda held: held.value)
 
 
 def dense_gradient(gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -22,32 +22,68 @@ FEWEST = 8  # samples of a batch that are of one class not by chance
 FAILURES: tuple[type[Exception], ...] = (OSError, *_backend.errors())
 
 
-def read_beside(
-    model: Any, state: Sequence[tuple[Any, Any]], batch: Any
-) -> Callable[[], dict[str, Tensor]]:
-    """Reads numbers of a step that comes; call the result after it for those there are.
-
-    They are explained in `Reading`.
+def read_beside(model: Any, state: Sequence[tuple[Any, Any]], batch: Any) -> dict[str, Tensor]:
+    """Numbers of a step that comes; they are explained in `Reading`.
 
     Args:
         model: The model.
         state: Variables and their values, where the backend keeps the values outside.
         batch: What the step gets.
     """
-    found = _count(model.optimizer, state) | _norm_samples(model, batch)
-    found |= _only_class(model, batch)
-    penalty = _penalty(model, state)
-
-    def finish() -> dict[str, Tensor]:
-        total = penalty and penalty()
-        return found if total is None else found | {"penalty": total}
-
-    return finish
+    found = _count(model, state) | _norm_samples(model, batch)
+    return found | _only_class(model, batch)
 
 
-def _count(optimizer: Any, state: Sequence[tuple[Any, Any]]) -> dict[str, Tensor]:
-    """What the optimizer counts, where overflows put off the steps at which it updates."""
-    if not _backend.loss_scaling(optimizer) or _backend.accumulation_steps(optimizer) == 1:
+def weight_penalties(model: Any, state: Sequence[tuple[Any, Any]]) -> list[Tensor] | None:
+    """What regularizers add to the loss for the weights before a step.
+
+    None if penalties cannot be told from the loss: they are added to a loss that was compiled.
+
+    Args:
+        model: The model.
+        state: See `read_beside`.
+    """
+    if model.loss is None or not sums_losses(model) or not _backend.has_keras_train_step(model):
+        return None
+    values = {id(variable): value for variable, value in state}
+    return [v.regularizer(values.get(id(v), v)) for v in _penalized(model)]
+
+
+def all_penalties(
+    model: Any, state: Sequence[tuple[Any, Any]], of_weights: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """The sum of the penalties in the loss of a step, after it; empty if there are none.
+
+    With those of activities and of `add_loss`, except on JAX, where a step keeps them to itself.
+
+    Args:
+        model: The model.
+        state: See `read_beside`.
+        of_weights: See `weight_penalties`.
+    """
+    with keras.StatelessScope(list(state)) if state else contextlib.nullcontext():
+        found = model.losses  # those of weights come last
+    penalties = [*of_weights, *found[: len(found) - len(of_weights)]]
+    if not penalties or not all(map(_backend.is_reachable, penalties)):
+        return {}
+    total = sum(ops.sum(ops.cast(one, "float32")) for one in penalties)
+    return {"penalty": ops.stop_gradient(total)}
+
+
+def _penalized(model: Any) -> list[Any]:
+    return [v for v in model.trainable_weights if getattr(v, "regularizer", None) is not None]
+
+
+def _count(model: Any, state: Sequence[tuple[Any, Any]]) -> dict[str, Tensor]:
+    """What the optimizer counts, where counting calls does not tell.
+
+    Overflows put off the steps at which accumulated gradients update; of several steps in one call,
+    the last ones may be missing.
+    """
+    optimizer = model.optimizer
+    several = (model.steps_per_execution or 1) > 1 and _backend.has_keras_train_step(model)
+    accumulated = _backend.accumulation_steps(optimizer) > 1
+    if not (accumulated if _backend.loss_scaling(optimizer) else several):
         return {}
     count = _backend.count_of_steps(optimizer, state)
     return {"count": ops.cast(count, "int32") + 0}  # not the optimizer's own, which torch moves
@@ -85,29 +121,3 @@ def _needs_batch(layer: Any) -> bool:
     """Whether a layer normalizes over samples alone, not over the pixels or steps of each, too."""
     is_norm = kind_of(layer).name == "BatchNormalization" and layer.trainable
     return is_norm and getattr(layer.input_spec, "ndim", None) == 2
-
-
-def _penalty(model: Any, state: Sequence[tuple[Any, Any]]) -> Callable[[], Tensor | None] | None:
-    """Sum of the penalties in the loss: call the result after the step.
-
-    Those of regularizers at the weights before the step; those of activities and of `add_loss` in
-    it, except on JAX, where a step keeps them to itself. None if there are none, or none that can
-    be told from the loss: they are added to a loss that was compiled.
-    """
-    if model.loss is None or not sums_losses(model) or not _backend.has_keras_train_step(model):
-        return None
-    values = {id(variable): value for variable, value in state}
-    penalized = [v for v in model.trainable_weights if getattr(v, "regularizer", None) is not None]
-    of_weights = [
-        variable.regularizer(values.get(id(variable), variable)) for variable in penalized
-    ]
-
-    def finish() -> Tensor | None:
-        with keras.StatelessScope(list(state)) if state else contextlib.nullcontext():
-            found = model.losses  # those of weights come last
-        penalties = [*of_weights, *found[: len(found) - len(penalized)]]
-        if not penalties or not all(map(_backend.is_reachable, penalties)):
-            return None
-        return ops.stop_gradient(sum(ops.sum(ops.cast(one, "float32")) for one in penalties))
-
-    return finish

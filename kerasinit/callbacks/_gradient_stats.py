@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,13 @@ from kerasinit.callbacks._asked_for import (
     check_policy,
     share_of_time,
 )
-from kerasinit.callbacks._attached import detach, each_step, running_list
-from kerasinit.callbacks._beforehand import setup_of
+from kerasinit.callbacks._attached import each_step, running_list
 from kerasinit.callbacks._judgement import Findings
-from kerasinit.callbacks._ledger import Ledger
-from kerasinit.callbacks._measuring import MeasuringStep
 from kerasinit.callbacks._record import History
-from kerasinit.callbacks._schedule import Schedule
-from kerasinit.callbacks._session import Session
 from kerasinit.callbacks._show import heat_map, to_dataframe
 from kerasinit.callbacks._sinks import check_path
 from kerasinit.callbacks._tensorboard import require_tensorboard
+from kerasinit.callbacks._trainings import Trainings
 from kerasinit.signals import Verdict
 
 
@@ -134,27 +129,21 @@ class GradientStats(keras.callbacks.Callback):
         self.history = History(at_least_one("history_size", history_size))
         self.async_safe = True  # `on_train_batch_end` may run in a thread of Keras'
         self._findings = Findings()
-        self._forget_trainings()
-
-    def _forget_trainings(self) -> None:
-        self._subject: Any = None
-        self._measuring: MeasuringStep | None = None
-        self._schedule: Schedule | None = None
-        self._alone: Session | None = None  # of a training without a list of callbacks
+        self._trainings = Trainings(self, self._settings, self.history, self._findings)
 
     def __getstate__(self) -> dict[str, Any]:
         """Settings and results, for `copy` and `pickle`: KerasTuner copies callbacks."""
-        return {name: value for name, value in vars(self).items() if name not in _OF_TRAININGS}
+        return {**vars(self), "_model": None, "_trainings": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """See `__getstate__`."""
-        self.__dict__.update(state, _model=None)
-        self._forget_trainings()
+        self.__dict__.update(state)
+        self._trainings = Trainings(self, self._settings, self.history, self._findings)
 
     @property
     def every(self) -> int:
         """Steps between recorded steps now."""
-        return self._settings.every if self._schedule is None else self._schedule.every
+        return self._trainings.every
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -178,48 +167,32 @@ class GradientStats(keras.callbacks.Callback):
                 f"{_backend.way_to_a_model(model)}"
             )
         super().set_model(model)
-        # `self.model` would fetch the weights from the device at each use, on JAX.
-        self._subject = model
+        self._trainings.model = model
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Opens the files and starts a new session; called by Keras."""
-        callbacks = running_list(self)
-        begun = self._session(callbacks)
-        if callbacks is not None and begun is not None and not begun.has_begun:
-            return  # this callback is twice in the list
-        self._leave(callbacks)
-        if callbacks is not None:  # `set_model` may have named that of a training in between
-            self._subject = callbacks.model
-        session = self._begin(callbacks)
-        if callbacks is None:
-            self._alone = session
-            return
-        weakref.finalize(callbacks, session.end)  # if an exception ends the training
-        # First, so that the others find the norms in the logs; and last, to look at the step.
-        callbacks.callbacks.remove(self)
-        callbacks.callbacks.insert(0, self)
-        callbacks.callbacks.append(session)
+        self._trainings.enter(running_list(self))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes the epoch; called by Keras."""
-        session = self._session(running_list(self))
+        session = self._trainings.session(running_list(self))
         if session is not None:
             session.epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Prepares the step, where no list of callbacks calls the session; called by Keras."""
-        if self._alone is not None and running_list(self) is None:
-            self._alone.on_train_batch_begin(batch)
+        if self._trainings.alone is not None and running_list(self) is None:
+            self._trainings.alone.on_train_batch_begin(batch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Adds the norms of the last recorded gradient to the logs; called by Keras."""
-        session = self._session(running_list(self))
+        session = self._trainings.session(running_list(self))
         if session is not None and logs is not None:
             logs.update(session.summary(batch))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds norms and the number of verdicts to the logs of the epoch; called by Keras."""
-        session = self._session(running_list(self))
+        session = self._trainings.session(running_list(self))
         if session is None:
             return
         session.settle()
@@ -230,7 +203,7 @@ class GradientStats(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes the files; called by Keras."""
-        session = self._leave(running_list(self))
+        session = self._trainings.leave(running_list(self))
         if session is not None:
             session.react()
 
@@ -263,7 +236,7 @@ class GradientStats(keras.callbacks.Callback):
                 f"{known or 'Call `model.compile(optimizer, loss)` first.'}"
             )
         self.set_model(model)
-        session = self._begin(running_list(self))
+        session = self._trainings.begin(running_list(self))
         taken = _backend.steps_before(model)
         try:
             with each_step(session):
@@ -298,63 +271,3 @@ class GradientStats(keras.callbacks.Callback):
             ValueError: If nothing was recorded, or there is no such statistic.
         """
         return heat_map(self.history, statistic)
-
-    def _session(self, callbacks: Any | None) -> Session | None:
-        """The session that sees the training of a list of callbacks for this one, if any does."""
-        if callbacks is None:
-            return self._alone
-        sessions = (held for held in callbacks.callbacks if isinstance(held, Session))
-        return next((session for session in sessions if session.owner is self), None)
-
-    def _leave(self, callbacks: Any | None) -> Session | None:
-        """Ends that session; None if there is none."""
-        session = self._session(callbacks)
-        if callbacks is None:
-            self._alone = None
-        elif session is not None:
-            callbacks.callbacks.remove(session)
-        if session is not None:
-            detach(session.subject)
-            session.end()
-        return session
-
-    def _begin(self, callbacks: Any | None) -> Session:
-        model = self._subject
-        model.make_train_function()  # there is one, but in loops of one's own
-        detach(model)
-        # One measurement serves all callbacks of a training that look at the same step.
-        others = [self] if callbacks is None else callbacks.callbacks
-        peers = [other for other in others if isinstance(other, GradientStats)]
-        options = {
-            "clipped": any(peer._settings.clipped for peer in peers),
-            "exact": any(peer._settings.exact for peer in peers),
-        }
-        measuring = self._measuring
-        if measuring is None or not measuring.serves(model, **options):
-            made = (peer._measuring for peer in peers if peer._measuring is not None)
-            serving = (step for step in made if step.serves(model, **options))
-            measuring = next(serving, None) or MeasuringStep(model, **options)
-            is_same = self._measuring is not None and self._measuring.model is model
-            self._findings.begin(anew=is_same)
-            self._measuring, self._schedule = measuring, None
-        settings, accumulation = self._settings, _backend.accumulation_steps(model.optimizer)
-        if self._schedule is None:
-            self._schedule = Schedule(
-                settings.every, budget=settings.budget, accumulation=accumulation
-            )
-        else:
-            self._schedule = self._schedule.again()
-        is_steered = any(isinstance(o, keras.callbacks.LearningRateScheduler) for o in others)
-        ledger = Ledger(
-            settings,
-            history=self.history,
-            findings=self._findings,
-            setup=setup_of(model, is_steered=is_steered),
-            accumulation=accumulation,
-        )
-        session = Session(self, model, settings, ledger, measuring, self._schedule)
-        session.steps_in_epoch = (getattr(callbacks, "params", None) or {}).get("steps")
-        return session
-
-
-_OF_TRAININGS = ("_model", "_subject", "_measuring", "_schedule", "_alone")

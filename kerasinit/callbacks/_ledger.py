@@ -111,18 +111,27 @@ class Ledger:
             _close(self._sinks.pop())
 
     def _settled(self, pending: Record) -> Record:
-        """The same with its own loss, and whether it updated, once the device is done."""
+        """The same with its own loss and number, and whether it updated: the device is done."""
         pending.reading.wait()
         self._findings.overflows += pending.overflow
         reported = pending.loss
         loss = None if reported is None else float(_backend.numpy_of(reported))
+        step, count = pending.step, pending.reading.number("count")
+        if count is not None and pending.skips_overflow:
+            self.overflowed = step - round(count)
+        elif count is not None:
+            step = round(count)  # data of unknown length ended in the middle of a call
+        steps_in_epoch = pending.steps_in_epoch - (pending.step - step)
         if pending.is_running:
-            loss = self._recent.since(loss, epoch=pending.epoch, steps=pending.steps_in_epoch)
-        count = pending.reading.number("count")
-        if count is not None:
-            self.overflowed = pending.step - round(count)
-        given = pending.step - self.overflowed + 1  # gradients, this one included
-        return replace(pending, loss=loss, updated=given % self._accumulation == 0)
+            loss = self._recent.since(loss, epoch=pending.epoch, steps=steps_in_epoch)
+        given = step - self.overflowed + 1  # gradients, this one included
+        return replace(
+            pending,
+            step=step,
+            steps_in_epoch=steps_in_epoch,
+            loss=loss,
+            updated=given % self._accumulation == 0,
+        )
 
     def _judge(self, record: Record) -> None:
         if self._judgement is None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.callbacks._beside import FAILURES, read_beside
+from kerasinit.callbacks._beside import FAILURES, all_penalties, read_beside, weight_penalties
 from kerasinit.callbacks._probe import probe_step
 from kerasinit.callbacks._reading import Reading
-from kerasinit.callbacks._step_vector import StepVector
+from kerasinit.callbacks._step_vector import Contents, vector_after, vector_before
 from kerasinit.callbacks._variable_names import VariableNames
 
 
@@ -34,7 +34,7 @@ class MeasuringStep:
         self._options: dict[str, Any] = {"clipped": clipped, "exact": exact}
         self._plain = vars(model)["train_function"]
         # What the steps read that were traced, each by its number, and the names of that.
-        self._traced: dict[tuple[StepVector, ...], VariableNames] = {}
+        self._traced: dict[tuple[Contents, ...], VariableNames] = {}
         self._probed: tuple[str, ...] = ()
         # One thread for each device of `tf.distribute` traces the step.
         self._trace = threading.local()
@@ -42,13 +42,16 @@ class MeasuringStep:
         # on JAX they hold nothing. Nothing is traced or compiled before the first call.
         self._functions = {probing: self._compiled(probing) for probing in (False, True)}
 
-    def serves(self, model: Any, **options: bool) -> bool:
-        """Whether this was made for these arguments, and for `model` as it is compiled now.
+    def is_of(self, model: Any) -> bool:
+        """Whether this was made for `model` as it is compiled now.
 
         `compile` makes Keras drop its train function, and so it drops this one.
         """
-        is_same = self.model is model and self._plain is vars(model)["train_function"]
-        return is_same and self._options == options
+        return self.model is model and self._plain is vars(model)["train_function"]
+
+    def serves(self, model: Any, **options: bool) -> bool:
+        """Whether this was made for `model` as it is compiled now, and for these options."""
+        return self.is_of(model) and self._options == options
 
     def __call__(self, arguments: tuple[Any, ...], *, probing: bool) -> tuple[Any, Reading | None]:
         """Runs one train function call; returns what it returns, and what it read.
@@ -59,16 +62,17 @@ class MeasuringStep:
             arguments: Of the train function.
             probing: Whether the activations are probed, too.
         """
+        name = _backend.entry_name()
         with contextlib.ExitStack() as stack:
             for optimizer in _backend.optimizers_of(self.model):
-                entry = _backend.observed_entry(optimizer, self._observing(optimizer))
+                entry = {name: self._watched(optimizer, getattr(optimizer, name))}
                 stack.enter_context(_backend.replaced(optimizer, **entry))
             result = self._functions[probing](*arguments)
         outputs, rest = _backend.split_step(result)
         reading = None
         for number, vector in outputs["vectors"].items():  # one, if any
-            about, names = [*self._traced.items()][number]
-            reading = Reading(names, about, vector, self._probed, outputs["beside"])
+            contents, names = [*self._traced.items()][number]
+            reading = Reading(names, contents, vector, self._probed, outputs["beside"])
         return _backend.join_step(outputs["logs"], rest), reading
 
     def _compiled(self, probing: bool) -> Callable[..., Any]:
@@ -79,59 +83,63 @@ class MeasuringStep:
 
     def _step(self, step: Callable[..., Any], inputs: tuple[Any, ...], probing: bool) -> Any:
         """The model's train step, whose logs hold what was read, too."""
-        parts = self._trace.parts = []
-        beside, vectors = {}, {}
-        numbers: Callable[[], dict[str, Tensor]] = dict
+        batch = inputs[-1]
+        beside: dict[str, Tensor] = {}
+        of_weights: list[Tensor] | None = None
         with self._noting_failures():
             state = _backend.step_state(self.model, inputs)
-            numbers = read_beside(self.model, state, inputs[-1])
+            beside |= read_beside(self.model, state, batch)
+            of_weights = weight_penalties(self.model, state)
             if probing:
-                with_loss = _backend.has_keras_train_step(self.model)
                 self._probed, beside["activations"] = probe_step(
-                    self.model, inputs[-1], state, with_loss=with_loss
+                    self.model,
+                    batch,
+                    state,
+                    with_loss=_backend.has_keras_train_step(self.model),
                 )
+        updates = self._trace.updates = []
         try:
             logs, rest = _backend.split_step(step(*inputs))
         finally:
-            self._trace.parts = None
+            self._trace.updates = None
         with self._noting_failures():
-            beside |= numbers()
-        read = [(about, vector) for about, vector in parts if _backend.is_reachable(vector)]
-        if len(read) < len(parts):
+            if of_weights is not None:
+                beside |= all_penalties(self.model, state, of_weights)
+        seen = [(held, vector) for held, vector in updates if _backend.is_reachable(vector)]
+        if len(seen) < len(updates):
             self.failure = RuntimeError("an optimizer is used in a branch or a loop of the step")
+        vectors = {}
         with self._noting_failures():
-            if read:
-                abouts, found = zip(*read, strict=True)
+            if seen:
+                contents, parts = zip(*seen, strict=True)
                 # By number, so that it is known which of several traces gave it.
-                vectors[self._number_of(abouts)] = _backend.packed(found)
+                vectors[self._number_of(contents)] = _backend.packed(parts)
         outputs = {"logs": logs, "vectors": vectors, "beside": beside}
         return _backend.join_step(outputs, rest)
 
-    def _number_of(self, abouts: tuple[StepVector, ...]) -> int:
+    def _number_of(self, contents: tuple[Contents, ...]) -> int:
         """Once for each traced step; on torch, which traces nothing, for each step."""
-        if abouts not in self._traced:
-            self._traced[abouts] = VariableNames.of(self.model, abouts)
-        return list(self._traced).index(abouts)
+        if contents not in self._traced:
+            self._traced[contents] = VariableNames.of(self.model, contents)
+        return list(self._traced).index(contents)
 
-    def _observing(self, optimizer: Any) -> Callable[..., Callable[..., None]]:
-        def observe(read: Callable[[], Any]) -> Callable[..., None]:
-            parts: list[Any] | None = getattr(self._trace, "parts", None)
-            begun = None
-            if parts is not None:  # else this is no step
-                with self._noting_failures():
-                    variables, *entering = read()
-                    if variables:  # else all is frozen
-                        begun = StepVector.begin(optimizer, variables, *entering, **self._options)
+    def _watched(self, optimizer: Any, own: Callable[..., Any]) -> Callable[..., Any]:
+        """`own`, through which gradients enter `optimizer`; it notes the vector of each update."""
 
-            def finish(read_after: Callable[[], Any]) -> None:
-                if begun is not None and parts is not None:
-                    with self._noting_failures():
-                        about, pack = begun
-                        parts.append((about, pack(read_after())))
+        def entry(*arguments: Any, **named: Any) -> Any:
+            update = _backend.update_of(optimizer, *arguments, **named)
+            updates: list[Any] | None = getattr(self._trace, "updates", None)  # None: no step
+            before = None
+            with self._noting_failures():
+                if updates is not None and (entering := update.before()).variables:
+                    before = vector_before(optimizer, entering, **self._options)
+            result = own(*update.arguments)
+            with self._noting_failures():
+                if updates is not None and before is not None:
+                    updates.append(vector_after(*before, update.after(result)))
+            return result
 
-            return finish
-
-        return observe
+        return entry
 
     @contextlib.contextmanager
     def _noting_failures(self) -> Iterator[None]:

@@ -12,15 +12,12 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._reading import PROBED
-from kerasinit.layers import units_last
-from kerasinit.signals._elementwise import elementwise_shape
+from kerasinit.signals._elementwise import shares_by_activation
 from kerasinit.signals._measure import HALF_SCALE
 from kerasinit.signals._taps import ForwardPass, WatchedCall, watching
-from kerasinit.signals._units import unit_shares
 from kerasinit.signals._watched_layers import watched_layers
 
 SAMPLES = 64  # of the batch; a unit that is on for 5 % of samples is seen with p = 0.96
-STEP = 0.05  # half the distance of the two points behind a derivative
 
 
 def probe_step(
@@ -91,7 +88,12 @@ def _first_samples(tensor: Tensor | None) -> Tensor | None:
 
 
 def _row(call: WatchedCall, gradient: Tensor, half: bool, with_loss: bool) -> Tensor:
-    dead, saturated = _unit_shares(call)
+    # A layer casts to its own dtype first.
+    before = None if call.activation_input is None else ops.cast(call.activation_input, "float32")
+    shares = None
+    if not call.is_gate:
+        shares = shares_by_activation(call.watched.layer, call.activation, before)
+    dead, saturated = (math.nan, math.nan) if shares is None else (shares[0][0], shares[1][0])
     signal = _rms(gradient) / (HALF_SCALE if half else 1.0) if with_loss else math.nan
     values = (_rms(call.output), dead, saturated, signal)
     return ops.stack([ops.cast(value, "float32") for value in values])
@@ -99,21 +101,3 @@ def _row(call: WatchedCall, gradient: Tensor, half: bool, with_loss: bool) -> Te
 
 def _rms(tensor: Tensor) -> Tensor:
     return ops.sqrt(ops.mean(ops.square(ops.cast(tensor, "float32"))))
-
-
-def _unit_shares(call: WatchedCall) -> tuple[Tensor | float, Tensor | float]:
-    """Shares of dead and saturated units; NaN where none can be told."""
-    shape = elementwise_shape(call.activation)
-    if shape is None or call.activation is None or call.activation_input is None or call.is_gate:
-        return math.nan, math.nan
-    before = ops.cast(call.activation_input, "float32")
-    step = STEP * (1.0 + 1e-3 * ops.abs(before))
-    # A layer casts to its own dtype first.
-    above = ops.cast(call.activation(before + step), "float32")
-    below = ops.cast(call.activation(before - step), "float32")
-    slope = (above - below) / (2.0 * step)
-    layer = call.watched.layer
-    dead, saturated = unit_shares(
-        units_last(layer, before)[None], units_last(layer, slope)[None], shape
-    )
-    return dead[0], saturated[0]

@@ -11,7 +11,7 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.callbacks._statistics import NON_FINITE, NORM, merged_statistics
-from kerasinit.callbacks._step_vector import StepVector
+from kerasinit.callbacks._step_vector import Contents, unpacked
 from kerasinit.callbacks._variable_names import Groups, VariableNames
 
 WHOLE = "grad_norm"
@@ -27,17 +27,17 @@ class Reading:
 
     Args:
         names: Names of the variables.
-        about: What the vector is about, one optimizer after another.
+        contents: What the vector holds, one update after another.
         vector: The vector.
         probed: Names of the layers that were probed.
         beside: What else was read: `activations`, a row of `PROBED` columns for each of them;
             `penalty`, the part of the loss that the targets have no part in; `norm_samples`, how
             many samples a normalization over the batch saw; `only_class`, the class of all samples
             of the batch, -1 where they differ; `count`, how many gradients the
-            optimizer had been given, where it does not count all of them.
+            optimizer had been given, but for those that overflowed, where that tells more.
 
     Attributes:
-        rows, histogram, clipped: The statistics, after `wait`: see `StepVector.unpacked`.
+        rows, histogram, clipped: The statistics, after `wait`: see `unpacked`.
     """
 
     rows: np.ndarray
@@ -47,13 +47,13 @@ class Reading:
     def __init__(
         self,
         names: VariableNames,
-        about: Sequence[StepVector],
+        contents: Sequence[Contents],
         vector: Tensor,
         probed: tuple[str, ...],
         beside: Mapping[str, Tensor],
     ) -> None:
         self.names = names
-        self._about = about
+        self._contents = contents
         self._vector = vector
         self._probed = probed
         self._beside = beside
@@ -63,8 +63,8 @@ class Reading:
         vector = self._vector
         if vector is not None:
             rest, parts = _backend.numpy_of(vector), []
-            for about in self._about:
-                arrays, rest = about.unpacked(rest)
+            for contents in self._contents:
+                arrays, rest = unpacked(contents, rest)
                 parts.append(arrays)
             joined = map(np.concatenate, zip(*parts, strict=True))
             self.rows, self.histogram, self.clipped = joined
@@ -104,12 +104,12 @@ class Reading:
             return None
         rows = self._beside["activations"].astype("float64").tolist()
         return {
-            name: dict(zip(PROBED, map(plain, row), strict=True))
+            name: dict(zip(PROBED, map(json_number, row), strict=True))
             for name, row in zip(self._probed, rows, strict=True)
         }
 
 
-def plain(value: float | None) -> float | None:
+def json_number(value: float | None) -> float | None:
     """A number with the digits that float32 has, or None for what JSON cannot hold."""
     if value is None or not math.isfinite(value):
         return None

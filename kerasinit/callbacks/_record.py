@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 
 from kerasinit.callbacks._asked_for import Settings
-from kerasinit.callbacks._reading import WHOLE, Reading, plain
+from kerasinit.callbacks._reading import WHOLE, Reading, json_number
 from kerasinit.callbacks._schema import FORMAT, GradientRow, Row
 from kerasinit.callbacks._statistics import (
     COUNT,
@@ -86,15 +86,15 @@ class Record:
             "run": self.run,
             "step": self.step,
             "epoch": self.epoch,
-            "loss": plain(self.loss),
-            "grad_norm": plain(self.grad_norm),
+            "loss": json_number(self.loss),
+            "grad_norm": json_number(self.grad_norm),
             "overflow": self.overflow,
             "variables": self._parts(each, each),
             "layers": self._parts(names.by_layer, {**names.by_layer, **names.kernels}),
         }
         signals = dict(zip(names.biases, _rms(self.reading.merged(names.biases)), strict=True))
         for layer, part in row["layers"].items():
-            part["signal_gradient_rms"] = plain(signals.get(layer))
+            part["signal_gradient_rms"] = json_number(signals.get(layer))
         activations = self.activations
         if activations is not None:
             row["activations"] = activations
@@ -165,8 +165,8 @@ class Record:
         for number, (name, rows) in enumerate(groups.items()):
             part = parts[name] = _shown(whole[number])
             part["connected"] = any(connected[row] for row in rows)
-            part["weight_norm"] = plain(whole[number, WEIGHT])
-            part["update_ratio"] = plain(ratios[number])
+            part["weight_norm"] = json_number(whole[number, WEIGHT])
+            part["update_ratio"] = json_number(ratios[number])
             if clipped is not None:
                 part["clipped"] = {**_shown(clipped[number])}
             if self.settings.histogram:
@@ -226,14 +226,14 @@ def _shown(numbers: np.ndarray) -> GradientRow:
     rms = norm / math.sqrt(finite) if finite else 0.0
     return {
         "count": round(count),
-        "total": plain(total),
-        "norm": plain(norm),
-        "min": plain(minimum),
-        "max": plain(maximum),
+        "total": json_number(total),
+        "norm": json_number(norm),
+        "min": json_number(minimum),
+        "max": json_number(maximum),
         "zeros": round(zeros),
         "non_finite": round(non_finite),
-        "mean": plain(mean),
-        "rms": plain(rms),
-        "std": plain(math.sqrt(max(rms**2 - mean**2, 0.0))),
+        "mean": json_number(mean),
+        "rms": json_number(rms),
+        "std": json_number(math.sqrt(max(rms**2 - mean**2, 0.0))),
         "zero_fraction": zeros / count if count else 0.0,
     }

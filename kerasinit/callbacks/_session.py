@@ -31,7 +31,7 @@ class Wish(NamedTuple):
         due: Whether that is to be recorded.
         probing: Whether the activations are probed, and all else recorded with them.
         timed: Whether the session is to be told how long the call takes.
-        alone: Whether the reported loss is that of one batch, and no mean over the epoch so far.
+        of_batch: Whether the reported loss is that of one batch, and no mean over the epoch so far.
     """
 
     first: int
@@ -39,7 +39,7 @@ class Wish(NamedTuple):
     due: bool
     probing: bool
     timed: bool
-    alone: bool
+    of_batch: bool
 
     @property
     def measured(self) -> bool:
@@ -110,7 +110,7 @@ class Session(keras.callbacks.Callback):
         """Reacts to what earlier steps showed; called right before the step at `batch`."""
         self.react()
         self._batch = batch
-        if self._step is None:
+        if self._step is None or (batch == 0 and self._may_end_early):
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
             self.count_steps()
         self._reaction.prepare(self._step or 0, self._records)
@@ -118,6 +118,14 @@ class Session(keras.callbacks.Callback):
     def count_steps(self) -> None:
         """Notes how many steps were taken before."""
         self._step = _backend.steps_before(self.subject)
+
+    @property
+    def _may_end_early(self) -> bool:
+        """Whether the last call of an epoch may execute fewer steps, and the optimizer tells."""
+        if self.steps_in_epoch is not None or self._loss_scaling:
+            return False
+        several = (self.subject.steps_per_execution or 1) > 1
+        return several and _backend.has_keras_train_step(self.subject)
 
     @property
     def stopped(self) -> bool:
@@ -147,7 +155,7 @@ class Session(keras.callbacks.Callback):
             due=self.schedule.due(last, skipped=self._ledger.overflowed),
             probing=probes is not None and probes.due(first),
             timed=self.schedule.measures(last),
-            alone=alone or not _backend.has_keras_train_step(self.subject),
+            of_batch=alone or not _backend.has_keras_train_step(self.subject),
         )
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
@@ -185,7 +193,7 @@ class Session(keras.callbacks.Callback):
             epoch=self.epoch,
             steps_in_epoch=self._batch + wish.last - wish.first + 1,
             loss=logs.get("loss") if isinstance(logs, dict) else None,
-            is_running=not wish.alone,
+            is_running=not wish.of_batch,
             probing=wish.probing,
             goes_on=self._goes_on,
             skips_overflow=self._loss_scaling,

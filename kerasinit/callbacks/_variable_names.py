@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerasinit import _backend
-from kerasinit.callbacks._step_vector import StepVector
+from kerasinit.callbacks._step_vector import Contents
 from kerasinit.layers import kind_of
 from kerasinit.signals._watched_layers import layer_name
 
@@ -34,14 +34,14 @@ class VariableNames:
     connected: tuple[bool, ...]
 
     @classmethod
-    def of(cls, model: Any, read: Sequence[StepVector]) -> VariableNames:
+    def of(cls, model: Any, held: Sequence[Contents]) -> VariableNames:
         """Names of the variables of a step, of one optimizer after another."""
         loops = filter(_is_one_layer, _backend.flat_layers(model))
         outer_first = sorted((layer_name(model, loop) for loop in loops), key=len)
         owners = _owners(model)
         seen: dict[str, int] = {}
         variables, layers = [], []
-        for path in (path for part in read for path in part.paths):
+        for path in (path for part in held for path in part.paths):
             short = path.removeprefix(f"{model.name}/")
             seen[short] = seen.get(short, 0) + 1
             number = f"#{seen[short]}" if seen[short] > 1 else ""
@@ -53,9 +53,9 @@ class VariableNames:
             variables=tuple(variables),
             layers=tuple(layers),
             is_kernel=tuple(
-                len(shape) > 1 and 0 not in shape for part in read for shape in part.shapes
+                len(shape) > 1 and 0 not in shape for part in held for shape in part.shapes
             ),
-            connected=tuple(flag for part in read for flag in part.connected),
+            connected=tuple(flag for part in held for flag in part.connected),
         )
 
     @cached_property

@@ -15,9 +15,10 @@ from kerasinit.experiments._records import RECORD_BINS
 from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Probe
 from kerasinit.layers import activation_name, is_linear, units_last
-from kerasinit.signals import LayerSignals, Signals, duplicate_share, judge, unit_shares
-from kerasinit.signals._elementwise import elementwise_derivatives, elementwise_shape
+from kerasinit.signals import LayerSignals, Signals, duplicate_share, judge
+from kerasinit.signals._elementwise import shares_by_activation
 from kerasinit.signals._histograms import row_histograms
+from kerasinit.signals._sizes import mean, norm, rms, rms_of_each, spread, variance_over_inputs
 from kerasinit.signals._taps import WatchedCall
 from kerasinit.signals._units import unit_columns
 
@@ -43,13 +44,12 @@ def strengths(model: Any, calls: Sequence[WatchedCall], probe: Probe) -> Strengt
     norms = []
     for call in calls:
         own = [position[id(v)] for v in call.watched.weights if id(v) in position]
-        squares = [squared_norm(probe.gradients[index]) for index in own]
-        norms.append(np.sqrt(sum(squares, np.zeros_like(probe.loss, "float64"))))
+        norms.append([norm(*(probe.gradients[i][r] for i in own)) for r in range(len(probe.loss))])
     examples = len(probe.taps[0][0]) if probe.taps else 1
     return Strengths(
         gradient_norms=np.stack(norms, axis=1),
-        signal_rms=np.stack([rms(output) for output in probe.outputs], axis=1),
-        gradient_rms=np.stack([examples * rms(probe.taps[c.tap]) for c in calls], axis=1),
+        signal_rms=np.stack([rms_of_each(output) for output in probe.outputs], axis=1),
+        gradient_rms=np.stack([examples * rms_of_each(probe.taps[c.tap]) for c in calls], axis=1),
     )
 
 
@@ -105,17 +105,6 @@ def histogram(values: np.ndarray) -> np.ndarray:
     return np.round(counts / max(flat.shape[1], 1), 4)
 
 
-def squared_norm(values: np.ndarray) -> np.ndarray:
-    """Sum of squares per replica, in double precision: float32 would overflow at 1e19."""
-    flat = values.reshape(len(values), -1).astype("float64")
-    return np.einsum("ri,ri->r", flat, flat)
-
-
-def rms(values: np.ndarray) -> np.ndarray:
-    """Root mean square per replica."""
-    return np.sqrt(squared_norm(values) / max(values[0].size, 1))
-
-
 def _layer_rows(
     model: Any, call: WatchedCall, index: int, probe: Probe, weights: Weights
 ) -> list[LayerSignals]:
@@ -128,58 +117,44 @@ def _layer_rows(
     before = probe.activation_inputs[index]
     trainable = {id(v): i for i, v in enumerate(model.trainable_variables)}
     own = [trainable[id(v)] for v in call.watched.weights if id(v) in trainable]
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = output.reshape(len(output), -1).mean(axis=1, dtype="float64")
-        output_rms, value_rms, slope_rms = rms(output), rms(value), rms(slope)
-        variance = np.var(value, axis=1, dtype="float64").reshape(len(value), -1).mean(axis=1)
-        weight_norm = np.sqrt(sum(squared_norm(weights.trainable[i]) for i in own))
-        gradient_norm = np.sqrt(sum(squared_norm(probe.gradients[i]) for i in own))
-        std = np.sqrt(np.maximum(output_rms**2 - mean**2, 0))
-    dead, saturated = _unit_shares(call, probe.values[index] if before is None else before)
+    shares = shares_by_activation(
+        layer,
+        call.activation,
+        ops.convert_to_tensor(probe.values[index] if before is None else before),
+        replicas=True,
+        read=_backend.numpy_of,
+    )
     copies = _duplicate_shares(call, own, trainable, probe, weights)
-    broken = [sum(int((~np.isfinite(weights.trainable[i][r])).sum()) for i in own)
-              for r in range(len(value))]  # fmt: skip
     input_rms = probe.input_rms[index]
-    return [
-        LayerSignals(
+
+    def row(r: int) -> LayerSignals:
+        held = [weights.trainable[i][r] for i in own]
+        return LayerSignals(
             name=call.name,
             kind=type(layer).__name__,
             activation=None if is_linear(call.activation) else activation_name(call.activation),
             units=int(output.shape[-1]),
             samples=int(np.prod(output.shape[1:-1])),
-            activation_rms=float(output_rms[r]),
-            activation_mean=float(mean[r]),
-            activation_std=float(std[r]),
-            preactivation_mean_square=float(value_rms[r] ** 2),
-            preactivation_variance=float(variance[r]),
+            activation_rms=rms(output[r]),
+            activation_mean=mean(output[r]),
+            activation_std=spread(output[r]),
+            preactivation_mean_square=rms(value[r]) ** 2,
+            preactivation_variance=variance_over_inputs(value[r]),
             input_rms=None if input_rms is None else float(input_rms[r]),
-            gradient_rms=float(slope_rms[r]),
-            gradient_norm=float(slope_rms[r] * math.sqrt(slope[r].size)),
-            weight_norm=float(weight_norm[r]),
-            weight_gradient_norm=float(gradient_norm[r]),
-            dead_share=None if dead is None else float(dead[r]),
-            saturated_share=None if saturated is None else float(saturated[r]),
+            gradient_rms=rms(slope[r]),
+            gradient_norm=norm(slope[r]),
+            weight_norm=norm(*held),
+            weight_gradient_norm=norm(*(probe.gradients[i][r] for i in own)),
+            dead_share=None if shares is None else float(shares[0][r]),
+            saturated_share=None if shares is None else float(shares[1][r]),
             duplicate_share=None if copies is None else float(copies[r]),
-            non_finite_weights=broken[r],
-            non_finite_outputs=int((~np.isfinite(output[r])).sum()),
+            non_finite_weights=sum(int(np.sum(~np.isfinite(one))) for one in held),
+            non_finite_outputs=int(np.sum(~np.isfinite(output[r]))),
             normalized=call.normalized,
             is_output=call.is_output,
         )
-        for r in range(len(value))
-    ]
 
-
-def _unit_shares(call: WatchedCall, before: np.ndarray) -> tuple[np.ndarray | None, ...]:
-    """Shares of dead and of saturated units per replica; None where they make no sense."""
-    function, layer = call.activation, call.watched.layer
-    shape = elementwise_shape(function)
-    if shape is None or function is None:
-        return None, None
-    derivative = elementwise_derivatives(function, ops.convert_to_tensor(before))
-    before, slopes = (
-        units_last(layer, array, replicas=True) for array in (before, _backend.numpy_of(derivative))
-    )
-    return unit_shares(before, slopes, shape)
+    return [row(r) for r in range(len(value))]
 
 
 def _duplicate_shares(
@@ -193,5 +168,5 @@ def _duplicate_shares(
     if main is None:
         return None
     arrays = ({i: group[i] for i in own} for group in (weights.trainable, probe.gradients))
-    largest = np.max([rms(gradient) for gradient in probe.gradients], axis=0)
+    largest = np.max([rms_of_each(gradient) for gradient in probe.gradients], axis=0)
     return duplicate_share(*unit_columns(watched.axes, main, *arrays), largest)

@@ -12,8 +12,8 @@ from keras import ops
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
-from kerasinit.layers import is_linear
-from kerasinit.signals._units import ActivationShape
+from kerasinit.layers import is_linear, units_last
+from kerasinit.signals._units import ActivationShape, unit_shares
 
 POINTS = (-1.7, -0.3, 0.4, 2.0)  # on either side of zero, none of them special
 
@@ -65,3 +65,34 @@ def elementwise_derivatives(function: Callable[[Any], Any], values: Tensor) -> T
 
     (slopes,) = _backend.gradient(total, [values])[2]
     return slopes
+
+
+def shares_by_activation(
+    layer: Any,
+    function: Callable[[Any], Any] | None,
+    before: Tensor | None,
+    *,
+    replicas: bool = False,
+    read: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+) -> tuple[Tensor, Tensor] | None:
+    """Shares of dead and of saturated units of a layer, each `(replicas,)`: see `unit_shares`.
+
+    None where none can be told: see `elementwise_shape`.
+
+    Args:
+        layer: The layer.
+        function: Its activation.
+        before: What enters that.
+        replicas: Whether a replica axis comes first; else the layer is the one replica.
+        read: Turns a tensor into an array, if it has numbers: numpy needs no compilation.
+    """
+    shape = elementwise_shape(function)
+    if shape is None or function is None or before is None:
+        return None
+    both = (before, elementwise_derivatives(function, before))
+    values, slopes = (units_last(layer, read(one), replicas=replicas) for one in both)
+    return (
+        unit_shares(values, slopes, shape)
+        if replicas
+        else unit_shares(values[None], slopes[None], shape)
+    )

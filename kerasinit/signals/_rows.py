@@ -19,12 +19,12 @@ from kerasinit.layers import (
     zeroing_constraint,
 )
 from kerasinit.signals._batch import to_numpy
-from kerasinit.signals._elementwise import elementwise_derivatives, elementwise_shape
+from kerasinit.signals._elementwise import shares_by_activation
 from kerasinit.signals._layer_signals import LayerSignals
 from kerasinit.signals._recurrent import flat_gates
 from kerasinit.signals._sizes import mean, norm, rms, spread, variance_over_inputs
 from kerasinit.signals._taps import WatchedCall
-from kerasinit.signals._units import duplicate_share, unit_columns, unit_shares
+from kerasinit.signals._units import duplicate_share, unit_columns
 from kerasinit.signals._watched_layers import WatchedLayer
 from kerasinit.theory._moment_rules import Moments
 
@@ -99,19 +99,15 @@ def rows_of(
 
 def _of_activation(call: WatchedCall) -> dict[str, Any]:
     """The fields that tell of its activation, or of the gates of a loop."""
-    layer, function, before = call.watched.layer, call.activation, call.activation_input
+    layer = call.watched.layer
     found: dict[str, Any] = {}
     if kind_of(layer).is_loop and call.layer_input is not None:
         share = flat_gates(layer, to_numpy(call.layer_input), to_numpy(call.output))
         found["saturated_share"] = share
-    shape = elementwise_shape(function)
-    if function is None or before is None or shape is None:
-        return found
-    slopes = elementwise_derivatives(function, before)
-    dead, saturated = unit_shares(
-        _units_last(call, before)[None], _units_last(call, slopes)[None], shape
-    )
-    return {"dead_share": float(dead[0]), "saturated_share": float(saturated[0])}
+    shares = shares_by_activation(layer, call.activation, call.activation_input, read=to_numpy)
+    if shares is not None:
+        found |= {"dead_share": float(shares[0][0]), "saturated_share": float(shares[1][0])}
+    return found
 
 
 def _of_weights(

@@ -17,6 +17,11 @@ def rms(values: np.ndarray) -> float:
     return norm(values) / max(values.size, 1) ** 0.5
 
 
+def rms_of_each(replicas: np.ndarray) -> np.ndarray:
+    """`rms` of each of the first axis, `(replicas,)`."""
+    return np.array([rms(replica) for replica in replicas])
+
+
 def norm(*arrays: np.ndarray) -> float:
     """Euclidean norm of all values together (no overflow)."""
     return float(np.sqrt(sum(map(_sum_of_squares, arrays))))

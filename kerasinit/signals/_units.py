@@ -11,7 +11,7 @@ from keras import ops
 
 from kerasinit._typing import Tensor
 from kerasinit.layers import KernelAxes
-from kerasinit.signals._sizes import rms
+from kerasinit.signals._sizes import rms_of_each
 
 FLAT_DERIVATIVE = 0.01  # |act'| below this passes no gradient; covers sigmoid, tanh, softsign
 FLAT_SAMPLES = 0.95  # share of samples for which a saturated unit is flat
@@ -139,7 +139,7 @@ def duplicate_share(
     largest = np.asarray(largest_gradient, "float64")
     floor = np.where(np.isfinite(largest), CANCELLED * largest, 0.0)
     columns = [kernel, kernel_gradient]
-    scales = [np.array([rms(replica) for replica in c]) for c in columns]
+    scales = [rms_of_each(c) for c in columns]
     known = np.isfinite(scales[0]) & np.isfinite(scales[1])
     scales = [np.where(known & (s > 0), s, 1.0) for s in (scales[0], np.maximum(scales[1], floor))]
     # Equal columns have equal projections: after sorting by them, copies are neighbours.

@@ -263,6 +263,15 @@ def test_mixed_precision_probes_activations(precision, activation):
     assert row["signal_gradient_rms"] > 0
 
 
+@pytest.mark.parametrize(("bias", "share"), [(-0.02, 0.5), (0.02, 0.0)])
+def test_a_rectifier_that_is_never_on_is_dead_however_near_to_zero(bias, share):
+    small = layers.Dense(2, "relu", name="only", kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((FEATURES,)), small])
+    small.set_weights([np.zeros((FEATURES, 2)), np.array([bias, 1.0])])
+    _, stats = step_and_rows(model, y=Y[:, :2], stats=GradientStats(activations_every=1))
+    assert stats.history[0]["activations"]["only"]["dead_share"] == share
+
+
 def test_an_activation_with_weights_of_the_layers_shape_is_probed_without_shares():
     model = keras.Sequential([keras.Input((FEATURES,)), layers.Reshape((1, 2, 3))])
     model.add(layers.Conv2D(5, 1, name="convolution"))

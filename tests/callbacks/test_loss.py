@@ -79,9 +79,12 @@ def test_a_loss_that_is_not_finite_shows(make_model):
     assert losses[1:] == [None, None]
 
 
-@pytest.mark.skipif(
+several_steps_in_a_call = pytest.mark.skipif(
     keras.config.backend() == "torch", reason="Keras has no steps_per_execution on torch"
 )
+
+
+@several_steps_in_a_call
 def test_the_last_call_of_an_epoch_may_execute_fewer_steps(make_model):
     model = make_model()
     model.compile(keras.optimizers.SGD(0.0), "mse", steps_per_execution=3, jit_compile=False)
@@ -93,3 +96,37 @@ def test_the_last_call_of_an_epoch_may_execute_fewer_steps(make_model):
     assert [row["step"] for row in stats.history] == [2, 5, 6, 9, 12, 13]
     last = np.mean(np.square(model.predict(x[-BATCH:], verbose=0) - y[-BATCH:]))
     assert stats.history[2]["loss"] == pytest.approx(last, rel=1e-3)
+
+
+@several_steps_in_a_call
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize(("steps", "expected"), [(6, [2, 5]), (7, [2, 5, 6])])
+def test_the_last_call_may_execute_fewer_steps_of_data_of_unknown_length(
+    make_model, steps, expected
+):
+    model = make_model()
+    model.compile(keras.optimizers.SGD(0.0), "mse", steps_per_execution=3, jit_compile=False)
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(BATCH, 6)), rng.normal(size=(BATCH, 3))) for _ in range(steps)]
+    stats = GradientStats(on_verdict=lambda verdict: None)
+    model.fit((batch for batch in batches), shuffle=False, verbose=0, callbacks=[stats])
+    assert [row["step"] for row in stats.history] == expected
+    first, losses = 0, []
+    for row in stats.history:
+        own = batches[first : row["step"] + 1]
+        losses.append(np.mean([np.mean((model.predict_on_batch(x) - y) ** 2) for x, y in own]))
+        first = row["step"] + 1
+    assert [row["loss"] for row in stats.history] == pytest.approx(losses, rel=1e-3)
+
+
+@several_steps_in_a_call
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_the_next_epoch_goes_on_after_a_last_call_of_fewer_steps(make_model):
+    tf = pytest.importorskip("tensorflow")
+    model = make_model()
+    model.compile("sgd", "mse", steps_per_execution=3, jit_compile=False)
+    batch = np.ones((BATCH, 6), "float32"), np.ones((BATCH, 3), "float32")
+    data = tf.data.Dataset.from_tensors(batch).repeat(4).filter(lambda x, y: True)
+    stats = GradientStats(on_verdict=lambda verdict: None)
+    model.fit(data, epochs=2, shuffle=False, verbose=0, callbacks=[stats])
+    assert [row["step"] for row in stats.history] == [2, 3, 6, 7]

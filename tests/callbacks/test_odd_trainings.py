@@ -658,6 +658,23 @@ def test_a_model_that_is_compiled_anew_is_judged_anew():
     assert len(set(found)) == len(found)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["with other options", "compiled again"])
+def test_only_a_model_that_is_compiled_again_has_its_verdicts_said_again(again):
+    model, stats = dense_model(), GradientStats()
+    compiled = {"optimizer": keras.optimizers.SGD(1e4), "loss": "mse", "jit_compile": False}
+    others = [[], [GradientStats(on_verdict=ignored, exact=True)]]
+    said = []
+    for other in others:
+        if again or not other:
+            model.compile(**compiled)
+        model.set_weights([np.ones(weight.shape) for weight in model.get_weights()])
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", GradientWarning)
+            train(model, stats, *other, batch_size=4)
+        said.append([str(one.message) for one in told if "large_updates" in str(one.message)])
+    assert [len(messages) for messages in said] == [1, int(again)]
+
+
 def outcome(*callbacks):
     """What comes of a training whose step uses no optimizer."""
     keras.utils.set_random_seed(0)
