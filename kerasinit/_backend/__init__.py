@@ -106,6 +106,7 @@ run_once = _backend.run_once
 same_random_state = _backend.same_random_state
 seed_tensor = _backend.seed_tensor
 synchronise = _backend.synchronise
+note_state = _backend.note_state
 takes_rows = _backend.takes_rows
 training = _backend.training
 wait_for = _backend.wait_for
@@ -173,6 +174,7 @@ __all__ = [
     "library",
     "loss_scaling",
     "maps_convolutions_well",
+    "note_state",
     "numpy_of",
     "open_scopes",
     "optimizers_of",

@@ -47,6 +47,16 @@ def train_function_of(model: Any, train_step: Callable[..., Any]) -> Callable[..
         return made
 
 
+def note_jax_state(model: Any, state: tuple[Any, ...]) -> None:
+    """Lets `Trainer.jax_state_sync` of Keras on JAX bring `state` into the variables.
+
+    Writes `Trainer._jax_state` and `_jax_state_synced`, which Keras writes after each step.
+    """
+    kinds = "trainable_variables", "non_trainable_variables", "optimizer_variables"
+    model._jax_state = dict(zip((*kinds, "metrics_variables"), state, strict=True))
+    model._jax_state_synced = False
+
+
 @contextlib.contextmanager
 def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
     """Lends `model` a fresh copy of its compiled loss, so that its own is not built or updated.

@@ -108,6 +108,16 @@ class Backend(Protocol):
     def synchronise(self, model: Any) -> None:
         """Brings the weights that `fit` carries outside a model back into its variables."""
 
+    def note_state(self, model: Any, held: tuple[Any, ...]) -> None:
+        """Tells `synchronise`, within a train function, what that holds beside the variables.
+
+        Without it, what is older would pass for synchronised, and the step would be lost.
+
+        Args:
+            model: The model whose train function runs.
+            held: First argument of the train function, or what follows the logs it returns.
+        """
+
     # --- functions that are compiled, or run once -----------------------------------------------
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:

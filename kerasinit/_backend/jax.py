@@ -17,7 +17,7 @@ from kerasinit._backend import _random_state
 from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._jax_calls import raw_calls as raw_calls
 from kerasinit._backend._jax_programs import Program, TrainingInParts, cores, side_by_side
-from kerasinit._backend._keras_training import train_function_of, trained_variables
+from kerasinit._backend._keras_training import note_jax_state, train_function_of, trained_variables
 from kerasinit._backend._optimizers import accumulated_gradients, gradient_scale
 from kerasinit._backend._protocol import PYTHON_ERRORS, Entering, Step, Training, Update
 from kerasinit._backend._sampling import RUN, even_step
@@ -71,6 +71,11 @@ def wait_for(tensors: Any) -> None:
 def synchronise(model: Any) -> None:
     """As Keras' own checkpoint callbacks do."""
     model.jax_state_sync()
+
+
+def note_state(model: Any, held: tuple[Any, ...]) -> None:
+    """The state of `JAXTrainer`, as that notes it after each step of `fit`."""
+    note_jax_state(model, *held)
 
 
 # --- functions that are compiled, or run once -----------------------------------------------------

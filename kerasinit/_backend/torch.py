@@ -68,6 +68,10 @@ def synchronise(model: Any) -> None:
     """Nothing to do: `fit` trains the variables."""
 
 
+def note_state(model: Any, held: tuple[Any, ...]) -> None:
+    """Nothing to do: the variables hold their values."""
+
+
 # --- functions that are compiled, or run once -----------------------------------------------------
 
 

@@ -65,8 +65,11 @@ def each_step(session: Session) -> Iterator[None]:
     step, calls = WatchedStep(model, session), itertools.count()
 
     def watched(*arguments: Any) -> Any:
+        _backend.note_state(model, arguments[:1])
         session.begin_step(next(calls))
         result = step.run(*arguments)
+        _, rest = _backend.split_step(result)
+        _backend.note_state(model, rest)
         session.settle()
         session.react()
         return result

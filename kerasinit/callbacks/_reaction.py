@@ -76,7 +76,10 @@ class Reaction:
             GradientError: If the policy is to raise.
             ValueError: If it is a function that returns what is no policy.
         """
-        action = self._policy(found.verdict) if callable(self._policy) else self._policy
+        action = self._policy
+        if callable(action):
+            _backend.synchronise(self._model)  # it may look at the weights
+            action = action(found.verdict)
         if action is None:
             return None
         if action not in POLICIES:

@@ -9,6 +9,7 @@ import pytest
 from kerasinit.callbacks import GradientStats, GradientWarning
 
 BATCH = 16
+COMPILED = keras.config.backend() == "jax"  # XLA takes long on TensorFlow
 X = np.random.default_rng(0).normal(size=(BATCH, 6)).astype("float32")
 Y = X[:, :3] * X[:, 3:]
 
@@ -17,7 +18,7 @@ def made(rate=0.5):
     keras.utils.set_random_seed(0)
     hidden = keras.layers.Dense(8, "tanh")
     model = keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(3)])
-    model.compile(keras.optimizers.SGD(rate), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(rate), "mse", jit_compile=COMPILED)
     return model
 
 
@@ -40,7 +41,7 @@ def test_a_row_has_the_loss_that_train_on_batch_returns(in_a_list):
 def compiled_inside(model, stats):
     with stats.watching(model):
         model.train_on_batch(X, Y)
-        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=COMPILED)
         model.train_on_batch(X, Y)
 
 
@@ -59,7 +60,7 @@ def discriminated(order):
     keras.utils.set_random_seed(0)
     hidden = keras.layers.Dense(8, "relu")
     model = keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(1, "sigmoid")])
-    model.compile("adam", "binary_crossentropy", jit_compile=False)
+    model.compile("adam", "binary_crossentropy", jit_compile=COMPILED)
     rng = np.random.default_rng(0)
     with GradientStats(on_verdict=lambda verdict: None).watching(model) as stats:
         for kind in order:
@@ -93,7 +94,7 @@ class FitByBatches(keras.Sequential):
 
 def test_a_fit_of_ones_own_reports_the_loss_of_each_batch():
     model = FitByBatches([keras.Input((6,)), keras.layers.Dense(3)])
-    model.compile(keras.optimizers.SGD(0.5), "mse", jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.5), "mse", jit_compile=COMPILED)
     stats = GradientStats()
     returned = model.fit([stats])
     assert [row["loss"] for row in stats.history] == pytest.approx(returned, rel=1e-6)
@@ -118,3 +119,57 @@ def test_models_that_take_turns_are_warned_of_once():
             model.fit(X, Y, batch_size=1, verbose=0, callbacks=[stats])
     told = [str(one.message) for one in said if issubclass(one.category, GradientWarning)]
     assert len(told) == len(stats.verdicts) > 0
+
+
+def exploding():
+    """A model compiled as usual, whose units are alike: a verdict comes after some 20 steps."""
+    keras.utils.set_random_seed(0)
+    hidden = keras.layers.Dense(8, "relu", kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
+    return model
+
+
+def loop_of_batches(model, epochs):
+    for batch in [*range(BATCH)] * epochs:
+        model.train_on_batch(X[batch : batch + 1], Y[batch : batch + 1])
+
+
+def loop_of_fits(model, epochs):
+    for _ in range(epochs):
+        model.fit(X, Y, batch_size=1, shuffle=False, verbose=0)
+
+
+def weights_of(model):
+    return [np.array(weight) for weight in model.get_weights()]
+
+
+LOOPS = pytest.mark.parametrize("loop", [loop_of_batches, loop_of_fits])
+
+
+@LOOPS
+def test_a_policy_sees_the_weights_and_no_step_is_lost(loop):
+    plain, model, seen = exploding(), exploding(), []
+    loop(plain, 3)
+    stats = GradientStats(on_verdict=lambda verdict: seen.append(weights_of(model)))
+    with stats.watching(model):
+        loop(model, 3)
+    assert np.isfinite(seen[0][1]).all()
+    for ours, usual in zip(weights_of(model), weights_of(plain), strict=True):
+        np.testing.assert_array_equal(ours, usual)
+
+
+@LOOPS
+def test_a_stop_brings_back_weights_that_can_be_trained_on(loop):
+    model = exploding()
+    model.layers[0].kernel.assign(np.random.default_rng(0).normal(size=(6, 8)))
+    model.optimizer.learning_rate = 1e-4
+    with GradientStats(on_verdict="stop").watching(model):
+        loop(model, 2)
+        largest = max(np.abs(weight).max() for weight in weights_of(model))
+        model.optimizer.learning_rate = 1e3
+        with pytest.warns(GradientWarning, match="Training stops with the weights from before"):
+            loop(model, 3)
+    assert max(np.abs(weight).max() for weight in weights_of(model)) < 10 * largest
+    model.optimizer.learning_rate = 0.01
+    assert np.isfinite(model.train_on_batch(X, Y))
