@@ -11,6 +11,7 @@ from keras import layers, ops
 from kerasinit.callbacks import GradientStats, GradientWarning
 
 BACKEND = keras.config.backend()
+COMPILED = BACKEND == "jax"  # XLA takes long on TensorFlow
 BATCH, FEATURES, CLASSES = 16, 6, 3
 X = np.random.default_rng(0).normal(size=(2 * BATCH, FEATURES)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(2 * BATCH, CLASSES)).astype("float32")
@@ -197,7 +198,7 @@ def test_all_updates_after_an_overflow_are_recorded_and_nothing_else(exponent, c
     model, stats = half_model(), GradientStats(on_verdict=lambda verdict: None)
     inner = keras.optimizers.SGD(0.01, gradient_accumulation_steps=count)
     scaled = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**exponent)
-    model.compile(scaled, "mse", jit_compile=False)
+    model.compile(scaled, "mse", jit_compile=COMPILED)
     moved, weights = [], [model.get_weights()]
 
     def note(batch, logs):

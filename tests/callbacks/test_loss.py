@@ -6,6 +6,7 @@ import pytest
 
 from kerasinit.callbacks import GradientStats
 
+COMPILED = keras.config.backend() == "jax"  # XLA takes long on TensorFlow
 STEPS, BATCH = 7, 4
 
 
@@ -87,7 +88,7 @@ several_steps_in_a_call = pytest.mark.skipif(
 @several_steps_in_a_call
 def test_the_last_call_of_an_epoch_may_execute_fewer_steps(make_model):
     model = make_model()
-    model.compile(keras.optimizers.SGD(0.0), "mse", steps_per_execution=3, jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.0), "mse", steps_per_execution=3, jit_compile=COMPILED)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(STEPS * BATCH, 6)).astype("float32")
     y = rng.normal(size=(STEPS * BATCH, 3)).astype("float32")
@@ -105,7 +106,7 @@ def test_the_last_call_may_execute_fewer_steps_of_data_of_unknown_length(
     make_model, steps, expected
 ):
     model = make_model()
-    model.compile(keras.optimizers.SGD(0.0), "mse", steps_per_execution=3, jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.0), "mse", steps_per_execution=3, jit_compile=COMPILED)
     rng = np.random.default_rng(0)
     batches = [(rng.normal(size=(BATCH, 6)), rng.normal(size=(BATCH, 3))) for _ in range(steps)]
     stats = GradientStats(on_verdict=lambda verdict: None)
@@ -124,7 +125,7 @@ def test_the_last_call_may_execute_fewer_steps_of_data_of_unknown_length(
 def test_the_next_epoch_goes_on_after_a_last_call_of_fewer_steps(make_model):
     tf = pytest.importorskip("tensorflow")
     model = make_model()
-    model.compile("sgd", "mse", steps_per_execution=3, jit_compile=False)
+    model.compile("sgd", "mse", steps_per_execution=3, jit_compile=COMPILED)
     batch = np.ones((BATCH, 6), "float32"), np.ones((BATCH, 3), "float32")
     data = tf.data.Dataset.from_tensors(batch).repeat(4).filter(lambda x, y: True)
     stats = GradientStats(on_verdict=lambda verdict: None)

@@ -10,6 +10,7 @@ from keras import layers, ops
 from kerasinit.callbacks import GradientError, GradientStats, GradientWarning
 
 BACKEND = keras.config.backend()
+COMPILED = BACKEND == "jax"  # XLA takes long on TensorFlow
 only_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="a feature of TensorFlow")
 
 
@@ -382,7 +383,7 @@ def test_an_optimizer_in_a_branch_of_the_graph_is_a_complaint():
     def trained(*callbacks):
         keras.utils.set_random_seed(0)
         model = Branching([keras.Input((4,)), layers.Dense(1)])
-        model.compile("adam", "mse", jit_compile=False)
+        model.compile("adam", "mse", jit_compile=COMPILED)
         model.optimizer.build(model.trainable_variables)
         train(model, *callbacks, epochs=2)
         return model.get_weights()
@@ -648,7 +649,7 @@ def test_a_model_that_is_compiled_anew_is_judged_anew():
     x, y = dense_data(64)
     stats = GradientStats(on_verdict="stop")
     for _ in range(2):
-        model.compile(keras.optimizers.SGD(1e4), "mse", jit_compile=False)
+        model.compile(keras.optimizers.SGD(1e4), "mse", jit_compile=COMPILED)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             model.fit(x, y, batch_size=4, verbose=0, callbacks=[stats])
@@ -704,7 +705,7 @@ def test_a_model_that_is_compiled_without_an_optimizer_trains_as_it_would():
 def test_an_optimizer_inside_another_is_none_of_its_own():
     model = dense_model()
     scaling = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
-    model.compile(scaling, "mse", jit_compile=False)
+    model.compile(scaling, "mse", jit_compile=COMPILED)
     model.given = scaling.inner_optimizer
     stats = GradientStats()
     train(model, stats, samples=4)

@@ -11,6 +11,8 @@ from keras import layers
 import kerasinit
 from kerasinit.callbacks import GradientRow, GradientStats, Row
 
+COMPILED = keras.config.backend() == "jax"  # XLA takes long on TensorFlow
+
 
 @pytest.fixture(scope="module")
 def written(make_model, train, tmp_path_factory):
@@ -83,7 +85,7 @@ def test_layers_have_the_names_that_diagnose_gives_them():
             layers.Dense(1, name="head"),
         ]
     )
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=COMPILED)
     x, y = np.ones((4, 4, 3), "float32"), np.ones((4, 1), "float32")
     stats = GradientStats()
     model.fit(x, y, verbose=0, callbacks=[stats])
@@ -105,7 +107,7 @@ class Wrapped(layers.Layer):
 
 def fitted(*wrapped):
     model = keras.Sequential([keras.Input((3,)), *wrapped, layers.Dense(1, name="head")])
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=COMPILED)
     x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
     stats = GradientStats()
     model.fit(x, y, verbose=0, callbacks=[stats])
@@ -134,7 +136,7 @@ def test_layers_inside_of_a_loop_have_rows_of_their_own():
         layers.RNN([layers.LSTMCell(2, name="c"), layers.GRUCell(2, name="d")], name="cells"),
     ]
     model = keras.Sequential([keras.Input((4, 3)), *loops, layers.Dense(1, name="head")])
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=COMPILED)
     stats = GradientStats()
     model.fit(np.ones((4, 4, 3)), np.ones((4, 1)), verbose=0, callbacks=[stats])
     parts = [name.rpartition("/")[2] for name in stats.history[0]["layers"]]

@@ -6,6 +6,8 @@ import pytest
 
 from kerasinit.callbacks import GradientStats
 
+COMPILED = keras.config.backend() == "jax"  # XLA takes long on TensorFlow
+
 
 @pytest.fixture(scope="module")
 def stats(make_model, train):
@@ -48,7 +50,7 @@ def test_the_picture_shows_what_only_some_layers_have():
         [keras.Input((6,)), keras.layers.Embedding(9, 4), keras.layers.Flatten(),
          keras.layers.Dense(3, "relu"), keras.layers.Dense(1)]
     )  # fmt: skip
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=COMPILED)
     stats = GradientStats(activations_every=1)
     model.fit(np.ones((8, 6), "int32"), np.ones((8, 1)), verbose=0, callbacks=[stats])
     seen = {key for part in stats.history[0]["layers"].values() for key in part}
