@@ -48,10 +48,13 @@ class AppliedUpdate:
         """See `Update`."""
         grads, optimizer, variables = self.arguments[0], self._optimizer, self._variables()
         gradients = accumulated_gradients(optimizer, variables, self._summed(grads), {})
-        return Entering(variables, gradients, self.after(None), gradient_scale(optimizer, {}))
+        return Entering(variables, gradients, self._values(), gradient_scale(optimizer, {}))
 
     def after(self, result: Any) -> list[Any]:
         """See `Update`."""
+        return self._values()
+
+    def _values(self) -> list[Any]:
         return [self._value_of(variable) for variable in self._variables()]
 
     def _variables(self) -> list[Any]:

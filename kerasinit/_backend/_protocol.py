@@ -35,11 +35,7 @@ class Entering(NamedTuple):
 
 
 class Update(Protocol):
-    """One call of the method through which gradients enter an optimizer.
-
-    Nothing is read before it is asked for: what an optimizer of the user's raises then can be
-    caught.
-    """
+    """One call of the method through which gradients enter an optimizer."""
 
     arguments: tuple[Any, ...]  # what the method is to be called with
 

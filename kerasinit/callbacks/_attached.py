@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import sys
 import time
 from collections.abc import Iterator
@@ -59,14 +58,28 @@ def attach(session: Session) -> None:
 
 @contextlib.contextmanager
 def each_step(session: Session) -> Iterator[None]:
-    """Lets `session` see all calls of the model's train function in a `with` block."""
+    """Lets `session` see all calls of the model's train function in a `with` block.
+
+    No callback tells of the epochs of a `fit` in the block: each begins with `reset_metrics`.
+    """
     model, held = session.subject, vars(session.subject)
-    session.count_steps()  # now: while `fit` runs on JAX, the optimizer does not know
-    step, calls = WatchedStep(model, session), itertools.count()
+    session.count_steps()
+    step, began, is_reset = WatchedStep(model, session), session.next_step, False
+    own_reset = model.reset_metrics
+
+    def reset_metrics() -> None:
+        nonlocal is_reset
+        is_reset = True
+        own_reset()
 
     def watched(*arguments: Any) -> Any:
+        nonlocal began, is_reset
         _backend.note_state(model, arguments[:1])
-        session.begin_step(next(calls))
+        if is_reset and not is_one_batch(model):
+            session.epoch += session.next_step > began
+            began = session.next_step
+        is_reset = False
+        session.begin_step(session.next_step - began)
         result = step.run(*arguments)
         _, rest = _backend.split_step(result)
         _backend.note_state(model, rest)
@@ -76,7 +89,8 @@ def each_step(session: Session) -> Iterator[None]:
 
     held["train_function"] = watched
     try:
-        yield
+        with _backend.replaced(model, reset_metrics=reset_metrics):
+            yield
     finally:
         if held["train_function"] is watched:
             held["train_function"] = step.plain

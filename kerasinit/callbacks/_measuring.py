@@ -127,15 +127,19 @@ class MeasuringStep:
         """`own`, through which gradients enter `optimizer`; it notes the vector of each update."""
 
         def entry(*arguments: Any, **named: Any) -> Any:
-            update = _backend.update_of(optimizer, *arguments, **named)
-            updates: list[Any] | None = getattr(self._trace, "updates", None)  # None: no step
-            before = None
+            updates: list[Any] | None = getattr(self._trace, "updates", None)
+            if updates is None:
+                return own(*arguments, **named)  # not in a step
+            update, before = None, None
             with self._noting_failures():
-                if updates is not None and (entering := update.before()).variables:
+                update = _backend.update_of(optimizer, *arguments, **named)
+                arguments, named = update.arguments, {}  # an iterator is used up
+                entering = update.before()
+                if entering.variables:
                     before = vector_before(optimizer, entering, **self._options)
-            result = own(*update.arguments)
+            result = own(*arguments, **named)
             with self._noting_failures():
-                if updates is not None and before is not None:
+                if update is not None and before is not None:
                     updates.append(vector_after(*before, update.after(result)))
             return result
 

@@ -88,7 +88,6 @@ def _first_samples(tensor: Tensor | None) -> Tensor | None:
 
 
 def _row(call: WatchedCall, gradient: Tensor, half: bool, with_loss: bool) -> Tensor:
-    # A layer casts to its own dtype first.
     before = None if call.activation_input is None else ops.cast(call.activation_input, "float32")
     shares = None
     if not call.is_gate:

@@ -76,10 +76,8 @@ class Reaction:
             GradientError: If the policy is to raise.
             ValueError: If it is a function that returns what is no policy.
         """
-        action = self._policy
-        if callable(action):
-            _backend.synchronise(self._model)  # it may look at the weights
-            action = action(found.verdict)
+        _backend.synchronise(self._model)  # the policy, or who catches the error, may look at it
+        action = self._policy(found.verdict) if callable(self._policy) else self._policy
         if action is None:
             return None
         if action not in POLICIES:

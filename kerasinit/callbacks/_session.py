@@ -113,10 +113,11 @@ class Session(keras.callbacks.Callback):
         if self._step is None or (batch == 0 and self._may_end_early):
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
             self.count_steps()
-        self._reaction.prepare(self._step or 0, self._records)
+        self._reaction.prepare(self.next_step, self._records)
 
     def count_steps(self) -> None:
         """Notes how many steps were taken before."""
+        _backend.synchronise(self.subject)
         self._step = _backend.steps_before(self.subject)
 
     @property
@@ -137,13 +138,18 @@ class Session(keras.callbacks.Callback):
         """Whether a step came."""
         return self._step is not None
 
+    @property
+    def next_step(self) -> int:
+        """Number of the step that comes."""
+        return self._step or 0
+
     def wish(self, *, alone: bool) -> Wish:
         """What is wanted of the call that comes.
 
         Args:
             alone: Whether it is of one batch, and not of `fit`.
         """
-        first = self._step or 0
+        first = self.next_step
         steps = 1 if alone else self.subject.steps_per_execution or 1
         if self.steps_in_epoch is not None:  # the last call of an epoch may have fewer
             steps = min(steps, max(self.steps_in_epoch - self._batch, 1))

@@ -194,13 +194,10 @@ def _before_norm(kernel: Kernel) -> Choice | None:
 
 
 def _behind_norm(kernel: Kernel) -> Choice | None:
-    """No gain in a pre-norm branch: it is short, and the smaller function generalizes better.
-
-    From four hidden layers on, a branch is a plain stack.
-    """
+    """No gain in a short pre-norm branch: the smaller function does better on new data."""
     if kernel.gain <= 1.0 or not kernel.scene.is_behind_norm(kernel.layer):
         return None
-    reason = f"a norm begins its branch, which is too short to need a gain for {kernel.activation}"
+    reason = f"behind a norm in a short residual branch: no gain for {kernel.activation}"
     return kernel.drawn(initializers.LecunNormal(), reason)
 
 
@@ -227,7 +224,7 @@ def _by_activation(kernel: Kernel) -> Choice:
     name = kernel.activation
     reason = f"{name} follows: He for {name}"
     if name == "linear":
-        reason = "no activation follows: unit variance"
+        reason = "no activation follows: keeps the variance of its input"
     return kernel.drawn(initializers.HeNormal(gain=kernel.gain), reason)
 
 

@@ -140,7 +140,7 @@ class Scene:
         return 0 if self.streams is None else self.streams.branches_beside(self.place(layer))
 
     def is_behind_norm(self, layer: Any) -> bool:
-        """Whether `layer` lies in a residual branch, behind a norm that sets its size."""
+        """Whether `layer` lies in a short residual branch, behind a norm."""
         return self.streams is not None and self.streams.is_behind_norm(self.place(layer))
 
     def start_of_factors(self, layer: Any) -> float:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from kerasinit.layers import is_norm
 from kerasinit.models._graph import Graph, GraphCall
+from kerasinit.models._odd_part_rule import SHALLOW
 from kerasinit.models._places import Place, carried, source_of
 from kerasinit.models._skips import residual_adds, skip_of
 
@@ -57,7 +58,9 @@ class Streams:
         return max(*counts, _most_in_a_row(ends, self.graph) if len(place.calls) > 1 else 0)
 
     def is_behind_norm(self, place: Place) -> bool:
-        """Whether a layer lies in a branch of an open stream, behind a norm that sets its size.
+        """Whether a layer lies in a short branch of an open stream, behind a norm.
+
+        A branch is short with fewer hidden layers than pay for a rule of their own.
 
         Args:
             place: The place of the layer.
@@ -66,16 +69,20 @@ class Streams:
             return False
         made = {value for call in place.calls for value in call.outputs}
         read = {value for call in place.calls for value in call.inputs}
-        return made <= self._in_branches and read.isdisjoint(self._without_norm)
+        return made <= self._in_short_branches and read.isdisjoint(self._without_norm)
 
     @cached_property
-    def _in_branches(self) -> frozenset[int]:
-        """Values that are made within a branch."""
+    def _in_short_branches(self) -> frozenset[int]:
+        """Values that are made within a branch of at most `SHALLOW` weighted layers in a row."""
         found: set[int] = set()
         for add in self.adds:
             skip = self._skips[id(add)]
             for end in set(add.inputs) - {skip}:
-                found |= self.graph.ancestors(end) - self.graph.ancestors(skip)
+                values = self.graph.ancestors(end) - self.graph.ancestors(skip)
+                made = [self.graph.maker[value] for value in sorted(values & {*self.graph.maker})]
+                weighted = [call for call in made if _has_kernel(call)]
+                if _most_in_a_row(weighted, self.graph) <= SHALLOW:  # the last one is not hidden
+                    found |= values
         return frozenset(found)
 
     @cached_property
@@ -234,16 +241,20 @@ def _is_halved(adds: list[GraphCall], skip: int, graph: Graph) -> bool:
     return len(graph.readers[graph.maker[skip].inputs[0]]) > 1  # the branch reads the whole
 
 
-def _most_in_a_row(adds: Sequence[GraphCall], graph: Graph) -> int:
-    """How many of some adds lie one behind the other, at most.
+def _has_kernel(call: GraphCall) -> bool:
+    return not is_norm(call.operation) and bool(getattr(call.operation, "weights", ()))
+
+
+def _most_in_a_row(calls: Sequence[GraphCall], graph: Graph) -> int:
+    """How many of some calls lie one behind the other, at most.
 
     Args:
-        adds: Some adds, in the order of the graph.
+        calls: Some calls, in the order of the graph.
         graph: The graph of a model.
     """
     counts: list[int] = []
-    for number, add in enumerate(adds):
-        before = {value for made in add.outputs for value in graph.ancestors(made)}
-        behind = [counts[n] for n in range(number) if before & {*adds[n].outputs}]
+    for number, call in enumerate(calls):
+        before = {value for made in call.outputs for value in graph.ancestors(made)}
+        behind = [counts[n] for n in range(number) if before & {*calls[n].outputs}]
         counts.append(1 + max(behind, default=0))
     return max(counts, default=0)

@@ -32,7 +32,7 @@ class LayerSignals:
         preactivation_mean_square: Of the values before the activation.
         preactivation_variance: Variance over the inputs of the batch, mean over units.
         bias_free_rms: RMS of the values before the activation without the bias; None where there is
-            no bias, or only zeros.
+            no bias with a number for each unit, or only zeros.
         input_rms: RMS of what the layer received.
         gradient_rms: RMS of the loss' gradient by the pre-activations.
         gradient_norm: Euclidean norm of the same gradient. Independent of the layer's size in a
@@ -118,7 +118,10 @@ class LayerSignals:
 
     @property
     def mixed_rms(self) -> float:
-        """RMS of what its weights make of the input: a bias may drown it, or take its mean away."""
+        """RMS of what its weights make of the input: a bias adds to that, or takes its mean away.
+
+        So it is the smaller of the two with and without the bias.
+        """
         if self.bias_free_rms is None:
             return self.preactivation_rms
         return min(self.bias_free_rms, self.preactivation_rms)
@@ -202,6 +205,7 @@ class Signals:
         goes_on: Whether the weights were trained before, by another optimizer.
         inputs_differ: Whether any two samples of the batch have different inputs.
         lone_norm: Name of a `BatchNormalization` that sees a single value of each channel.
+        bad_weight: Path of a weight that is not finite, where an output is not, if there is one.
         uses_batch: Whether a `BatchNormalization` was seen as in training, by the batch.
         is_initialized: Whether `kerasinit.initialize` or `reset` gave the weights already.
 
@@ -242,6 +246,7 @@ class Signals:
     goes_on: bool = False
     inputs_differ: bool = True
     lone_norm: str | None = None
+    bad_weight: str | None = None
     uses_batch: bool = False
     is_initialized: bool = False
     given_rms: float | None = None

@@ -105,10 +105,20 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         goes_on=was_trained(model),
         inputs_differ=any((array != array[:1]).any() for array in flat_arrays(batch.x)),
         lone_norm=first.lone_norm,
+        bad_weight=_bad_weight(model) if any(row.non_finite_outputs for row in rows) else None,
         uses_batch=batch.samples > 1 and any(map(_uses_batch, _backend.flat_layers(model))),
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
         **found,
     )
+
+
+def _bad_weight(model: Any) -> str | None:
+    """Path of a weight that is not finite: not all of them belong to a layer with a record."""
+    for weight in model.weights:
+        values = to_numpy(weight)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            return str(weight.path)
+    return None
 
 
 def _uses_batch(layer: Any) -> bool:
@@ -251,10 +261,8 @@ class _Probe:
         if error is None:
             try:
                 return self._backward(loss, first), None
-            except _backend.errors() as raised:
-                if not loss.is_compiled:
-                    raise
-                error = _backend.cause_of(raised)
+            except _backend.errors() as raised:  # of a loss that is only a guess, nothing is said
+                error = _backend.cause_of(raised) if loss.is_compiled else None
         return self._backward(STAND_IN, first), error
 
     def first_step(

@@ -74,7 +74,7 @@ def rows_of(
                 activation_std=spread(output),
                 preactivation_mean_square=rms(value) ** 2,
                 preactivation_variance=variance_over_inputs(value),
-                bias_free_rms=_bias_free_rms(watched.layer, value),
+                bias_free_rms=_bias_free_rms(call, value),
                 input_rms=None if given is None else rms(to_numpy(given)),
                 gradient_rms=rms(gradient),
                 gradient_norm=norm(gradient),
@@ -131,9 +131,12 @@ def _of_weights(
     return found
 
 
-def _bias_free_rms(layer: Any, value: np.ndarray) -> float | None:
+def _bias_free_rms(call: WatchedCall, value: np.ndarray) -> float | None:
     """A bias that says how rare a class is may be much larger than what the kernel makes."""
+    layer = call.watched.layer
     bias = getattr(layer, "bias", None)
+    if getattr(layer, "data_format", None) == "channels_first":
+        return None
     if not keras.ops.is_tensor(bias) and not isinstance(bias, keras.Variable):
         return None
     known = to_numpy(bias)

@@ -320,7 +320,8 @@ def _refused_shape(head: HeadSignals) -> Finding | None:
     wanted = head.shape[:-1] if head.loss.startswith("sparse") else head.shape
     if _stripped(targets.shape) == _stripped(wanted):
         return None
-    if targets.shape[:-1] == head.shape[:-1] and wanted == head.shape:
+    alike = len(targets.shape) == len(head.shape) and targets.shape[:-1] == head.shape[:-1]
+    if alike and wanted == head.shape and targets.shape[-1] > 1:
         columns, units = targets.shape[-1], head.units
         evidence = f"the targets have {columns} columns, and {head.name} has {units} units"
         return evidence, None, f"give {head.name} {columns} units, one for each column"

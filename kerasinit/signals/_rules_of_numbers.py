@@ -47,6 +47,9 @@ def non_finite(signals: Signals) -> Verdict | None:
         if count := row.non_finite_weights:
             evidence = f"{count} weights are NaN or infinite"
             return say(row.name, evidence, INITIALIZE, "draws all weights anew")
+    if signals.bad_weight is not None:
+        evidence = "it holds values that are NaN or infinite"
+        return say(signals.bad_weight, evidence, INITIALIZE, "draws all weights anew")
     for row in signals.layers:
         if count := row.non_finite_outputs:
             evidence = (

@@ -18,6 +18,7 @@ FLAT_FROM = 1.5  # RMS of the pre-activation; tanh is flat from 3 on
 DEAD_SIGMAS = 2.0
 USUAL_DROPOUT = 0.2
 SPREAD_TARGETS = 0.2  # standard deviation: of 0 and 1, 4 % are 1
+AS_LARGE = 2.0  # times the rows of an embedding: what enters a layer after it, at most
 ALIKE = 0.1  # of that: the range of all outputs
 
 
@@ -115,11 +116,15 @@ def saturated(signals: Signals) -> Verdict | None:
 
 def _large_table(signals: Signals, row: LayerSignals) -> LayerSignals | None:
     """The embedding whose rows are too large for a layer: `initialize` keeps their scale."""
-    if (row.input_rms or 0.0) <= LARGE_INPUT:
+    if row.input_rms is None or row.input_rms <= LARGE_INPUT:
         return None
-    before = signals.layers[: signals.layers.index(row)]
-    large = [one for one in before if one.is_embedding and one.activation_rms > LARGE_INPUT]
-    return large[0] if large else None
+    for before in reversed(signals.layers[: signals.layers.index(row)]):
+        if before.normalized:
+            return None
+        if before.is_embedding:
+            size = before.activation_rms
+            return before if size > max(LARGE_INPUT, row.input_rms / AS_LARGE) else None
+    return None
 
 
 def _smaller_rows(table: LayerSignals) -> tuple[Remedy, str]:

@@ -125,7 +125,7 @@ def small_updates(signals: Signals) -> Verdict | None:
     if not ratios or signals.has_learned or signals.goes_on or not signals.loss:
         return None  # fine-tuning takes small steps, on purpose
     ratio, name = max(ratios, key=itemgetter(0))
-    # Adagrad's first step is as small as the gradient, too: its accumulator does not start at 0.
+    # Adagrad's first step is as small as the gradient, too, unless its accumulator starts at 0.
     is_plain = signals.optimizer in ("SGD", "Adagrad")
     share = (signals.promised_drop or 0.0) * signals.momentum_gain / abs(signals.loss)
     if share < SMALL_DROP:
@@ -152,6 +152,8 @@ def small_updates(signals: Signals) -> Verdict | None:
             evidence += f", because `{signals.clip}` leaves {left} of the gradient"
             line = f"model.optimizer.{signals.clip} = 1.0"
             return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
+    if signals.optimizer == "Adagrad" and (signals.learning_rate or 0.0) >= MOST_OF_ADAGRAD:
+        return None  # no rate is known to help
     return Verdict.cured("small_updates", name, evidence, _rate(signals, ratio), USUAL)
 
 

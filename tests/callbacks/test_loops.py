@@ -1,12 +1,13 @@
 """Loops of one's own, around `train_on_batch`, are recorded as they are."""
 
+import contextlib
 import warnings
 
 import keras
 import numpy as np
 import pytest
 
-from kerasinit.callbacks import GradientStats, GradientWarning
+from kerasinit.callbacks import GradientError, GradientStats, GradientWarning
 
 BATCH = 16
 COMPILED = keras.config.backend() == "jax"  # XLA takes long on TensorFlow
@@ -144,6 +145,11 @@ def weights_of(model):
     return [np.array(weight) for weight in model.get_weights()]
 
 
+def assert_equal(ours, usual):
+    for one, other in zip(ours, usual, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 LOOPS = pytest.mark.parametrize("loop", [loop_of_batches, loop_of_fits])
 
 
@@ -151,12 +157,18 @@ LOOPS = pytest.mark.parametrize("loop", [loop_of_batches, loop_of_fits])
 def test_a_policy_sees_the_weights_and_no_step_is_lost(loop):
     plain, model, seen = exploding(), exploding(), []
     loop(plain, 3)
-    stats = GradientStats(on_verdict=lambda verdict: seen.append(weights_of(model)))
-    with stats.watching(model):
+
+    def policy(verdict):
+        seen.append((len(stats.history), weights_of(model)))
+
+    with (stats := GradientStats(on_verdict=policy)).watching(model):
         loop(model, 3)
-    assert np.isfinite(seen[0][1]).all()
-    for ours, usual in zip(weights_of(model), weights_of(plain), strict=True):
-        np.testing.assert_array_equal(ours, usual)
+    assert_equal(weights_of(model), weights_of(plain))
+    ((steps, told),), again = seen, exploding()
+    for step in range(steps):
+        batch = slice(step % BATCH, step % BATCH + 1)
+        again.train_on_batch(X[batch], Y[batch])
+    assert_equal(told, weights_of(again))
 
 
 @LOOPS
@@ -173,3 +185,27 @@ def test_a_stop_brings_back_weights_that_can_be_trained_on(loop):
     assert max(np.abs(weight).max() for weight in weights_of(model)) < 10 * largest
     model.optimizer.learning_rate = 0.01
     assert np.isfinite(model.train_on_batch(X, Y))
+
+
+@LOOPS
+def test_an_error_of_a_verdict_leaves_weights_that_can_be_trained_on(loop):
+    model = exploding()
+    with pytest.raises(GradientError), GradientStats(on_verdict="raise").watching(model):
+        loop(model, 3)
+    assert all(np.isfinite(weight).all() for weight in weights_of(model))
+    assert np.isfinite(model.train_on_batch(X, Y))
+
+
+@pytest.mark.parametrize("steps", [1] if keras.config.backend() == "torch" else [1, 2])
+def test_rows_of_a_fit_in_the_block_are_those_of_a_fit_with_the_callback(steps):
+    found = []
+    for watched in (False, True):
+        model, stats = made(0.1), GradientStats()
+        model.compile("sgd", "mse", steps_per_execution=steps, jit_compile=COMPILED)
+        with stats.watching(model) if watched else contextlib.nullcontext():
+            hooks = [] if watched else [stats]
+            fit = {"batch_size": 4, "epochs": 2, "shuffle": False, "verbose": 0}
+            model.fit(X, Y, callbacks=hooks, **fit)
+        found.append([(row["step"], row["epoch"], row["loss"]) for row in stats.history])
+    assert [row[:2] for row in found[1]] == [row[:2] for row in found[0]]
+    assert [row[2] for row in found[1]] == pytest.approx([row[2] for row in found[0]])

@@ -213,7 +213,7 @@ class TestBranchesBehindNorms:
 
     def test_the_plan_says_why(self):
         plan = kerasinit.initialize(stream(layers.LayerNormalization), seed=1)
-        reason = "a norm begins its branch, which is too short to need a gain for gelu"
+        reason = "behind a norm in a short residual branch: no gain for gelu"
         assert {plan[f"{name}/kernel"].reason for name in self.UPS} == {reason}
 
     def test_an_activation_that_enlarges_keeps_its_smaller_gain(self):

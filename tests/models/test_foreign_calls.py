@@ -890,7 +890,9 @@ def test_an_activation_that_somebody_wrote_is_one(make, name, gain):
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
     first = next(row for row in plan if row.kind == "kernel")
     said = f"{name} follows: He for {name}"
-    assert first.reason == ("no activation follows: unit variance" if name == "linear" else said)
+    assert first.reason == (
+        "no activation follows: keeps the variance of its input" if name == "linear" else said
+    )
     assert first.gain == pytest.approx(gain, rel=1e-4)
 
 

@@ -268,6 +268,14 @@ def test_shapes_that_the_loss_refuses_are_told_as_shapes(name):
         assert_mends(verdict, model, PLACES, y)
 
 
+@pytest.mark.parametrize("y", [X[:, 0] ** 2, X[:, :1] ** 2], ids=["flat", "column"])
+def test_numbers_under_a_loss_of_classes_are_not_called_columns(y):
+    model = compiled(head(3, "softmax"), loss="categorical_crossentropy")
+    (verdict,) = kerasinit.diagnose(model, X, y / (1 + y)).verdicts
+    assert verdict.cause == "bad_targets"
+    assert "columns" not in verdict.evidence
+
+
 @pytest.mark.parametrize("y", [LABELS % 2, LABELS[:, None] % 2], ids=["flat", "column"])
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # the fault under test
 def test_the_lines_for_two_classes_under_a_softmax_of_one_unit_go_together(y):
@@ -808,7 +816,7 @@ def test_logits_do_not_go_through_relu(name):
     assert kerasinit.diagnose(model, X, y).healthy
 
 
-@pytest.mark.parametrize(("rate", "advised"), [(0.01, None), (1e-7, 0.1)])
+@pytest.mark.parametrize(("rate", "advised"), [(0.01, None), (1e-7, 0.1), (0.1, None)])
 def test_a_first_step_of_adagrad_is_as_small_as_its_gradient(rate, advised):
     model = compiled(head(4), loss=LOGITS, optimizer=keras.optimizers.Adagrad(rate))
     found = kerasinit.diagnose(model, 1e-2 * X, ONE_HOT).verdicts

@@ -89,6 +89,45 @@ def test_layers_are_seen_beside_a_weight_that_their_model_keeps_itself(has_table
     assert (head.name, head.is_output, head.predicted_rms is None) == ("head", True, False)
 
 
+def test_a_table_that_is_not_finite_is_named_though_it_has_no_record():
+    model = Positions(has_table=True)
+    model(X)
+    model.table.assign(np.full((1, 6), np.nan))
+    (verdict,) = kerasinit.diagnose(model, X, np.zeros((len(X), 2))).verdicts
+    assert (verdict.cause, verdict.where) == ("non_finite", model.table.path)
+
+
+class Squeezed(Positions):
+    """Its output is no layer's."""
+
+    def call(self, x):
+        return ops.squeeze(super().call(x)[:, None], 1)
+
+
+def test_a_model_with_a_table_is_no_layer_of_its_own_whatever_it_returns():
+    model = Squeezed(has_table=True)
+    model(X)
+    assert [row.name for row in measure(model, X).layers] == ["inner", "head"]
+
+
+class RawThenLayer(layers.Layer):
+    """A kernel and an activation of its own, and then a layer."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(shape[-1], 6), name="w", initializer="zeros")
+        self.activation, self.out = layers.ReLU(), dense("out")
+        self.out.build((None, 6))
+
+    def call(self, x):
+        return self.out(self.activation(x @ self.w))
+
+
+def test_a_kernel_of_ones_own_before_a_layer_has_a_record():
+    model = keras.Sequential([keras.Input((6,)), RawThenLayer(name="raw"), dense("head")])
+    raw = next(row for row in measure(model, X).layers if row.kind == "RawThenLayer")
+    assert raw.activation == "relu"
+
+
 class Block(layers.Layer):
     """A kernel of its own, in front of which its norm stands, if it has one."""
 
