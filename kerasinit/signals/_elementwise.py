@@ -91,8 +91,6 @@ def shares_by_activation(
         return None
     both = (before, elementwise_derivatives(function, before))
     values, slopes = (units_last(layer, read(one), replicas=replicas) for one in both)
-    return (
-        unit_shares(values, slopes, shape)
-        if replicas
-        else unit_shares(values[None], slopes[None], shape)
-    )
+    if not replicas:
+        values, slopes = values[None], slopes[None]
+    return unit_shares(values, slopes, shape)
