@@ -22,11 +22,17 @@ from kerasinit._backend._optimizers import accumulated_gradients, gradient_scale
 from kerasinit._backend._protocol import PYTHON_ERRORS, Entering, Step, Training, Update
 from kerasinit._backend._sampling import RUN, even_step
 
-# XLA's options for a program that runs once, by JAX's name of the device. On a processor: little
-# optimization. On a GPU: no search for the fastest kernel of each matrix product.
-ONCE = {
-    "cpu": {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
-    "gpu": {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False},
+# XLA's options for a program that runs once, by JAX's name of the device. On all: the batch and the
+# weights are constants of the program, and XLA would compute with them, slowly, while it compiles.
+# On a processor: little optimization. On a GPU: no search for the fastest kernel of each product.
+AS_IT_STANDS = {"xla_disable_hlo_passes": "constant_folding"}
+ONCE: dict[str, dict[str, str | bool | int]] = {
+    "cpu": {
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+        **AS_IT_STANDS,
+    },
+    "gpu": {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False, **AS_IT_STANDS},
 }
 
 # --- values and traces ----------------------------------------------------------------------------
