@@ -75,11 +75,13 @@ def each_step(session: Session) -> Iterator[None]:
     def watched(*arguments: Any) -> Any:
         nonlocal began, is_reset
         _backend.note_state(model, arguments[:1])
-        if is_reset and not is_one_batch(model):
-            session.epoch += session.next_step > began
-            began = session.next_step
+        begins = is_reset and not is_one_batch(model)
         is_reset = False
-        session.begin_step(session.next_step - began)
+        if begins:
+            session.epoch += session.next_step > began
+        session.begin_step(0 if begins else session.next_step - began)
+        if begins:
+            began = session.next_step  # now: the count of steps may have been corrected
         result = step.run(*arguments)
         _, rest = _backend.split_step(result)
         _backend.note_state(model, rest)

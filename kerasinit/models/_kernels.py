@@ -14,6 +14,7 @@ from kerasinit.layers import (
     activation_name,
     acts_in_gates,
     attention_part,
+    is_gating,
     is_running,
     kind_of,
     role_of,
@@ -194,8 +195,13 @@ def _before_norm(kernel: Kernel) -> Choice | None:
 
 
 def _behind_norm(kernel: Kernel) -> Choice | None:
-    """No gain in a short pre-norm branch: the smaller function does better on new data."""
+    """No gain in a short pre-norm branch: the smaller function does better on new data.
+
+    But most of what a sigmoid gives is its mean: without a gain, little else would be left.
+    """
     if kernel.gain <= 1.0 or not kernel.scene.is_behind_norm(kernel.layer):
+        return None
+    if is_gating(kernel.place.activation):
         return None
     reason = f"behind a norm in a short residual branch: no gain for {kernel.activation}"
     return kernel.drawn(initializers.LecunNormal(), reason)

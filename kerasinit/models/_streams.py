@@ -58,14 +58,14 @@ class Streams:
         return max(*counts, _most_in_a_row(ends, self.graph) if len(place.calls) > 1 else 0)
 
     def is_behind_norm(self, place: Place) -> bool:
-        """Whether a layer lies in a short branch of an open stream, behind a norm.
+        """Whether a layer lies in a short branch of a stream, behind a norm of that branch.
 
         A branch is short with fewer hidden layers than pay for a rule of their own.
 
         Args:
             place: The place of the layer.
         """
-        if not place.calls or not self.adds or self.is_normalized:
+        if not place.calls or not self.adds:
             return False
         made = {value for call in place.calls for value in call.outputs}
         read = {value for call in place.calls for value in call.inputs}
@@ -80,15 +80,16 @@ class Streams:
             for end in set(add.inputs) - {skip}:
                 values = self.graph.ancestors(end) - self.graph.ancestors(skip)
                 made = [self.graph.maker[value] for value in sorted(values & {*self.graph.maker})]
-                weighted = [call for call in made if _has_kernel(call)]
-                if _most_in_a_row(weighted, self.graph) <= SHALLOW:  # the last one is not hidden
+                kernels = [call for call in made if _has_kernel(call)]
+                if _most_in_a_row(kernels, self.graph) <= SHALLOW:  # the last one is not hidden
                     found |= values
         return frozenset(found)
 
     @cached_property
     def _without_norm(self) -> set[int]:
-        """Values to which a way leads from an input or a sum of the stream that passes no norm."""
-        starts = {*self.graph.inputs, *(value for add in self.adds for value in add.outputs)}
+        """Values to which a way leads from the stream, or an input, that passes no norm."""
+        sums = {value for add in self.adds for value in add.outputs}
+        starts = {*self.graph.inputs, *sums, *self._skips.values()}
         norms = [call for call in self.graph.calls if is_norm(call.operation)]
         return self.graph.reached(starts, without=norms)
 
@@ -242,7 +243,8 @@ def _is_halved(adds: list[GraphCall], skip: int, graph: Graph) -> bool:
 
 
 def _has_kernel(call: GraphCall) -> bool:
-    return not is_norm(call.operation) and bool(getattr(call.operation, "weights", ()))
+    weights = getattr(call.operation, "weights", ())
+    return not is_norm(call.operation) and any(len(one.shape) > 1 for one in weights)
 
 
 def _most_in_a_row(calls: Sequence[GraphCall], graph: Graph) -> int:

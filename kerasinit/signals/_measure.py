@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from kerasinit.signals._expected import expected_outputs
 from kerasinit.signals._first_update import divides_in_half, first_update, was_trained
 from kerasinit.signals._heads import heads_of, of_outputs
 from kerasinit.signals._ids import ids_outside
-from kerasinit.signals._layer_signals import Signals
+from kerasinit.signals._layer_signals import LayerSignals, Signals
 from kerasinit.signals._probe_loss import STAND_IN, ProbeLoss, has_regularizers, loss_of
 from kerasinit.signals._rows import rows_of
 from kerasinit.signals._rules_of_scale import LARGE_INPUT
@@ -105,16 +105,20 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
         goes_on=was_trained(model),
         inputs_differ=any((array != array[:1]).any() for array in flat_arrays(batch.x)),
         lone_norm=first.lone_norm,
-        bad_weight=_bad_weight(model) if any(row.non_finite_outputs for row in rows) else None,
+        bad_weight=_bad_weight(model, rows),
         uses_batch=batch.samples > 1 and any(map(_uses_batch, _backend.flat_layers(model))),
         is_initialized=sum(map(is_marked_start, own)) > len(own) / 2,
         **found,
     )
 
 
-def _bad_weight(model: Any) -> str | None:
-    """Path of a weight that is not finite: not all of them belong to a layer with a record."""
-    for weight in model.weights:
+def _bad_weight(model: Any, rows: Sequence[LayerSignals]) -> str | None:
+    """Path of a weight that is not finite: not all of them belong to a layer with a record.
+
+    The averages of a norm spoil no output of a pass as in training, and never recover.
+    """
+    is_spoilt = any(row.non_finite_outputs for row in rows)
+    for weight in model.weights if is_spoilt else model.non_trainable_weights:
         values = to_numpy(weight)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             return str(weight.path)
@@ -261,8 +265,8 @@ class _Probe:
         if error is None:
             try:
                 return self._backward(loss, first), None
-            except _backend.errors() as raised:  # of a loss that is only a guess, nothing is said
-                error = _backend.cause_of(raised) if loss.is_compiled else None
+            except _backend.errors() as raised:
+                error = _backend.cause_of(raised)
         return self._backward(STAND_IN, first), error
 
     def first_step(

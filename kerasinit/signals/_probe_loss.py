@@ -131,6 +131,7 @@ def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> 
         yield ProbeLoss(
             lambda y_pred: guess(y, y_pred),
             chance=chance_loss(guess, outputs),
+            refused=labels_out_of_range(guess, batch.all_y, outputs),
             guessed=guess.name,
         )
     elif not compiled or (y is None and not without) or (without and not has_losses):

@@ -326,7 +326,7 @@ def _refused_shape(head: HeadSignals) -> Finding | None:
         evidence = f"the targets have {columns} columns, and {head.name} has {units} units"
         return evidence, None, f"give {head.name} {columns} units, one for each column"
     remedy, reason = None, f"for this output, targets of shape {_with_batch(wanted)}"
-    if len(wanted) > len(targets.shape):
+    if len(wanted) > len(_stripped(targets.shape)):
         reason = "`return_sequences=False`, pooling or Flatten before the output; or " + reason
     elif math.prod(targets.shape) == math.prod(wanted):
         sizes = ", ".join(map(str, (-1, *wanted)))

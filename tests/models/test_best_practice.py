@@ -216,6 +216,14 @@ class TestBranchesBehindNorms:
         reason = "behind a norm in a short residual branch: no gain for gelu"
         assert {plan[f"{name}/kernel"].reason for name in self.UPS} == {reason}
 
+    def test_a_norm_before_the_whole_stream_begins_no_branch(self):
+        found = squares(stream(first=layers.LayerNormalization))
+        assert [found[name] for name in self.UPS] == pytest.approx([1.5335304**2] * 3, rel=0.05)
+
+    def test_a_sigmoid_keeps_its_gain(self):
+        plan = kerasinit.initialize(stream(layers.LayerNormalization, activation="sigmoid"))
+        assert plan["up0/kernel"].gain > 1.5
+
     def test_an_activation_that_enlarges_keeps_its_smaller_gain(self):
         plan = kerasinit.initialize(stream(layers.LayerNormalization, activation="exponential"))
         assert plan["up0/kernel"].gain == pytest.approx(np.exp(-1.0), rel=1e-6)

@@ -268,6 +268,25 @@ def test_shapes_that_the_loss_refuses_are_told_as_shapes(name):
         assert_mends(verdict, model, PLACES, y)
 
 
+@pytest.mark.parametrize(
+    "y", [np.arange(64) % 10, np.arange(64) % 4 - 1, np.eye(5, dtype="float32")[LABELS]],
+    ids=["ten classes", "negative", "five columns"],
+)  # fmt: skip
+def test_targets_that_a_guessed_loss_cannot_take_are_told(y):
+    model = compiled(head(4, "softmax"))
+    plain = keras.Model(model.inputs, model.outputs)  # which is not compiled
+    found = kerasinit.diagnose(plain, X, y)
+    assert found.verdicts[0].cause in ("bad_targets", "bad_loss")
+
+
+@pytest.mark.parametrize("bias", [0.0, 50.0])
+def test_a_hidden_bias_that_drowns_the_rest_is_a_bad_scale(bias):
+    model = compiled(layers.Dense(16, "relu", name="middle"), head(1))
+    model.get_layer("middle").bias.assign(np.full(16, bias))
+    causes = [one.cause for one in kerasinit.diagnose(model, X, Y).verdicts]
+    assert ("bad_scale" in causes) == (bias > 0)
+
+
 @pytest.mark.parametrize("y", [X[:, 0] ** 2, X[:, :1] ** 2], ids=["flat", "column"])
 def test_numbers_under_a_loss_of_classes_are_not_called_columns(y):
     model = compiled(head(3, "softmax"), loss="categorical_crossentropy")

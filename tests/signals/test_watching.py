@@ -97,6 +97,16 @@ def test_a_table_that_is_not_finite_is_named_though_it_has_no_record():
     assert (verdict.cause, verdict.where) == ("non_finite", model.table.path)
 
 
+def test_averages_of_a_norm_that_are_not_finite_are_named():
+    norm = layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((6,)), dense("first"), norm, dense("last", units=2)])
+    model.compile("adam", "mse")
+    assert kerasinit.diagnose(model, X, np.zeros((len(X), 2))).healthy
+    norm.moving_variance.assign(np.full(norm.moving_variance.shape, np.inf))
+    first = kerasinit.diagnose(model, X, np.zeros((len(X), 2))).verdicts[0]
+    assert (first.cause, first.where) == ("non_finite", norm.moving_variance.path)
+
+
 class Squeezed(Positions):
     """Its output is no layer's."""
 
