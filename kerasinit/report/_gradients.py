@@ -141,7 +141,8 @@ def _rows(path: Path, wanted: set[int]) -> Iterator[dict[str, Any]]:
                     continue
             raise ValueError(
                 f"{str(path)!r}, line {place + 1}, is no recorded step. Pass a file that "
-                "kerasinit.callbacks.GradientStats(path='gradients.jsonl') filled."
+                "kerasinit.callbacks.GradientStats(path='gradients.jsonl') filled; "
+                "a .csv file has not all that the page shows."
             )
 
 
