@@ -209,3 +209,15 @@ def test_rows_of_a_fit_in_the_block_are_those_of_a_fit_with_the_callback(steps):
         found.append([(row["step"], row["epoch"], row["loss"]) for row in stats.history])
     assert [row[:2] for row in found[1]] == [row[:2] for row in found[0]]
     assert [row[2] for row in found[1]] == pytest.approx([row[2] for row in found[0]])
+
+
+def test_weights_that_are_set_after_a_step_that_failed_stay():
+    model = made(rate=0.0)
+    model.train_on_batch(X, Y)
+    with pytest.raises(Exception, match=r"(?i)shape|size"):
+        model.train_on_batch(X[:, :2], Y)
+    new = [weight + 1 for weight in weights_of(model)]
+    model.set_weights(new)
+    with GradientStats(on_verdict="stop").watching(model):
+        model.train_on_batch(X, Y)
+    assert_equal(weights_of(model), new)
