@@ -118,11 +118,11 @@ class LayerSignals:
 
     @property
     def mixed_rms(self) -> float:
-        """RMS of the pre-activations; of an output, at most that without its bias.
+        """RMS of what its weights make of the input: a bias adds to that, or takes its mean away.
 
-        The bias of an output may say how rare a class is, and be much larger than the rest.
+        So it is the smaller of the two with and without the bias.
         """
-        if self.bias_free_rms is None or not self.is_output:
+        if self.bias_free_rms is None:
             return self.preactivation_rms
         return min(self.bias_free_rms, self.preactivation_rms)
 
