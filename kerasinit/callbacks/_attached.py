@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Iterator
@@ -46,81 +47,157 @@ def _frames() -> Iterator[FrameType]:
 
 def attach(session: Session) -> None:
     """Lets `session` see the next call of the model's train function, beside any others."""
-    held = vars(session.subject)
-    if not isinstance(held["train_function"], WatchedStep):
-        held["train_function"] = WatchedStep(session.subject)
-    sessions = held["train_function"].sessions
+    sessions = _watched(session.subject).sessions
     if session in sessions:  # the step before was taken in some other way
         session.missed = True
     else:
         sessions.append(session)
 
 
+def detach(model: Any) -> None:
+    """Lets the next call pass unseen, but by the sessions of `with` blocks.
+
+    Also if no call came where one was expected: a training was interrupted right before it, or
+    steps are taken in some other way.
+    """
+    held = vars(model)
+    step = held["train_function"]
+    if isinstance(step, WatchedStep):
+        step.sessions = []
+        if not step.blocks:
+            held["train_function"] = step.plain
+
+
 @contextlib.contextmanager
 def each_step(session: Session) -> Iterator[None]:
     """Lets `session` see all calls of the model's train function in a `with` block.
 
-    No callback tells of the epochs of a `fit` in the block: each begins with `reset_metrics`.
+    Blocks may end in any order.
     """
-    model, held = session.subject, vars(session.subject)
+    model = session.subject
     session.count_steps()
-    step, began, is_reset = WatchedStep(model, session), session.next_step, False
-    own_reset = model.reset_metrics
-
-    def reset_metrics() -> None:
-        nonlocal is_reset
-        is_reset = True
-        own_reset()
-
-    def watched(*arguments: Any) -> Any:
-        nonlocal began, is_reset
-        _backend.note_state(model, arguments[:1])
-        begins = is_reset and not is_one_batch(model)
-        is_reset = False
-        if begins:
-            session.epoch += session.next_step > began
-        session.begin_step(0 if begins else session.next_step - began)
-        if begins:
-            began = session.next_step  # now: the count of steps may have been corrected
-        result = step.run(*arguments)
-        _, rest = _backend.split_step(result)
-        _backend.note_state(model, rest)
-        session.settle()
-        session.react()
-        return result
-
-    held["train_function"] = watched
+    step, block = _watched(model), Block(session, began=session.next_step)
+    step.open(block)
     try:
-        with _backend.replaced(model, reset_metrics=reset_metrics):
-            yield
+        yield
     finally:
-        if held["train_function"] is watched:
-            held["train_function"] = step.plain
+        step.close(block)
+        if vars(model)["train_function"] is step:
+            detach(model)
         else:
             session.complain("the model was compiled anew, and the steps after it were not seen")
 
 
+def plain_function(model: Any) -> Any:
+    """The train function that Keras made."""
+    step = vars(model)["train_function"]
+    return step.plain if isinstance(step, WatchedStep) else step
+
+
+def watchers(model: Any) -> list[keras.callbacks.Callback]:
+    """The callbacks in whose `with` blocks the model is."""
+    step = vars(model)["train_function"]
+    return [block.session.owner for block in step.blocks] if isinstance(step, WatchedStep) else []
+
+
+def _watched(model: Any) -> WatchedStep:
+    held = vars(model)
+    if not isinstance(held["train_function"], WatchedStep):
+        held["train_function"] = WatchedStep(model)
+    step: WatchedStep = held["train_function"]
+    return step
+
+
+@dataclasses.dataclass(eq=False)
+class Block:
+    """A `with` block in which a session sees all steps.
+
+    Args:
+        session: What looks at them.
+        began: Number of the first step of the block, or of the last epoch of a `fit` in it.
+    """
+
+    session: Session
+    began: int
+
+    def begin_step(self, *, begins_epoch: bool) -> None:
+        """Tells the session of the step that comes, as Keras tells its callbacks in `fit`."""
+        session = self.session
+        if begins_epoch:
+            session.epoch += session.next_step > self.began
+        session.begin_step(0 if begins_epoch else session.next_step - self.began)
+        if begins_epoch:
+            self.began = session.next_step  # now: the count of steps may have been corrected
+
+
 class WatchedStep:
-    """Stands for `model.train_function` for one call, and for all sessions that look at it.
+    """Stands for `model.train_function`, for all sessions that look at it.
 
     Args:
         model: The model in training.
-        *sessions: What looks at the step.
+
+    Attributes:
+        plain: The train function that Keras made.
+        sessions: What looks at the next call.
+        blocks: Those whose sessions look at every call.
     """
 
-    def __init__(self, model: Any, *sessions: Session) -> None:
+    def __init__(self, model: Any) -> None:
         self.model = model
         self.plain = vars(model)["train_function"]
-        self.sessions = [*sessions]
+        self.sessions: list[Session] = []
+        self.blocks: list[Block] = []
+        self._epochs = contextlib.ExitStack()  # while there is a block, looks out for epochs
+        self._is_reset = False
+
+    def open(self, block: Block) -> None:
+        """Adds a block."""
+        if not self.blocks:
+            own = self.model.reset_metrics
+
+            def reset_metrics() -> None:
+                # No callback tells a block of the epochs of a `fit` in it: each begins with this.
+                self._is_reset = True
+                own()
+
+            self._epochs.enter_context(_backend.replaced(self.model, reset_metrics=reset_metrics))
+        self.blocks.append(block)
+
+    def close(self, block: Block) -> None:
+        """Takes a block away."""
+        self.blocks.remove(block)
+        if not self.blocks:
+            self._epochs.close()
 
     def __call__(self, *arguments: Any) -> Any:
-        """Detaches, then runs the step."""
+        """Runs the step, seen by those who look at it; returns what Keras expects."""
+        expected = self.sessions
         detach(self.model)
-        return self.run(*arguments)
+        owners = [session.owner for session in expected]
+        blocks = []
+        for block in self.blocks:
+            if block.session.owner in owners:  # a `fit` with the callback that watches the block
+                block.session.lose_count()
+            else:
+                blocks.append(block)
+        if not blocks:
+            return self._run(expected, arguments)
+        _backend.note_state(self.model, arguments[:1])
+        begins = self._is_reset and not is_one_batch(self.model)
+        self._is_reset = False
+        for block in blocks:
+            block.begin_step(begins_epoch=begins)
+        watching = [block.session for block in blocks]
+        result = self._run([*watching, *expected], arguments)
+        _, rest = _backend.split_step(result)
+        _backend.note_state(self.model, rest)
+        for session in watching:
+            session.settle()
+            session.react()
+        return result
 
-    def run(self, *arguments: Any) -> Any:
-        """Runs the step, measured if a session asks for it; returns what Keras expects."""
-        sessions = [session for session in self.sessions if not session.ended]
+    def _run(self, sessions: list[Session], arguments: tuple[Any, ...]) -> Any:
+        sessions = [session for session in sessions if not session.ended]
         for session in sessions:
             if session.stopped:  # `fit` ends after this batch: leave the weights as they are
                 return _backend.join_step(session.logs, arguments[:1])
@@ -133,7 +210,8 @@ class WatchedStep:
         began = time.perf_counter()
         if measuring:
             probing = any(wish.probing for wish in wishes)
-            result, reading = measuring[0](arguments, probing=probing)
+            # The last that began: it serves those before it, too.
+            result, reading = measuring[-1](arguments, probing=probing)
         else:
             result, reading = self.plain(*arguments), None
         logs, _ = _backend.split_step(result)
@@ -143,14 +221,3 @@ class WatchedStep:
         for session, wish in zip(sessions, wishes, strict=True):
             session.end_step(wish, logs, reading, seconds)
         return result
-
-
-def detach(model: Any) -> None:
-    """Gives the model its own train function back, which the next call runs unseen.
-
-    Also if no call came where one was expected: a training was interrupted right before it, or
-    steps are taken in some other way.
-    """
-    held = vars(model)
-    if isinstance(held["train_function"], WatchedStep):
-        held["train_function"] = held["train_function"].plain

@@ -9,6 +9,7 @@ from typing import Any
 
 from kerasinit import _backend
 from kerasinit._typing import Tensor
+from kerasinit.callbacks._attached import plain_function
 from kerasinit.callbacks._beside import FAILURES, all_penalties, read_beside, weight_penalties
 from kerasinit.callbacks._probe import probe_step
 from kerasinit.callbacks._reading import Reading
@@ -32,7 +33,7 @@ class MeasuringStep:
         self.failure: Exception | None = None  # of a reading; training went on without it
         self.model = model
         self._options: dict[str, Any] = {"clipped": clipped, "exact": exact}
-        self._plain = vars(model)["train_function"]
+        self._plain = plain_function(model)
         # What the steps read that were traced, each by its number, and the names of that.
         self._traced: dict[tuple[Contents, ...], VariableNames] = {}
         self._probed: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ class MeasuringStep:
 
         `compile` makes Keras drop its train function, and so it drops this one.
         """
-        return self.model is model and self._plain is vars(model)["train_function"]
+        return self.model is model and self._plain is plain_function(model)
 
     def serves(self, model: Any, **options: bool) -> bool:
         """Whether this was made for `model` as it is compiled now, and for these options."""

@@ -114,13 +114,17 @@ class Session(keras.callbacks.Callback):
             # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
             self.count_steps()
         elif batch == 0 and self._may_end_early:
-            _backend.synchronise(self.subject)
             self.count_steps()
         self._reaction.prepare(self.next_step, self._records)
 
     def count_steps(self) -> None:
         """Notes how many steps were taken before."""
+        _backend.synchronise(self.subject)
         self._step = _backend.steps_before(self.subject)
+
+    def lose_count(self) -> None:
+        """Notes that the step that comes is not seen, so that steps are counted anew after it."""
+        self._step = None
 
     @property
     def _may_end_early(self) -> bool:

@@ -9,7 +9,7 @@ import keras
 
 from kerasinit import _backend
 from kerasinit.callbacks._asked_for import Settings
-from kerasinit.callbacks._attached import detach
+from kerasinit.callbacks._attached import detach, watchers
 from kerasinit.callbacks._beforehand import setup_of
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._ledger import Ledger
@@ -97,7 +97,7 @@ class Trainings:
         model.make_train_function()  # there is one, but in loops of one's own
         detach(model)
         others = [self._owner] if callbacks is None else callbacks.callbacks
-        self._measuring = self._measuring_with(others)
+        self._measuring = self._measuring_with([*others, *watchers(model)])
         accumulation = _backend.accumulation_steps(model.optimizer)
         if self._schedule is None:
             self._schedule = Schedule(

@@ -221,3 +221,50 @@ def test_weights_that_are_set_after_a_step_that_failed_stay():
     with GradientStats(on_verdict="stop").watching(model):
         model.train_on_batch(X, Y)
     assert_equal(weights_of(model), new)
+
+
+def steps_of(stats):
+    return [row["step"] for row in stats.history]
+
+
+def test_a_block_and_the_callbacks_of_a_fit_in_it_record_each_step():
+    model = made()
+    outer, inner = GradientStats(), GradientStats(every=2, exact=True)
+    with outer.watching(model):
+        model.train_on_batch(X, Y)
+        model.fit(X, Y, batch_size=4, verbose=0, callbacks=[inner])
+        model.train_on_batch(X, Y)
+    assert steps_of(outer) == [0, 1, 2, 3, 4, 5]
+    assert steps_of(inner) == [1, 3]
+
+
+def test_a_callback_that_watches_a_block_and_a_fit_in_it_records_each_step_once():
+    model, stats = made(), GradientStats()
+    with stats.watching(model):
+        model.train_on_batch(X, Y)
+        model.fit(X, Y, batch_size=4, verbose=0, callbacks=[stats])
+        model.train_on_batch(X, Y)
+    assert steps_of(stats) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["outer", "inner"])
+def test_blocks_end_in_any_order_and_leave_nothing(first):
+    model, several = made(), [GradientStats(clipped=True), GradientStats(exact=True)]
+    model.train_on_batch(X, Y)
+    held = dict(vars(model))
+    blocks = [stats.watching(model) for stats in several]
+    for block in blocks:
+        block.__enter__()
+    model.train_on_batch(X, Y)
+    blocks[first].__exit__(None, None, None)
+    model.train_on_batch(X, Y)
+    blocks[1 - first].__exit__(None, None, None)
+    model.train_on_batch(X, Y)
+    assert steps_of(several[first]) == [1]
+    assert steps_of(several[1 - first]) == [1, 2]
+    assert "clipped" in next(iter(several[0].history[0]["variables"].values()))
+    now = vars(model)
+    assert {key for key in held.keys() | now.keys() if held.get(key) is not now.get(key)} <= {
+        "_jax_state",
+        "_jax_state_synced",
+    }
