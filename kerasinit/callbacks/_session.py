@@ -110,16 +110,14 @@ class Session(keras.callbacks.Callback):
         """Reacts to what earlier steps showed; called right before the step at `batch`."""
         self.react()
         self._batch = batch
-        if self._step is None:
-            # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
-            self.count_steps()
-        elif batch == 0 and self._may_end_early:
+        # Not sooner: `BackupAndRestore` may restore the optimizer when training begins.
+        if self._step is None or (batch == 0 and self._may_end_early):
+            _backend.synchronise(self.subject)
             self.count_steps()
         self._reaction.prepare(self.next_step, self._records)
 
     def count_steps(self) -> None:
         """Notes how many steps were taken before."""
-        _backend.synchronise(self.subject)
         self._step = _backend.steps_before(self.subject)
 
     def lose_count(self) -> None:
