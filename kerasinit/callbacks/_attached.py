@@ -47,7 +47,7 @@ def _frames() -> Iterator[FrameType]:
 
 def attach(session: Session) -> None:
     """Lets `session` see the next call of the model's train function, beside any others."""
-    sessions = _watched(session.subject).sessions
+    sessions = _watched_step(session.subject).sessions
     if session in sessions:  # the step before was taken in some other way
         session.missed = True
     else:
@@ -76,7 +76,7 @@ def each_step(session: Session) -> Iterator[None]:
     """
     model = session.subject
     session.count_steps()
-    step, block = _watched(model), Block(session, began=session.next_step)
+    step, block = _watched_step(model), Block(session, began=session.next_step)
     step.open(block)
     try:
         yield
@@ -100,7 +100,7 @@ def watchers(model: Any) -> list[keras.callbacks.Callback]:
     return [block.session.owner for block in step.blocks] if isinstance(step, WatchedStep) else []
 
 
-def _watched(model: Any) -> WatchedStep:
+def _watched_step(model: Any) -> WatchedStep:
     held = vars(model)
     if not isinstance(held["train_function"], WatchedStep):
         held["train_function"] = WatchedStep(model)

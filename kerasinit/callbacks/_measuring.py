@@ -66,7 +66,7 @@ class MeasuringStep:
         name = _backend.entry_name()
         with contextlib.ExitStack() as stack:
             for optimizer in _backend.optimizers_of(self.model):
-                entry = {name: self._watched(optimizer, getattr(optimizer, name))}
+                entry = {name: self._noting(optimizer, getattr(optimizer, name))}
                 stack.enter_context(_backend.replaced(optimizer, **entry))
             result = self._functions[probing](*arguments)
         outputs, rest = _backend.split_step(result)
@@ -124,7 +124,7 @@ class MeasuringStep:
             self._traced[contents] = VariableNames.of(self.model, contents)
         return list(self._traced).index(contents)
 
-    def _watched(self, optimizer: Any, own: Callable[..., Any]) -> Callable[..., Any]:
+    def _noting(self, optimizer: Any, own: Callable[..., Any]) -> Callable[..., Any]:
         """`own`, through which gradients enter `optimizer`; it notes the vector of each update."""
 
         def entry(*arguments: Any, **named: Any) -> Any:
