@@ -160,7 +160,7 @@ def is_running(layer: Any, variable: Any) -> bool:
     """
     name = str(variable.name)
     if kind_of(layer).name == "SpectralNormalization":
-        return name == "vector_u"
+        return name == "vector_u" and layer.layer.trainable  # it belongs to the kernel inside
     return name.startswith(RUNNING)
 
 

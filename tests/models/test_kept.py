@@ -179,6 +179,18 @@ def test_statistics_of_norms_are_reset():
     assert numpy(norm.moving_variance).tolist() == [1, 1, 1]
 
 
+def test_the_vector_of_a_spectral_normalization_goes_with_the_kernel_inside():
+    wrapper = layers.SpectralNormalization(layers.Dense(3))
+    model = keras.Sequential([keras.Input((4,)), wrapper, layers.Dense(2)])
+    before = numpy(wrapper.vector_u)
+    wrapper.layer.trainable = False
+    kerasinit.initialize(model, seed=1)
+    np.testing.assert_array_equal(numpy(wrapper.vector_u), before)
+    wrapper.layer.trainable = True
+    kerasinit.initialize(model, seed=1)
+    assert (numpy(wrapper.vector_u) != before).any()
+
+
 def zeros(units, **options):
     return layers.Dense(units, kernel_initializer="zeros", name="zero", **options)
 
