@@ -76,8 +76,9 @@ class Hook(keras.callbacks.Callback):
             self._action(self.model)
 
 
-# A training is a number of the model and a list of callbacks: the number of a `GradientStats`, or
-# a hook, the number of the batch or epoch, and what is done there: raise, or train, too.
+# A training is a number of the model, a list of callbacks, and the number of the `GradientStats` in
+# whose block it is, if any. A callback is the number of a `GradientStats`, or a hook, the number of
+# the batch or epoch, and what is done there: raise, or train, too.
 errors = st.sampled_from([KeyboardInterrupt, ValueError])
 numbers = st.integers(0, 2)
 
@@ -85,7 +86,7 @@ numbers = st.integers(0, 2)
 def trainings(actions):
     hooks = st.tuples(st.sampled_from(HOOKS), st.integers(0, 1), actions)
     callbacks = st.lists(st.one_of(numbers, numbers, hooks), min_size=1, max_size=5)
-    return st.tuples(st.integers(0, 1), callbacks, st.booleans())
+    return st.tuples(st.integers(0, 1), callbacks, st.none() | numbers)
 
 
 inner = trainings(errors)
@@ -94,7 +95,7 @@ anything = trainings(st.one_of(errors, inner))
 
 def run(world, training, *, watched):
     """Runs a training, in a `with` block of `watching` if it says so; its errors end with it."""
-    number, callbacks, in_block = training
+    number, callbacks, watching = training
     model = world.models[number]
 
     def act(action, running):
@@ -110,8 +111,9 @@ def run(world, training, *, watched):
         elif watched:
             made.append(world.stats[callback])
     with contextlib.suppress(KeyboardInterrupt, ValueError):
-        block = world.stats[0].watching(model) if watched else contextlib.nullcontext()
-        with block if in_block else contextlib.nullcontext():
+        in_block = watching is not None
+        own = in_block and watched
+        with world.stats[watching].watching(model) if own else contextlib.nullcontext():
             if in_block:
                 model.train_on_batch(X[:BATCH], Y[:BATCH])
             fit(model, *made)
