@@ -22,6 +22,9 @@ GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
 FEW_LAYERS_BAND = (1 / 20, 5.0)  # the same for two layers, whose product is as far off as of more
 RESTORED = (0.2, 5.0)  # of the input, again before the next layer
 LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
+# Slope at 0 of activations that ask for larger weights: nets of 3 and 10 layers of sigmoids train
+# best where these scale their input by 2 to 5, and visibly worse from 8 on.
+SLOPES = {"sigmoid": 1 / 4, "hard_sigmoid": 1 / 6}
 LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reach in 10 layers
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_LOGITS = 10.0  # RMS: a softmax of them is sure of everything
@@ -44,7 +47,7 @@ def bad_scale(signals: Signals) -> Verdict | None:
         return None
     restored = _restored(signals.layers)
     gains = [
-        (row, _beside_usual(_gain(row), row.usual_gain))
+        (row, _beside(_gain(row), *_usual_gains(row)))
         for row in signals.hidden
         if row.input_rms and row.weight_norm > 0 and row.has_gain and row.name not in restored
     ]
@@ -55,12 +58,13 @@ def bad_scale(signals: Signals) -> Verdict | None:
     odd, gain = max(gains, key=lambda pair: abs(math.log(pair[1])))
     usual = _geometric_mean([other for row, other in gains if row is not odd])
     if not _within(gain / usual, LAYER_GAIN_BAND):
-        where, keeps = odd.name, "about 1" if odd.usual_gain >= 1 else f"{odd.usual_gain:.3g} to 1"
-        evidence = f"this layer scales its input by {_gain(odd):.3g}; {keeps} keeps it"
+        where = odd.name
+        evidence = f"this layer scales its input by {_gain(odd):.3g}; {_keeping(odd)} keeps it"
     elif len(gains) >= 2 and not _within(mean, GAIN_BAND if len(gains) > 2 else FEW_LAYERS_BAND):
-        where = gains[0][0].name
+        first, where = gains[0][0], gains[0][0].name
         average = _geometric_mean([_gain(row) for row, _ in gains])
-        evidence = f"each layer scales its input by {average:.3g} on average; about 1 keeps it"
+        keeps = _keeping(first) if first.activation in SLOPES else "about 1"
+        evidence = f"each layer scales its input by {average:.3g} on average; {keeps} keeps it"
     else:
         return None
     return Verdict.cured("bad_scale", where, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
@@ -71,13 +75,26 @@ def _gain(row: LayerSignals) -> float:
     return row.mixed_rms / (row.input_rms or math.inf)
 
 
-def _beside_usual(gain: float, usual: float) -> float:
-    """A gain; 1 from what keeps the gradient (`usual`, of more outputs than inputs) to 1.
+def _usual_gains(row: LayerSignals) -> tuple[float, float]:
+    """What keeps the signal, from the smallest to the largest gain.
 
-    >>> [_beside_usual(gain, 0.25) for gain in (0.025, 0.25, 1.0, 1.5)]
-    [0.1, 1.0, 1.0, 1.5]
+    Below 1, it keeps the gradient of a layer with more outputs than inputs.
     """
-    return gain if gain > 1 else min(gain / min(usual, 1.0), 1.0)
+    return min(row.usual_gain, 1.0), 1 / SLOPES.get(row.activation or "", 1.0)
+
+
+def _beside(gain: float, smallest: float, largest: float) -> float:
+    """A gain beside the usual ones: 1 from the smallest to the largest of these.
+
+    >>> [_beside(gain, 0.25, 4.0) for gain in (0.025, 0.25, 1.0, 4.0, 6.0)]
+    [0.1, 1.0, 1.0, 1.0, 1.5]
+    """
+    return gain / largest if gain > largest else min(gain / smallest, 1.0)
+
+
+def _keeping(row: LayerSignals) -> str:
+    smallest, largest = _usual_gains(row)
+    return "about 1" if smallest == largest else f"{smallest:.3g} to {largest:.3g}"
 
 
 def _restored(rows: tuple[LayerSignals, ...]) -> set[str]:

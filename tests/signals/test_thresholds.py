@@ -383,6 +383,10 @@ START = {
     "gain of all layers, large": (
         lambda s, gain: with_rows(s, preactivation_mean_square=gain**2), 2.0, "bad_scale", "above",
     ),
+    "gain of all layers, of sigmoids": (
+        lambda s, gain: with_rows(s, preactivation_mean_square=gain**2, activation="sigmoid"),
+        8.0, "bad_scale", "above",
+    ),
     "gain of one layer": (
         lambda s, gain: of_layer("preactivation_mean_square")(s, gain**2),
         30.0, "bad_scale", "above",
