@@ -229,6 +229,8 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     if head.units > 1 and targets.shape == head.shape and targets.sums_to_one:
         remedy = _loss("categoricalcrossentropy", head.from_logits, "class_loss")
         return f"{evidence} are one-hot", remedy, f"takes one-hot targets; {METRICS}"
+    if math.prod(targets.shape) < math.prod(head.shape[:-1]):
+        return _refused_shape(head)
     if not targets.whole:
         found = f", from {targets.low:.4g} to {targets.high:.4g}, are not all whole numbers"
         return evidence + found, *_regression(head, targets)
@@ -307,8 +309,13 @@ def _wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
         remedy = _loss("sparsecategoricalcrossentropy", False)
         return evidence, remedy, "compares the units with the number of the class"
     reason = "give targets and output one shape"
-    if len(head.shape) > len(targets.shape):
+    if len(head.shape) > len(_stripped(targets.shape)) + 1:
         reason += ": `return_sequences=False`, pooling or Flatten before the output"
+    elif targets.shape in (head.shape[:-1], (*head.shape[:-1], 1)):
+        reason = f"give {head.name} 1 unit"
+        if targets.whole and 0 <= targets.low < targets.high < head.units:
+            reason += "; or, of numbers of classes, a loss that takes them: "
+            reason += "'sparse_categorical_crossentropy', and softmax on the output"
     return _shapes(head, targets), None, reason
 
 
