@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from statistics import median
 
+from kerasinit.signals._head_findings import DISTANCES
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._profile import length_variance
 from kerasinit.signals._remedy import (
@@ -207,7 +208,7 @@ def far_off(signals: Signals) -> str | None:
         known = f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}"
         return known if loss > far_above(chance) else None
     head = signals.heads[0] if len(signals.heads) == 1 else None
-    if head is None or head.targets is None or head.loss != "meansquarederror" or loss <= 0:
+    if head is None or head.targets is None or head.loss != DISTANCES[0] or loss <= 0:
         return None
     error, size = math.sqrt(loss), head.targets.rms
     if error <= FAR_OUTPUTS * max(size, 1.0):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from itertools import zip_longest
 
+from kerasinit.signals._head_findings import DISTANCES
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
-from kerasinit.signals._rules_of_heads import DISTANCES
 from kerasinit.signals._rules_of_scale import LARGE_INPUT
 from kerasinit.signals._verdict import Verdict, and_more
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from operator import itemgetter
 from statistics import median
 
+from kerasinit.signals._head_findings import DISTANCES
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import HALF_EPSILON, Remedy, RemedyKind
-from kerasinit.signals._rules_of_heads import DISTANCES, unscaled
+from kerasinit.signals._rules_of_heads import unscaled
 from kerasinit.signals._verdict import Verdict
 
 # RMS of the change over RMS of the weights, in one step. TheDeepChecker keeps it in 1e-4..1e-1
