@@ -187,6 +187,8 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     far, targets = far_off(signals), "targets and from_logits"
     if signals.lone_softmax is not None or far is None:  # a loss that means nothing
         return None
+    if unscaled_input(signals) is not None:
+        return None  # which is why
     if signals.chance_loss is None:
         targets = "the targets, and what follows the last layer (exp, a factor)"
     last = signals.layers[-1] if signals.layers else None
