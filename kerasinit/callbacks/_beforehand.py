@@ -14,6 +14,9 @@ from kerasinit.signals._first_update import clip_of, decay_of, divides_in_half, 
 from kerasinit.signals._heads import loss_name
 from kerasinit.signals._probe_loss import chance_loss, has_regularizers, sums_losses
 
+# A hundredth of what Adam divides by at least: 1e-7 over the root of 1 - beta_2.
+NEXT_TO_EPSILON = 3e-8
+
 
 def setup_of(model: Any, *, is_steered: bool) -> Setup:
     """What is known of a training before its first step.
@@ -29,14 +32,17 @@ def setup_of(model: Any, *, is_steered: bool) -> Setup:
         divides_in_half=divides_in_half(model),
         has_regularizers=has_regularizers(model),
         decay=decay_of(model.optimizer, model.trainable_variables),
-        clip=clip_of(model.optimizer) if _is_plain_descent(model.optimizer) else None,
+        clip=_clip_of(model.optimizer),
         chance=_chance_of(model),
         has_floor=not loss_name(model.loss).startswith("sparse"),
     )
 
 
-def _is_plain_descent(optimizer: Any) -> bool:
-    return isinstance(_backend.inner_optimizer(optimizer), keras.optimizers.SGD)
+def _clip_of(optimizer: Any) -> tuple[str, float] | None:
+    """What clips the gradients, where that makes steps smaller."""
+    clip = clip_of(optimizer)
+    is_plain = isinstance(_backend.inner_optimizer(optimizer), keras.optimizers.SGD)
+    return clip if clip is not None and (is_plain or clip[1] < NEXT_TO_EPSILON) else None
 
 
 def _is_constrained(model: Any) -> bool:

@@ -55,9 +55,9 @@ RULES: tuple[Rule, ...] = (
     updates.not_trainable, constants.bad_inputs, heads.bad_targets, heads.bad_loss,
     constants.constant_input, constants.single_sample, constants.lone_softmax,
     constants.constant_layer, gradients.zero_gradient, units.symmetric, gradients.vanishing,
-    gradients.exploding, units.dead_units, units.dropped_units, units.saturated, scale.bad_scale,
-    scale.too_narrow, scale.unexpected_loss, scale.unscaled_input, updates.large_updates,
-    updates.small_updates,
+    gradients.exploding, units.dead_units, units.dropped_units, units.saturated, scale.large_bias,
+    scale.bad_scale, scale.too_narrow, scale.unexpected_loss, scale.unscaled_input,
+    updates.large_updates, updates.small_updates,
 )  # fmt: skip
 
 
@@ -135,7 +135,8 @@ RESTATES = table(
     too_narrow="vanishing exploding symmetric",
     vanishing="symmetric constant_output zero_gradient dead_units",
     zero_gradient="symmetric dead_units saturated constant_output",
-    small_updates="vanishing symmetric dead_units zero_gradient unscaled_input constant_output",
+    small_updates="vanishing symmetric dead_units saturated zero_gradient unscaled_input "
+    "constant_output",
     large_updates="exploding bad_targets unscaled_input",
     unexpected_loss="bad_targets bad_loss",
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kerasinit.signals._head_findings import switched
 from kerasinit.signals._layer_signals import Signals, redraw
 from kerasinit.signals._remedy import LARGER_BATCH
-from kerasinit.signals._rules_of_heads import switched
 from kerasinit.signals._verdict import Verdict
 
 SAME = 1e-5  # deviation between samples over the size: 100 times the rounding of float32

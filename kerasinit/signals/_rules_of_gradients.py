@@ -14,7 +14,7 @@ from kerasinit.signals._profile import (
     length_variance,
 )
 from kerasinit.signals._remedy import KEEPS_THE_SIGNAL, Remedy, layer_line
-from kerasinit.signals._rules_of_scale import is_all_penalty
+from kerasinit.signals._rules_of_scale import far_off, is_all_penalty
 from kerasinit.signals._verdict import Verdict
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last (AutoTrainer's beta1)
@@ -54,6 +54,8 @@ def zero_gradient(signals: Signals) -> Verdict | None:
     if last is None:
         return None
     row = rows[last]
+    if row.is_output and far_off(signals) is not None:
+        return None  # a softmax that is sure of the wrong class
     if any(one.dead_share == 1.0 or one.starts_at_zero for one in rows[last:]):
         return None
     living = [above.gradient_norm for above in rows[last + 1 :] if above.gradient_norm > 0]
@@ -69,6 +71,10 @@ def zero_gradient(signals: Signals) -> Verdict | None:
             "look for argmax, rounding or a comparison in the loss; do the loss, the activation of "
             "the output and the targets fit together?"
         )
+    for above in rows[last + 1 :]:
+        if above.has_zero_kernel and not above.trainable:
+            why = f"{above.name} above it is frozen, with a kernel of zeros"
+            reason = f"give {above.name} weights before it is frozen, or let it learn"
     evidence = f"the gradient is exactly 0 for every sample: {why}"
     return Verdict.cured("zero_gradient", row.name, evidence, None, reason)
 

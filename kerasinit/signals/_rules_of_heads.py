@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from math import inf
-from typing import TypeAlias
 
+from kerasinit.signals._head_findings import (
+    CLASS_LOSSES,
+    REGRESSIONS,
+    Finding,
+    other_loss,
+    switched,
+)
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import STANDARDIZE, Remedy, RemedyKind
+from kerasinit.signals._remedy import STANDARDIZE, Remedy
+from kerasinit.signals._target_shapes import both_shapes, refused_shape, stripped, wrong_shape
 from kerasinit.signals._targets import TargetSignals
 from kerasinit.signals._verdict import Verdict
 
@@ -20,19 +27,6 @@ EDGE = 1e-3  # by which a probability may miss 0..1, in half precision
 HUGE_TARGETS = 1e5
 BYTES = 255  # largest value of an image that was not scaled
 AS_SHARES = Remedy("scale_targets", "y / 255.0"), "images as 0 to 1"
-CLASS_LOSSES = {
-    name.lower(): f"keras.losses.{name}({{}})"
-    for name in (
-        "SparseCategoricalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
-        "BinaryCrossentropy", "BinaryFocalCrossentropy",
-    )
-}  # fmt: skip
-DISTANCES = "meansquarederror", "meanabsoluteerror", "huber", "logcosh"
-REGRESSIONS = (*DISTANCES, "meanabsolutepercentageerror", "meansquaredlogarithmicerror")
-
-Finding: TypeAlias = tuple[str, Remedy | None, str]
-"""What is seen, what helps (None if no line of code can say it), and why it does."""
-
 # Of several losses and targets a line of code would change all: what is to be changed of one.
 OF_ONE_OUTPUT = {
     "loss": "loss {}",
@@ -54,7 +48,7 @@ def bad_targets(signals: Signals) -> Verdict | None:
     """Targets that the loss does not take, or that the output cannot reach."""
     found = _first(signals, "bad_targets", _targets_of_head)
     if found is None and signals.loss_error is not None:
-        return _first(signals, "bad_targets", _refused_shape)
+        return _first(signals, "bad_targets", refused_shape)
     return found
 
 
@@ -108,13 +102,13 @@ def _no_probabilities(head: HeadSignals) -> Finding | None:
     """An output that is not of the kind that a loss of classes takes."""
     if head.loss.startswith("categorical") and head.units == 1:
         evidence = "a categorical cross-entropy divides a single unit by itself, which is always 1"
-        return evidence, _loss("binarycrossentropy", head.from_logits), TWO_CLASSES
+        return evidence, other_loss("binarycrossentropy", head.from_logits), TWO_CLASSES
     if head.from_logits:
         if not (head.is_twice and head.is_probability):
             return None
         through = head.activation or "a softmax"
         evidence = f"the loss takes logits, and the output went through {through} already"
-        remedy = switched(head, "linear") or _loss(head.loss, False)
+        remedy = switched(head, "linear") or other_loss(head.loss, False)
         return evidence, remedy, "leaves that to the loss"
     is_linear = head.is_layer and head.activation is None
     beyond = head.activation is not None and head.reach in ((0.0, inf), (-1.0, 1.0))
@@ -125,7 +119,7 @@ def _no_probabilities(head: HeadSignals) -> Finding | None:
     )
     if head.activation is None:
         reason = "takes outputs that have no softmax or sigmoid as they are"
-        return evidence, _loss(head.loss, True), reason
+        return evidence, other_loss(head.loss, True), reason
     wanted = "sigmoid" if head.loss.startswith("binary") else "softmax"
     evidence += f", after {head.activation}"
     return evidence, switched(head, wanted), f"use {wanted} on the output"
@@ -172,7 +166,7 @@ def _loss_of_labels(head: HeadSignals) -> Finding | None:
         )
         remedy = Remedy("several_labels", where=head.switch) if head.switch else None
         if is_categorical and (head.from_logits or head.activation in (None, "sigmoid")):
-            remedy = _loss("binarycrossentropy", head.from_logits or head.activation is None)
+            remedy = other_loss("binarycrossentropy", head.from_logits or head.activation is None)
         elif not is_categorical:
             remedy = switched(head, "sigmoid")
         words = (
@@ -197,7 +191,9 @@ def _targets_of_head(head: HeadSignals) -> Finding | None:
     if targets is None:
         return None
     if head.is_crossed:
-        evidence = f"{_shapes(head, targets)}, and the loss compares each target with all outputs"
+        evidence = (
+            f"{both_shapes(head, targets)}, and the loss compares each target with all outputs"
+        )
         column = "y.reshape(-1, 1)" if head.shape else "y.reshape(-1)"
         return evidence, Remedy("map_targets", column), "the shape of the output"
     is_alone = head.units >= SEVERAL_CLASSES and targets.samples >= ENOUGH_SAMPLES
@@ -227,8 +223,10 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     """What a sparse cross-entropy takes: numbers of classes."""
     evidence = f"the loss takes numbers of classes from 0 to {head.units - 1}, and the targets"
     if head.units > 1 and targets.shape == head.shape and targets.sums_to_one:
-        remedy = _loss("categoricalcrossentropy", head.from_logits, "class_loss")
+        remedy = other_loss("categoricalcrossentropy", head.from_logits, "class_loss")
         return f"{evidence} are one-hot", remedy, f"takes one-hot targets; {METRICS}"
+    if math.prod(targets.shape) < math.prod(head.shape[:-1]):
+        return refused_shape(head)
     if not targets.whole:
         found = f", from {targets.low:.4g} to {targets.high:.4g}, are not all whole numbers"
         return evidence + found, *_regression(head, targets)
@@ -239,7 +237,7 @@ def _labels(head: HeadSignals, targets: TargetSignals) -> Finding | None:
         return evidence, *_from_zero(targets)
     if head.units == 1 and targets.low == 0 and targets.high == 1:
         is_linear = head.activation not in SQUASHING  # a softmax over one unit becomes a sigmoid
-        return evidence, _loss("binarycrossentropy", is_linear), TWO_CLASSES
+        return evidence, other_loss("binarycrossentropy", is_linear), TWO_CLASSES
     needed = targets.high - min(targets.low, 0.0) + 1
     units = f"give {head.name} {needed:g} units, one for each class"
     if targets.low < 0:
@@ -255,7 +253,7 @@ def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
             f"the loss takes a share for each of the {head.units} units, and the targets are "
             f"numbers of classes (up to {targets.high:g})"
         )
-        remedy = _loss("sparsecategoricalcrossentropy", head.from_logits, "class_loss")
+        remedy = other_loss("sparsecategoricalcrossentropy", head.from_logits, "class_loss")
         return evidence, remedy, f"takes numbers of classes; {METRICS}"
     low, high, whole = targets.low, targets.high, targets.whole
     if low >= -EDGE and high <= 1 + EDGE:
@@ -279,8 +277,8 @@ def _shares(head: HeadSignals, targets: TargetSignals) -> Finding | None:
 def _values(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     """What a regression takes: values that the output can reach."""
     linear = switched(head, "linear"), "a regression has a linear output"
-    if _stripped(targets.shape) != _stripped(head.shape):
-        return _wrong_shape(head, targets)
+    if stripped(targets.shape) != stripped(head.shape):
+        return wrong_shape(head, targets)
     if targets.outside_share > OUTSIDE:
         evidence = (
             f"targets run from {targets.low:.4g} to {targets.high:.4g}, and {head.activation} "
@@ -301,53 +299,6 @@ def _values(head: HeadSignals, targets: TargetSignals) -> Finding | None:
     return None
 
 
-def _wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
-    if head.activation == "softmax" and targets.whole and len(targets.shape) < 2:
-        evidence = f"the targets are numbers of classes, and the output has {head.units} units"
-        remedy = _loss("sparsecategoricalcrossentropy", False)
-        return evidence, remedy, "compares the units with the number of the class"
-    reason = "give targets and output one shape"
-    if len(head.shape) > len(targets.shape):
-        reason += ": `return_sequences=False`, pooling or Flatten before the output"
-    return _shapes(head, targets), None, reason
-
-
-def _refused_shape(head: HeadSignals) -> Finding | None:
-    """Shapes that a loss of classes does not take together, where it was refused."""
-    targets = head.targets
-    if targets is None or head.loss not in CLASS_LOSSES:
-        return None
-    wanted = head.shape[:-1] if head.loss.startswith("sparse") else head.shape
-    if _stripped(targets.shape) == _stripped(wanted):
-        return None
-    alike = len(targets.shape) == len(head.shape) and targets.shape[:-1] == head.shape[:-1]
-    if alike and wanted == head.shape and targets.shape[-1] > 1:
-        columns, units = targets.shape[-1], head.units
-        evidence = f"the targets have {columns} columns, and {head.name} has {units} units"
-        return evidence, None, f"give {head.name} {columns} units, one for each column"
-    remedy, reason = None, f"for this output, targets of shape {_with_batch(wanted)}"
-    if len(wanted) > len(_stripped(targets.shape)):
-        reason = "`return_sequences=False`, pooling or Flatten before the output; or " + reason
-    elif math.prod(targets.shape) == math.prod(wanted):
-        sizes = ", ".join(map(str, (-1, *wanted)))
-        remedy = Remedy("map_targets", f"y.reshape({sizes})")
-    return _shapes(head, targets), remedy, reason
-
-
-def _shapes(head: HeadSignals, targets: TargetSignals) -> str:
-    shapes = _with_batch(targets.shape), _with_batch(head.shape)
-    return f"targets of shape {shapes[0]} meet an output of shape {shapes[1]}"
-
-
-def _with_batch(shape: tuple[int, ...]) -> str:
-    """A shape with its first axis.
-
-    >>> _with_batch((12, 1)), _with_batch(())
-    ('(batch, 12, 1)', '(batch,)')
-    """
-    return f"(batch, {', '.join(map(str, shape))})" if shape else "(batch,)"
-
-
 def unscaled(head: HeadSignals, targets: TargetSignals, consequence: str) -> Finding:
     """Targets of another size than any output has at the start."""
     evidence = (
@@ -361,23 +312,10 @@ def _is_bytes(targets: TargetSignals) -> bool:
     return targets.whole and targets.low >= 0 and targets.high == BYTES
 
 
-def _stripped(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape[:-1] if shape[-1:] == (1,) else shape
-
-
 def _from_zero(targets: TargetSignals) -> tuple[Remedy, str]:
     sign = "-" if targets.low >= 0 else "+"
     shifted = Remedy("map_targets", f"y {sign} {abs(targets.low):g}")
     return shifted, "counts the classes from 0"
-
-
-def _loss(name: str, from_logits: bool, kind: RemedyKind = "loss") -> Remedy:
-    return Remedy(kind, CLASS_LOSSES[name].format("from_logits=True" if from_logits else ""))
-
-
-def switched(head: HeadSignals, activation: str) -> Remedy | None:
-    """Another activation, where it is an attribute of the layer."""
-    return Remedy("output_activation", activation, head.switch) if head.switch else None
 
 
 def _regression(head: HeadSignals, targets: TargetSignals) -> tuple[Remedy | None, str]:

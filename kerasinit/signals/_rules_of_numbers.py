@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from kerasinit.signals._head_findings import REGRESSIONS
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import INITIALIZE, USUAL_BATCH, Remedy
-from kerasinit.signals._rules_of_heads import REGRESSIONS
 from kerasinit.signals._verdict import Verdict
 
 

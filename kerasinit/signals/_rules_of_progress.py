@@ -16,6 +16,8 @@ from kerasinit.signals._verdict import Verdict
 from kerasinit.signals._window import PERSISTS, WARM_UP, WINDOW, Window, losses_of
 
 LARGE_UPDATE, SMALL_UPDATE = 1e-1, 1e-4  # of RMS change over RMS weight (TheDeepChecker)
+# The same of most layers, for a window: a GRU still learns at 0.19 (RMSprop at 0.1), not at 0.25.
+LASTING_UPDATE = 0.2
 RUINOUS = 0.5  # the same of the first step: weights that are something else after it
 OFF = 0.75  # share of units without a gradient, after such a step
 IDLE = 0.9  # share of units that got no gradient in a batch, which may be a small one
@@ -54,9 +56,10 @@ def large_updates(window: Window) -> Verdict | None:
     # Weights that began at 0 are small for as long as there is little to learn.
     begun = [layer.name for layer in window.first.layers if layer.weight_rms != 0]
     ratios = _ratios(window, begun)
-    name = max(ratios, key=ratios.__getitem__, default=None)
-    if name is None or not ratios[name] > LARGE_UPDATE:
+    # One layer alone may be a single weight, such as the scale of a distance.
+    if not ratios or not median(ratios.values()) > LASTING_UPDATE:
         return None
+    name = max(ratios, key=ratios.__getitem__)
     before = window.earlier.median(name, "update_ratio")
     if before is not None and before > CHANGES * ratios[name]:
         return None  # small weights on their way up
@@ -157,7 +160,7 @@ def _too_fast(
         return Verdict("large_updates", name, evidence, fix)
     if window.setup.divides_in_half:
         return Verdict.cured("large_updates", name, evidence, *HALF_EPSILON)
-    again = "and start again: these weights are spoilt"
+    again = "and start from weights of before that"
     return Verdict.cured("large_updates", name, evidence, _rate(ratio), again)
 
 
@@ -185,7 +188,7 @@ def small_updates(window: Window) -> Verdict | None:
         return stopped
     name = max(ratios, key=ratios.__getitem__)
     ratio, before = ratios[name], window.earlier.median(name, "update_ratio")
-    if ratio == 0 or (before is not None and ratio > CHANGES * before):
+    if (ratio == 0 and not _stands_still(window)) or (before or math.inf) * CHANGES < ratio:
         return None
     if ratio < SMALL_UPDATE and not (window.improves or window.has_started):
         if is_faint(window, window.names[-1]):
@@ -208,6 +211,9 @@ def small_updates(window: Window) -> Verdict | None:
             evidence += f": `{clip}` leaves {limit:.3g} of gradients with an RMS of {gradient:.3g}"
             line = f"model.optimizer.{clip} = 1.0; model.compile(model.optimizer, model.loss)"
             return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
+    if ratio == 0:
+        fix = f"{DIAGNOSE}  # says why; look at the learning rate, and at who sets it"
+        return Verdict("small_updates", name, evidence, fix)
     at_first = max(_ratios(window.beginning, window.names).values(), default=0.0)
     if window.setup.is_scheduled and at_first > TIMID:
         return _run_out(name, evidence, window)
@@ -242,6 +248,15 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
     if not window.setup.is_scheduled and _has_faded(window, where):
         return _faded(where, evidence)
     return _run_out(where, evidence, window)
+
+
+def _stands_still(window: Window) -> bool:
+    """Whether no weight has changed since the training began, though all records have gradients."""
+    steps = [*window.opening, *window.steps]
+    is_known = len(window.steps) == WINDOW and window.opening[:1] == steps[:1]
+    moves = any(layer.update_ratio != 0 for step in steps for layer in step.layers)
+    has_gradient = all(step.gradient_size > 0 for step in steps)
+    return is_known and has_gradient and not moves and not window.setup.is_steered
 
 
 def is_faint(window: Window, name: str) -> bool:

@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from statistics import median
 
+from kerasinit.signals._head_findings import DISTANCES
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._profile import length_variance
 from kerasinit.signals._remedy import (
@@ -29,6 +30,8 @@ LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reac
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_LOGITS = 10.0  # RMS: a softmax of them is sure of everything
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
+DWARFS = 5.0  # times what weights make: with a bias of 5 to 50, Adam ends at 0.6 of R2, not at 0.98
+FAR_OUTPUTS = 10.0  # times the targets (at least 1): 500 steps of Adam do not bring them back
 # What a layer makes so small of inputs so much larger: 0 to 1, divided by 255 once more, is 2e-3.
 SPOILT_INPUT, SPOILT_SHARE = 5e-3, 0.02
 PENALTY_DROP = 0.9  # of the drop of the loss in the first step
@@ -68,6 +71,29 @@ def bad_scale(signals: Signals) -> Verdict | None:
     else:
         return None
     return Verdict.cured("bad_scale", where, evidence, *redraw(signals, KEEPS_THE_SIGNAL))
+
+
+def large_bias(signals: Signals) -> Verdict | None:
+    """A hidden layer whose bias is many times what its weights make, and is read as it is."""
+    if signals.has_learned:
+        return None
+    for k, row in enumerate(signals.layers):
+        made, is_read = row.bias_free_rms, _reads_large(signals.layers[k + 1 :])
+        if made is None or row.is_output or row.normalized or not (row.trainable and is_read):
+            continue
+        size = min(row.preactivation_rms, row.activation_rms)  # of what a tanh bounds, nothing is
+        if size > LARGE_INPUT and size > DWARFS * made:
+            evidence = (
+                f"its output has an RMS of {row.activation_rms:.3g}, nearly all of it from its "
+                f"bias: the weights make {made:.2g} of the input, and all inputs look alike"
+            )
+            zero = Remedy("code", f"b = {layer_line(row.path)}.bias; b.assign(0 * b)")
+            return Verdict.cured("bad_scale", row.name, evidence, zero, "biases start at 0")
+    return None
+
+
+def _reads_large(rows: tuple[LayerSignals, ...]) -> bool:
+    return any((row.input_rms or 0.0) > LARGE_INPUT for row in rows)
 
 
 def _gain(row: LayerSignals) -> float:
@@ -175,22 +201,41 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             "regularizers or what `add_loss` adds, and their gradient hides that of the data"
         )
         return say(evidence, *(NO_PENALTY if signals.has_regularizers else SMALLER_ADDED))
-    loss, chance = signals.data_loss or 0.0, signals.chance_loss
-    if signals.lone_softmax is not None or chance is None:  # a loss that means nothing
+    far, targets = far_off(signals), "targets and from_logits"
+    if signals.lone_softmax is not None or far is None:  # a loss that means nothing
         return None
-    if loss <= far_above(chance):
-        return None
-    evidence = f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}"
+    if unscaled_input(signals) is not None:
+        return None  # which is why
+    if signals.chance_loss is None:
+        targets = "the targets, and what follows the last layer (exp, a factor)"
     last = signals.layers[-1] if signals.layers else None
     logits = 0.0 if last is None else last.preactivation_rms
     if last is None or not (last.is_output and last.has_kernel and logits > LARGE_LOGITS):
-        reason = "check targets and from_logits; give the output layer smaller weights"
-        return say(evidence, None, reason)
+        reason = f"check {targets}; give the output layer smaller weights"
+        return say(far, None, reason)
     factor = 10 ** math.ceil(math.log10(logits))
     # All that the layer has: the `kernel` of a LoRA is computed, others have several.
     line = f"o = {layer_line(last.path)}; o.set_weights([w / {factor} for w in o.get_weights()])"
-    reason = "or check targets and from_logits: the output is far from all of them"
-    return say(evidence, Remedy("code", line), reason)
+    reason = f"or check {targets}: the output is far from all of them"
+    return say(far, Remedy("code", line), reason)
+
+
+def far_off(signals: Signals) -> str | None:
+    """How far the outputs are from all that a new model gives; None if they are not."""
+    loss, chance = signals.data_loss or 0.0, signals.chance_loss
+    if chance is not None:
+        known = f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}"
+        return known if loss > far_above(chance) else None
+    head = signals.heads[0] if len(signals.heads) == 1 else None
+    if head is None or head.targets is None or head.loss != DISTANCES[0] or loss <= 0:
+        return None
+    error, size = math.sqrt(loss), head.targets.rms
+    if error <= FAR_OUTPUTS * max(size, 1.0):
+        return None
+    return (
+        f"the outputs run from {head.low:.3g} to {head.high:.3g}, and miss targets with an RMS of "
+        f"{size:.3g} by {error:.3g}"
+    )
 
 
 def far_above(loss: float) -> float:

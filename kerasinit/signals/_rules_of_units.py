@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from itertools import zip_longest
 
+from kerasinit.signals._head_findings import DISTANCES
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
-from kerasinit.signals._rules_of_heads import DISTANCES
 from kerasinit.signals._rules_of_scale import LARGE_INPUT
 from kerasinit.signals._verdict import Verdict, and_more
 
@@ -19,6 +19,7 @@ DEAD_SIGMAS = 2.0
 USUAL_DROPOUT = 0.2
 SPREAD_TARGETS = 0.2  # standard deviation: of 0 and 1, 4 % are 1
 AS_LARGE = 2.0  # times the rows of an embedding: what enters a layer after it, at most
+WORSE = 1.5  # times the loss of the best constant: outputs of 0 and 1 by luck have 2 (mse) or more
 ALIKE = 0.1  # of that: the range of all outputs
 
 
@@ -83,14 +84,16 @@ def dropped_units(signals: Signals) -> Verdict | None:
 def saturated(signals: Signals) -> Verdict | None:
     """The first layer most of whose units sit in the flat part of the activation.
 
-    Outputs may, but for those that are all alike, though their targets are not.
+    Outputs may, but for those that are all alike, though their targets are not, and for those that
+    are sure of what is wrong.
     """
-    alike = {head.name for head in signals.heads if _are_alike(head)}
+    spoilt = {head.name for head in signals.heads if _are_alike(head)}
+    spoilt |= {head.name for head in signals.heads if _is_wrong(head, signals)}
     for row in signals.layers:
         share = row.saturated_share
         if share is None or share <= HALF_OF_UNITS or row.is_gate:
             continue
-        if row.is_output and row.name not in alike:
+        if row.is_output and row.name not in spoilt:
             continue
         if row.activation is None:  # of a recurrent layer
             evidence = (
@@ -147,3 +150,13 @@ def _are_alike(head: HeadSignals) -> bool:
     if targets is None or targets.std < SPREAD_TARGETS:
         return False
     return head.high - head.low < ALIKE * targets.std
+
+
+def _is_wrong(head: HeadSignals, signals: Signals) -> bool:
+    """Whether the one output is worse than any that is the same for all samples."""
+    if len(signals.heads) > 1 or signals.data_loss is None:
+        return False
+    constant = signals.chance_loss
+    if head.targets is not None and head.loss == DISTANCES[0]:
+        constant = head.targets.std**2
+    return constant is not None and signals.data_loss > WORSE * constant

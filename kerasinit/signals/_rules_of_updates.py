@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from operator import itemgetter
 from statistics import median
 
+from kerasinit.signals._head_findings import DISTANCES
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import HALF_EPSILON, Remedy, RemedyKind
-from kerasinit.signals._rules_of_heads import DISTANCES, unscaled
+from kerasinit.signals._rules_of_heads import unscaled
 from kerasinit.signals._verdict import Verdict
 
 # RMS of the change over RMS of the weights, in one step. TheDeepChecker keeps it in 1e-4..1e-1
@@ -40,6 +41,9 @@ WORSE = 0.5  # rise of the loss in a step that changes half of the weights
 # Half of the weights in 140 steps. Published rates take 1e-3 in a step at most: 0.3 * 3e-3 (ViT).
 STRONG_DECAY = 5e-3
 USUAL_DECAY = 0.004  # Keras' default
+UNSEEN_RATE = 1e-7  # below it, float32 keeps nothing of a usual step
+LOW_RATE = 1e-4  # a tenth of the default of most optimizers
+PLAIN_RATE, OTHER_RATE = 1e-2, 1e-3  # Keras' defaults
 CLIPPED = 0.1  # of the gradient is left: less tells why a step of plain descent is small
 TRIFLE = 1e-3  # of the loss: a promised drop of less is lost in rounding
 
@@ -140,19 +144,23 @@ def small_updates(signals: Signals) -> Verdict | None:
     is_faint = entering is not None and entering < FAINT
     promises_little = promises_little and not (is_plain and is_faint)
     limit = SMALL_GRADIENT_STEP if is_plain else SMALL_UPDATE
-    if ratio == 0 or not (ratio < limit or promises_little):
+    rate, is_clipped = signals.learning_rate or 0.0, signals.clipped_share < CLIPPED
+    if ratio == 0 and (rate > UNSEEN_RATE and not is_clipped):
+        return None  # no gradient, or steps that are put off
+    if not (ratio < limit or promises_little):
         return None
     evidence = (
         f"{_step(signals)} changes no layer by more than {ratio:.1e} of its weights, and should "
         f"lower the loss by {_percent(share)} only"
     )
-    if is_plain and signals.clip is not None and signals.clipped_share < CLIPPED:
-        if not ratio / signals.clipped_share < limit:
-            left = _percent(signals.clipped_share)
-            evidence += f", because `{signals.clip}` leaves {left} of the gradient"
-            line = f"model.optimizer.{signals.clip} = 1.0"
-            return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
-    if signals.optimizer == "Adagrad" and (signals.learning_rate or 0.0) >= MOST_OF_ADAGRAD:
+    # Steps of a plain descent grow with the gradient; others are as small only by their epsilon.
+    is_usual = ratio >= limit * signals.clipped_share if is_plain else rate >= LOW_RATE
+    if is_clipped and (is_usual or ratio == 0):
+        left = _percent(signals.clipped_share)
+        evidence += f", because `{signals.clip}` leaves {left} of the gradient"
+        line = f"model.optimizer.{signals.clip} = 1.0"
+        return Verdict.cured("small_updates", name, evidence, Remedy("code", line), "is usual")
+    if signals.optimizer == "Adagrad" and rate >= MOST_OF_ADAGRAD:
         return None  # no rate is known to help
     return Verdict.cured("small_updates", name, evidence, _rate(signals, ratio), USUAL)
 
@@ -193,7 +201,10 @@ def _ratios(signals: Signals) -> list[tuple[float, str]]:
 
 
 def _rate(signals: Signals, ratio: float) -> Remedy:
-    """A round rate whose first step would be of the usual size."""
+    """A round rate whose first step would be of the usual size; Keras' own where none is seen."""
+    if ratio == 0:
+        own = PLAIN_RATE if signals.optimizer == "SGD" else OTHER_RATE
+        return Remedy("constant_rate" if signals.is_scheduled else "learning_rate", own)
     if signals.optimizer == "RMSprop":
         ratio /= FIRST_OF_RMSPROP
     wanted = (signals.learning_rate or 0.0) * USUAL_UPDATE / ratio

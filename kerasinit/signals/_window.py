@@ -31,7 +31,7 @@ class Setup:
         has_regularizers: Whether penalties come from regularizers, and not all from `add_loss`.
         decay: Share of the weights that weight decay takes away in a step.
         clip: Argument of a plain gradient descent that clips gradients, and its limit; None if none
-            does, or the steps do not grow with the gradient.
+            does, or that makes no step smaller.
         chance: Loss of a model that knows nothing; None if it is not known.
         has_floor: Whether the best loss may lie near that, as where targets are shares (grey
             images, smoothed labels) and have an entropy of their own.

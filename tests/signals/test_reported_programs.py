@@ -249,6 +249,7 @@ SHAPES = {  # layers before the head, its units, loss, targets, what is said
     "no Flatten": ([], 4, "sparse_categorical_crossentropy", LABELS, "(batch,) meet"),
     "no Flatten, one-hot": ([], 4, "categorical_crossentropy", ONE_HOT, "(batch, 4) meet"),
     "no Flatten, one unit": ([], 1, "binary_crossentropy", LABELS % 2, "(batch,) meet"),
+    "no Flatten, sparse": ([], 1, "sparse_categorical_crossentropy", LABELS % 2, "(batch,) meet"),
     "columns": ([layers.Flatten()], 5, "categorical_crossentropy", ONE_HOT, "4 columns"),
     "an axis too many": (
         [layers.Flatten()], 4, "categorical_crossentropy", ONE_HOT[:, None], "(batch, 1, 4) meet",
@@ -266,6 +267,17 @@ def test_shapes_that_the_loss_refuses_are_told_as_shapes(name):
     assert said in verdict.evidence
     if verdict.remedy is not None:
         assert_mends(verdict, model, PLACES, y)
+
+
+@pytest.mark.parametrize("y", [X[:, 0], X[:, :1]], ids=["flat", "column"])
+def test_units_that_are_too_many_for_the_targets_are_told(y):
+    (verdict,) = kerasinit.diagnose(compiled(head(3)), X, y).verdicts
+    assert (verdict.cause, verdict.fix) == ("bad_targets", "# give head 1 unit")
+
+
+def test_numbers_of_classes_under_a_squared_error_are_told():
+    (verdict,) = kerasinit.diagnose(compiled(head(4)), X, LABELS).verdicts
+    assert "'sparse_categorical_crossentropy', and softmax on the output" in verdict.fix
 
 
 @pytest.mark.parametrize(

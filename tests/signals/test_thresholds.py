@@ -130,7 +130,7 @@ def penalized(penalty=40.0, step=100, loss=2.3):
 
 
 def large(ratio, step=100):
-    return window_of(start=step - 19, update_ratio=lambda i, k: ratio if k == 2 else 1e-3)
+    return window_of(start=step - 19, update_ratio=lambda i, k: ratio if k else 1e-3)
 
 
 def raised(factor):
@@ -179,7 +179,7 @@ TRAINING = {
     "lost since": (lambda x: ruined_later(loss=x), 2.3, "large_updates", "above"),
     "units off since": (off_after, 0.75, "large_updates", "above"),
     "gained since": (gained, 0.05, "large_updates", "below"),
-    "large updates": (large, 0.1, "large_updates", "above"),
+    "large updates": (large, 0.2, "large_updates", "above"),
     "updates that fall": (raised, 1.2, "large_updates", "below"),
     "loss that falls": (falls, 0.01, "large_updates", "below"),
     "loss that has fallen": (started, 0.3, "large_updates", "below"),

@@ -442,9 +442,10 @@ def test_large_updates_wait_for_ten_steps(last, named):
 
 @pytest.mark.parametrize(("start", "named"), [(0.0, False), (0.1, True)])
 def test_weights_that_began_at_zero_may_change_by_much(start, named):
-    opening = records(last=19, at={"f": {"weight_rms": start}})
-    steps = records(at={"f": {"update_ratio": 0.3}})
-    assert (found(steps, opening=opening) == [("large_updates", "f")]) is named
+    above = {name: {"weight_rms": start} for name in "bcdef"}
+    opening = records(last=19, at=above)
+    steps = records(at={name: {"update_ratio": 0.3} for name in above})
+    assert (found(steps, opening=opening) == [("large_updates", "b")]) is named
 
 
 @pytest.mark.parametrize(
@@ -708,9 +709,9 @@ def test_a_loss_that_began_at_a_multiple_of_chance_is_a_sum_or_has_weights(first
 
 def test_a_first_sample_without_a_loss_is_no_start():
     opening = records(last=19, loss=lambda i: 0.0 if i == 0 else LOSS)
-    steps = records(loss=0.1, update_ratio=0.2)
+    steps = records(loss=0.1, update_ratio=0.3)
     assert judge_window(steps, opening=opening) == ()
-    assert judge_window(records(update_ratio=0.2), opening=opening)[0].cause == "large_updates"
+    assert judge_window(records(update_ratio=0.3), opening=opening)[0].cause == "large_updates"
 
 
 def test_a_slow_training_is_told_with_its_losses():

@@ -81,7 +81,7 @@ FAULTY = {
         ),
         "spike",
     ),
-    "large_updates": (steps(update_ratio=lambda i, k: 0.3 if k == 2 else 1e-3), "large_updates"),
+    "large_updates": (steps(update_ratio=lambda i, k: 0.3 if k else 1e-3), "large_updates"),
     "small_updates": (steps(update_ratio=1e-6), "small_updates"),
     "slow": (steps(start=1000), "slow"),
 }
@@ -102,6 +102,7 @@ HEALTHY = {
     ),
     "growing_gradient_but_learning": steps(loss=falling, gradient_rms=lambda i, k: 2.5**i),
     "large_updates_but_learning": steps(loss=falling, update_ratio=0.3),
+    "large_updates_of_one_small_layer": steps(update_ratio=lambda i, k: 0.3 if k == 2 else 1e-3),
     "large_updates_in_the_first_steps": steps(8, start=0, update_ratio=0.3),
     "half_of_the_units_off": steps(dead_share=0.5),
     "dead_once": steps(dead_share=lambda i, k: 0.9 if i == 19 else 0.4),
@@ -313,7 +314,7 @@ def test_a_first_step_that_ruined_the_weights_is_named_before_what_it_led_to():
 
 
 def test_large_updates_of_weights_that_a_penalty_shrinks_are_no_matter_of_the_rate():
-    large = {"update_ratio": 0.2}
+    large = {"update_ratio": 0.3}
     window = [dataclasses.replace(step, penalty=40.0) for step in steps(start=20, **large)]
     assert causes(steps(start=20, **large)) == ["large_updates"]
     assert causes(window, opening=window) == []
