@@ -237,3 +237,23 @@ def test_a_small_head_does_not_set_the_rate_alone(std):
     found = kerasinit.diagnose(model, x, (x @ rng.standard_normal((16, 4))).argmax(1)).verdicts[0]
     assert found.cause == "large_updates"
     assert found.remedy.value in (0.01, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "rate", "size", "diverges"),
+    [
+        (1, 1e-3, 100, False), (2, 1e-3, 100, False), (2, 1e-2, 100, True), (4, 1e-2, 100, True),
+        (2, 1e-1, 1, False),
+    ],
+)  # fmt: skip
+def test_descent_on_squares_to_far_targets_is_told_where_it_diverges(hidden, rate, size, diverges):
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).standard_normal((128, 10)).astype("float32")
+    y = size * np.sin(x[:, :1] + x[:, 1:2])
+    stack = [layers.Dense(48, "relu") for _ in range(hidden)]
+    model = keras.Sequential([keras.Input((10,)), *stack, layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), "mse")
+    found = [verdict.cause for verdict in kerasinit.diagnose(model, x, y).verdicts]
+    assert found == ["bad_targets"] * diverges
+    losses = [float(model.train_on_batch(x, y)) for _ in range(150)]
+    assert (losses[-1] < losses[0] / 2) is not diverges
