@@ -30,10 +30,11 @@ def test_the_advice_says_what_it_was_chosen_from_and_changes_nothing():
     assert state_of(model) == before
     low, high = advice.range
     assert low <= advice.rate <= high
-    assert advice.cost.steps == 251
+    assert advice.cost.steps == 147
     text = str(advice)
     assert f"{advice.rate:.2g}" in text
     assert str(advice.cost) in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
     assert "<table>" in advice._repr_html_()
     assert advice.to_dict()["optimizer"] == "SGD"
 
