@@ -27,6 +27,7 @@ from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
 from kerasinit.preparation._output_bias import BiasRow, bias_rows
 from kerasinit.preparation._preparation import Preparation
 from kerasinit.preparation._proof import proof_of
+from kerasinit.preparation._rate_advice import RateAdvice
 from kerasinit.preparation._rate_rule import RateCurve, is_lower
 from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
 from kerasinit.preparation._task import Task, task_of
@@ -130,10 +131,11 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     else:
         advice = own_advice
         _assign(model, own)
-    if proof.adopted or advice.falls:
-        note = _set_rate(task, advice.rate)
+    why_not = "" if proof.adopted else _why_rate_stays(task, advice)
+    if why_not:
+        note = f"the learning rate stays {task.rate:.3g}: {why_not}"
     else:
-        note = f"the learning rate stays {task.rate:.3g}: no other is known to be better"
+        note = _set_rate(task, advice.rate)
     diagnosis, problem = _diagnosis(model, batches)
     return Preparation(
         model=model.name,
@@ -180,6 +182,15 @@ def _set_biases(task: Task, batches: Batches, y_pred: Any) -> tuple[BiasRow, ...
 def _is_free(slot: Slot, scene: Scene) -> bool:
     """Whether a variable was drawn, and its author did not fix its values."""
     return slot.initializer is not None and id(slot.variable) not in scene.kept
+
+
+def _why_rate_stays(task: Task, advice: RateAdvice) -> str:
+    """Why a model that keeps its own start keeps its rate, too; empty where it does not."""
+    if not advice.falls:
+        return "no other is known to be better"
+    if task.loss is None and _backend.steps_taken(task.optimizer) > 0:
+        return "the optimizer goes on with what it has gathered, and the trial began without"
+    return ""
 
 
 def _set_rate(task: Task, rate: float) -> str:

@@ -7,7 +7,7 @@ factor 1.55 apart. The rates of a rule are rounded to that grid:
 
     KERAS_BACKEND=jax python tests/benchmarks/rate_advice.py --out rates [--seeds 0 1]
 
-Finished cells are kept in the folder and not trained again. 25 minutes of one core with two seeds.
+Finished cells are kept in the folder and not trained again. 50 minutes of one core with two seeds.
 """
 
 import argparse
@@ -129,9 +129,8 @@ def advised(record, offset):
         for i in left:
             taken[i] = first
     curves = [RateCurve(r, tuple(row[:n])) for r, row, n in zip(rates, losses, taken, strict=True)]
-    still = np.full(
-        len(range(first)[last_quarter(first)]), losses[0, 0]
-    )  # as of a model that does not move, or nearly so
+    last = last_quarter(first)
+    still = np.full(last.stop - last.start, losses[0, 0])  # of a model that does not move
     return chosen(curves, still, record["rates"][-1])[0]
 
 

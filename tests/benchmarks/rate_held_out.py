@@ -8,7 +8,7 @@ the loss on a test part, at the end and at the best of 30 checkpoints; how often
 that of the best rate, at the advised rate, at Keras' default, at the rate of a range test (steepest
 fall), and a tenth of that. Every second rate is one that `learning_rate` tries; it sees the first
 28 batches. Ten of the tasks were looked at when its rule was made, eight were not. Finished tasks
-are kept; the tables are printed from the records. 40 minutes of one core.
+are kept; the tables are printed from the records. An hour of one core.
 """
 
 import argparse

@@ -58,6 +58,8 @@ def test_a_start_that_is_better_is_kept_and_said_so():
     assert all(map(np.array_equal, weights, model.get_weights()))
     assert not prepared.trial.adopted
     assert "The own start is better" in str(prepared)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+    assert "goes on with what it has gathered" in prepared.notes[0]
 
 
 def test_a_rate_stays_where_no_other_is_known_to_be_better():
