@@ -39,6 +39,19 @@ def test_the_advice_says_what_it_was_chosen_from_and_changes_nothing():
     assert advice.to_dict()["optimizer"] == "SGD"
 
 
+def test_each_column_of_the_table_compares_the_same_steps():
+    advice = kerasinit.learning_rate(classifier(depth=0), X, CLASSES)
+    lines = str(advice).splitlines()
+    (start,) = (i for i, line in enumerate(lines) if line.startswith("rate "))
+    assert lines[start].split() == ["rate", "step", "4", "steps", "8-9", "steps", "22-28"]
+    rows = [line.split() for line in lines[start + 2 : start + 14]]
+    for row, curve in zip(rows, advice.curves, strict=True):
+        shown = [float(cell) for cell in row[1:]]
+        means = [curve.losses[3], np.mean(curve.losses[7:9]), np.mean(curve.losses[21:])]
+        assert shown == pytest.approx(means[: len(shown)], rel=1e-3)
+    assert lines[start + 14].split() == ["untrained", f"{advice.untrained:.4g}"]
+
+
 def linear(optimizer):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, use_bias=False)])
     model.compile(optimizer, "mse")
