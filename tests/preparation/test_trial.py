@@ -20,7 +20,11 @@ def trained(model, x=X, y=CLASSES):
 def by_train_on_batch(model, rate, x=X, y=CLASSES):
     model.compile(type(model.optimizer).from_config(
         model.optimizer.get_config() | {"learning_rate": rate}), model.loss)  # fmt: skip
-    return [float(model.train_on_batch(x, y)) for _ in range(STEPS)]
+    losses = []
+    for _ in range(STEPS):
+        model.reset_metrics()  # older versions of Keras return a running mean
+        losses.append(float(model.train_on_batch(x, y)))
+    return losses
 
 
 def convolutional():
