@@ -114,6 +114,11 @@ def test_gains_of_relu(capsys):
     assert row.split() == "relu 1.4142 1.7129 1.4142 1.0000 1.4142 1.0000 mirror".split()
 
 
+def test_the_columns_of_gains_are_explained(capsys):
+    _, out, _ = shell(capsys, "gains", "relu")
+    assert "forward    keeps the mean square of the activations" in out
+
+
 def test_gains_without_a_name_are_those_of_all_activations(capsys):
     code, out, _ = shell(capsys, "gains")
     assert code == 0

@@ -39,6 +39,7 @@ from kerasinit._backend._keras_training import (
     cause_of,
     clipped_gradients,
     decays,
+    fresh_compiled_loss,
     has_keras_train_step,
     inner_optimizer,
     is_of_call,
@@ -60,7 +61,6 @@ from kerasinit._backend._optimizers import (
 )
 from kerasinit._backend._other_models import is_of_keras_2, way_to_a_model
 from kerasinit._backend._protocol import Backend, Entering, Training
-from kerasinit._backend._random_state import seeded
 from kerasinit._backend._raw_calls import RawCall
 from kerasinit._backend._replaced import replaced
 
@@ -104,6 +104,7 @@ raw_calls = _backend.raw_calls
 run_for_shapes = _backend.run_for_shapes
 run_once = _backend.run_once
 same_random_state = _backend.same_random_state
+seeded = _backend.seeded
 seed_tensor = _backend.seed_tensor
 synchronise = _backend.synchronise
 note_state = _backend.note_state
@@ -151,6 +152,7 @@ __all__ = [
     "errors",
     "evaluate",
     "flat_layers",
+    "fresh_compiled_loss",
     "functional_ends",
     "given_to",
     "gradient",

@@ -57,20 +57,27 @@ def note_jax_state(model: Any, state: tuple[Any, ...]) -> None:
     model._jax_state_synced = False
 
 
+def fresh_compiled_loss(model: Any) -> Any:
+    """A copy of the compiled loss of `model` that is not built; None where there is none.
+
+    Reads `Model._compile_loss` and its `_user_loss`, `_user_loss_weights`, `output_names`.
+    """
+    own = getattr(model, "_compile_loss", None)
+    try:
+        return own and type(own)(
+            own._user_loss, own._user_loss_weights, output_names=own.output_names
+        )
+    except (AttributeError, TypeError):
+        return None
+
+
 @contextlib.contextmanager
 def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
     """Lends `model` a fresh copy of its compiled loss, so that its own is not built or updated.
 
-    Reads `Model._compile_loss` and its `_user_loss`, `_user_loss_weights`, `output_names`;
-    yields the copy (None if the model has no compiled loss, or it cannot be copied).
+    Yields the copy (None if the model has no compiled loss, or it cannot be copied).
     """
-    own = getattr(model, "_compile_loss", None)
-    try:
-        spare = own and type(own)(
-            own._user_loss, own._user_loss_weights, output_names=own.output_names
-        )
-    except (AttributeError, TypeError):
-        spare = None
+    spare = fresh_compiled_loss(model)
     if spare is None:
         if getattr(model, "compiled", False) and model.loss is not None:
             missing("the compiled loss", "`diagnose` counts its batch in the model's own loss")

@@ -98,6 +98,9 @@ class Backend(Protocol):
                 its own generators out of a trace by itself.
         """
 
+    def seeded(self, seed: int) -> contextlib.AbstractContextManager[None]:
+        """A scope in which the global generators start from `seed`; they go on as before it."""
+
     def wait_for(self, tensors: Any) -> None:
         """Returns once `tensors` (a structure) are computed, for a fair look at the clock."""
 

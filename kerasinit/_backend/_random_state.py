@@ -25,7 +25,7 @@ def same_random_state(*, traced: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Python's, numpy's and Keras' own start from `seed` in the body, and go on as before."""
+    """Python's, numpy's and Keras' own; see `_protocol.Backend.seeded`."""
     with same_random_state(traced=True), seed_generator_of(seed):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002

@@ -69,6 +69,11 @@ def same_random_state(*, traced: bool = False) -> contextlib.AbstractContextMana
     return _random_state.same_random_state(traced=traced)
 
 
+def seeded(seed: int) -> contextlib.AbstractContextManager[None]:
+    """Nothing to add to Keras' own."""
+    return _random_state.seeded(seed)
+
+
 def wait_for(tensors: Any) -> None:
     """JAX goes on while its device works."""
     jax.block_until_ready(tensors)

@@ -58,6 +58,11 @@ def same_random_state(*, traced: bool = False) -> contextlib.AbstractContextMana
     return _random_state.same_random_state(traced=traced)
 
 
+def seeded(seed: int) -> contextlib.AbstractContextManager[None]:
+    """Nothing to add to Keras' own."""
+    return _random_state.seeded(seed)
+
+
 def wait_for(tensors: Any) -> None:
     """By copying them."""
     for tensor in keras.tree.flatten(tensors):

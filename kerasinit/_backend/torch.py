@@ -57,6 +57,13 @@ def same_random_state(*, traced: bool = False) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Also torch's own, from which a `DataLoader` and masks of dropout are drawn."""
+    with _random_state.seeded(seed), _torch_seeded(seed):
+        yield
+
+
 def wait_for(tensors: Any) -> None:
     """By copying them."""
     for tensor in keras.tree.flatten(tensors):
@@ -196,11 +203,11 @@ def training(
 
         return run
 
-    return InPlace(detached, weights, states, optimizer, epoch=epoch, randomness=_seeded)
+    return InPlace(detached, weights, states, optimizer, epoch=epoch, randomness=_torch_seeded)
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _torch_seeded(seed: int) -> Iterator[None]:
     """Keras draws the masks of a `Dropout` from torch's global generator."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

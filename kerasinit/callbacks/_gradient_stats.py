@@ -145,6 +145,10 @@ class GradientStats(keras.callbacks.Callback):
         """Steps between recorded steps now."""
         return self._trainings.every
 
+    def __repr__(self) -> str:
+        causes = ", ".join(sorted({verdict.cause for verdict in self.verdicts})) or "nothing"
+        return f"<GradientStats: {len(self.history)} recorded steps, found: {causes}>"
+
     @property
     def verdicts(self) -> list[Verdict]:
         """What was found wrong, each cause and layer once."""

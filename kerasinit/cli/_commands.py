@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasinit.cli._hdf5 import hdf5_mistake
-from kerasinit.cli._parser import Arguments
+from kerasinit.cli._parser import COLUMNS_OF_GAINS, Arguments
 from kerasinit.cli._screen import results
 from kerasinit.cli._tables import WIDE, table
 
@@ -121,6 +121,7 @@ def gains(arguments: Arguments) -> int:
             continue  # softmax and its like mix the units: they have no gain
         shown.add_row(*_gain_row(name))
     console.print(shown, width=max(console.width, NARROWEST), crop=False)
+    console.print(f"\nWeights of std gain / sqrt(fan-in):\n{COLUMNS_OF_GAINS}", highlight=False)
     return 0
 
 

@@ -79,15 +79,17 @@ examples:
   kerasinit list
   kerasinit list HeNormal
 """
-GAINS = """\
-The scale that keeps the signal, and what else a deep plain network does with an activation.
-
+COLUMNS_OF_GAINS = """\
   forward    keeps the mean square of the activations: 1 / sqrt(E phi^2)
   centered   keeps their variance: 1 / std(phi)
   backward   keeps the gradient: 1 / sqrt(E phi'^2)
   chi        growth of the squared gradient per layer at the forward gain; 1 is critical
   critical   weight std times sqrt(fan-in) at which signal and gradient both stay; * if unstable
-  odd part   gain and kind of the odd-part rule at depth 50 (kerasinit.initializers.OddPart)
+  odd part   gain and kind of the odd-part rule at depth 50 (kerasinit.initializers.OddPart)"""
+GAINS = f"""\
+The scale that keeps the signal, and what else a deep plain network does with an activation.
+
+{COLUMNS_OF_GAINS}
 
 examples:
   kerasinit gains

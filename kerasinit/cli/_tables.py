@@ -175,8 +175,9 @@ def legend(comparison: Comparison) -> str:
         f"difference: validation {score} less that of {short_name(comparison.baseline)}, seed by "
         "seed; undetermined: these seeds cannot tell.",
     ]
-    if any(row.initializer.startswith(PACKAGE) for row in rows):
-        lines.append(f'{OURS}HeNormal stands for "{PACKAGE}HeNormal".')
+    own = next((row.initializer for row in rows if row.initializer.startswith(PACKAGE)), None)
+    if own is not None:
+        lines.append(f'{short_name(own)} stands for "{own}".')
     if "R2" in score:
         lines.append("R2: share of the targets' variance that is explained; below 0 counts as 0.")
     if any(row.diverged for row in rows):

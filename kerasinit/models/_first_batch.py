@@ -37,6 +37,8 @@ def first_batch(data: Any) -> tuple[Any, Any]:
 
 def is_batch(data: Any) -> bool:
     """Whether `data` is an array, or a structure of arrays."""
+    if isinstance(data, keras.utils.PyDataset):  # in older versions of Keras without `__iter__`
+        return False
     if isinstance(data, (list, tuple, dict, str, np.ndarray)) or keras.ops.is_tensor(data):
         return True
     is_array = hasattr(data, "__array__") or hasattr(data, "toarray")  # dense or sparse

@@ -1,9 +1,9 @@
 """Room `preparation`: a model and its data -> a model that is ready to train on it.
 
 Loss, optimizer (`_task`) and batches (`_batches`) -> the bias of each output (`_output_bias`, by
-`_label_prior`) and a learning rate: copies of the model (`_trial`, side by side in `_mapped` or
-`_in_turn`) train at several (`_rate_search`), and `_rate_rule` chooses. The same trial proves new
-weights (`_proof`) and, in `_diagnose`, the remedies of verdicts (`_remedy_trial`).
+`_label_prior`) and a learning rate: copies of the model (`_trial`, in its place: `_copies`) train
+at several (`_rate_search`), and `_rate_rule` chooses. The same trial proves new weights (`_proof`)
+and, in `_diagnose`, the remedies of verdicts (`_remedy_trial`).
 """
 
 from kerasinit.preparation._diagnose import diagnose

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,10 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._safe_text import kind_in_words
 from kerasinit.experiments._objective import batch_order
 from kerasinit.models._first_batch import is_batch
+from kerasinit.signals._batch import declared_inputs, flat_arrays
 
 MOST_LABELS = 512  # batches of a stream, beside those of the trial, whose labels are counted
 SHOWN = 4  # shapes in a message
@@ -45,12 +47,19 @@ class Batches:
 
 
 def batches_of(
-    x: Any, y: Any, sample_weight: Any, *, batch_size: int, steps: int, seed: int = 0
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    batch_size: int,
+    steps: int,
+    class_weight: Mapping[int, float] | None = None,
+    seed: int = 0,
 ) -> Batches:
-    """`steps` batches, from arrays in random order, from a stream as they come.
+    """`steps` batches from all of the data, in random order: it may be sorted by class.
 
-    A stream that holds fewer begins anew. Of a generator, which cannot, what was read is gone:
-    its batches are used several times.
+    Of a stream, from its first `steps + MOST_LABELS` batches; of a generator, which cannot begin
+    anew, from the first `steps`. Where these are fewer, they are used several times.
 
     Args:
         x: Inputs, or what yields batches (see `first_batch`).
@@ -58,7 +67,8 @@ def batches_of(
         sample_weight: Weights of the samples; None for a stream.
         batch_size: Samples per step, of arrays.
         steps: How many.
-        seed: Decides the order of arrays.
+        class_weight: As for `fit`: a weight for each class; others count 1.
+        seed: Decides which batches, and their order.
 
     Raises:
         ValueError: If there is nothing, the arrays do not fit each other, or a number is not
@@ -67,14 +77,35 @@ def batches_of(
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}.")
     if is_batch(x):
-        return _of_arrays(_arrays(x), _arrays(y), _arrays(sample_weight), batch_size, steps, seed)
+        x, y, sample_weight = map(_arrays, (x, y, sample_weight))
+        weight = _weighted(y, sample_weight, class_weight)
+        return _of_arrays(x, y, weight, batch_size, steps, seed)
     if y is not None or sample_weight is not None:
         raise ValueError(
             f"`x` yields batches, which hold their targets. Received: x={type(x).__name__}, and "
             "`y` or `sample_weight` too."
         )
-    with _backend.same_random_state():  # from which a stream may draw its order
-        return _of_stream(x, steps)
+    with _backend.seeded(seed):  # a stream may draw its order
+        return _of_stream(x, steps, class_weight, np.random.default_rng(seed))
+
+
+def check_batched(model: Any, x: Any) -> None:
+    """Refuses inputs that lack the axis of the samples.
+
+    Raises:
+        ValueError: If what the model takes has one axis more than what it is given.
+    """
+    declared, given = declared_inputs(model), flat_arrays(x)
+    if len(declared) != 1 or len(given) != 1 or given[0].shape == (1,):  # a batch of one number
+        return
+    wanted, shape = declared[0].shape[1:], given[0].shape
+    if len(wanted) == len(shape) and all(
+        size in (None, own) for size, own in zip(wanted, shape, strict=True)
+    ):
+        raise ValueError(
+            "A dataset must yield batches, as for `fit`: `dataset.batch(32)` makes them. Received: "
+            f"one sample of shape {shape}."
+        )
 
 
 def tensors(values: Any) -> Any:
@@ -107,31 +138,67 @@ def _of_arrays(x: Any, y: Any, weight: Any, size: int, steps: int, seed: int) ->
     return Batches(tuple(taken(rows) for rows in itertools.islice(orders, steps)), y, weight)
 
 
+def _weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:
+    """Weights of samples, by their classes where these have weights: what `fit` makes of them."""
+    if class_weight is None:
+        return sample_weight
+    if sample_weight is not None:
+        raise ValueError(
+            "`class_weight` and `sample_weight` cannot both be given: multiply the sample weights "
+            f"by those of the classes. Received: class_weight={class_weight!r} and sample weights."
+        )
+    labels = np.asarray(y) if isinstance(y, np.ndarray) else None
+    if labels is not None and labels.ndim > 1:
+        labels = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels[..., 0]
+    if labels is None or labels.ndim != 1:
+        raise ValueError(
+            "`class_weight` is for one output with one label for each sample; give others "
+            f"`sample_weight`. Received: class_weight={class_weight!r}, and targets "
+            f"{keras.tree.map_structure(lambda leaf: getattr(leaf, 'shape', leaf), y)}."
+        )
+    found = [class_weight.get(int(label), 1.0) for label in np.round(labels)]
+    return np.array(found, keras.config.floatx())
+
+
 def _rows(values: Any, rows: np.ndarray) -> Any:
     return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], values)
 
 
-def _of_stream(stream: Any, steps: int) -> Batches:
+def _of_stream(
+    stream: Any, steps: int, class_weight: Mapping[int, float] | None, rng: np.random.Generator
+) -> Batches:
     found: list[Item] = []
     labels: list[tuple[Any, Any]] = []
     again = not hasattr(stream, "__next__")  # a generator, which could be endless and costly
-    for batch in itertools.islice(_batches_in(stream), steps + (MOST_LABELS if again else 0)):
-        inputs, targets, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        item = _arrays(inputs), _arrays(targets), _arrays(weights)
+    most, fitting = steps + (MOST_LABELS if again else 0), 0
+    for batch in itertools.islice(_batches_in(stream, rng), most):
+        x, y, weight = map(_arrays, keras.utils.unpack_x_y_sample_weight(batch))
+        item = x, y, _weighted(y, weight, class_weight)
         labels.append(item[1:])
-        if len(found) < steps and (not found or _shapes(item) == _shapes(found[0])):
-            for name, values in zip(("x", "y", "sample_weight"), item, strict=True):
-                _check_numbers(name, values)
+        if found and _shapes(item) != _shapes(found[0]):
+            continue
+        # Each has the same chance to stay: Vitter, 1985, https://doi.org/10.1145/3147.3165
+        fitting += 1
+        place = int(rng.integers(fitting))
+        if len(found) < steps:
             found.append(item)
+        elif place < steps:
+            found[place] = item
     if not found:
-        raise ValueError(f"`x` has no batch. Received: {stream!r}.")
-    items = tuple(itertools.islice(itertools.cycle(found), steps))
+        raise ValueError(f"`x` has no batch. Received: {kind_in_words(stream)}.")
+    for item in found:
+        for name, values in zip(("x", "y", "sample_weight"), item, strict=True):
+            _check_numbers(name, values)
+    order = itertools.islice(itertools.cycle(rng.permutation(len(found))), steps)
+    items = tuple(found[place] for place in order)
     return Batches(items, *(_joined(parts) for parts in zip(*labels, strict=True)))
 
 
-def _batches_in(stream: Any) -> Iterator[Any]:
+def _batches_in(stream: Any, rng: np.random.Generator) -> Iterator[Any]:
     if isinstance(stream, keras.utils.PyDataset):
-        return (stream[index] for index in range(stream.num_batches or 2**31))
+        count = stream.num_batches
+        order = itertools.count() if count is None else rng.permutation(count).tolist()
+        return map(stream.__getitem__, order)
     return iter(stream)
 
 

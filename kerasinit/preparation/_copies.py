@@ -1,16 +1,19 @@
-"""A copy of a model in training: its weights, its states, and its optimizer's variables."""
+"""Copies of one model, trained in its place, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+import keras
 import numpy as np
 
 from kerasinit import _backend
 from kerasinit.experiments._stacking import Weights
-from kerasinit.preparation._batches import Item
+from kerasinit.preparation._batches import Item, tensors
+from kerasinit.preparation._task import Task
+from kerasinit.preparation._untouched import untouched
 
 
 @dataclass(frozen=True)
@@ -31,40 +34,79 @@ class Copy:
         return self.weights.trainable, self.weights.states, self.slots
 
 
-class Copies(Protocol):
-    """A way to train copies of one model."""
+class Copies:
+    """Copies of a model that train by its own `train_step`; it is lent, and given back as it was.
+
+    Args:
+        task: The model, its loss and its optimizer.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._optimizer = task.new_optimizer(1.0)
+        self._optimizer.build(task.model.trainable_variables)
+        self._fresh = _values_of(self._optimizer.variables)
+        rate = self._optimizer.learning_rate
+        (self._rate,) = (i for i, v in enumerate(self._optimizer.variables) if v is rate)
+        self._compiled_loss = _backend.fresh_compiled_loss(task.model)
+        self._train_function: Any = None  # compiled once, for all copies
 
     def start(self, weights: Weights, rate: float) -> Copy:
         """A copy whose optimizer has seen nothing."""
+        slots = list(self._fresh)
+        slots[self._rate] = np.array(rate, slots[self._rate].dtype)
+        return Copy(weights, slots)
 
     def advance(
         self, copies: Sequence[Copy], items: Sequence[Item]
     ) -> tuple[list[Copy], np.ndarray]:
         """The copies after a step with each batch, and their losses, `(copies, steps)`."""
+        model = self._task.model
+        groups = model.trainable_variables, model.non_trainable_variables, self._optimizer.variables
+        trained, rows = [], []
+        with untouched(model):
+            self._lend()
+            for copy in copies:
+                for variables, values in zip(groups, copy.groups, strict=True):
+                    for variable, value in zip(variables, values, strict=True):
+                        variable.assign(value)
+                with _backend.same_random_state():  # all copies drop the same units
+                    rows.append([self._loss(item) for item in items])
+                weights, states, slots = map(_values_of, groups)
+                trained.append(Copy(Weights(weights, states), slots))
+            self._train_function = model.train_function
+        return trained, np.array(rows)
+
+    def _lend(self) -> None:
+        """Gives the model our optimizer and loss, and no metrics; `untouched` puts its own back."""
+        model, optimizer = self._task.model, self._optimizer
+        if self._task.loss is not None:
+            model.compile(optimizer, self._task.loss)
+        elif self._compiled_loss is not None:
+            vars(model)["_compile_loss"] = self._compiled_loss
+        own_step = model.train_step
+
+        def train_step(*arguments: Any) -> Any:
+            """Its own, on what `fit` hands over: tensors, and no None for what is missing."""
+            *state, data = arguments
+            return own_step(*state, keras.utils.pack_x_y_sample_weight(*map(tensors, data)))
+
+        lent = {"optimizer": optimizer, "_compile_metrics": None, "train_step": train_step}
+        vars(model).update(lent, train_function=self._train_function)
+
+    def _loss(self, item: Item) -> float:
+        model = self._task.model
+        model.reset_metrics()  # a running mean of one batch is its loss
+        logs = model.train_on_batch(*item, return_dict=True)
+        named = [name for name in logs if "loss" in name]
+        if "loss" not in logs and len(named) != 1:
+            raise ValueError(
+                f"The `train_step` of {model.name!r} reports no loss: whether it trains cannot be "
+                f"seen. Received: logs {sorted(logs)}. Let it return a dict with the key 'loss'."
+            )
+        return float(_backend.numpy_of(logs["loss" if "loss" in logs else named[0]]))
 
 
-class SpareOptimizer:
-    """An optimizer that no model has, and copies of its fresh state.
-
-    Args:
-        optimizer: A Keras optimizer with a number as its learning rate.
-        variables: What it will update.
-    """
-
-    def __init__(self, optimizer: Any, variables: Sequence[Any]) -> None:
-        optimizer.build(variables)
-        self.optimizer = optimizer
-        self._fresh = values_of(optimizer.variables)
-        rate = optimizer.learning_rate
-        (self._rate,) = (i for i, v in enumerate(optimizer.variables) if v is rate)
-
-    def start(self, weights: Weights, rate: float) -> Copy:
-        """See `Copies.start`."""
-        slots = list(self._fresh)
-        slots[self._rate] = np.array(rate, slots[self._rate].dtype)
-        return Copy(weights, slots)
-
-
-def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
+def _values_of(variables: Sequence[Any]) -> list[np.ndarray]:
     """Copies of what Keras variables hold."""
     return [np.array(_backend.numpy_of(variable)) for variable in variables]

@@ -12,13 +12,12 @@ from kerasinit._safe_text import kind_in_words
 from kerasinit._typing import Batch, Model
 from kerasinit.models._first_batch import first_batch, is_batch
 from kerasinit.models._scene import scene_of
+from kerasinit.preparation._batches import check_batched
 from kerasinit.preparation._remedy_trial import RemedyTrials
 from kerasinit.preparation._task import task_of
 from kerasinit.signals import Diagnosis, Remedy, Verdict, examine, judge
 from kerasinit.signals._batch import (
     as_batch,
-    declared_inputs,
-    flat_arrays,
     of_dataset,
     to_numpy,
 )
@@ -77,23 +76,8 @@ def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
             f"Received: x={kind_in_words(x)}, y={kind_in_words(y)}."
         )
     given, targets = first_batch(x)
-    if _is_one_sample(model, given):
-        raise ValueError(
-            "A dataset must yield batches, as for `fit`: `dataset.batch(32)` makes them. Received: "
-            f"one sample of shape {to_numpy(keras.tree.flatten(given)[0]).shape}."
-        )
+    check_batched(model, given)
     return of_dataset(given, targets), targets
-
-
-def _is_one_sample(model: Any, x: Any) -> bool:
-    """Whether what the model takes has one axis more than what it is given."""
-    declared, given = declared_inputs(model), flat_arrays(x)
-    if len(declared) != 1 or len(given) != 1 or given[0].shape == (1,):  # a batch of one number
-        return False
-    wanted, shape = declared[0].shape[1:], given[0].shape
-    return len(wanted) == len(shape) and all(
-        size in (None, own) for size, own in zip(wanted, shape, strict=True)
-    )
 
 
 def examined(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from kerasinit._typing import Batch, Model
 from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation._batches import Batches, batches_of
 from kerasinit.preparation._rate_advice import RateAdvice
-from kerasinit.preparation._rate_rule import chosen, rates_around
+from kerasinit.preparation._rate_rule import chosen, falls, rates_around
 from kerasinit.preparation._rate_search import MOST_STEPS, rate_curves
 from kerasinit.preparation._sharpness import limits_rate, sharpness_of
 from kerasinit.preparation._task import Task, task_of
@@ -24,6 +25,7 @@ def learning_rate(
     y: Batch | None = None,
     *,
     sample_weight: Batch | None = None,
+    class_weight: Mapping[int, float] | None = None,
     batch_size: int = BATCH_SIZE,
     loss: Any = None,
     optimizer: Any = None,
@@ -47,7 +49,8 @@ def learning_rate(
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
-        sample_weight: Weights of the samples, likewise: also what `fit` makes of `class_weight`.
+        sample_weight: Weights of the samples, likewise.
+        class_weight: As for `fit`, `{class: weight}`: the labels and the trial count by it.
         batch_size: Samples per step, of arrays. Train with the same.
         loss: For a model that is not compiled, what `compile` takes.
         optimizer: Likewise.
@@ -65,11 +68,12 @@ def learning_rate(
     """
     task = task_of(model, loss, optimizer)
     size = task.batch_size(batch_size)
-    batches = batches_of(x, y, sample_weight, batch_size=size, steps=MOST_STEPS)
+    batches = batches_of(
+        x, y, sample_weight, class_weight=class_weight, batch_size=size, steps=MOST_STEPS
+    )
     y_pred, weights = outputs_of(model, batches.items[0][0]), Weights.of(model)
-    trial = Trial(task, batches, y_pred)
-    advice = advice_for(task, trial, weights, batches)
-    if not trial.is_mapped or not limits_rate(task):
+    advice = advice_for(task, Trial(task, batches), weights, batches)
+    if not limits_rate(task):
         return advice
     sharpness = sharpness_of(task, weights, batches.items[0], y_pred)
     return replace(advice, sharpness=sharpness, momentum=task.optimizer.momentum)
@@ -86,8 +90,10 @@ def advice_for(task: Task, trial: Trial, weights: Weights, batches: Batches) -> 
         rate=rate,
         range=good,
         curves=curves,
+        untrained=float(still.mean()),
         reason=reason,
         cost=trial.cost.since(before),
+        falls=falls(curves, still),
         batch_size=batches.size,
         own_rate=task.rate,
     )

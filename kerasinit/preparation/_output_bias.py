@@ -50,7 +50,7 @@ class BiasRow:
     def __str__(self) -> str:
         if self.values is None:
             return safe(f"{self.path or self.output}: left alone, {self.reason}")
-        shown = ", ".join(f"{value:.7g}" for value in self.values[:SHOWN])
+        shown = ", ".join(f"{value:.4g}" for value in self.values[:SHOWN])
         more = "" if len(self.values) <= SHOWN else f", ... ({len(self.values)})"
         near = f"; its kernel times {self.kernel_factor:.2g}" if self.kernel_factor != 1 else ""
         return safe(f"{self.path} = {shown}{more}: {self.reason}{near}")

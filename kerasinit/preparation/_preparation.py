@@ -12,6 +12,7 @@ from kerasinit.models import Plan
 from kerasinit.preparation._output_bias import BiasRow
 from kerasinit.preparation._proof import Proof
 from kerasinit.preparation._rate_advice import RateAdvice
+from kerasinit.preparation._trial import Cost
 from kerasinit.signals import Diagnosis
 
 
@@ -26,6 +27,7 @@ class Preparation:
         bias: The bias of each output, and the factor on the kernel beside it.
         learning_rate: The rate to train with, for the start that the model has now.
         trial: The new start beside the one that the model came with.
+        cost: What all trainings took: two searches for a rate, and the proof.
         diagnosis: Health of the signal at the end; None where it could not be told.
         undiagnosed: Why there is no diagnosis; empty where there is one.
         notes: What could not be done.
@@ -44,6 +46,7 @@ class Preparation:
     bias: tuple[BiasRow, ...]
     learning_rate: RateAdvice
     trial: Proof
+    cost: Cost
     diagnosis: Diagnosis | None
     undiagnosed: str
     notes: tuple[str, ...]
@@ -57,6 +60,7 @@ class Preparation:
             "bias": [asdict(row) for row in self.bias],
             "learning_rate": self.learning_rate.to_dict(),
             "trial": asdict(self.trial),
+            "cost": asdict(self.cost),
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
             "undiagnosed": self.undiagnosed,
             "notes": list(self.notes),
@@ -114,12 +118,12 @@ class Preparation:
                 + ("" if self.trial.adopted else ", from the start that is kept"),
                 [
                     f"{advice.rate:.2g} with {advice.optimizer}, for batches of "
-                    f"{advice.batch_size} (worth trying: {low:.2g} to {high:.2g}; it was "
-                    f"{advice.own_rate:.2g})",
-                    f"{advice.reason}. {advice.cost}",
+                    f"{advice.batch_size} samples (worth trying: {low:.2g} to {high:.2g}; the "
+                    f"optimizer had {advice.own_rate:.2g})",
+                    f"{advice.reason}",
                 ],
             ),
-            ("4. Proof", [str(self.trial)]),
+            ("4. Proof", [*str(self.trial).splitlines(), f"Cost: {self.cost}"]),
             ("5. Health", self._health()),
             *([("Not done", list(self.notes))] if self.notes else []),
         ]

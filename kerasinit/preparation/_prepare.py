@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
 from kerasinit.preparation._output_bias import BiasRow, bias_rows
 from kerasinit.preparation._preparation import Preparation
 from kerasinit.preparation._proof import proof_of
+from kerasinit.preparation._rate_advice import RateAdvice
 from kerasinit.preparation._rate_rule import RateCurve, is_lower
 from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
 from kerasinit.preparation._task import Task, task_of
@@ -46,6 +47,7 @@ def prepare(
     y: Batch | None = None,
     *,
     sample_weight: Batch | None = None,
+    class_weight: Mapping[int, float] | None = None,
     batch_size: int = BATCH_SIZE,
     loss: Any = None,
     optimizer: Any = None,
@@ -67,7 +69,8 @@ def prepare(
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
-        sample_weight: Weights of the samples, likewise: also what `fit` makes of `class_weight`.
+        sample_weight: Weights of the samples, likewise.
+        class_weight: As for `fit`, `{class: weight}`: the labels and the trial count by it.
         batch_size: Samples per step, of arrays. Train with the same.
         loss: For a model that is not compiled, what `compile` takes.
         optimizer: Likewise.
@@ -87,7 +90,9 @@ def prepare(
     """
     task = task_of(model, loss, optimizer)
     size = task.batch_size(batch_size)
-    batches = batches_of(x, y, sample_weight, batch_size=size, steps=MOST_STEPS)
+    batches = batches_of(
+        x, y, sample_weight, class_weight=class_weight, batch_size=size, steps=MOST_STEPS
+    )
     touched = list(model.variables)
     if loss is None:
         touched += task.optimizer.variables
@@ -105,7 +110,7 @@ def prepare(
 def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) -> Preparation:
     model = task.model
     y_pred = outputs_of(model, batches.items[0][0])
-    trial = Trial(task, batches, y_pred)
+    trial = Trial(task, batches)
     own = Weights.of(model)
     own_advice = advice_for(task, trial, own, batches)
     learned = any(map(has_learned, scene_of(model).slots))
@@ -126,7 +131,11 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     else:
         advice = own_advice
         _assign(model, own)
-    rate_set = _set_rate(task, advice.rate)
+    why_not = "" if proof.adopted else _why_rate_stays(task, advice)
+    if why_not:
+        note = f"the learning rate stays {task.rate:.3g}: {why_not}"
+    else:
+        note = _set_rate(task, advice.rate)
     diagnosis, problem = _diagnosis(model, batches)
     return Preparation(
         model=model.name,
@@ -134,9 +143,10 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         bias=biases,
         learning_rate=advice,
         trial=proof,
+        cost=trial.cost,
         diagnosis=diagnosis,
         undiagnosed=problem,
-        notes=(rate_set,) if rate_set else (),
+        notes=(note,) if note else (),
         dry_run=dry_run,
     )
 
@@ -172,6 +182,15 @@ def _set_biases(task: Task, batches: Batches, y_pred: Any) -> tuple[BiasRow, ...
 def _is_free(slot: Slot, scene: Scene) -> bool:
     """Whether a variable was drawn, and its author did not fix its values."""
     return slot.initializer is not None and id(slot.variable) not in scene.kept
+
+
+def _why_rate_stays(task: Task, advice: RateAdvice) -> str:
+    """Why a model that keeps its own start keeps its rate, too; empty where it does not."""
+    if not advice.falls:
+        return "no other is known to be better"
+    if task.loss is None and _backend.steps_taken(task.optimizer) > 0:
+        return "the optimizer goes on with what it has gathered, and the trial began without"
+    return ""
 
 
 def _set_rate(task: Task, rate: float) -> str:

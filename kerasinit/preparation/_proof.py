@@ -31,11 +31,13 @@ class Proof:
 
     def __str__(self) -> str:
         def words(curve: RateCurve) -> str:
-            return f"loss {curve.losses[0]:.4g} -> {curve.end:.4g} (rate {curve.rate:.2g})"
+            return f"{curve.losses[0]:.4g} -> {curve.end:.4g} at rate {curve.rate:.2g}"
 
+        steps, last = len(self.ready.losses), len(self.ready.last)
         return (
-            f"{len(self.ready.losses)} steps: {words(self.ready)}; from its own start: "
-            f"{words(self.own)}. {self.reason}"
+            f"Training loss of the first step -> mean of the last {last} of {steps} steps, on the "
+            f"same batches\nNew start: {words(self.ready)}\nOwn start: {words(self.own)}\n"
+            f"{self.reason}"
         )
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import html
 from dataclasses import asdict, dataclass
+from textwrap import fill
 from typing import Any
 
-from kerasinit._columns import columns, html_table
+from kerasinit._columns import columns, html_table, width
 from kerasinit._safe_text import encodable, safe
-from kerasinit.preparation._rate_rule import RateCurve
+from kerasinit.preparation._rate_rule import RateCurve, last_quarter
+from kerasinit.preparation._sharpness import GRADIENTS
 from kerasinit.preparation._trial import Cost
 
-HEADINGS = ("rate", "first loss", "last losses", "steps")
+LEGEND = (
+    "Mean loss of these training steps. In a column, all rates have seen the same batches; an "
+    "empty cell is of a rate that was given up before. Untrained: the model as it is."
+)
 
 
 @dataclass(frozen=True)
@@ -25,15 +30,18 @@ class RateAdvice:
         range: The lowest and the highest rate that are worth trying beside it: a factor 2.4 below,
             and half way up (in factors) to the highest whose loss is as low in the short training.
             No training compared them at its end.
-        curves: What was tried, highest rate first.
+        curves: What was tried, highest rate first. Rates that were given up have fewer losses, of
+            other batches than the last ones.
+        untrained: Loss of the model as it is, on the last batches.
         reason: Why this rate.
-        cost: What the trainings took; the sharpness took 17 gradients more.
+        cost: What the trainings took; the sharpness took `GRADIENTS` gradients more.
+        falls: Whether at some rate the loss fell by more than the batches differ.
         batch_size: Samples of a batch; other batches want other rates.
         own_rate: The optimizer's learning rate, as it was found.
         sharpness: The largest eigenvalue of the second derivative of the first batch's loss. None
             where no limit of the rate follows from it (an optimizer other than `SGD`, Nesterov
-            momentum, clipping), where it is not positive, in half precision, where copies cannot
-            be mapped (a `train_step` of the user's own), and in what `prepare` reports.
+            momentum, clipping), where it is not positive, in half precision, with a `train_step`
+            of the user's own, and in what `prepare` reports.
         momentum: Of the optimizer; 0 where there is no sharpness.
 
     Example:
@@ -48,8 +56,10 @@ class RateAdvice:
     rate: float
     range: tuple[float, float]
     curves: tuple[RateCurve, ...]
+    untrained: float
     reason: str
     cost: Cost
+    falls: bool
     batch_size: int
     own_rate: float
     sharpness: float | None = None
@@ -95,26 +105,29 @@ class RateAdvice:
         return figure
 
     def __str__(self) -> str:
-        return encodable("\n".join([*self._sentences(), "", columns(HEADINGS, self._rows())]))
+        sentences = [fill(sentence, width()) for sentence in self._sentences()]
+        table = columns(self._headings(), self._rows())
+        return encodable("\n".join([*sentences, "", table, "", fill(LEGEND, width())]))
 
     def __repr__(self) -> str:
         return safe(f"<RateAdvice for {self.model!r}: {self.rate:.3g} with {self.optimizer}>")
 
     def _repr_html_(self) -> str:
         title = f"Learning rate of {self.model!r}"
-        return html_table(title, HEADINGS, self._rows(), self._sentences())
+        return html_table(title, self._headings(), self._rows(), (LEGEND, *self._sentences()))
 
     def _sentences(self) -> list[str]:
         low, high = self.range
+        gradients = "" if self.sharpness is None else f", {GRADIENTS} gradients for the sharpness"
         return [
             safe(
-                f"Learning rate for {self.model!r} with {self.optimizer}: {self.rate:.2g}, for "
-                f"batches of {self.batch_size}."
+                f"Learning rate for {self.model!r} with {self.optimizer}, for batches of "
+                f"{self.batch_size} samples: {self.rate:.2g}."
             ),
             f"Worth trying: {low:.2g} to {high:.2g}. The optimizer has {self.own_rate:.2g}.",
             f"Because {self.reason}.",
             *self._limit(),
-            safe(f"Cost: {self.cost}."),
+            f"Cost: {self.cost}{gradients}.",
         ]
 
     def _limit(self) -> list[str]:
@@ -127,13 +140,30 @@ class RateAdvice:
             f"is {word}."
         ]
 
+    def _ends(self) -> list[int]:
+        """After how many steps rates were given up; at last, all steps."""
+        return sorted({len(curve.losses) for curve in self.curves})
+
+    def _headings(self) -> list[str]:
+        parts = [last_quarter(end) for end in self._ends()]
+        steps = [
+            f"step {part.stop}"
+            if part.stop - part.start == 1
+            else f"steps {part.start + 1}-{part.stop}"
+            for part in parts
+        ]
+        return ["rate", *steps]
+
     def _rows(self) -> list[list[str]]:
-        return [
+        ends = self._ends()
+        rows = [
             [
                 f"{curve.rate:.2g}",
-                f"{curve.losses[0]:.4g}",
-                f"{curve.end:.4g}",
-                str(len(curve.losses)),
+                *(
+                    f"{curve.at(end).mean():.4g}" if end <= len(curve.losses) else ""
+                    for end in ends
+                ),
             ]
             for curve in self.curves
         ]
+        return [*rows, ["untrained", *[""] * (len(ends) - 1), f"{self.untrained:.4g}"]]

@@ -9,10 +9,8 @@ import numpy as np
 
 FACTOR = 2.4  # from one rate to the next
 ABOVE, BELOW = 5, 6  # rates above and below the optimizer's usual one
-# Copies that train on, and for how many steps. Several in one call cost less than as many steps of
-# the model; one after the other they cost 149 steps, with the one that does not move.
-IN_ONE_CALL = ((12, 4), (8, 8), (4, 32))
-IN_TURN = ((12, 4), (8, 5), (4, 14))
+# Copies that train on, and for how many steps: 147 steps, with the copy that does not move.
+STAGES = ((12, 4), (7, 5), (3, 19))
 LATEST = 4  # steps, by whose mean loss copies go on
 # Of the highest rate whose loss is as low as any: that one is too high for the end of a training.
 # After 44 steps; after fewer the square root of their share of that, since they see less of it.
@@ -41,12 +39,25 @@ class RateCurve:
     @property
     def last(self) -> np.ndarray:
         """Losses of the last quarter of the steps."""
-        return np.array(self.losses[-max(1, len(self.losses) // 4) :])
+        return self.at(len(self.losses))
+
+    def at(self, steps: int) -> np.ndarray:
+        """What `last` was after fewer steps."""
+        return np.array(self.losses[last_quarter(steps)])
 
     @property
     def end(self) -> float:
         """Mean of the last losses; infinite where one of them is not finite."""
         return _mean(self.last)
+
+
+def last_quarter(steps: int) -> slice:
+    """The steps by which a training of so many is judged; at least one.
+
+    >>> last_quarter(9)
+    slice(7, 9, None)
+    """
+    return slice(steps - max(1, steps // 4), steps)
 
 
 def rates_around(usual: float) -> list[float]:
@@ -86,10 +97,10 @@ def chosen(
         still: Losses of a model that does not move, on the last batches.
         usual: The rate that the optimizer has unless it is told otherwise.
     """
-    steps = max(len(curve.losses) for curve in curves)
-    left = [curve for curve in curves if len(curve.losses) == steps]
+    left = _trained_longest(curves)
+    steps = len(left[0].losses)
     best = min(range(len(left)), key=lambda i: left[i].end)
-    if not is_lower(left[best].last, still):
+    if not falls(curves, still):
         rate = _harmless(curves, usual)
         return rate, (rate / FACTOR, rate), (
             f"at no rate does the loss fall in {steps} steps by more than the batches differ: this "
@@ -107,6 +118,22 @@ def chosen(
         f"at {highest:.2g}{edge.get(highest, '')}, the loss after {steps} steps is the lowest, as "
         f"far as the batches tell; {share:.2g} of that rate is safe for a longer training"
     )  # fmt: skip
+
+
+def falls(curves: Sequence[RateCurve], still: np.ndarray) -> bool:
+    """Whether at the best rate the loss falls by more than the batches differ.
+
+    Args:
+        curves: See `chosen`.
+        still: See `chosen`.
+    """
+    best = min(_trained_longest(curves), key=lambda curve: curve.end)
+    return is_lower(best.last, still)
+
+
+def _trained_longest(curves: Sequence[RateCurve]) -> list[RateCurve]:
+    steps = max(len(curve.losses) for curve in curves)
+    return [curve for curve in curves if len(curve.losses) == steps]
 
 
 def is_lower(losses: np.ndarray, others: np.ndarray) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasinit.experiments._stacking import Weights
-from kerasinit.preparation._rate_rule import IN_ONE_CALL, IN_TURN, RateCurve, going_on
+from kerasinit.preparation._rate_rule import STAGES, RateCurve, going_on, last_quarter
 from kerasinit.preparation._trial import Trial
 
-MOST_STEPS = sum(steps for _, steps in IN_ONE_CALL)
+MOST_STEPS = sum(steps for _, steps in STAGES)
 
 
 def rate_curves(
@@ -26,7 +26,7 @@ def rate_curves(
     copies = [trial.start(weights, rate) for rate in rates]
     losses: list[list[float]] = [[] for _ in rates]
     left, first = list(range(len(rates))), 0
-    for count, steps in IN_ONE_CALL if trial.is_mapped else IN_TURN:
+    for count, steps in STAGES:
         if first:
             kept = going_on(np.array([losses[i] for i in left]), count)
             left, copies = [left[i] for i in kept], [copies[i] for i in kept]
@@ -35,7 +35,8 @@ def rate_curves(
             losses[i] += row.tolist()
         first += steps
     curves = tuple(RateCurve(rate, tuple(row)) for rate, row in zip(rates, losses, strict=True))
-    _, still = trial.advance([trial.start(weights, 0.0)], first - first // 4, first)
+    last = last_quarter(first)
+    _, still = trial.advance([trial.start(weights, 0.0)], last.start, last.stop)
     return curves, still[0]
 
 
@@ -46,7 +47,6 @@ def curves_at(trial: Trial, starts: Sequence[tuple[Weights, float]]) -> list[Rat
         trial: Trains the copies.
         starts: Weights and learning rates.
     """
-    steps = sum(steps for _, steps in (IN_ONE_CALL if trial.is_mapped else IN_TURN))
-    _, losses = trial.advance([trial.start(*start) for start in starts], 0, steps)
+    _, losses = trial.advance([trial.start(*start) for start in starts], 0, MOST_STEPS)
     rows = zip(starts, losses.tolist(), strict=True)
     return [RateCurve(rate, tuple(row)) for (_, rate), row in rows]

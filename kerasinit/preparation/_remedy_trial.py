@@ -18,7 +18,7 @@ from kerasinit.models import initialize
 from kerasinit.preparation._batches import Batches
 from kerasinit.preparation._copies import Copy
 from kerasinit.preparation._task import Task
-from kerasinit.preparation._trial import Trial, outputs_of
+from kerasinit.preparation._trial import Trial
 from kerasinit.preparation._untouched import marks_of, taken_back
 from kerasinit.signals import Remedy
 from kerasinit.signals._remedy import STANDARDIZE
@@ -149,7 +149,7 @@ def _or_infinite(loss: float) -> float:
 
 
 def _trial(task: Task, x: Any, y: Any) -> Trial:
-    return Trial(task, Batches(((x, y, None),) * STEPS, y, None), outputs_of(task.model, x))
+    return Trial(task, Batches(((x, y, None),) * STEPS, y, None))
 
 
 def _drawn(model: Any) -> Weights:

@@ -19,6 +19,7 @@ from kerasinit.preparation._untouched import same_attributes
 from kerasinit.signals._first_update import CLIPS
 
 PRODUCTS = 8  # with the second derivative; each takes two gradients
+GRADIENTS = 2 * PRODUCTS + 1
 SHIFT = 1e-3  # from the weights to where a gradient is taken, as a share of their length
 CHANCE = 0.1  # of the direction of the gradient, added to it
 ROUNDING = 1e-5  # of a direction, below which what is left of it is rounding
@@ -30,13 +31,16 @@ Arrays = list[np.ndarray]
 def limits_rate(task: Task) -> bool:
     """Whether a limit of the learning rate follows from the sharpness.
 
-    It does for gradient descent, plain or with heavy-ball momentum, without clipping.
+    It does for gradient descent, plain or with heavy-ball momentum, without clipping, by the
+    `train_step` of Keras.
     """
     optimizer = task.optimizer
     is_own = _backend.is_of_keras(type(optimizer))  # on torch, Keras makes it of a subclass
     if not is_own or not isinstance(optimizer, keras.optimizers.SGD) or optimizer.nesterov:
         return False
-    return all(getattr(optimizer, name) is None for name in CLIPS)
+    return all(getattr(optimizer, name) is None for name in CLIPS) and (
+        _backend.has_keras_train_step(task.model)
+    )
 
 
 def sharpness_of(task: Task, weights: Weights, item: Item, y_pred: Any) -> float | None:

@@ -3,12 +3,11 @@
 Plain stacks of width 64 on digits, 10 epochs, batches of 32, from `initialize(model, seed)`: relu,
 gelu, tanh, sigmoid x 3, 10, 30 layers x SGD with momentum 0.9 and Adam. Of each cell, mean accuracy
 over the seeds on the validation part, and by how much it falls short of the best of 26 rates a
-factor 1.55 apart. The rates of a rule are rounded to that grid. Copies of all rates train in mapped
-calls; JAX is the fastest:
+factor 1.55 apart. The rates of a rule are rounded to that grid:
 
     KERAS_BACKEND=jax python tests/benchmarks/rate_advice.py --out rates [--seeds 0 1]
 
-Finished cells are kept in the folder and not trained again. 25 minutes of one core with two seeds.
+Finished cells are kept in the folder and not trained again. 50 minutes of one core with two seeds.
 """
 
 import argparse
@@ -23,17 +22,16 @@ from sklearn.datasets import load_digits
 import kerasinit
 from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation._batches import batches_of
-from kerasinit.preparation._mapped import MappedCopies
+from kerasinit.preparation._copies import Copies
 from kerasinit.preparation._rate_rule import (
     FACTOR,
-    IN_ONE_CALL,
-    IN_TURN,
+    STAGES,
     RateCurve,
     chosen,
     going_on,
+    last_quarter,
 )
 from kerasinit.preparation._task import task_of
-from kerasinit.preparation._trial import outputs_of
 
 ACTIVATIONS, DEPTHS = ("relu", "gelu", "tanh", "sigmoid"), (3, 10, 30)
 OPTIMIZERS = {
@@ -61,7 +59,7 @@ def stack(activation, depth, optimizer):
     return model
 
 
-def trained(model, optimizer, seed, copies_of):
+def trained(model, optimizer, seed, copies):
     """Rates, losses of every step and final accuracies of copies at each rate."""
     x, y = data()
     start = Weights.of(model)
@@ -70,7 +68,6 @@ def trained(model, optimizer, seed, copies_of):
     batches = batches_of(
         x[VALIDATION:], y[VALIDATION:], None, batch_size=32, steps=STEPS * EPOCHS, seed=seed
     )
-    copies = copies_of(batches)
     ends, losses = copies.advance([copies.start(start, rate) for rate in rates], batches.items)
     accuracies = []
     for end in ends:
@@ -106,17 +103,10 @@ def cell(path, activation, depth, optimizer, seeds):
     if not missing:
         return
     model = stack(activation, depth, optimizer)
-    made = []
-
-    def copies_of(batches):
-        if not made:
-            item = batches.items[0]
-            made.append(MappedCopies(task_of(model), item[1], outputs_of(model, item[0]), 14))
-        return made[0]
-
+    copies = Copies(task_of(model))
     for seed in missing:
         kerasinit.initialize(model, seed=seed, reset_optimizer=True)
-        record = trained(model, optimizer, seed, copies_of)
+        record = trained(model, optimizer, seed, copies)
         x, y = (part[VALIDATION:] for part in data())
         batches = batches_of(x, y, None, batch_size=32, steps=len(RANGE), seed=seed)
         record["range"] = range_test(model, batches)
@@ -124,7 +114,7 @@ def cell(path, activation, depth, optimizer, seeds):
             pickle.dump(record, file)
 
 
-def advised(record, offset, stages):
+def advised(record, offset):
     """What the rule makes of every second rate, of which copies are given up as in a search."""
     rates, losses = (
         record["rates"][offset : 24 + offset : 2],
@@ -132,14 +122,15 @@ def advised(record, offset, stages):
     )
     left, first = list(range(len(rates))), 0
     taken = [0] * len(rates)
-    for count, steps in stages:
+    for count, steps in STAGES:
         if first:
             left = [left[i] for i in going_on(losses[left, :first], count)]
         first += steps
         for i in left:
             taken[i] = first
     curves = [RateCurve(r, tuple(row[:n])) for r, row, n in zip(rates, losses, taken, strict=True)]
-    still = np.full(first // 4, losses[0, 0])  # as of a model that does not move, or nearly so
+    last = last_quarter(first)
+    still = np.full(last.stop - last.start, losses[0, 0])  # of a model that does not move
     return chosen(curves, still, record["rates"][-1])[0]
 
 
@@ -159,10 +150,8 @@ def table(path, seeds):
                     records = [pickle.loads(name.read_bytes()) for name in names]
                     rows[depth, activation, optimizer] = records
     rules = {
-        "advised, mapped": lambda r: nearest(r, advised(r, 1, IN_ONE_CALL)),
-        "advised, mapped, rates between": lambda r: nearest(r, advised(r, 0, IN_ONE_CALL)),
-        "advised, in turn": lambda r: nearest(r, advised(r, 1, IN_TURN)),
-        "advised, in turn, rates between": lambda r: nearest(r, advised(r, 0, IN_TURN)),
+        "advised": lambda r: nearest(r, advised(r, 1)),
+        "advised, rates between": lambda r: nearest(r, advised(r, 0)),
         "Keras' default": lambda r: r["acc"][-1],
         "range test": lambda r: nearest(r, r["range"]),
         "a tenth of the range test": lambda r: nearest(r, r["range"] / 10),

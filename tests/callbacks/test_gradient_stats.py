@@ -315,3 +315,7 @@ def test_a_rate_that_a_callback_sets_is_changed_there(make_model, data):
     model.fit(*data, epochs=20, batch_size=8, verbose=0, callbacks=[steered, stats])
     assert [one.cause for one in stats.verdicts] == ["small_updates"]
     assert stats.verdicts[0].fix.startswith("# let LearningRateScheduler give the rate *")
+
+
+def test_a_callback_is_printed_by_what_it_recorded_and_found():
+    assert str(GradientStats()) == "<GradientStats: 0 recorded steps, found: nothing>"

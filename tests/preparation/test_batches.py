@@ -12,8 +12,8 @@ X = np.arange(10.0)[:, None] * np.ones(3)
 Y = np.arange(10)
 
 
-def taken(x, y=None, weight=None, steps=3):
-    return batches_of(x, y, weight, batch_size=4, steps=steps)
+def taken(x, y=None, weight=None, steps=3, **options):
+    return batches_of(x, y, weight, batch_size=4, steps=steps, **options)
 
 
 class Sequence(keras.utils.PyDataset):
@@ -36,9 +36,63 @@ def test_arrays_are_shuffled_and_stay_together():
 
 def test_a_dataset_that_is_short_begins_anew_and_gives_all_its_labels():
     batches = taken(Sequence(), steps=5)
-    assert [y[0] for _, y, _ in batches.items] == [0, 4, 0, 4, 0]
-    assert batches.targets.tolist() == Y[:8].tolist()
+    first, second, *others = [y[0] for _, y, _ in batches.items]
+    assert {first, second} == {0, 4}
+    assert others == [first, second, first]
+    assert sorted(batches.targets) == Y[:8].tolist()
     assert batches.weights.sum() == 8
+
+
+class Sorted(keras.utils.PyDataset):
+    """Ten classes, one after the other, of 60 batches each."""
+
+    def __len__(self):
+        return 600
+
+    def __getitem__(self, index):
+        return X[:4], np.full(4, index // 60)
+
+
+def in_order():
+    return [Sorted()[index] for index in range(500)]
+
+
+class Iterable:
+    def __iter__(self):
+        return iter(in_order())
+
+
+@pytest.mark.parametrize("make", [Sorted, Iterable])
+def test_batches_come_from_all_of_a_dataset_that_is_sorted_by_class_and_are_the_same_again(make):
+    first, second = ([y[0] for _, y, _ in taken(make(), steps=40).items] for _ in range(2))
+    assert first == second
+    assert len(set(first)) >= 8
+    assert first != sorted(first)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [[0, 2, 1, 1], [[0], [2], [1], [1]], np.eye(3)[[0, 2, 1, 1]]],
+    ids=["sparse", "column", "one-hot"],
+)
+def test_weights_of_classes_are_those_of_fit(y):
+    batches = taken(X[:4], np.array(y), class_weight={0: 0.5, 2: 3})
+    assert batches.weights.tolist() == [0.5, 3, 1, 1]
+    streamed = taken([(X[:4], np.array(y))].__iter__(), class_weight={0: 0.5, 2: 3})
+    assert streamed.weights.tolist() == [0.5, 3, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("y", "weight", "words"),
+    [
+        (Y, Y, "cannot both be given"),
+        ({"a": Y, "b": Y}, None, "is for one output with one label"),
+        (np.zeros((10, 5, 2)), None, r"is for one output.*\(10, 5, 2\)"),
+    ],
+)
+def test_weights_of_classes_that_fit_would_not_take_are_refused(y, weight, words):
+    with pytest.raises(ValueError, match=words):
+        taken(X, y, weight, class_weight={0: 2.0})
 
 
 def test_of_an_endless_generator_as_many_batches_as_steps_are_read():

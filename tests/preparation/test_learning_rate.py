@@ -30,12 +30,27 @@ def test_the_advice_says_what_it_was_chosen_from_and_changes_nothing():
     assert state_of(model) == before
     low, high = advice.range
     assert low <= advice.rate <= high
-    assert advice.cost.steps == 251
+    assert advice.cost.steps == 147
     text = str(advice)
     assert f"{advice.rate:.2g}" in text
     assert str(advice.cost) in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
     assert "<table>" in advice._repr_html_()
     assert advice.to_dict()["optimizer"] == "SGD"
+
+
+def test_each_column_of_the_table_compares_the_same_steps():
+    advice = kerasinit.learning_rate(classifier(depth=0), X, CLASSES)
+    lines = str(advice).splitlines()
+    (start,) = (i for i, line in enumerate(lines) if line.startswith("rate "))
+    assert lines[start].split() == ["rate", "step", "4", "steps", "8-9", "steps", "22-28"]
+    rows = [line.split() for line in lines[start + 2 : start + 14]]
+    for row, curve in zip(rows, advice.curves, strict=True):
+        shown = [float(cell) for cell in row[1:]]
+        means = [np.mean(curve.losses[part]) for part in (slice(3, 4), slice(7, 9), slice(21, 28))
+                 if part.stop <= len(curve.losses)]  # fmt: skip
+        assert shown == pytest.approx(means, rel=1e-3)
+    assert lines[start + 14].split() == ["untrained", f"{advice.untrained:.4g}"]
 
 
 def linear(optimizer):

@@ -28,6 +28,7 @@ def test_a_bad_start_is_replaced_and_the_report_says_by_what():
     assert keras.ops.convert_to_numpy(model.get_layer("head").bias) == pytest.approx(
         np.log(shares), abs=1e-6
     )
+    assert max(map(len, str(prepared).splitlines())) <= 80
     text = " ".join(str(prepared).split())
     for part in ("log shares of the labels", "The new start is better", "nothing found"):
         assert part in text
@@ -57,6 +58,18 @@ def test_a_start_that_is_better_is_kept_and_said_so():
     assert all(map(np.array_equal, weights, model.get_weights()))
     assert not prepared.trial.adopted
     assert "The own start is better" in str(prepared)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+    assert "goes on with what it has gathered" in prepared.notes[0]
+
+
+def test_a_rate_stays_where_no_other_is_known_to_be_better():
+    model = classifier(depth=0, optimizer=keras.optimizers.SGD(0.02))
+    model.compile(model.optimizer, lambda y, y_pred: 0.0 * keras.ops.mean(y_pred))  # never falls
+    model.layers[-1].bias.assign([0.3, -0.1, 0.2])  # learned
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert not prepared.learning_rate.falls
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.02)
+    assert "the learning rate stays 0.02" in prepared.notes[0]
 
 
 @pytest.mark.parametrize("step", ["proof_of", "examined"])  # before the new start is adopted, after
@@ -113,7 +126,6 @@ def test_a_schedule_stays_and_is_said_so():
 def test_a_model_with_a_train_step_of_its_own_is_prepared():
     model = with_own_step()
     prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
-    assert "train_step" in prepared.learning_rate.cost.way
     assert prepared.bias[0].values is not None
 
 
@@ -129,7 +141,7 @@ class OfTwoParts(OwnStep):
 
 def test_a_train_step_of_ones_own_sees_what_fit_hands_over():
     prepared = kerasinit.prepare(with_own_step(OfTwoParts), X, CLASSES, seed=0)
-    assert len(prepared.trial.ready.losses) == 4 + 5 + 14  # copies are trained in turn
+    assert len(prepared.trial.ready.losses) == 4 + 5 + 19
 
 
 def test_a_model_that_is_not_compiled_stays_so():
@@ -189,3 +201,29 @@ def test_an_output_that_is_compared_by_distance_starts_near_its_targets():
     outputs = model.predict(X, verbose=0)
     assert abs(outputs - 100).max() < 0.02
     assert "its kernel times 0.00" in " ".join(str(prepared).split())
+
+
+def rare(**options):
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    labels = (X[:, 0] > 1).astype("int32")
+    share = labels.mean()
+    prepared = kerasinit.prepare(model, X, labels, seed=0, **options)
+    return prepared.bias[0].values[0], share
+
+
+def test_the_bias_of_balanced_classes_is_zero():
+    labels = (X[:, 0] > 1).mean()
+    bias, _ = rare(class_weight={0: 0.5 / (1 - labels), 1: 0.5 / labels})
+    assert bias == pytest.approx(0, abs=1e-6)
+
+
+def test_the_bias_of_weighted_classes_is_their_weighted_log_odds():
+    bias, share = rare(class_weight={1: 3.0})
+    assert bias == pytest.approx(np.log(3 * share / (1 - share)), abs=1e-5)
+
+
+def test_samples_that_are_no_batch_are_told_so():
+    samples = ((x, y) for x, y in zip(X, CLASSES, strict=True))
+    with pytest.raises(ValueError, match=r"must yield batches.*one sample of shape \(6,\)"):
+        kerasinit.prepare(classifier(), samples)
