@@ -125,7 +125,7 @@ def _alone(slot: Slot, scene: Scene) -> Choice:
     if slot.kind == "bias" and _keeps_off(slot, scene):
         zeros = keras.initializers.Zeros()
         return Choice(slot, zeros, "its own bias would keep every unit off: zero")
-    if slot.kind == "embedding":
+    if slot.kind == "embedding" and slot.role != "reverse_embeddings":
         return Choice(
             slot, slot.initializer, "one row is read at a time: embeddings keep their scale"
         )

@@ -118,11 +118,9 @@ def carried_factor(call: GraphCall, graph: Graph) -> int | None:
     if kind_of(call.operation).name != "Multiply" or len(set(call.inputs)) != 2:
         return None
     signals = [one for one in dict.fromkeys(call.inputs) if not is_share(one, graph)]
-    if len(signals) < 2:
+    if len(signals) < 2 or _is_of_itself(signals, graph):
         return next(iter(signals), None)
     above = {value: graph.ancestors(value) for value in signals}
-    if any(value in above[other] for value in signals for other in signals if other != value):
-        return signals[0]
 
     def likely(value: int) -> tuple[bool, bool, int]:
         (other,) = set(signals) - {value}
@@ -130,6 +128,21 @@ def carried_factor(call: GraphCall, graph: Graph) -> int | None:
         return not is_spread, not _is_shifted(value, graph), graph.work(above[value] - above[other])
 
     return max(signals, key=likely)
+
+
+def opens(call: GraphCall, value: int, graph: Graph) -> bool:
+    """Whether `value` is the other factor of a product of two signals, with no bound: a gate."""
+    scaled = carried_factor(call, graph)
+    if scaled is None or value == scaled or _is_of_itself([*call.inputs], graph):
+        return False
+    return not is_share(value, graph) and not _is_shifted(value, graph)
+
+
+def _is_of_itself(signals: list[int], graph: Graph) -> bool:
+    """Whether one of some signals is made from another one, as in `x * gate(x)`."""
+    return any(
+        value in graph.ancestors(other) for value in signals for other in signals if other != value
+    )
 
 
 def _is_shifted(value: int, graph: Graph) -> bool:

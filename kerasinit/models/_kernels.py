@@ -151,6 +151,16 @@ def _gate(kernel: Kernel) -> Choice | None:
     return kernel.drawn(initializers.XavierUniform(), "a gate, no activation: opens half")
 
 
+def _gate_of_branch(kernel: Kernel) -> Choice | None:
+    """As small as the end that it multiplies: then blocks start near the identity, as in a DiT."""
+    streams, place = kernel.scene.streams, kernel.place
+    count = 0 if streams is None else streams.branches_beside(replace(place, adds=place.gated))
+    if not count:
+        return None
+    reason = f"multiplies one of {count} residual branches: times 1/sqrt({count}), as their ends"
+    return Choice(kernel.slot, initializers.HeNormal(gain=1.0), reason, scale=count**-0.5)
+
+
 def _branch_end(kernel: Kernel) -> Choice | None:
     if not kernel.scene.branches_beside(kernel.layer):
         return None
@@ -248,6 +258,7 @@ CASES: tuple[Callable[[Kernel], Choice | None], ...] = (
     _attention,
     _gate,
     _branch_end,
+    _gate_of_branch,
     _factor,
     _output,
     _before_norm,

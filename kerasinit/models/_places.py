@@ -22,6 +22,7 @@ class Place:
         is_parted: Whether it is the latter: a GLU of one kernel.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
+        gated: Those whose other branch is multiplied by its output, with no bound, on that way.
         before_add: The activation on the way to the first of them; None where there is none.
         factors: Weights, and other tensors, by which the signal is multiplied on that way.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
@@ -35,6 +36,7 @@ class Place:
     is_parted: bool = False
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
+    gated: tuple[GraphCall, ...] = ()
     before_add: Any | None = None
     factors: tuple[Any, ...] = ()
     output: bool = False
@@ -47,6 +49,7 @@ class _Findings:
     has_plain_part: bool = False
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
+    gated: list[GraphCall] = field(default_factory=list)
     before_adds: list[Any | None] = field(default_factory=list)
     factors: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -60,6 +63,7 @@ class _Way:
     after_norm: bool = False
     factors: tuple[Any, ...] = ()
     is_part: bool = False
+    is_gate: bool = False
 
 
 def place_of(layer: Any, graph: Graph | None) -> Place:
@@ -83,6 +87,7 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         is_parted,
         next(iter(found.norms), None),
         tuple(found.adds),
+        tuple(found.gated),
         next(iter(found.before_adds), None),
         next(iter(found.factors), ()),
         output=last and not factor,
@@ -107,7 +112,13 @@ def _follow(
 def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
     for call in graph.readers.get(way.value, ()):
         acts, normalizes = _calls.activation_of(call), is_norm(call.operation)
-        if acts is not None:
+        opens = _calls.opens(call, way.value, graph)
+        if way.is_gate:
+            if _calls.is_add(call):
+                found.gated.append(call)
+            if not _calls.is_transparent(call, graph):
+                continue
+        elif acts is not None:
             if not way.after_norm:
                 found.activations.append(acts)
         elif normalizes:
@@ -121,7 +132,8 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
                 found.factors.append(way.factors)
         elif not _calls.carries(call, way.value, graph):
             found.has_plain_part |= way.is_part and way.passed is None
-            continue
+            if not opens:
+                continue
         for made in call.outputs:
             yield _Way(
                 made,
@@ -129,6 +141,7 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
                 way.after_norm or normalizes,
                 way.factors + call.factors,
                 way.is_part or kind_of(call.operation).family == "part",
+                way.is_gate or opens,
             )
 
 

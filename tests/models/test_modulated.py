@@ -56,6 +56,22 @@ def test_the_layer_on_the_stream_ends_the_branch_and_the_condition_does_not(bloc
     assert [row.gain for row in ends] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
 
 
+@pytest.mark.parametrize("block", [behind, in_front], ids=lambda one: one.__name__)
+def test_what_multiplies_a_branch_is_as_small_as_its_end(block):
+    plan = plan_of(block)
+    rows = [plan[f"gate{number}/kernel"] for number in range(BLOCKS)]
+    assert [row.gain for row in rows] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
+    assert {row.reason.partition(":")[0] for row in rows} == {
+        "multiplies one of 4 residual branches"
+    }
+
+
+@pytest.mark.parametrize("block", [within, at_norm], ids=lambda one: one.__name__)
+def test_what_modulates_inside_a_branch_keeps_its_size(block):
+    plan = plan_of(block)
+    assert all(plan[f"scale{number}/kernel"].gain == 1.0 for number in range(BLOCKS))
+
+
 def test_one_modulation_for_all_positions_ends_no_branch():
     """adaLN: one layer makes shifts, scales and gates of a whole block."""
     inputs, time = keras.Input((5, WIDTH)), keras.Input((1,))
