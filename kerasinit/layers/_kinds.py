@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import keras
 
 from kerasinit import _backend
+from kerasinit.layers._own_norms import sets_scale
 
 Family: TypeAlias = Literal[
     "dense",
@@ -199,13 +200,14 @@ def has_own_shape_rule(layer: Any) -> bool:
 def is_norm(layer: Any) -> bool:
     """Whether a layer or operation sets the scale of the signal by itself.
 
-    A class that Keras does not know is a norm if its name says so; not those that divide one
-    channel by others (local and global response normalization), which keep the scale.
+    A class that Keras does not know is a norm if its name says so, or if it makes the same of a
+    larger signal; not those that divide one channel by others (local and global response
+    normalization), which keep the scale.
     """
     kind, name = kind_of(layer), type(layer).__name__
     named = "Normalization" in name and isinstance(layer, keras.layers.Layer)
     named = named and not any(other in name for other in ("LocalResponse", "GlobalResponse"))
-    return kind.family == "norm" or (kind is OTHER and named)
+    return kind.family == "norm" or (kind is OTHER and (named or sets_scale(layer)))
 
 
 def is_unknown(layer: Any) -> bool:

@@ -19,7 +19,7 @@ from kerasinit.models._draw import Choice
 from kerasinit.models._kept import own_choice
 from kerasinit.models._kernels import ORTHOGONAL, kernel_choice
 from kerasinit.models._parts import parts_of_container
-from kerasinit.models._plan import IDENTITY
+from kerasinit.models._plan import IDENTITY, OWN
 from kerasinit.models._scene import Scene
 from kerasinit.models._slots import ForgetBias, Slot
 from kerasinit.signals._elementwise import elementwise_shape
@@ -125,14 +125,15 @@ def _alone(slot: Slot, scene: Scene) -> Choice:
     if slot.kind == "bias" and _keeps_off(slot, scene):
         zeros = keras.initializers.Zeros()
         return Choice(slot, zeros, "its own bias would keep every unit off: zero")
-    if slot.kind == "embedding":
+    if slot.kind == "embedding" and slot.role != "reverse_embeddings":
         return Choice(
             slot, slot.initializer, "one row is read at a time: embeddings keep their scale"
         )
     if slot.kind == "norm" and slot.initializer is not None and is_norm(slot.layer):
         is_off = slot.role == "gamma" and type(slot.initializer) is keras.initializers.Zeros
         reason = "zero on purpose: a norm that lets nothing through at first"
-        return Choice(slot, slot.initializer, reason if is_off else IDENTITY)
+        is_usual = type(slot.initializer) in (keras.initializers.Ones, keras.initializers.Zeros)
+        return Choice(slot, slot.initializer, reason if is_off else IDENTITY if is_usual else OWN)
     if slot.kind != "kernel":
         return own_choice(slot)
     return kernel_choice(slot, scene)

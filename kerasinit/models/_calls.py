@@ -98,10 +98,7 @@ def is_transparent(call: GraphCall, graph: Graph) -> bool:
 
 
 def carries(call: GraphCall, value: int, graph: Graph) -> bool:
-    """Whether `value` goes on in what a call makes: as it is, in part, shifted, or gated.
-
-    Of a product of two signals, the one that no sigmoid made goes on, and of two such the first.
-    """
+    """Whether `value` goes on in what a call makes: as it is, in part, shifted, or gated."""
     if is_transparent(call, graph):
         return True
     kind = kind_of(call.operation)
@@ -109,13 +106,54 @@ def carries(call: GraphCall, value: int, graph: Graph) -> bool:
         return True
     if kind.family == "add":
         return len(call.inputs) == 1  # the rest is a weight or a constant
-    if kind.name != "Multiply" or len(set(call.inputs)) != 2:
+    return value == carried_factor(call, graph)
+
+
+def carried_factor(call: GraphCall, graph: Graph) -> int | None:
+    """Which factor of a product of two signals goes on; None of any other call.
+
+    That which no sigmoid made. Of two such not what is spread over the other, nor what is one at
+    first, as in `h * (1 + Dense(condition))`; then what has more weighted layers of its own.
+    """
+    if kind_of(call.operation).name != "Multiply" or len(set(call.inputs)) != 2:
+        return None
+    signals = [one for one in dict.fromkeys(call.inputs) if not is_share(one, graph)]
+    if len(signals) < 2 or _is_of_itself(signals, graph):
+        return next(iter(signals), None)
+    above = {value: graph.ancestors(value) for value in signals}
+
+    def likely(value: int) -> tuple[bool, bool, int]:
+        (other,) = set(signals) - {value}
+        is_spread = not may_be_equal(graph.shape[value], call.shapes[0])
+        return not is_spread, not _is_shifted(value, graph), graph.work(above[value] - above[other])
+
+    return max(signals, key=likely)
+
+
+def opens(call: GraphCall, value: int, graph: Graph) -> bool:
+    """Whether `value` is the other factor of a product of two signals, with no bound: a gate."""
+    scaled = carried_factor(call, graph)
+    if scaled is None or value == scaled or _is_of_itself([*call.inputs], graph):
         return False
-    signals = [one for one in call.inputs if not _is_share(one, graph)]
-    return bool(signals) and value == signals[0]
+    return not is_share(value, graph) and not _is_shifted(value, graph)
 
 
-def _is_share(value: int, graph: Graph) -> bool:
+def _is_of_itself(signals: list[int], graph: Graph) -> bool:
+    """Whether one of some signals is made from another one, as in `x * gate(x)`."""
+    return any(
+        value in graph.ancestors(other) for value in signals for other in signals if other != value
+    )
+
+
+def _is_shifted(value: int, graph: Graph) -> bool:
+    """Whether a weight or a constant was added to make a value."""
+    call = graph.maker.get(value)
+    while call is not None and is_transparent(call, graph):
+        call = graph.maker.get(call.inputs[0])
+    return call is not None and kind_of(call.operation).family == "add" and len(call.inputs) == 1
+
+
+def is_share(value: int, graph: Graph) -> bool:
     """Whether a sigmoid or a softmax made a value."""
     call = graph.maker.get(value)
     while call is not None and is_transparent(call, graph):

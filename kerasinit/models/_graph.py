@@ -136,6 +136,15 @@ class Graph:
         known = self._ancestors
         return known.get(value, frozenset((value,)))
 
+    def calls_for(self, values: Iterable[int]) -> tuple[GraphCall, ...]:
+        """The calls that make some values."""
+        found = {id(call): call for value in values if (call := self.maker.get(value)) is not None}
+        return tuple(found.values())
+
+    def work(self, values: Iterable[int]) -> int:
+        """Weighted layers that make some values."""
+        return sum(mixes(call.operation) for call in self.calls_for(values))
+
     def reads_data(self, call: GraphCall) -> bool:
         """Whether nothing is trained above a call but norms: it reads inputs, perhaps prepared."""
         above = frozenset().union(*map(self.ancestors, call.inputs))

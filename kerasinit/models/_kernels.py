@@ -23,7 +23,7 @@ from kerasinit.models import _calls
 from kerasinit.models._branch_ends import branch_end
 from kerasinit.models._builtin import scaled_gain
 from kerasinit.models._draw import Choice
-from kerasinit.models._places import Place
+from kerasinit.models._places import Place, leaves
 from kerasinit.models._scene import Scene
 from kerasinit.models._shallow import (
     PER_INPUT,
@@ -151,6 +151,16 @@ def _gate(kernel: Kernel) -> Choice | None:
     return kernel.drawn(initializers.XavierUniform(), "a gate, no activation: opens half")
 
 
+def _gate_of_branch(kernel: Kernel) -> Choice | None:
+    """As small as the end that it multiplies: then blocks start near the identity, as in a DiT."""
+    streams, place = kernel.scene.streams, kernel.place
+    count = 0 if streams is None else streams.branches_beside(replace(place, adds=place.gated))
+    if not count:
+        return None
+    reason = f"multiplies one of {count} residual branches: times 1/sqrt({count}), as their ends"
+    return Choice(kernel.slot, initializers.HeNormal(gain=1.0), reason, scale=count**-0.5)
+
+
 def _branch_end(kernel: Kernel) -> Choice | None:
     if not kernel.scene.branches_beside(kernel.layer):
         return None
@@ -172,6 +182,8 @@ def _output(kernel: Kernel) -> Choice | None:
     scene = kernel.scene
     gain = own_stack_gain(kernel.slot, scene)
     whose = f"the output of {scene.model.name!r}" if scene.is_part else "the model's output"
+    if scene.graph is not None and not leaves(kernel.place.calls, scene.graph):
+        whose = f"the last kernel before {whose}"
     size = "unit variance at any width"
     if gain != 1.0:
         size = f"{whose_gain(kernel.slot, gain)} sqrt(2)"
@@ -230,7 +242,9 @@ def _by_activation(kernel: Kernel) -> Choice:
     name = kernel.activation
     reason = f"{name} follows: He for {name}"
     if name == "linear":
-        reason = "no activation follows: keeps the variance of its input"
+        follows = "an activation follows a part of it alone"
+        reason = follows if kernel.place.is_parted else "no activation follows"
+        reason = f"{reason}: keeps the variance of its input"
     return kernel.drawn(initializers.HeNormal(gain=kernel.gain), reason)
 
 
@@ -244,6 +258,7 @@ CASES: tuple[Callable[[Kernel], Choice | None], ...] = (
     _attention,
     _gate,
     _branch_end,
+    _gate_of_branch,
     _factor,
     _output,
     _before_norm,

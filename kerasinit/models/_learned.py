@@ -56,7 +56,7 @@ def has_learned(slot: Slot) -> bool:
     Constant starts are compared, random ones by their support and their mean square: what training
     moved less than that is not seen, and what was not trained never seems so.
     """
-    if not slot.variable.trainable or slot.kind not in ("kernel", "embedding", "bias", "norm"):
+    if not slot.variable.trainable or slot.kind in ("state", "seed"):
         return False
     values = numbers_of(slot.variable)
     if not values.size or is_marked_start(slot.variable):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasinit.layers import is_norm, own_activation
+from kerasinit.layers import is_norm, kind_of, own_activation
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
 
@@ -17,9 +17,12 @@ class Place:
 
     Args:
         calls: Its calls in the graph; empty where the graph is not known.
-        activation: The activation that really follows; None where there is none.
+        activation: The activation that really follows, with no norm between; None where there is
+            none, or where it follows a part of the output and another part goes on without.
+        is_parted: Whether it is the latter: a GLU of one kernel.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
+        gated: Those whose other branch is multiplied by its output, with no bound, on that way.
         before_add: The activation on the way to the first of them; None where there is none.
         factors: Weights, and other tensors, by which the signal is multiplied on that way.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
@@ -30,8 +33,10 @@ class Place:
 
     calls: tuple[GraphCall, ...] = ()
     activation: Any | None = None
+    is_parted: bool = False
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
+    gated: tuple[GraphCall, ...] = ()
     before_add: Any | None = None
     factors: tuple[Any, ...] = ()
     output: bool = False
@@ -41,8 +46,10 @@ class Place:
 @dataclass
 class _Findings:
     activations: list[Any] = field(default_factory=list)
+    has_plain_part: bool = False
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
+    gated: list[GraphCall] = field(default_factory=list)
     before_adds: list[Any | None] = field(default_factory=list)
     factors: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -55,6 +62,8 @@ class _Way:
     passed: Any | None = None
     after_norm: bool = False
     factors: tuple[Any, ...] = ()
+    is_part: bool = False
+    is_gate: bool = False
 
 
 def place_of(layer: Any, graph: Graph | None) -> Place:
@@ -68,14 +77,17 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
     for call in calls:
         for value in call.outputs:
             _follow(value, graph, found, seen, passed=own)
-    activation = own or next(iter(found.activations), None)
+    is_parted = own is None and found.has_plain_part and bool(found.activations)
+    activation = own or (None if is_parted else next(iter(found.activations), None))
     last = any(is_last((call,), graph) for call in calls)
     factor = last and any(value in graph.multiplied for call in calls for value in call.outputs)
     return Place(
         calls,
         activation,
+        is_parted,
         next(iter(found.norms), None),
         tuple(found.adds),
+        tuple(found.gated),
         next(iter(found.before_adds), None),
         next(iter(found.factors), ()),
         output=last and not factor,
@@ -100,8 +112,15 @@ def _follow(
 def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
     for call in graph.readers.get(way.value, ()):
         acts, normalizes = _calls.activation_of(call), is_norm(call.operation)
-        if acts is not None:
-            found.activations.append(acts)
+        opens = _calls.opens(call, way.value, graph)
+        if way.is_gate:
+            if _calls.is_add(call):
+                found.gated.append(call)
+            if not _calls.is_transparent(call, graph):
+                continue
+        elif acts is not None:
+            if not way.after_norm:
+                found.activations.append(acts)
         elif normalizes:
             found.norms.append(call.operation)
             if way.passed is not None:
@@ -112,13 +131,17 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
                 found.before_adds.append(way.passed)
                 found.factors.append(way.factors)
         elif not _calls.carries(call, way.value, graph):
-            continue
+            found.has_plain_part |= way.is_part and way.passed is None
+            if not opens:
+                continue
         for made in call.outputs:
             yield _Way(
                 made,
                 acts if way.passed is None else way.passed,
                 way.after_norm or normalizes,
                 way.factors + call.factors,
+                way.is_part or kind_of(call.operation).family == "part",
+                way.is_gate or opens,
             )
 
 
@@ -126,6 +149,23 @@ def is_last(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
     """Whether what `calls` make leaves the model, and no weighted layer reads it on the way."""
     made = {value for call in calls for value in call.outputs}
     return not made.isdisjoint(graph.leaving) and made.isdisjoint(graph.weighed)
+
+
+def leaves(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
+    """Whether what `calls` make leaves the model, but for activations, sums, shapes and parts."""
+    waiting = [value for call in calls for value in call.outputs]
+    seen = set(waiting)
+    while waiting:
+        value = waiting.pop()
+        if value in graph.outputs:
+            return True
+        for call in graph.readers.get(value, ()):
+            kind = kind_of(call.operation)
+            keeps = kind.family in ("activation", "add", "part", "join")
+            if keeps or _calls.activation_of(call) or _calls.is_transparent(call, graph):
+                waiting += set(call.outputs) - seen
+                seen |= set(call.outputs)
+    return False
 
 
 def carried(value: int, graph: Graph) -> int:

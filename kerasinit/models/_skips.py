@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kerasinit.layers import is_norm, is_table, kind_of, mixes
 from kerasinit.models import _calls
 from kerasinit.models._graph import Graph, GraphCall
-from kerasinit.models._places import source_of
+from kerasinit.models._places import carried, source_of
 
 
 def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
@@ -37,8 +37,12 @@ def skip_of(add: GraphCall, graph: Graph) -> int | None:
         return None
     # The skip is the input itself, perhaps scaled, perhaps with other branches added by now, or (a
     # projection) the side with fewer weighted layers, or else with fewer calls.
-    sides = [_length(own, graph) for own in (first - second, second - first)]
+    sides = [
+        (graph.work(own), len(graph.calls_for(own))) for own in (first - second, second - first)
+    ]
     streams = [value for value in values if _is_stream(value, first & second, graph)]
+    if _is_turned(values, first & second, sides):
+        return None
     if len(streams) == 1:
         skip = streams[0]
     elif sides[0] == sides[1]:
@@ -86,6 +90,8 @@ def _is_residual(add: GraphCall, before: set[int], graph: Graph) -> bool:
     skip = skip_of(add, graph)
     if skip is None or _is_gated(skip, graph) or _is_sum_of_outputs(add, skip, before, graph):
         return False
+    if _is_shift(skip, add, graph):
+        return False
     return any(_comes_of_weights(value, graph) for value in add.inputs if value != skip)
 
 
@@ -119,12 +125,31 @@ def _is_gated(value: int, graph: Graph) -> bool:
     return len(set(call.inputs)) > 1
 
 
+def _is_shift(value: int, add: GraphCall, graph: Graph) -> bool:
+    """Whether a value shifts what others scale, and is made of what makes their factor (FiLM).
+
+    As in `h * (1 + scale(c)) + shift(c)`, or `x * exp(s(y)) + t(y)` in a flow.
+    """
+    (other,) = set(add.inputs) - {value}
+    product, maker = source_of(other, graph), source_of(value, graph)
+    scaled = None if product is None else _calls.carried_factor(product, graph)
+    if product is None or maker is None or scaled is None:
+        return False
+    (factor,) = set(product.inputs) - {scaled}
+    if _calls.is_share(factor, graph) or carried(value, graph) in graph.ancestors(other):
+        return False
+    return graph.ancestors(factor).issuperset(maker.inputs)
+
+
 def _comes_of_weights(value: int, graph: Graph) -> bool:
-    """Whether nothing but what keeps or bounds the signal lies between a value and a kernel."""
+    """Whether nothing but what keeps or bounds the signal lies between a value and a kernel.
+
+    A gradient stops on no branch: `x + stop_gradient(round(x) - x)` only rounds.
+    """
     waiting, seen = [value], {value}
     while waiting:
         call = graph.maker.get(waiting.pop())
-        if call is None:
+        if call is None or kind_of(call.operation).name == "StopGradient":
             continue
         if mixes(call.operation) and not is_table(call.operation):
             return True
@@ -135,6 +160,17 @@ def _comes_of_weights(value: int, graph: Graph) -> bool:
         seen |= found
         waiting.extend(found)
     return False
+
+
+def _is_turned(values: list[int], common: frozenset[int], sides: list[tuple[int, int]]) -> bool:
+    """Whether an add joins parts of one signal, none of them as it is: rotary positions.
+
+    Args:
+        values: The two that are added.
+        common: Values that both are made from.
+        sides: Weighted layers, and calls, that make each of the two alone.
+    """
+    return sides[0][0] == sides[1][0] == 0 and common.isdisjoint(values)
 
 
 def _is_mask(value: int, graph: Graph) -> bool:
@@ -158,9 +194,3 @@ def _is_stream(value: int, common: frozenset[int], graph: Graph) -> bool:
             waiting += set(call.inputs) - seen
             seen |= set(call.inputs)
     return False
-
-
-def _length(values: frozenset[int], graph: Graph) -> tuple[int, int]:
-    """Weighted layers, and calls, that make some values."""
-    calls = {id(call): call for value in values if (call := graph.maker.get(value)) is not None}
-    return sum(mixes(call.operation) for call in calls.values()), len(calls)

@@ -245,5 +245,5 @@ def inputs_for(model):
 
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         return rng.normal(size=(2, 10, 3)).astype("float32")
-    named = model.input
+    named = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
     return keras.tree.map_structure(one, named)

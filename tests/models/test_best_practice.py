@@ -419,7 +419,7 @@ class TestPlainStacks:
         plan = kerasinit.initialize(
             keras.Model([graph, inputs], ops.matmul(graph, dense(3)(x))), seed=1
         )
-        assert kernels(plan)[-1].reason.startswith("the model's output")
+        assert kernels(plan)[-1].reason.startswith("the last kernel before the model's output")
 
     def test_the_way_that_passes_fewest_layers_is_said_where_there_are_several(self):
         inputs = keras.Input((8,))
@@ -704,3 +704,13 @@ def test_what_only_scales_channels_is_no_norm(layer):
     np.testing.assert_array_equal(ops.convert_to_numpy(model.get_layer("scale").gamma), before)
     assert plan["scale/gamma"].reason == "the layer's own initializer"
     assert "sets the scale" not in plan["before/kernel"].reason
+
+
+@pytest.mark.skipif(not hasattr(layers, "ReversibleEmbedding"), reason="new in Keras 3.12")
+def test_a_projection_onto_words_is_no_table_of_rows():
+    words = keras.Input((5,), dtype="int32")
+    table = layers.ReversibleEmbedding(20, 8, tie_weights=False, name="words")
+    model = keras.Model(words, table(layers.Dense(8)(table(words)), reverse=True))
+    plan = kerasinit.initialize(model, seed=0)
+    assert "one row is read at a time" in plan["words/embeddings"].reason
+    assert plan["words/reverse_embeddings"].reason == "the layer's own initializer"

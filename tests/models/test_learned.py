@@ -177,3 +177,16 @@ def test_fresh_truncated_normals_are_not_called_learned():
 def test_a_dry_run_warns_of_learned_weights_too():
     with pytest.warns(UserWarning, match=LEARNED):
         kerasinit.initialize(trained(network()), dry_run=True)
+
+
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_a_trained_adapter_is_warned_of_and_a_new_one_is_not(is_trained):
+    model = network()
+    adapted = model.get_layer("first")
+    adapted.enable_lora(2)
+    if is_trained:
+        adapted.lora_kernel_b.assign(np.ones((2, 16)))
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        kerasinit.initialize(model, seed=1, dry_run=True)
+    assert any("lora_kernel_b" in str(one.message) for one in found) == is_trained
