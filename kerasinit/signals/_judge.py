@@ -57,7 +57,7 @@ RULES: tuple[Rule, ...] = (
     constants.constant_layer, gradients.zero_gradient, units.symmetric, gradients.vanishing,
     gradients.exploding, units.dead_units, units.dropped_units, units.saturated, scale.large_bias,
     scale.bad_scale, scale.too_narrow, scale.unexpected_loss, scale.unscaled_input,
-    updates.large_updates, updates.small_updates,
+    updates.broken_update, updates.large_updates, updates.small_updates,
 )  # fmt: skip
 
 

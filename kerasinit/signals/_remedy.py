@@ -122,6 +122,10 @@ HALF_EPSILON = (
     Remedy("code", "model.optimizer.epsilon = 1e-4"),
     "float16 has nothing to divide by; better: build the model under the policy `mixed_float16`",
 )
+OTHER_OPTIMIZER = (
+    Remedy("code", "model.compile(keras.optimizers.Adam(1e-3), model.loss)"),
+    "its own divides 0 by 0, perhaps where a gradient is 0",
+)
 LARGER_BATCH = (
     Remedy("batch_size", USUAL_BATCH), "or LayerNormalization instead, which needs no batch"
 )  # fmt: skip

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+from kerasinit.signals._remedy import HALF_EPSILON, OTHER_OPTIMIZER
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict
 from kerasinit.signals._window import WARM_UP, Window, losses_of
@@ -28,6 +29,9 @@ def all_overflow(steps: Sequence[TrainingStep]) -> Verdict:
 def non_finite(window: Window) -> Verdict | None:
     """NaN or infinity in the last step: in some layers, or in the loss and so everywhere."""
     step = window.steps[-1]
+    made = _made_by_the_optimizer(window)
+    if made is not None:
+        return made
     broken = [
         layer.name
         for layer in step.layers
@@ -55,6 +59,23 @@ def non_finite(window: Window) -> Verdict | None:
     if len(window.steps) == 1:
         fix = f"{DIAGNOSE}  # names the first NaN: in x, in y, in a weight, or of a logarithm"
     return Verdict("non_finite", where, f"{window.now}, {what}{history}", fix)
+
+
+def _made_by_the_optimizer(window: Window) -> Verdict | None:
+    """A step that makes NaN of weights, of a finite loss and finite gradients."""
+    for step in window.steps[-2:]:
+        for layer in step.layers if step.loss is None or math.isfinite(step.loss) else ():
+            size = layer.gradient_rms + layer.weight_rms
+            if layer.non_finite or not math.isfinite(size) or not _is_nan(layer.update_ratio):
+                continue
+            made = f"step {step.step} of the optimizer made NaN of its weights, of finite gradients"
+            cure, why = HALF_EPSILON if window.setup.divides_in_half else OTHER_OPTIMIZER
+            return Verdict.cured("non_finite", layer.name, made, cure, f"and start again; {why}")
+    return None
+
+
+def _is_nan(value: float | None) -> bool:
+    return value is not None and math.isnan(value)
 
 
 def spike(window: Window) -> Verdict | None:

@@ -9,7 +9,7 @@ from statistics import median
 
 from kerasinit.signals._head_findings import DISTANCES
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import HALF_EPSILON, Remedy, RemedyKind
+from kerasinit.signals._remedy import HALF_EPSILON, OTHER_OPTIMIZER, Remedy, RemedyKind
 from kerasinit.signals._rules_of_heads import unscaled
 from kerasinit.signals._verdict import Verdict
 
@@ -59,6 +59,16 @@ def not_trainable(signals: Signals) -> Verdict | None:
     evidence = "no weight is trainable, so training changes nothing"
     reason = "or only the layers that are to learn"
     return Verdict.cured("not_trainable", "model", evidence, Remedy("unfreeze"), reason)
+
+
+def broken_update(signals: Signals) -> Verdict | None:
+    """A first step that makes NaN of weights, though the gradients are finite."""
+    broken = [name for ratio, name in _ratios(signals) if math.isnan(ratio)]
+    if not broken:
+        return None
+    evidence = f"{_step(signals)} makes NaN of its weights, of finite gradients"
+    cure = HALF_EPSILON if signals.divides_in_half else OTHER_OPTIMIZER
+    return Verdict.cured("non_finite", broken[0], evidence, *cure)
 
 
 def large_updates(signals: Signals) -> Verdict | None:
