@@ -30,6 +30,7 @@ data = ["xor"]
 epochs = 2
 seeds = 2
 learning_rates = [0.02]
+target = 0.55
 """
 
 
@@ -184,7 +185,7 @@ def test_ranked_table_fits(capsys, monkeypatch, finished, width):
     _, out, _ = shell(capsys, "report", finished)
     table = out.split("validation, training:")[0]
     assert max(map(len, table.splitlines())) <= width
-    for part in ("glorot_uniform", "symmetric", "baseline", "0/2"):
+    for part in ("glorot_uniform", "symmetric", "baseline", "0/2", "55 %"):
         assert part in table
     assert re.search("better|undetermined|worse", table)  # the draws of a backend decide
 

@@ -20,6 +20,7 @@ from kerasinit.cli._screen import messages, results
 from kerasinit.cli._tables import legend, rankings
 from kerasinit.experiments._spec import own_builders
 from kerasinit.report._files import require_extras
+from kerasinit.report._ranking import target_of
 from kerasinit.report._settings import settings
 from kerasinit.report._words import counted
 
@@ -154,7 +155,7 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
     elif not arguments.quiet:
         found = settings(comparison)
         parts = [(setting.label, setting.rows) for setting in found[:MOST_TABLES]]
-        for shown in rankings(parts, width=console.width):
+        for shown in rankings(parts, target=target_of(comparison), width=console.width):
             console.print(shown, width=max(console.width, shown.width or 0), crop=False)
             console.print()
         console.print(legend(comparison), style="dim")

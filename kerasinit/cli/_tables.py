@@ -49,7 +49,9 @@ def table(
     return made
 
 
-def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int) -> list[Table]:
+def rankings(
+    parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, target: str, width: int
+) -> list[Table]:
     """The ranked tables of some settings in one layout: one line for each initializer if all fit.
 
     Else two, else one below the other. A word or a number is never cut: a table that needs more
@@ -57,12 +59,13 @@ def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int
 
     Args:
         parts: Name and rows, best first, of each setting.
+        target: The accuracy whose epoch is told, such as "90 %".
         width: Columns of the terminal; from `ROOMY` on the intervals have decimals.
     """
     one_line_each = partial(_one_line_each, decimals=width >= ROOMY)
     tables: list[tuple[Table, int]] = []
     for layout in (one_line_each, _two_lines_each, _below_each_other):
-        tables = [layout(title, rows) for title, rows in parts]
+        tables = [layout(title, rows, target) for title, rows in parts]
         if all(needed <= width for _, needed in tables):
             return [made for made, _ in tables]
     for made, needed in tables:
@@ -71,12 +74,12 @@ def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int
 
 
 def _one_line_each(
-    title: str, rows: Sequence[ComparisonRow], *, decimals: bool
+    title: str, rows: Sequence[ComparisonRow], target: str, *, decimals: bool
 ) -> tuple[Table, int]:
     lines, score = ranked(rows), rows[0].score
     headings = (
         "#", "initializer", "start", f"validation\n{score} %", f"training\n{score} %",
-        "seeds\ntrained", "epoch\n90 %", "grad.\nfirst", "grad.\nlast", "difference\npoints",
+        "seeds\ntrained", f"epoch\n{target}", "grad.\nfirst", "grad.\nlast", "difference\npoints",
         "against\nbaseline",
     )  # fmt: skip
     columns = [
@@ -96,10 +99,10 @@ def _one_line_each(
     return _filled(title, headings, cells, wrapped=(1,), left=(1, 2, 3, 4, 9, 10))
 
 
-def _two_lines_each(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table, int]:
+def _two_lines_each(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
     headings = (
         "#", "initializer\nstart, against baseline", "validation %\ndifference, points",
-        "training %\nepoch of 90 %", "seeds trained\ngradient",
+        f"training %\nepoch of {target}", "seeds trained\ngradient",
     )  # fmt: skip
     cells = [
         [
@@ -114,7 +117,7 @@ def _two_lines_each(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table, i
     return _filled(title, headings, cells, wrapped=(1,), left=(1, 2, 3, 4))
 
 
-def _below_each_other(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table, int]:
+def _below_each_other(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
     cells = [
         [
             Text(str(line.rank)),
@@ -123,7 +126,9 @@ def _below_each_other(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table,
                 _words(line),
                 Text.assemble("validation % ", _estimate(line.val)),
                 Text.assemble("training % ", _estimate(line.train)),
-                Text.assemble("seeds trained ", _trained(line), ", epoch of 90 % ", line.epochs),
+                Text.assemble(
+                    "seeds trained ", _trained(line), f", epoch of {target} ", line.epochs
+                ),
                 Text(f"gradient {line.first}, {line.last}"),
                 Text.assemble("difference ", _estimate(line.difference)),
             ),

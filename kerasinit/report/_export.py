@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from kerasinit._safe_text import csv_cell, safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
-from kerasinit.report._ranking import Ranked, RankedRow, ranked
+from kerasinit.report._ranking import Ranked, RankedRow, ranked, target_of
 from kerasinit.report._settings import settings
 from kerasinit.report._summary import summary
 
@@ -99,8 +99,8 @@ def _as_markdown(comparison: Comparison) -> str:
     score = comparison.score
     headings = (
         "#", "initializer", "start", f"validation {score}, %", f"training {score}, %",
-        "seeds that trained", "epochs to 90 %", "gradient, first layer", "gradient, last layer",
-        "difference, points", "against baseline",
+        "seeds that trained", f"epochs to {target_of(comparison)}", "gradient, first layer",
+        "gradient, last layer", "difference, points", "against baseline",
     )  # fmt: skip
     lines = [*(f"{sentence}\n" for sentence in map(_markdown, summary(comparison)))]
     for setting in settings(comparison):

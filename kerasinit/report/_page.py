@@ -18,7 +18,7 @@ from kerasinit._safe_text import safe_values
 from kerasinit.experiments import Comparison
 from kerasinit.report._charts import charts_of
 from kerasinit.report._files import extra, write_whole
-from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked
+from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked, target_of
 from kerasinit.report._series import cell_key, series_by_cell
 from kerasinit.report._settings import Setting, most_telling, settings
 from kerasinit.report._summary import summary
@@ -89,7 +89,10 @@ def page(comparison: Comparison) -> str:
         "map": depths,
         "cells": views,
         "chosen": most_telling(kept[: len(kept) - undrawn] or kept),
-        "headings": [(text.format(score=comparison.score), kind) for text, kind in HEADINGS],
+        "headings": [
+            (text.format(score=comparison.score, target=target_of(comparison)), kind)
+            for text, kind in HEADINGS
+        ],
         "score": comparison.score,
         "confidence": CONFIDENCE,
         "baseline": comparison.baseline,

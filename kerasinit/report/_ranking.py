@@ -10,6 +10,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
+from kerasinit._numbers import is_finite
 from kerasinit._safe_text import safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
 from kerasinit.report._words import (
@@ -29,14 +30,15 @@ WIDEST = 1.0  # of an interval of a difference that still says something
 BAR_WIDTH = 56  # px of the small interval drawn in the table, from 0 to 100 %
 BAR_INSET = 4  # px kept free at both ends, for the dot
 
-HEADINGS = (  # heading for a score, column class; a line break where the heading may wrap
+# Heading for a score and a target, column class; a line break where the heading may wrap.
+HEADINGS = (
     ("#", ""),
     ("initializer", "name"),
     ("start", "word"),
     ("validation\n{score}, %", ""),
     ("training\n{score}, %", ""),
     ("seeds\ntrained", ""),
-    ("epochs\nto 90 %", ""),
+    ("epochs\nto {target}", ""),
     ("gradient\nfirst layer", ""),
     ("gradient\nlast layer", ""),
     ("difference\npoints", ""),
@@ -161,6 +163,12 @@ def _difference(estimate: Estimate | None) -> Ranked:
         return Ranked(signed(estimate.value), key=estimate.value, note="too few seeds")
     low, high = (signed(end).removeprefix("+") for end in (estimate.low, estimate.high))
     return Ranked(signed(estimate.value), low, high, estimate.value, between=" to ")
+
+
+def target_of(comparison: Comparison) -> str:
+    """The accuracy whose epoch the table tells, such as "90 %"."""
+    target: Any = comparison.spec.get("target")
+    return f"{100 * target:g} %" if is_finite(target) else "target"
 
 
 def best_first(comparison: Comparison) -> list[str]:

@@ -23,6 +23,12 @@ def text(comparison, page_of):
     return page_of(comparison).text
 
 
+def test_the_column_of_epochs_names_the_target_of_the_spec(comparison, page_of):
+    easy = dataclasses.replace(comparison, spec={**comparison.spec, "target": 0.55})
+    assert "epochs\nto 55 %" in page_of(easy).text
+    assert "| epochs to 55 % |" in report.export(easy, "md")
+
+
 class Outline(html.parser.HTMLParser):
     """Checks that tags nest, and collects them."""
 
