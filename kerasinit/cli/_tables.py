@@ -15,6 +15,7 @@ from kerasinit.report._words import Word
 
 PACKAGE, OURS = "kerasinit>", "ours: "  # what a string begins with, and how the tables say it
 WIDE = 116  # columns from which a table of text has a column for each of its parts
+NAMES = 1  # the column of the initializers in each layout
 ROOMY = 140  # columns from which every interval has room for a decimal
 STYLES = {"good": "green", "warn": "yellow", "bad": "red", "calm": "dim"}
 
@@ -96,7 +97,7 @@ def _one_line_each(
         [_word(line.conclusion, True) for line in lines],
     ]
     cells = list(zip(*columns, strict=True))
-    return _filled(title, headings, cells, wrapped=(1,), left=(1, 2, 3, 4, 9, 10))
+    return _filled(title, headings, cells, left=(1, 2, 3, 4, 9, 10))
 
 
 def _two_lines_each(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
@@ -114,7 +115,7 @@ def _two_lines_each(title: str, rows: Sequence[ComparisonRow], target: str) -> t
         ]
         for line in ranked(rows)
     ]
-    return _filled(title, headings, cells, wrapped=(1,), left=(1, 2, 3, 4))
+    return _filled(title, headings, cells, left=(1, 2, 3, 4))
 
 
 def _below_each_other(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
@@ -136,7 +137,7 @@ def _below_each_other(title: str, rows: Sequence[ComparisonRow], target: str) ->
         for line in ranked(rows)
     ]
     headings = ("#", "initializer\nstart, against baseline")
-    return _filled(title, headings, cells, wrapped=(1,), left=(1,))
+    return _filled(title, headings, cells, left=(1,))
 
 
 def _filled(
@@ -144,29 +145,25 @@ def _filled(
     headings: Sequence[str],
     rows: Sequence[Sequence[Text]],
     *,
-    wrapped: Sequence[int],
     left: Sequence[int],
 ) -> tuple[Table, int]:
-    """A table, and the columns that it needs: those in `wrapped` may break at spaces."""
+    """A table, and the columns that it needs: only the names may break, at spaces."""
     made = table(title)
     needed = len(headings) - 1
     for place, heading in enumerate(headings):
         cells = [heading, *(row[place].plain for row in rows)]
-        parts = [part for cell in cells for part in _parts(cell, place in wrapped)]
-        needed += max(map(len, parts))
+        separator = None if place == NAMES else "\n"
+        widest = max(len(part) for cell in cells for part in cell.split(separator))
+        needed += widest
         made.add_column(
             heading,
             justify="left" if place in left else "right",
-            no_wrap=place not in wrapped,
-            min_width=max(map(len, parts)),
+            no_wrap=place != NAMES,
+            min_width=widest,
         )
     for row in rows:
         made.add_row(*row)
     return made, needed
-
-
-def _parts(text: str, wrapped: bool) -> list[str]:
-    return text.split() if wrapped else text.split("\n")
 
 
 def legend(comparison: Comparison) -> str:
