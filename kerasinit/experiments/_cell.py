@@ -22,6 +22,7 @@ from kerasinit.experiments._spec import Architecture, Experiment
 from kerasinit.experiments._stacking import Weights, why_not_mapped
 from kerasinit.experiments._trainer import PROBE_EXAMPLES, Trainer, replicas_per_call
 from kerasinit.signals import Signals
+from kerasinit.signals._watched_layers import watched_layers
 
 MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
@@ -86,7 +87,8 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
     """Builds the model of an architecture; one that builds when called is called once.
 
     Raises:
-        ValueError: If its outputs are not one logit per class, or the number to predict.
+        ValueError: If its outputs are not one logit per class, or the number to predict, or it has
+            no kernel.
     """
     model = _builders.find(architecture.model)(
         dataset.input_shape,
@@ -105,6 +107,11 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
             f"The model {architecture.model!r} must end in {wanted}: of "
             f"{len(examples)} examples, an output of shape ({len(examples)}, {dataset.outputs}). "
             f"Received: {found}."
+        )
+    if not any(layer.is_weighted for layer in watched_layers(model)):
+        raise ValueError(
+            f"The model {architecture.model!r} must have a kernel, whose start can be compared. "
+            f"Received: weights of shapes {[tuple(weight.shape) for weight in model.weights]}."
         )
     return model
 

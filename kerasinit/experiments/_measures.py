@@ -45,7 +45,7 @@ def strengths(model: Any, calls: Sequence[WatchedCall], probe: Probe) -> Strengt
     for call in calls:
         own = _own(call, places)
         norms.append([norm(*(probe.gradients[i][r] for i in own)) for r in range(len(probe.loss))])
-    examples = len(probe.taps[0][0]) if probe.taps else 1
+    examples = len(probe.taps[0][0])
     return Strengths(
         gradient_norms=np.stack(norms, axis=1),
         signal_rms=np.stack([rms_of_each(output) for output in probe.outputs], axis=1),

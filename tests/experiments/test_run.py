@@ -229,6 +229,16 @@ def test_a_subclassed_model_that_builds_when_called_is_trained(tmp_path, tiny, m
     assert all(record.mapped for record in records(tmp_path / "run"))
 
 
+def test_a_model_without_a_kernel_is_refused(tmp_path, tiny, monkeypatch):
+    module = types.ModuleType("my_models")
+    module.scales = lambda input_shape, classes: keras.Sequential(
+        [keras.Input(input_shape), keras.layers.BatchNormalization()]
+    )
+    monkeypatch.setitem(sys.modules, "my_models", module)
+    with pytest.raises(ValueError, match=r"must have a kernel.*Received: weights of shapes \[\(2,"):
+        run(tiny(models="my_models:scales"), tmp_path / "run")
+
+
 def test_a_model_without_one_logit_per_class_is_refused(tmp_path, tiny, monkeypatch):
     module = types.ModuleType("my_models")
     module.wide = lambda input_shape, classes, *, depth, width, activation: keras.Sequential(
