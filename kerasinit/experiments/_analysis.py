@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from kerasinit.experiments._bootstrap import Estimate, estimate, resample
 from kerasinit.experiments._checks import label_of
 from kerasinit.experiments._comparison import Comparison, ComparisonRow, Conclusion
 from kerasinit.experiments._directory import RunDirectory
-from kerasinit.experiments._records import Replica
+from kerasinit.experiments._records import Replica, cell_key
 from kerasinit.models._near_names import near
 
 BASELINE = "glorot_uniform"
@@ -96,12 +95,12 @@ def chosen_baseline(wanted: str | None, labels: Sequence[str]) -> str:
 def _rows(
     spec: Config, replicas: Sequence[Replica], baseline: str, rng: np.random.Generator
 ) -> Iterable[ComparisonRow]:
-    cells: dict[str, list[Replica]] = {}
+    cells: dict[str, tuple[Config, list[Replica]]] = {}
     for replica in replicas:
         cell = {name: value for name, value in replica.cell.items() if name != "learning_rate"}
-        cells.setdefault(json.dumps(cell), []).append(replica)
-    for text in sorted(cells, key=lambda text: _place_in_spec(spec, json.loads(text))):
-        yield from _cell_rows(json.loads(text), cells[text], baseline, rng)
+        cells.setdefault(cell_key(cell), (cell, []))[1].append(replica)
+    for cell, members in sorted(cells.values(), key=lambda group: _place_in_spec(spec, group[0])):
+        yield from _cell_rows(cell, members, baseline, rng)
 
 
 def _place_in_spec(spec: Config, cell: Config) -> list[int]:

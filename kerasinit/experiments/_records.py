@@ -138,6 +138,11 @@ def replica_key(cell: Mapping[str, Any], initializer: str, seed: int) -> str:
     return json.dumps([dict(sorted(cell.items())), initializer, int(seed)], separators=(",", ":"))
 
 
+def cell_key(cell: Mapping[str, Any]) -> str:
+    """One text for equal cells, whatever the order of their parts."""
+    return json.dumps(cell, sort_keys=True)
+
+
 def _plain(value: Any) -> Any:
     """JSON values: numbers rounded, those not finite as None."""
     if isinstance(value, Mapping):

@@ -13,6 +13,7 @@ from typing import Any
 from kerasinit._numbers import is_finite
 from kerasinit._safe_text import safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
+from kerasinit.experiments._records import cell_key
 from kerasinit.report._words import (
     DASH,
     Word,
@@ -188,16 +189,11 @@ def depth_map(comparison: Comparison, cells: Sequence[dict[str, Any]]) -> dict[s
     """
     if len(cells) < 2:
         return {"rows": []}
-    names = best_first(comparison)
-
     groups = cell_labels([{k: v for k, v in cell.items() if k != "depth"} for cell in cells])
     named = sorted(
         zip(groups, cells, strict=True), key=lambda pair: (pair[0], pair[1].get("depth", 0))
     )
-    share = {
-        (str(sorted(row.cell.items())), row.initializer): row.trained_share
-        for row in comparison.rows
-    }
+    share = {(cell_key(row.cell), row.initializer): row.trained_share for row in comparison.rows}
     return {
         "axis": "activation and depth",
         "groups": [
@@ -205,7 +201,7 @@ def depth_map(comparison: Comparison, cells: Sequence[dict[str, Any]]) -> dict[s
         ],
         "columns": [str(cell.get("depth", DASH)) for _, cell in named],
         "rows": [
-            (name, [share.get((str(sorted(cell.items())), name)) for _, cell in named])
-            for name in names
+            (name, [share.get((cell_key(cell), name)) for _, cell in named])
+            for name in best_first(comparison)
         ],
     }
