@@ -90,9 +90,9 @@ def _one_line_each(
         _estimates([line.val for line in lines], decimals),
         _estimates([line.train for line in lines], decimals),
         [_trained(line) for line in lines],
-        [Text(line.epochs) for line in lines],
-        [Text(line.first) for line in lines],
-        [Text(line.last) for line in lines],
+        [Text(line.epochs.text) for line in lines],
+        [Text(line.first.text) for line in lines],
+        [Text(line.last.text) for line in lines],
         _estimates([line.difference for line in lines], True),
         [_word(line.conclusion, True) for line in lines],
     ]
@@ -110,8 +110,8 @@ def _two_lines_each(title: str, rows: Sequence[ComparisonRow], target: str) -> t
             Text(str(line.rank)),
             _above(_name(line), _words(line)),
             _above(_estimate(line.val), _estimate(line.difference)),
-            _above(_estimate(line.train), Text(line.epochs)),
-            _above(_trained(line), Text(f"{line.first}, {line.last}")),
+            _above(_estimate(line.train), Text(line.epochs.text)),
+            _above(_trained(line), _gradients(line)),
         ]
         for line in ranked(rows)
     ]
@@ -128,9 +128,9 @@ def _below_each_other(title: str, rows: Sequence[ComparisonRow], target: str) ->
                 Text.assemble("validation % ", _estimate(line.val)),
                 Text.assemble("training % ", _estimate(line.train)),
                 Text.assemble(
-                    "seeds trained ", _trained(line), f", epoch of {target} ", line.epochs
+                    "seeds trained ", _trained(line), f", epoch of {target} ", line.epochs.text
                 ),
-                Text(f"gradient {line.first}, {line.last}"),
+                Text.assemble("gradient ", _gradients(line)),
                 Text.assemble("difference ", _estimate(line.difference)),
             ),
         ]
@@ -200,7 +200,12 @@ def _name(line: RankedRow) -> Text:
 
 
 def _trained(line: RankedRow) -> Text:
-    return Text(", ".join(filter(None, (line.trained.replace(" of ", "/"), line.diverged))))
+    text, note = line.trained.text, line.trained.note
+    return Text(", ".join(filter(None, (text.replace(" of ", "/"), note))))
+
+
+def _gradients(line: RankedRow) -> Text:
+    return Text(f"{line.first.text}, {line.last.text}")
 
 
 def _words(line: RankedRow) -> Text:

@@ -58,7 +58,7 @@ class Ranked:
         key: Sorting key, empty if unknown.
         between: What stands between the ends of the interval.
         bar: Places of the ends and the value on a line of `BAR_WIDTH` px, or None.
-        note: What stands in place of an interval that says nothing.
+        note: What stands in place of an interval.
     """
 
     text: str
@@ -80,15 +80,10 @@ class RankedRow:
     verdict: Word
     val: Ranked
     train: Ranked
-    trained: str
-    diverged: str
-    trained_share: float
-    epochs: str
-    epochs_key: float | str
-    first: str
-    first_key: float | str
-    last: str
-    last_key: float | str
+    trained: Ranked
+    epochs: Ranked
+    first: Ranked
+    last: Ranked
     difference: Ranked
     conclusion: Word
 
@@ -103,15 +98,10 @@ def ranked(rows: Sequence[ComparisonRow]) -> list[RankedRow]:
             verdict=word("healthy" if row.verdict in ENDINGS else safe(row.verdict)),
             val=_accuracy(row.val_accuracy, row),
             train=_accuracy(row.train_accuracy, row),
-            trained=f"{round(row.trained_share * row.replicas)} of {row.replicas}",
-            diverged=_diverged(row),
-            trained_share=row.trained_share,
-            epochs=number(row.epochs_to_target),
-            epochs_key=_key(row.epochs_to_target),
-            first=magnitude(row.first_gradient),
-            first_key=_key(row.first_gradient),
-            last=magnitude(row.last_gradient),
-            last_key=_key(row.last_gradient),
+            trained=_trained(row),
+            epochs=Ranked(number(row.epochs_to_target), key=_key(row.epochs_to_target)),
+            first=Ranked(magnitude(row.first_gradient), key=_key(row.first_gradient)),
+            last=Ranked(magnitude(row.last_gradient), key=_key(row.last_gradient)),
             difference=_difference(row.difference),
             conclusion=word(row.conclusion),
         )
@@ -145,9 +135,11 @@ def _accuracy(estimate: Estimate, row: ComparisonRow) -> Ranked:
     return Ranked(text, low, high, estimate.value, bar=bar)
 
 
-def _diverged(row: ComparisonRow) -> str:
-    """What is said where some of the seeds, or all of them, have no accuracy."""
-    return f"{row.diverged} diverged" if 0 < row.diverged < row.replicas else ""
+def _trained(row: ComparisonRow) -> Ranked:
+    """How many seeds trained; where some, not all, have no accuracy, also how many diverged."""
+    text = f"{round(row.trained_share * row.replicas)} of {row.replicas}"
+    note = f"{row.diverged} diverged" if 0 < row.diverged < row.replicas else ""
+    return Ranked(text, key=row.trained_share, note=note)
 
 
 def _px(share: float) -> float:
