@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasinit._typing import Config
-from kerasinit.experiments._bootstrap import Estimate, estimate, resample
+from kerasinit.experiments._bootstrap import ENDS, Estimate, estimate, resample
 from kerasinit.experiments._checks import label_of
 from kerasinit.experiments._comparison import Comparison, ComparisonRow, Conclusion
 from kerasinit.experiments._directory import RunDirectory
@@ -236,8 +236,8 @@ def _rank_intervals(
         return dict.fromkeys(labels, (1, len(labels)))
     means = table[:, picks].mean(axis=2)  # (initializers, resamples)
     places = 1 + (means[None, :, :] > means[:, None, :]).sum(axis=1)
-    low = np.quantile(places, 0.025, axis=1, method="lower")
-    high = np.quantile(places, 0.975, axis=1, method="higher")
+    low = np.quantile(places, ENDS[0], axis=1, method="lower")
+    high = np.quantile(places, ENDS[1], axis=1, method="higher")
     return {label: (int(low[i]), int(high[i])) for i, label in enumerate(labels)}
 
 
