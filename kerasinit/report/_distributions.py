@@ -14,7 +14,15 @@ VISIBLE_SHARE = 0.002  # of the values: rarer bins at both ends are cut off
 MOST_TICKS = 6  # powers of two named beside a distribution
 
 
-def distribution(marked: Marked, histogram: str, measure: str, direction: str) -> Figure | None:
+def distributions(marked: Marked, histogram: str, measure: str, direction: str) -> Figure | None:
+    """A panel of each initializer, powers of two by layer; None where nothing is measured.
+
+    Args:
+        marked: What is drawn.
+        histogram: Field of the records, such as `"activation_histogram"`.
+        measure: Field whose root mean square is drawn over it.
+        direction: Field of the predictions that is drawn over it.
+    """
     tables = [(s, place, p, s.histogram(histogram)) for s, place, p in marked]
     tables = [entry for entry in tables if entry[3].size]
     if not tables:
