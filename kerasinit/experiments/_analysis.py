@@ -229,9 +229,10 @@ def _rank_intervals(
     table = np.full((len(labels), len(seeds)), math.nan)
     for index, label in enumerate(labels):
         for replica in chosen[label]:
-            table[index, seeds.index(replica.seed)] = replica.final.get("val_accuracy", 0.0)
-    mean = np.where(np.isnan(table).all(axis=1), 0.0, np.nanmean(np.nan_to_num(table), axis=1))
-    table = np.where(np.isnan(table), mean[:, None], table)
+            accuracy = np.nan_to_num(replica.final.get("val_accuracy", 0.0))  # NaN counts as 0
+            table[index, seeds.index(replica.seed)] = accuracy
+    # A seed that is still to be trained counts as the others of its initializer do.
+    table = np.where(np.isnan(table), np.nanmean(table, axis=1, keepdims=True), table)
     if len(seeds) < 2:
         return dict.fromkeys(labels, (1, len(labels)))
     means = table[:, picks].mean(axis=2)  # (initializers, resamples)

@@ -98,6 +98,11 @@ def test_the_rank_says_how_sure_it_is(compared):
     assert row(comparison, "zeros").rank_interval == (3, 3)
 
 
+def test_a_seed_that_is_still_to_be_trained_does_not_count_as_zero(compared):
+    comparison = compared({"a": [0.8, 0.8, 0.8], "b": [0.9, 0.9]}, baseline="a")
+    assert (row(comparison, "b").rank, row(comparison, "b").rank_interval) == (1, (1, 1))
+
+
 def test_the_best_learning_rate_counts_and_is_reported(tmp_path, replica, written):
     replicas = [
         replica(seed=seed, val_accuracy=accuracy, cell={**replica().cell, "learning_rate": rate})
