@@ -191,8 +191,13 @@ def _best_rate(replicas: Sequence[Replica]) -> list[Replica]:
         rates.setdefault(replica.cell["learning_rate"], []).append(replica)
     most = max(len(members) for members in rates.values())
     complete = [members for members in rates.values() if len(members) == most]
-    best = max(complete, key=lambda members: float(np.median(_final(members, "val_accuracy"))))
+    best = max(complete, key=lambda members: float(np.median([*map(_counted, members)])))
     return sorted(best, key=lambda replica: replica.seed)
+
+
+def _counted(replica: Replica) -> float:
+    """Final validation accuracy where starts are compared: 0 of a training that has none."""
+    return float(np.nan_to_num(replica.final.get("val_accuracy", 0.0)))
 
 
 def _final(replicas: Sequence[Replica], curve: str) -> np.ndarray:
@@ -213,10 +218,9 @@ def _grain(replicas: Sequence[Replica]) -> float:
 
 
 def _rank_key(replicas: Sequence[Replica]) -> tuple[float, float, str]:
-    accuracy, train = _final(replicas, "val_accuracy"), _final(replicas, "accuracy")
     return (
-        -float(np.mean(np.nan_to_num(accuracy, nan=0.0))),
-        -float(np.mean(np.nan_to_num(train, nan=0.0))),
+        -float(np.mean([*map(_counted, replicas)])),
+        -float(np.mean(np.nan_to_num(_final(replicas, "accuracy")))),
         replicas[0].initializer,
     )
 
@@ -229,8 +233,7 @@ def _rank_intervals(
     table = np.full((len(labels), len(seeds)), math.nan)
     for index, label in enumerate(labels):
         for replica in chosen[label]:
-            accuracy = np.nan_to_num(replica.final.get("val_accuracy", 0.0))  # NaN counts as 0
-            table[index, seeds.index(replica.seed)] = accuracy
+            table[index, seeds.index(replica.seed)] = _counted(replica)
     # A seed that is still to be trained counts as the others of its initializer do.
     table = np.where(np.isnan(table), np.nanmean(table, axis=1, keepdims=True), table)
     if len(seeds) < 2:
@@ -246,8 +249,8 @@ def _paired(
     replicas: Sequence[Replica], base: Sequence[Replica], rng: np.random.Generator
 ) -> Estimate | None:
     """Difference of validation accuracy over the seeds that both have."""
-    own = {replica.seed: replica.final.get("val_accuracy", math.nan) for replica in replicas}
-    other = {replica.seed: replica.final.get("val_accuracy", math.nan) for replica in base}
+    own = {replica.seed: _counted(replica) for replica in replicas}
+    other = {replica.seed: _counted(replica) for replica in base}
     shared = sorted(own.keys() & other.keys())
     if not shared:
         return None
