@@ -104,7 +104,7 @@ class Comparison:
     @property
     def cells(self) -> tuple[Config, ...]:
         """The cells without learning rate, in order."""
-        return tuple({cell_key(row.cell): row.cell for row in self.rows}.values())
+        return tuple({cell_key(row.cell): dict(row.cell) for row in self.rows}.values())
 
     def rows_of(self, cell: Mapping[str, Any]) -> tuple[ComparisonRow, ...]:
         """The rows of one cell, best first."""

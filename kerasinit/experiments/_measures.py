@@ -125,17 +125,16 @@ def _layer_rows(
         units_last(layer, array, replicas=True)
         for array in (probe.values[index], probe.outputs[index], probe.taps[call.tap])
     )
-    before = probe.activation_inputs[index]
     own = _own(call, places)
     shares = shares_by_activation(
         layer,
         call.activation,
-        ops.convert_to_tensor(probe.values[index] if before is None else before),
+        ops.convert_to_tensor(probe.activation_inputs[index]),
         replicas=True,
         read=_backend.numpy_of,
     )
     copies = _duplicate_shares(call, own, places, probe, weights)
-    input_rms = probe.input_rms[index]
+    has_indices = call.layer_input is None
 
     def row(r: int) -> LayerSignals:
         held = [weights.trainable[i][r] for i in own]
@@ -150,7 +149,7 @@ def _layer_rows(
             activation_std=spread(output[r]),
             preactivation_mean_square=rms(value[r]) ** 2,
             preactivation_variance=variance_over_inputs(value[r]),
-            input_rms=None if input_rms is None else float(input_rms[r]),
+            input_rms=None if has_indices else float(probe.input_rms[index][r]),
             gradient_rms=rms(slope[r]),
             gradient_norm=norm(slope[r]),
             weight_norm=norm(*held),
