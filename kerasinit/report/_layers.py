@@ -30,8 +30,11 @@ def filled(decades: np.ndarray) -> list[float | None]:
 
 def gradients_over_time(marked: Marked) -> Figure | None:
     """A panel of each initializer, layers by measured epochs; None where nothing is measured."""
-    tables = [(s, place, s.by_layer("gradient_norms")) for s, place, _ in marked]
-    tables = [(s, place, table) for s, place, table in tables if table.size]
+    tables = [
+        (series, place, table)
+        for series, place, _ in marked
+        if (table := series.by_layer("gradient_norms")).size
+    ]
     if not tables:
         return None
     low, high = GRADIENT_RANGE
