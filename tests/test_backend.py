@@ -741,6 +741,16 @@ def positions(shape, entries):
     return found.ravel().astype("int64") - 1
 
 
+@pytest.mark.parametrize("view", ["column", "expanded"])
+def test_the_entries_of_a_view_are_sampled_not_those_between_them(view):
+    table = keras.ops.reshape(keras.ops.arange(12_000, dtype="float32"), (4000, 3))
+    one = keras.ops.ones((1,))  # the gradient of a sum is a number, expanded
+    tensor = table[:, 0] if view == "column" else keras.ops.broadcast_to(one, (4000,))
+    copy = keras.ops.convert_to_tensor(np.array(_backend.numpy_of(tensor)))
+    found, expected = (arrays_of(*_backend.sampled(each, 100)) for each in (tensor, copy))
+    np.testing.assert_array_equal(found[0], expected[0])
+
+
 @pytest.mark.parametrize(
     ("shape", "most"),
     [

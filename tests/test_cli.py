@@ -30,6 +30,7 @@ data = ["xor"]
 epochs = 2
 seeds = 2
 learning_rates = [0.02]
+target = 0.55
 """
 
 
@@ -189,7 +190,7 @@ def test_ranked_table_fits(capsys, monkeypatch, finished, width):
     _, out, _ = shell(capsys, "report", finished)
     table = out.split("validation, training:")[0]
     assert max(map(len, table.splitlines())) <= width
-    for part in ("glorot_uniform", "symmetric", "baseline", "0/2"):
+    for part in ("glorot_uniform", "symmetric", "baseline", "0/2", "55 %"):
         assert part in table
     assert re.search("better|undetermined|worse", table)  # the draws of a backend decide
 
@@ -602,6 +603,23 @@ def test_what_is_left_is_estimated_from_the_work_that_is_done(play, monkeypatch)
 
     # A fifth of the work took 5 s, though half of the trainings are done.
     assert "5.0 s, 2 of 4 trainings done, about 20 s left" in play(tell)[1]
+
+
+def test_settings_of_one_name_have_their_own_times(play, monkeypatch):
+    """As on a cluster, where all settings begin before one of them ends."""
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    cells = [{"activation": "relu", "depth": 3, "width": width} for width in (8, 16)]
+
+    def tell(on_event):
+        nonlocal now
+        for kind, times in (("cell_start", (1.0, 2.0)), ("cell_end", (5.0, 9.0))):
+            for cell, time in zip(cells, times, strict=True):
+                now = time
+                on_event(experiments.Event(kind=kind, done=0, total=2, cell=cell))
+        raise KeyboardInterrupt
+
+    assert re.findall(r"depth 3: ([\d.]+) s", play(tell)[1]) == ["4.0", "7.0"]
 
 
 def test_first_control_c_waits_for_the_next_event(play):

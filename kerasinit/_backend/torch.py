@@ -266,7 +266,7 @@ def sampled(tensor: Any, entries: int | None) -> tuple[Any, int, int]:
     step = even_step(tensor.shape, entries)
     if step == 1:
         return flat, size, size
-    runs = flat.as_strided((size // step, RUN), (step, 1))
+    runs = flat.unfold(0, RUN, step)[: size // step]
     return runs, runs.numel(), size
 
 

@@ -26,7 +26,6 @@ CUSTOM = (
     "explicitly deserialized",
 )
 NARROWEST = 80  # columns of the table of gains; a narrower terminal wraps its lines
-NOT_ACTIVATIONS = ("deserialize", "get", "serialize")  # what else lives in keras.activations
 
 
 def diagnose(arguments: Arguments) -> int:
@@ -101,14 +100,10 @@ def _batch(path: Path) -> tuple[Any, Any]:
 
 def gains(arguments: Arguments) -> int:
     """`kerasinit gains`: one row of numbers per activation."""
-    import keras
-
     from kerasinit import theory
+    from kerasinit.experiments._known_names import activation_names
 
-    names = arguments.activations or [
-        name for name in sorted(dir(keras.activations))
-        if callable(getattr(keras.activations, name)) and name not in NOT_ACTIVATIONS
-    ]  # fmt: skip
+    names = arguments.activations or activation_names()
     console = results()
     shown = table(columns=GAIN_COLUMNS, space=1 if console.width >= WIDE else 0)
     shown.columns[0].no_wrap = True

@@ -18,15 +18,16 @@ from kerasinit.cli._parser import Arguments
 from kerasinit.cli._progress import Tracker, progress
 from kerasinit.cli._screen import messages, results
 from kerasinit.cli._tables import legend, rankings
+from kerasinit.experiments._directory import RECORDS_FILE
 from kerasinit.experiments._spec import own_builders
 from kerasinit.report._files import require_extras
+from kerasinit.report._ranking import target_of
 from kerasinit.report._settings import settings
 from kerasinit.report._words import counted
 
 RUNS = Path("kerasinit-runs")  # where runs go without --out, one directory each
 MOST_TABLES = 24  # settings that are printed; a page of them is no longer read
 PAGE = "report.html"
-RECORDS = "records.jsonl"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 SCHEDULER_PATIENCE = 10  # seconds to wait for a Dask scheduler
 
@@ -154,7 +155,7 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
     elif not arguments.quiet:
         found = settings(comparison)
         parts = [(setting.label, setting.rows) for setting in found[:MOST_TABLES]]
-        for shown in rankings(parts, width=console.width):
+        for shown in rankings(parts, target=target_of(comparison), width=console.width):
             console.print(shown, width=max(console.width, shown.width or 0), crop=False)
             console.print()
         console.print(legend(comparison), style="dim")
@@ -166,6 +167,6 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
             console.print(sentence)
         console.print()
     if not arguments.quiet:
-        console.print(f"Records  {out / RECORDS}", soft_wrap=True)
+        console.print(f"Records  {out / RECORDS_FILE}", soft_wrap=True)
         console.print(f"Report   {page}", soft_wrap=True)
     return 0

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from kerasinit.experiments import Event
+from kerasinit.experiments._records import cell_key
 from kerasinit.report._words import cell_labels, counted
 
 Show = Callable[[Event], None]
@@ -119,12 +120,12 @@ class _Lines:
             kept = f"; {event.done} are kept from before" if event.done else ""
             self._say(f"{counted(event.total, 'training')}{kept}")
         elif event.kind == "cell_start":
-            self._cell_start[_name(event)] = now
+            self._cell_start[cell_key(event.cell)] = now
         elif event.kind == "note":
             self._say(f"note: {event.message}")
         elif event.kind == "cell_end":
             self._say(
-                f"{_name(event)}: {now - self._cell_start.pop(_name(event), now):.1f} s, "
+                f"{_name(event)}: {now - self._cell_start.pop(cell_key(event.cell)):.1f} s, "
                 f"{event.done} of {event.total} trainings done{self._left(event, now)}"
             )
 

@@ -15,6 +15,7 @@ from kerasinit.report._words import Word
 
 PACKAGE, OURS = "kerasinit>", "ours: "  # what a string begins with, and how the tables say it
 WIDE = 116  # columns from which a table of text has a column for each of its parts
+NAMES = 1  # the column of the initializers in each layout
 ROOMY = 140  # columns from which every interval has room for a decimal
 STYLES = {"good": "green", "warn": "yellow", "bad": "red", "calm": "dim"}
 
@@ -49,7 +50,9 @@ def table(
     return made
 
 
-def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int) -> list[Table]:
+def rankings(
+    parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, target: str, width: int
+) -> list[Table]:
     """The ranked tables of some settings in one layout: one line for each initializer if all fit.
 
     Else two, else one below the other. A word or a number is never cut: a table that needs more
@@ -57,12 +60,13 @@ def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int
 
     Args:
         parts: Name and rows, best first, of each setting.
+        target: The accuracy whose epoch is told, such as "90 %".
         width: Columns of the terminal; from `ROOMY` on the intervals have decimals.
     """
     one_line_each = partial(_one_line_each, decimals=width >= ROOMY)
     tables: list[tuple[Table, int]] = []
     for layout in (one_line_each, _two_lines_each, _below_each_other):
-        tables = [layout(title, rows) for title, rows in parts]
+        tables = [layout(title, rows, target) for title, rows in parts]
         if all(needed <= width for _, needed in tables):
             return [made for made, _ in tables]
     for made, needed in tables:
@@ -71,12 +75,12 @@ def rankings(parts: Sequence[tuple[str, Sequence[ComparisonRow]]], *, width: int
 
 
 def _one_line_each(
-    title: str, rows: Sequence[ComparisonRow], *, decimals: bool
+    title: str, rows: Sequence[ComparisonRow], target: str, *, decimals: bool
 ) -> tuple[Table, int]:
     lines, score = ranked(rows), rows[0].score
     headings = (
         "#", "initializer", "start", f"validation\n{score} %", f"training\n{score} %",
-        "seeds\ntrained", "epoch\n90 %", "grad.\nfirst", "grad.\nlast", "difference\npoints",
+        "seeds\ntrained", f"epoch\n{target}", "grad.\nfirst", "grad.\nlast", "difference\npoints",
         "against\nbaseline",
     )  # fmt: skip
     columns = [
@@ -86,35 +90,35 @@ def _one_line_each(
         _estimates([line.val for line in lines], decimals),
         _estimates([line.train for line in lines], decimals),
         [_trained(line) for line in lines],
-        [Text(line.epochs) for line in lines],
-        [Text(line.first) for line in lines],
-        [Text(line.last) for line in lines],
+        [Text(line.epochs.text) for line in lines],
+        [Text(line.first.text) for line in lines],
+        [Text(line.last.text) for line in lines],
         _estimates([line.difference for line in lines], True),
         [_word(line.conclusion, True) for line in lines],
     ]
     cells = list(zip(*columns, strict=True))
-    return _filled(title, headings, cells, wrapped=(1,), left=(1, 2, 3, 4, 9, 10))
+    return _filled(title, headings, cells, left=(1, 2, 3, 4, 9, 10))
 
 
-def _two_lines_each(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table, int]:
+def _two_lines_each(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
     headings = (
         "#", "initializer\nstart, against baseline", "validation %\ndifference, points",
-        "training %\nepoch of 90 %", "seeds trained\ngradient",
+        f"training %\nepoch of {target}", "seeds trained\ngradient",
     )  # fmt: skip
     cells = [
         [
             Text(str(line.rank)),
             _above(_name(line), _words(line)),
             _above(_estimate(line.val), _estimate(line.difference)),
-            _above(_estimate(line.train), Text(line.epochs)),
-            _above(_trained(line), Text(f"{line.first}, {line.last}")),
+            _above(_estimate(line.train), Text(line.epochs.text)),
+            _above(_trained(line), _gradients(line)),
         ]
         for line in ranked(rows)
     ]
-    return _filled(title, headings, cells, wrapped=(1,), left=(1, 2, 3, 4))
+    return _filled(title, headings, cells, left=(1, 2, 3, 4))
 
 
-def _below_each_other(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table, int]:
+def _below_each_other(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
     cells = [
         [
             Text(str(line.rank)),
@@ -123,15 +127,17 @@ def _below_each_other(title: str, rows: Sequence[ComparisonRow]) -> tuple[Table,
                 _words(line),
                 Text.assemble("validation % ", _estimate(line.val)),
                 Text.assemble("training % ", _estimate(line.train)),
-                Text.assemble("seeds trained ", _trained(line), ", epoch of 90 % ", line.epochs),
-                Text(f"gradient {line.first}, {line.last}"),
+                Text.assemble(
+                    "seeds trained ", _trained(line), f", epoch of {target} ", line.epochs.text
+                ),
+                Text.assemble("gradient ", _gradients(line)),
                 Text.assemble("difference ", _estimate(line.difference)),
             ),
         ]
         for line in ranked(rows)
     ]
     headings = ("#", "initializer\nstart, against baseline")
-    return _filled(title, headings, cells, wrapped=(1,), left=(1,))
+    return _filled(title, headings, cells, left=(1,))
 
 
 def _filled(
@@ -139,29 +145,25 @@ def _filled(
     headings: Sequence[str],
     rows: Sequence[Sequence[Text]],
     *,
-    wrapped: Sequence[int],
     left: Sequence[int],
 ) -> tuple[Table, int]:
-    """A table, and the columns that it needs: those in `wrapped` may break at spaces."""
+    """A table, and the columns that it needs: only the names may break, at spaces."""
     made = table(title)
     needed = len(headings) - 1
     for place, heading in enumerate(headings):
         cells = [heading, *(row[place].plain for row in rows)]
-        parts = [part for cell in cells for part in _parts(cell, place in wrapped)]
-        needed += max(map(len, parts))
+        separator = None if place == NAMES else "\n"
+        widest = max(len(part) for cell in cells for part in cell.split(separator))
+        needed += widest
         made.add_column(
             heading,
             justify="left" if place in left else "right",
-            no_wrap=place not in wrapped,
-            min_width=max(map(len, parts)),
+            no_wrap=place != NAMES,
+            min_width=widest,
         )
     for row in rows:
         made.add_row(*row)
     return made, needed
-
-
-def _parts(text: str, wrapped: bool) -> list[str]:
-    return text.split() if wrapped else text.split("\n")
 
 
 def legend(comparison: Comparison) -> str:
@@ -199,7 +201,12 @@ def _name(line: RankedRow) -> Text:
 
 
 def _trained(line: RankedRow) -> Text:
-    return Text(", ".join(filter(None, (line.trained.replace(" of ", "/"), line.diverged))))
+    text, note = line.trained.text, line.trained.note
+    return Text(", ".join(filter(None, (text.replace(" of ", "/"), note))))
+
+
+def _gradients(line: RankedRow) -> Text:
+    return Text(f"{line.first.text}, {line.last.text}")
 
 
 def _words(line: RankedRow) -> Text:

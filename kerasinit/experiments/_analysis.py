@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from kerasinit._typing import Config
-from kerasinit.experiments._bootstrap import Estimate, estimate, resample
+from kerasinit.experiments._bootstrap import ENDS, Estimate, estimate, resample
 from kerasinit.experiments._checks import label_of
 from kerasinit.experiments._comparison import Comparison, ComparisonRow, Conclusion
 from kerasinit.experiments._directory import RunDirectory
-from kerasinit.experiments._records import Replica
+from kerasinit.experiments._records import Replica, cell_key
 from kerasinit.models._near_names import near
 
 BASELINE = "glorot_uniform"
@@ -96,12 +95,12 @@ def chosen_baseline(wanted: str | None, labels: Sequence[str]) -> str:
 def _rows(
     spec: Config, replicas: Sequence[Replica], baseline: str, rng: np.random.Generator
 ) -> Iterable[ComparisonRow]:
-    cells: dict[str, list[Replica]] = {}
+    cells: dict[str, tuple[Config, list[Replica]]] = {}
     for replica in replicas:
         cell = {name: value for name, value in replica.cell.items() if name != "learning_rate"}
-        cells.setdefault(json.dumps(cell), []).append(replica)
-    for text in sorted(cells, key=lambda text: _place_in_spec(spec, json.loads(text))):
-        yield from _cell_rows(json.loads(text), cells[text], baseline, rng)
+        cells.setdefault(cell_key(cell), (cell, []))[1].append(replica)
+    for cell, members in sorted(cells.values(), key=lambda group: _place_in_spec(spec, group[0])):
+        yield from _cell_rows(cell, members, baseline, rng)
 
 
 def _place_in_spec(spec: Config, cell: Config) -> list[int]:
@@ -192,8 +191,13 @@ def _best_rate(replicas: Sequence[Replica]) -> list[Replica]:
         rates.setdefault(replica.cell["learning_rate"], []).append(replica)
     most = max(len(members) for members in rates.values())
     complete = [members for members in rates.values() if len(members) == most]
-    best = max(complete, key=lambda members: float(np.median(_final(members, "val_accuracy"))))
+    best = max(complete, key=lambda members: float(np.median([*map(_counted, members)])))
     return sorted(best, key=lambda replica: replica.seed)
+
+
+def _counted(replica: Replica) -> float:
+    """Final validation accuracy where starts are compared: 0 of a training that has none."""
+    return float(np.nan_to_num(replica.final.get("val_accuracy", 0.0)))
 
 
 def _final(replicas: Sequence[Replica], curve: str) -> np.ndarray:
@@ -214,10 +218,9 @@ def _grain(replicas: Sequence[Replica]) -> float:
 
 
 def _rank_key(replicas: Sequence[Replica]) -> tuple[float, float, str]:
-    accuracy, train = _final(replicas, "val_accuracy"), _final(replicas, "accuracy")
     return (
-        -float(np.mean(np.nan_to_num(accuracy, nan=0.0))),
-        -float(np.mean(np.nan_to_num(train, nan=0.0))),
+        -float(np.mean([*map(_counted, replicas)])),
+        -float(np.mean(np.nan_to_num(_final(replicas, "accuracy")))),
         replicas[0].initializer,
     )
 
@@ -230,15 +233,15 @@ def _rank_intervals(
     table = np.full((len(labels), len(seeds)), math.nan)
     for index, label in enumerate(labels):
         for replica in chosen[label]:
-            table[index, seeds.index(replica.seed)] = replica.final.get("val_accuracy", 0.0)
-    mean = np.where(np.isnan(table).all(axis=1), 0.0, np.nanmean(np.nan_to_num(table), axis=1))
-    table = np.where(np.isnan(table), mean[:, None], table)
+            table[index, seeds.index(replica.seed)] = _counted(replica)
+    # A seed that is still to be trained counts as the others of its initializer do.
+    table = np.where(np.isnan(table), np.nanmean(table, axis=1, keepdims=True), table)
     if len(seeds) < 2:
         return dict.fromkeys(labels, (1, len(labels)))
     means = table[:, picks].mean(axis=2)  # (initializers, resamples)
     places = 1 + (means[None, :, :] > means[:, None, :]).sum(axis=1)
-    low = np.quantile(places, 0.025, axis=1, method="lower")
-    high = np.quantile(places, 0.975, axis=1, method="higher")
+    low = np.quantile(places, ENDS[0], axis=1, method="lower")
+    high = np.quantile(places, ENDS[1], axis=1, method="higher")
     return {label: (int(low[i]), int(high[i])) for i, label in enumerate(labels)}
 
 
@@ -246,8 +249,8 @@ def _paired(
     replicas: Sequence[Replica], base: Sequence[Replica], rng: np.random.Generator
 ) -> Estimate | None:
     """Difference of validation accuracy over the seeds that both have."""
-    own = {replica.seed: replica.final.get("val_accuracy", math.nan) for replica in replicas}
-    other = {replica.seed: replica.final.get("val_accuracy", math.nan) for replica in base}
+    own = {replica.seed: _counted(replica) for replica in replicas}
+    other = {replica.seed: _counted(replica) for replica in base}
     shared = sorted(own.keys() & other.keys())
     if not shared:
         return None

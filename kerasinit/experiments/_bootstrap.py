@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CONFIDENCE = 0.95
+ENDS = (0.025, 0.975)  # shares of the samples below the ends of an interval: 95 % lie inside
 RESAMPLES = 2000
 NORMAL_QUANTILE = 1.959964  # 97.5 % point of N(0,1)
 # 97.5 % points of Student's t with 1, 2, ... degrees of freedom.
@@ -80,8 +80,7 @@ def estimate(
     mean = float(np.mean(values))
     if len(values) < 2 or not np.all(np.isfinite(values)):
         return Estimate(mean)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values[picks].mean(axis=1), (tail, 1 - tail))
+    low, high = np.quantile(values[picks].mean(axis=1), ENDS)
     factor = small_sample_factor(len(values))
     least = _student_quantile(len(values) - 1) * grain / math.sqrt(12 * len(values))
     below = min(factor * (low - mean), -least)

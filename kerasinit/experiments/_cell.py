@@ -22,6 +22,7 @@ from kerasinit.experiments._spec import Architecture, Experiment
 from kerasinit.experiments._stacking import Weights, why_not_mapped
 from kerasinit.experiments._trainer import PROBE_EXAMPLES, Trainer, replicas_per_call
 from kerasinit.signals import Signals
+from kerasinit.signals._watched_layers import watched_layers
 
 MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
@@ -64,31 +65,30 @@ def train(cell: Cell, tell: Tell, kept: KeptDraws | None = None) -> Iterator[lis
     dataset = _data.load(architecture.data)
     model = build(architecture, dataset)
     reason = why_not_mapped(spec.optimizer_config)
-    if reason:
-        tell("note", {"message": f"One training after another: {reason}."})
-        yield from _train_groups(cell, model, dataset, None, kept, tell)
-        return
-    done = 0
-    together = max(Counter(entry.learning_rate for entry in cell.draws).values())
-    size = replicas_per_call(model, dataset.x, spec.batch_size, together)
-    try:
-        for group in _train_groups(cell, model, dataset, size, kept, tell):
-            yield group
-            done += len(group)
-    except _backend.errors() as error:
-        if done:
-            raise
-        cause = _backend.cause_of(error)
-        tell("note", {"message": f"One training after another: the model cannot be mapped "
-                                 f"({type(error).__name__}: {cause[:200]})."})  # fmt: skip
-        yield from _train_groups(cell, model, dataset, None, kept, tell)
+    if not reason:
+        together = max(Counter(entry.learning_rate for entry in cell.draws).values())
+        size = replicas_per_call(model, dataset.x, spec.batch_size, together)
+        done = 0
+        try:
+            for group in _train_groups(cell, model, dataset, size, kept, tell):
+                yield group
+                done += len(group)
+            return
+        except _backend.errors() as error:
+            if done:
+                raise
+            cause = _backend.cause_of(error)[:200]
+            reason = f"the model cannot be mapped ({type(error).__name__}: {cause})"
+    tell("note", {"message": f"One training after another: {reason}."})
+    yield from _train_groups(cell, model, dataset, None, kept, tell)
 
 
 def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
     """Builds the model of an architecture; one that builds when called is called once.
 
     Raises:
-        ValueError: If its outputs are not one logit per class, or the number to predict.
+        ValueError: If its outputs are not one logit per class, or the number to predict, or it has
+            no kernel.
     """
     model = _builders.find(architecture.model)(
         dataset.input_shape,
@@ -107,6 +107,11 @@ def build(architecture: Architecture, dataset: _data.Dataset) -> Any:
             f"The model {architecture.model!r} must end in {wanted}: of "
             f"{len(examples)} examples, an output of shape ({len(examples)}, {dataset.outputs}). "
             f"Received: {found}."
+        )
+    if not any(layer.is_weighted for layer in watched_layers(model)):
+        raise ValueError(
+            f"The model {architecture.model!r} must have a kernel, whose start can be compared. "
+            f"Received: weights of shapes {[tuple(weight.shape) for weight in model.weights]}."
         )
     return model
 
@@ -158,8 +163,8 @@ class _Course:
         curves: Shape `(2, epochs, replicas, 2)`: see `CURVES`.
         measured: Epochs at which `strengths` were measured; 0 is before training.
         strengths: Of the signal, at those epochs.
-        histograms: Of activations and pre-activation gradients at the start, each of shape
-            `(replicas, layers, bins)`.
+        activations: Their histograms at the start, `(replicas, layers, bins)`.
+        gradients: Those of the pre-activation gradients.
         start: Signals of each replica before the training.
         end: Those after it.
         seconds: Wall clock, by replica.
@@ -168,7 +173,8 @@ class _Course:
     curves: np.ndarray
     measured: list[int]
     strengths: list[_measures.Strengths]
-    histograms: list[np.ndarray]
+    activations: np.ndarray
+    gradients: np.ndarray
     start: list[Signals]
     end: list[Signals]
     seconds: float
@@ -200,15 +206,17 @@ def _train_group(
         curves=np.stack([*map(np.asarray, (train_rows, val_rows))]),
         measured=measured,
         strengths=strengths,
-        histograms=[
-            np.stack([_measures.histogram(values) for values in parts], axis=1)
-            for parts in (first.outputs, [len(first.taps[0][0]) * first.taps[c.tap] for c in calls])
-        ],
+        activations=_histograms(first.outputs),
+        gradients=_histograms([len(first.taps[0][0]) * first.taps[call.tap] for call in calls]),
         start=start,
         end=_measures.signals_of(model, calls, probe, trainer.weights(), classes),
         seconds=(time.perf_counter() - began) / len(group),
     )
     return [_record(cell, trainer, entry, course, r) for r, entry in enumerate(group)]
+
+
+def _histograms(layers: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([_measures.histogram(values) for values in layers], axis=1)
 
 
 def _record(cell: Cell, trainer: Trainer, entry: Draw, course: _Course, r: int) -> Replica:
@@ -233,8 +241,8 @@ def _record(cell: Cell, trainer: Trainer, entry: Draw, course: _Course, r: int) 
         gradient_norms=[s.gradient_norms[r].tolist() for s in course.strengths],
         signal_rms=[s.signal_rms[r].tolist() for s in course.strengths],
         gradient_rms=[s.gradient_rms[r].tolist() for s in course.strengths],
-        activation_histogram=course.histograms[0][r].tolist(),
-        gradient_histogram=course.histograms[1][r].tolist(),
+        activation_histogram=course.activations[r].tolist(),
+        gradient_histogram=course.gradients[r].tolist(),
         dead_share=[row.dead_share or 0.0 for row in rows],
         symmetric=any((row.duplicate_share or 0) >= 0.5 for row in rows if not row.is_output),
         start=_measures.verdict(course.start[r]),

@@ -82,7 +82,7 @@ def message(found: Sequence[str]) -> str:
 
 def listed(text: str) -> list[str]:
     """The mistakes in a text that `message` made."""
-    return [line.removeprefix("- ") for line in text.split("\n")[1:]]
+    return text.split("\n- ")[1:]  # one of them may have several lines: the error of a module
 
 
 def mistakes(values: Config) -> list[str]:

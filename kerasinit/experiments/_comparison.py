@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
@@ -11,7 +10,7 @@ from kerasinit._columns import columns, html_table
 from kerasinit._safe_text import encodable, safe
 from kerasinit._typing import Config
 from kerasinit.experiments._bootstrap import Estimate
-from kerasinit.experiments._records import Replica, Score
+from kerasinit.experiments._records import Replica, Score, cell_key
 
 HEADINGS = ("initializer", "validation {score}", "trained", "start", "against baseline")
 Conclusion: TypeAlias = Literal["better", "worse", "equal", "undetermined", "baseline"]
@@ -105,7 +104,7 @@ class Comparison:
     @property
     def cells(self) -> tuple[Config, ...]:
         """The cells without learning rate, in order."""
-        return tuple(json.loads(text) for text in dict.fromkeys(map(_cell_text, self.rows)))
+        return tuple({cell_key(row.cell): dict(row.cell) for row in self.rows}.values())
 
     def rows_of(self, cell: Mapping[str, Any]) -> tuple[ComparisonRow, ...]:
         """The rows of one cell, best first."""
@@ -163,7 +162,3 @@ def _cells(row: ComparisonRow) -> list[str]:
         row.verdict,
         row.conclusion,
     ]
-
-
-def _cell_text(row: ComparisonRow) -> str:
-    return json.dumps(row.cell)

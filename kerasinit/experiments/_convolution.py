@@ -86,18 +86,18 @@ def _views(layer: Any, inputs: Tensor) -> Iterator[Tensor]:
         Tensors of shape `(batch, *positions, channels)`, in the order of the kernel's rows.
     """
     window, strides, dilation = layer.kernel_size, layer.strides, layer.dilation_rate
-    before, after, sizes = [], [], []
+    pads, sizes = [], []
     for size, length, step, gap in zip(inputs.shape[1:-1], window, strides, dilation, strict=True):
         reach = (length - 1) * gap
-        count = (size - reach - 1) // step + 1 if layer.padding == "valid" else -(-size // step)
-        missing = max((count - 1) * step + reach + 1 - size, 0) if layer.padding == "same" else 0
+        before = after = 0
         if layer.padding == "causal":
-            missing = reach
-        sizes.append(count)
-        before.append(reach if layer.padding == "causal" else missing // 2)
-        after.append(missing - before[-1])
-    widths = [(0, 0), *zip(before, after, strict=True), (0, 0)]
-    padded = ops.pad(inputs, widths) if any(map(any, widths)) else inputs
+            before = reach
+        elif layer.padding == "same":
+            missing = max((-(-size // step) - 1) * step + reach + 1 - size, 0)
+            before, after = missing // 2, missing - missing // 2
+        pads.append((before, after))
+        sizes.append((before + size + after - reach - 1) // step + 1)
+    padded = ops.pad(inputs, [(0, 0), *pads, (0, 0)]) if any(map(any, pads)) else inputs
     for offsets in itertools.product(*map(range, window)):
         spans = zip(offsets, dilation, strides, sizes, strict=True)
         parts = [

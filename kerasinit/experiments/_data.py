@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,7 +21,8 @@ WHOLE_FLOATS = (
     "numbers of a regression."
 )
 KERAS_SETS = ("mnist", "fashion_mnist", "cifar10")
-NAMES = ("digits", "breast_cancer", "circle", "xor", "gauss", "spiral")
+SKLEARN_LOADERS = {"digits": "load_digits", "breast_cancer": "load_breast_cancer"}
+NAMES = (*SKLEARN_LOADERS, *GENERATORS)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def load(name: str) -> Dataset:
     if name in GENERATORS:
         x, y = GENERATORS[name](np.random.default_rng(0))
         return _split(name, x, y)
-    if name in ("digits", "breast_cancer"):
+    if name in SKLEARN_LOADERS:
         x, y = _from_sklearn(name)
         return _split(name, x, y)
     raise ValueError(
@@ -98,7 +100,7 @@ def require(name: str) -> None:
         ValueError: If there is no such set or file.
         ImportError: If scikit-learn is missing.
     """
-    if name in ("digits", "breast_cancer"):
+    if name in SKLEARN_LOADERS:
         _sklearn()
     elif name.endswith(".npz"):
         if not Path(name).is_file():
@@ -122,8 +124,7 @@ def _sklearn() -> Any:
 
 
 def _from_sklearn(name: str) -> tuple[np.ndarray, np.ndarray]:
-    loader = {"digits": "load_digits", "breast_cancer": "load_breast_cancer"}[name]
-    x, y = getattr(_sklearn(), loader)(return_X_y=True)
+    x, y = getattr(_sklearn(), SKLEARN_LOADERS[name])(return_X_y=True)
     if name == "breast_cancer":  # thirty measures in thirty units; pixels share one
         x = (x - x.mean(axis=0)) / x.std(axis=0)
     return x, y
@@ -149,19 +150,12 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: If it is none, is damaged, or holds objects, which could run code.
     """
-    try:
-        with Path(path).open("rb") as stream:  # `np.load` leaves a damaged file open
-            arrays = np.load(stream)
-            if isinstance(arrays, np.ndarray):
-                raise TypeError("it holds one array without a name")
-            return {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError as error:
-        raise FileNotFoundError(2, "No such data file", str(path)) from error
-    except Exception as error:  # a damaged file raises anything of zipfile, zlib and numpy
-        raise ValueError(
-            f"{str(path)!r} could not be read as an .npz file of plain arrays: {_mistake(error)}. "
-            f"Write one with `numpy.savez(path, x=x, y=y)`."
-        ) from error
+    cure = "Write one with `numpy.savez(path, x=x, y=y)`."
+    with _opened(path, "an .npz file of plain arrays", cure) as stream:
+        arrays = np.load(stream)
+        if isinstance(arrays, np.ndarray):
+            raise TypeError("it holds one array without a name")
+        return {name: arrays[name] for name in arrays.files}
 
 
 def read_array(path: str | Path) -> np.ndarray:
@@ -170,15 +164,22 @@ def read_array(path: str | Path) -> np.ndarray:
     Raises:
         ValueError: If it is none, is damaged, or holds objects, which could run code.
     """
+    cure = "Write one with `numpy.save(path, x)`."
+    with _opened(path, "an .npy file of a plain array", cure) as stream:
+        return np.asarray(np.load(stream))
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path, kind: str, cure: str) -> Iterator[BinaryIO]:
+    """A file of numpy's; `np.load` would leave a damaged one open."""
     try:
         with Path(path).open("rb") as stream:
-            return np.asarray(np.load(stream))
+            yield stream
     except FileNotFoundError as error:
         raise FileNotFoundError(2, "No such data file", str(path)) from error
-    except Exception as error:  # as of `read_arrays`
+    except Exception as error:  # a damaged file raises anything of zipfile, zlib and numpy
         raise ValueError(
-            f"{str(path)!r} could not be read as an .npy file of a plain array: {_mistake(error)}. "
-            f"Write one with `numpy.save(path, x)`."
+            f"{str(path)!r} could not be read as {kind}: {_mistake(error)}. {cure}"
         ) from error
 
 

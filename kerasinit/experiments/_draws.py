@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -83,7 +83,7 @@ class KeptDraws:
     """Draws that do not depend on the activation, kept for the cells with another one."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Any, ...], Weights] = {}
+        self._kept: dict[tuple[Architecture, str, int], Weights] = {}
         self._bytes = 0
 
     def draw(
@@ -100,8 +100,7 @@ class KeptDraws:
         """
         if not is_blind(rule):
             return drawer.draw(label, rule, seed)
-        where = {**vars(architecture), "activation": None}
-        key = (*where.values(), label, seed)
+        key = (replace(architecture, activation=""), label, seed)
         if key not in self._kept:
             weights = drawer.draw(label, rule, seed)
             self._bytes += weights.nbytes

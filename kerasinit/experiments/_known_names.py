@@ -7,8 +7,7 @@ import keras
 from kerasinit.models import PRESETS
 from kerasinit.models._near_names import loadable_names
 
-RESIDUAL_RULES = tuple(sorted(PRESETS))
-MODEL_RULES = ("initialize", "lsuv", *RESIDUAL_RULES)
+MODEL_RULES = ("initialize", "lsuv", *sorted(PRESETS))
 """Rules for a whole model: `kerasinit.initialize(model)`, the same with data, and its schemes
 for residual networks."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +40,12 @@ class Strengths:
 
 def strengths(model: Any, calls: Sequence[WatchedCall], probe: Probe) -> Strengths:
     """How strong the signal is at every call of a weighted layer."""
-    position = {id(v): index for index, v in enumerate(model.trainable_variables)}
+    places = _places(model)
     norms = []
     for call in calls:
-        own = [position[id(v)] for v in call.watched.weights if id(v) in position]
+        own = _own(call, places)
         norms.append([norm(*(probe.gradients[i][r] for i in own)) for r in range(len(probe.loss))])
-    examples = len(probe.taps[0][0]) if probe.taps else 1
+    examples = len(probe.taps[0][0])
     return Strengths(
         gradient_norms=np.stack(norms, axis=1),
         signal_rms=np.stack([rms_of_each(output) for output in probe.outputs], axis=1),
@@ -65,7 +65,8 @@ def signals_of(
         weights: The stacked weights at that time.
         classes: Number of classes, for the loss of chance; 0 for a regression.
     """
-    columns = [_layer_rows(model, call, k, probe, weights) for k, call in enumerate(calls)]
+    places = _places(model)
+    columns = [_layer_rows(call, k, places, probe, weights) for k, call in enumerate(calls)]
     return [
         Signals(
             layers=layers,
@@ -105,8 +106,18 @@ def histogram(values: np.ndarray) -> np.ndarray:
     return np.round(counts / max(flat.shape[1], 1), 4)
 
 
+def _places(model: Any) -> dict[int, int]:
+    """Place of each trainable variable among them, by its `id`."""
+    return {id(variable): place for place, variable in enumerate(model.trainable_variables)}
+
+
+def _own(call: WatchedCall, places: Mapping[int, int]) -> list[int]:
+    """Places of the weights of a layer that train."""
+    return [places[id(weight)] for weight in call.watched.weights if id(weight) in places]
+
+
 def _layer_rows(
-    model: Any, call: WatchedCall, index: int, probe: Probe, weights: Weights
+    call: WatchedCall, index: int, places: Mapping[int, int], probe: Probe, weights: Weights
 ) -> list[LayerSignals]:
     """One call of one layer: a `LayerSignals` per replica."""
     layer = call.watched.layer
@@ -114,18 +125,16 @@ def _layer_rows(
         units_last(layer, array, replicas=True)
         for array in (probe.values[index], probe.outputs[index], probe.taps[call.tap])
     )
-    before = probe.activation_inputs[index]
-    trainable = {id(v): i for i, v in enumerate(model.trainable_variables)}
-    own = [trainable[id(v)] for v in call.watched.weights if id(v) in trainable]
+    own = _own(call, places)
     shares = shares_by_activation(
         layer,
         call.activation,
-        ops.convert_to_tensor(probe.values[index] if before is None else before),
+        ops.convert_to_tensor(probe.activation_inputs[index]),
         replicas=True,
         read=_backend.numpy_of,
     )
-    copies = _duplicate_shares(call, own, trainable, probe, weights)
-    input_rms = probe.input_rms[index]
+    copies = _duplicate_shares(call, own, places, probe, weights)
+    has_indices = call.layer_input is None
 
     def row(r: int) -> LayerSignals:
         held = [weights.trainable[i][r] for i in own]
@@ -140,7 +149,7 @@ def _layer_rows(
             activation_std=spread(output[r]),
             preactivation_mean_square=rms(value[r]) ** 2,
             preactivation_variance=variance_over_inputs(value[r]),
-            input_rms=None if input_rms is None else float(input_rms[r]),
+            input_rms=None if has_indices else float(probe.input_rms[index][r]),
             gradient_rms=rms(slope[r]),
             gradient_norm=norm(slope[r]),
             weight_norm=norm(*held),
@@ -158,15 +167,16 @@ def _layer_rows(
 
 
 def _duplicate_shares(
-    call: WatchedCall, own: Sequence[int], position: dict[int, int], probe: Probe, weights: Weights
+    call: WatchedCall,
+    own: Sequence[int],
+    places: Mapping[int, int],
+    probe: Probe,
+    weights: Weights,
 ) -> np.ndarray | None:
     """Share of units per replica that are copies of another unit; None if none can be told."""
-    watched = call.watched
-    if watched.kernel is None or watched.axes is None:
-        return None
-    main = position.get(id(watched.weights[watched.kernel]))
-    if main is None:
+    axes, main = call.watched.axes, places.get(id(call.watched.main))
+    if axes is None or main is None:
         return None
     arrays = ({i: group[i] for i in own} for group in (weights.trainable, probe.gradients))
     largest = np.max([rms_of_each(gradient) for gradient in probe.gradients], axis=0)
-    return duplicate_share(*unit_columns(watched.axes, main, *arrays), largest)
+    return duplicate_share(*unit_columns(axes, main, *arrays), largest)

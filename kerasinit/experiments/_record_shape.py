@@ -21,16 +21,9 @@ def record_mistake(data: Mapping[str, Any]) -> str:
     """
     if missing := [name for name in FIELDS if name not in data]:
         return f"misses a field: {', '.join(missing)}"
-    for name, (check, words) in FIELDS.items():
-        if not check(data[name]):
+    for name, (check, words) in (FIELDS | LATER_FIELDS).items():
+        if name in data and not check(data[name]):
             return f"must hold {name!r}: {words}. Received: {reprlib.repr(data[name])}"
-    if not isinstance(data.get("mapped", True), bool):
-        return f"must hold 'mapped': true or false. Received: {reprlib.repr(data['mapped'])}"
-    if data.get("score", "accuracy") not in ("accuracy", "R2"):
-        return f"must hold 'score': accuracy or R2. Received: {reprlib.repr(data['score'])}"
-    if not (data.get("val_samples") is None or _count(data["val_samples"])):
-        received = reprlib.repr(data["val_samples"])
-        return f"must hold 'val_samples': a count, or null. Received: {received}"
     for name in BY_LAYER:
         if any(len(row) != len(data["layers"]) for row in data[name]):
             return f"must hold in {name!r} one number for each of its {len(data['layers'])} layers"
@@ -117,5 +110,11 @@ FIELDS: dict[str, tuple[Check, str]] = {
     "end": (_verdict, "cause, where and evidence, as texts"),
     "seconds": (is_finite, "a number"),
     "versions": (_dicts(_is(str)), "versions by name, as texts"),
+}
+# Older records lack these.
+LATER_FIELDS: dict[str, tuple[Check, str]] = {
+    "mapped": (_is(bool), "true or false"),
+    "score": (lambda value: value in ("accuracy", "R2"), "accuracy or R2"),
+    "val_samples": (lambda value: value is None or _count(value), "a count, or null"),
 }
 BY_LAYER = ("gradient_norms", "signal_rms", "gradient_rms")

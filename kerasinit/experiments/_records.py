@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -38,7 +38,7 @@ class Replica:
         epochs_to_target: First epoch (from 1) that reached the target validation accuracy.
         trained: Whether the final training accuracy is clearly above guessing.
         layers: Names of the weighted layers, in execution order.
-        measured_epochs: When the four lists below were measured: 0 is before training.
+        measured_epochs: When the three lists below were measured: 0 is before training.
         gradient_norms: Norm of the kernel gradient per measurement and layer.
         signal_rms: Root mean square of the activations per measurement and layer.
         gradient_rms: Root mean square of the loss gradient by pre-activation, in units of
@@ -85,7 +85,7 @@ class Replica:
     mapped: bool = True
     score: Score = "accuracy"
     val_samples: int | None = None
-    format: int = field(default=FORMAT)
+    format: int = FORMAT
 
     @property
     def key(self) -> str:
@@ -136,6 +136,11 @@ class Replica:
 def replica_key(cell: Mapping[str, Any], initializer: str, seed: int) -> str:
     """Identity of a replica: the same for the same cell, initializer and seed."""
     return json.dumps([dict(sorted(cell.items())), initializer, int(seed)], separators=(",", ":"))
+
+
+def cell_key(cell: Mapping[str, Any]) -> str:
+    """One text for equal cells, whatever the order of their parts."""
+    return json.dumps(cell, sort_keys=True)
 
 
 def _plain(value: Any) -> Any:

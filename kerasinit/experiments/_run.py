@@ -17,7 +17,7 @@ from kerasinit.experiments._checks import message
 from kerasinit.experiments._directory import RecordWriter, RunDirectory
 from kerasinit.experiments._draws import Draw, Drawer, KeptDraws
 from kerasinit.experiments._records import Replica, replica_key
-from kerasinit.experiments._spec import Architecture, Experiment
+from kerasinit.experiments._spec import Experiment
 
 EventKind: TypeAlias = Literal["start", "cell_start", "note", "epoch", "cell_end", "end"]
 
@@ -225,12 +225,13 @@ def _check(cells: list[Cell], kept: KeptDraws) -> None:
             smallest[key] = cell
     mistakes: list[str] = []
     for cell in smallest.values():
-        mistakes += _cell_mistakes(cell, cell.architecture, kept)
+        mistakes += _cell_mistakes(cell, kept)
     if mistakes:
         raise ValueError(message(list(dict.fromkeys(mistakes))))
 
 
-def _cell_mistakes(cell: Cell, architecture: Architecture, kept: KeptDraws) -> list[str]:
+def _cell_mistakes(cell: Cell, kept: KeptDraws) -> list[str]:
+    architecture = cell.architecture
     try:
         dataset = _data.load(architecture.data)
     except (ValueError, OSError, ImportError) as error:

@@ -39,8 +39,9 @@ class Probe:
         taps: Gradients by the taps, `(replicas, examples, ..., units)`.
         values: Per call of a weighted layer, its pre-activations, of the same shapes.
         outputs: Per call, its activations.
-        activation_inputs: Per call, what the activation received; None if that is in `values`.
-        input_rms: Per call, RMS of its input, `(replicas,)`; None if it holds indices.
+        activation_inputs: Per call, what the activation received: the pre-activations, or what a
+            normalization made of them.
+        input_rms: Per call, RMS of its input, `(replicas,)`; says nothing where that holds indices.
     """
 
     loss: np.ndarray
@@ -48,8 +49,8 @@ class Probe:
     taps: list[np.ndarray]
     values: list[np.ndarray]
     outputs: list[np.ndarray]
-    activation_inputs: list[np.ndarray | None]
-    input_rms: list[np.ndarray | None]
+    activation_inputs: list[np.ndarray]
+    input_rms: list[np.ndarray]
 
 
 class Trainer:
@@ -136,16 +137,14 @@ class Trainer:
         gradients, slopes = (self._joined(group) for group in zip(*derivatives, strict=True))
         loss, *lists = zip(*seen, strict=True)
         values, outputs, before, input_rms = map(self._joined, lists)
-        separate = [_is_separate(call) for call in self.calls]
-        floating = [call.layer_input is not None for call in self.calls]
         return Probe(
             loss=self._join(loss),
             gradients=gradients,
             taps=slopes,
             values=values,
             outputs=outputs,
-            activation_inputs=_spread(before, separate),
-            input_rms=_spread(input_rms, floating),
+            activation_inputs=before,
+            input_rms=input_rms,
         )
 
     def _new_training(self, step: Any, optimizer: Any) -> _backend.Training:
@@ -251,13 +250,19 @@ class Trainer:
             with watching(self.model, watched_layers(self.model), watch, batch_statistics=True):
                 logits, _ = self._call((own, states), x, training=False)
             loss, _ = self._objective(logits, y)
-            inward = [call.layer_input for call in watch.calls if call.layer_input is not None]
+            values = [_wide(call.value) for call in watch.calls]
+
+            def or_values(found: Iterable[Tensor | None]) -> list[Tensor]:
+                pairs = zip(found, values, strict=True)
+                return [value if one is None else _wide(one) for one, value in pairs]
+
+            inward = or_values(call.layer_input for call in watch.calls)
             return loss, (
                 loss,
-                [_wide(call.value) for call in watch.calls],
+                values,
                 [_wide(call.output) for call in watch.calls],
-                [_wide(call.activation_input) for call in watch.calls if _is_separate(call)],
-                [ops.sqrt(ops.mean(ops.square(_wide(value)))) for value in inward],
+                or_values(call.activation_input for call in watch.calls),
+                [ops.sqrt(ops.mean(ops.square(one))) for one in inward],
             )
 
         return _backend.gradients_of(objective)((weights, taps))
@@ -276,17 +281,6 @@ def find_calls(model: Any, x: np.ndarray) -> tuple[list[WatchedCall], list[tuple
 def _wide(tensor: Tensor) -> Tensor:
     """In float32, for layers that compute in half precision."""
     return ops.cast(tensor, "float32")
-
-
-def _is_separate(call: WatchedCall) -> bool:
-    """Whether something, such as a normalization, lies between weights and activation."""
-    return call.activation_input is not None and call.activation_input is not call.value
-
-
-def _spread(found: Sequence[np.ndarray], where: Sequence[bool]) -> list[np.ndarray | None]:
-    """`found`, with None where there was none."""
-    rest = iter(found)
-    return [next(rest) if is_there else None for is_there in where]
 
 
 def replicas_per_call(model: Any, x: np.ndarray, batch_size: int, wanted: int) -> int:

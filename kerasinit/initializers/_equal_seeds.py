@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -39,17 +39,16 @@ def next_position(seed: CountedSeed, site: Site) -> int:
         site: The variable that is filled, of a layer that is being built.
     """
     fill = _Fill(seed, site.role, without_numbers(site.path), seed.next_position())
-    alike = {
-        id(layer): positions
+    alike = [
+        (id(layer), one.position)
         for layer, fills in list(_fills.items())
-        if (positions := {one.position for one in fills if one.is_alike(fill)})
-    }
-    position = fill.position
-    if alike:
+        for one in fills
+        if one.is_alike(fill)
+    ]
+    if alike:  # seldom: the search through the model is spared
         same = {id(site.layer), *map(id, _backend.layers_of_same_model())}
-        taken = set().union(*(positions for key, positions in alike.items() if key in same))
-        while position in taken:
-            position += 1
-    fill = _Fill(fill.seed, fill.role, fill.path, position)
+        taken = {position for layer, position in alike if layer in same}
+        while fill.position in taken:
+            fill = replace(fill, position=fill.position + 1)
     _fills.setdefault(site.layer, []).append(fill)
-    return position
+    return fill.position

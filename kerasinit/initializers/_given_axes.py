@@ -30,8 +30,9 @@ def axes_at(initializer: Any, shape: Shape, site: Site | None) -> KernelAxes:
     if None not in axes:
         given = named_axes(shape, *axes, batch_axes)
         # `EinsumDense` counts its batch letters as outputs; its equation tells them apart.
-        copied = from_layer is not None and not batch_axes and _same_but_batch(given, from_layer)
-        return from_layer if from_layer is not None and copied else given
+        if from_layer is not None and not batch_axes and _same_but_batch(given, from_layer):
+            return from_layer
+        return given
     if batch_axes:
         batch = _normalised("batch_axes", batch_axes, shape)
         rest = [axis for axis in range(len(shape)) if axis not in batch]

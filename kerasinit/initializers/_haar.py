@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,34 +44,26 @@ def haar(shape: Shape, *, seed: SeedLike, dtype: str = "float32") -> Tensor:
     >>> [[round(abs(float(x)), 4) for x in row] for row in ops.matmul(ops.transpose(q), q)]
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    draw = _small if math.prod(shape) <= SMALL_DRAW else _large
-    return _backend.compiled(draw)(_backend.seed_tensor(seed), shape, dtype)
+    return _backend.compiled(_draw)(_backend.seed_tensor(seed), shape, dtype)
 
 
-def _small(seed: Any, shape: Shape, dtype: str) -> Tensor:
-    return _shaped(_small_high, seed, shape, dtype)
-
-
-def _large(seed: Any, shape: Shape, dtype: str) -> Tensor:
-    return _shaped(_high, seed, shape, dtype)
-
-
-def _shaped(factor: Callable[[Tensor], Tensor], seed: Any, shape: Shape, dtype: str) -> Tensor:
+def _draw(seed: Any, shape: Shape, dtype: str) -> Tensor:
     """Factors normal numbers as a high matrix; a wide one is the transpose of that."""
     *batch, rows, columns = shape
     high = (*batch, max(rows, columns), min(rows, columns))
+    factor = _by_qr if math.prod(shape) <= SMALL_DRAW else _by_reflections
     orthogonal = factor(random.normal(high, dtype=dtype, seed=seed))
     return ops.swapaxes(orthogonal, -1, -2) if rows < columns else orthogonal
 
 
-def _small_high(gaussian: Tensor) -> Tensor:
+def _by_qr(gaussian: Tensor) -> Tensor:
     """The Q of the one factorisation `gaussian = QR` whose R has a positive diagonal."""
     orthogonal, triangle = ops.qr(gaussian)
     signs = ops.sign(ops.diagonal(triangle, axis1=-2, axis2=-1) + TINY)
     return orthogonal * ops.expand_dims(signs, -2)
 
 
-def _high(gaussian: Tensor) -> Tensor:
+def _by_reflections(gaussian: Tensor) -> Tensor:
     """The first columns of a product of reflections, one for each column of `gaussian`."""
     columns = gaussian.shape[-1]
     vectors, signs = _reflectors(gaussian)

@@ -17,9 +17,7 @@ from kerasinit.initializers._kernel_matrices import KernelMatrices, centre_taps,
 from kerasinit.initializers._mirrors import Mirrors, whole
 from kerasinit.initializers._site import Site
 from kerasinit.layers import kind_of
-
-DEPTH = 50  # hidden layers, where the depth is unknown
-ZETA = 1.5  # growth of the squared gradient over the whole depth, dimensionless
+from kerasinit.theory._odd_part_point import DEPTH, ZETA
 
 
 @register()

@@ -11,9 +11,9 @@ from kerasinit._numbers import checked_flag, checked_whole
 from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import plain_activation
-from kerasinit.initializers._odd_part import DEPTH
 from kerasinit.initializers._site import Site
 from kerasinit.layers import kernel_axes, kind_of, variable_of
+from kerasinit.theory._odd_part_point import DEPTH
 
 
 @register()

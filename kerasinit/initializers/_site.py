@@ -86,13 +86,12 @@ def _role(layer: Any, initializer: Any, shape: Shape) -> str:
         # `EinsumDense` draws from a copy, to set the axes; the copy keeps the seed object.
         seed = initializer.seed
         roles = [role for role, value in held if getattr(value, "seed", None) is seed]
-    foreign = not roles  # the layer was built with another initializer: only shapes can tell
-    if foreign:
-        roles = [role for role, _ in held]
-    if foreign or len(roles) > 1:
-        possible = [role for role in roles if _may_be(layer, role, shape)]
-        roles = possible if foreign else possible or roles
-    return roles[0] if roles and not (foreign and not layer.built) else ""
+    if len(roles) == 1:
+        return roles[0]
+    # The layer holds one instance for several variables; or, built before, it holds another one.
+    others = [role for role, _ in held] if layer.built else []
+    possible = [role for role in roles or others if _may_be(layer, role, shape)]
+    return next(iter(possible or roles), "")
 
 
 def _may_be(layer: Any, role: str, shape: Shape) -> bool:

@@ -11,12 +11,13 @@ from keras import ops
 
 from kerasinit.experiments import _data
 from kerasinit.experiments._draws import Drawer
+from kerasinit.experiments._generated import GENERATORS
 from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Trainer
 from kerasinit.playground._film import Film, Reel
 from kerasinit.playground._starts import Start
 
-DATA = ("circle", "xor", "gauss", "spiral")
+DATA = tuple(GENERATORS)
 HIDDEN, WIDTH = 3, 8
 OPTIMIZER = {"class_name": "SGD", "config": {"momentum": 0.9}}
 LEARNING_RATE = 0.05  # from it every sensible start learns all four sets, with tanh and with relu

@@ -21,13 +21,13 @@ class Outcome:
         start: Its name.
         shares: Per data set: median share of the seeds, its range, and whether it learned.
         first_gradient: Gradient of the first kernel before training, over that of the last one.
-        copies: Least number of different units that a hidden layer has at the end.
+        distinct: Least number of different units that a hidden layer has at the end.
     """
 
     start: str
     shares: tuple[tuple[str, str, bool], ...]
     first_gradient: str
-    copies: str
+    distinct: str
 
 
 def outcomes(reels: Sequence[Reel]) -> list[Outcome]:
@@ -43,7 +43,7 @@ def _outcome(films: Sequence[Film]) -> Outcome:
         start=films[0].start,
         shares=tuple(_share(film.seeds_accuracy) for film in films),
         first_gradient=magnitude(float(first / last)) if last > 0 else "0",
-        copies=f"{fewest} of {width}",
+        distinct=f"{fewest} of {width}",
     )
 
 

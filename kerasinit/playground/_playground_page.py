@@ -79,7 +79,7 @@ def write_playground(
         "title": "Where a network starts",
         "facts": " · ".join(
             (
-                f"{counted(trainings, 'real training')}",
+                counted(trainings, "real training"),
                 counted(len(starts), "start"),
                 f"{HIDDEN} hidden layers of {WIDTH} {first.activation} units",
                 f"SGD with momentum 0.9, rate {LEARNING_RATE:g}, batches of {BATCH_SIZE}",

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasinit.playground._film import Film, Reel
+from kerasinit.report._gradients import EXPLODING, VANISHING
 from kerasinit.report._words import counted, joined, magnitude, percent
-
-VANISHING = 1e-3  # ratio of the first to the last kernel's gradient below which it is named so
-EXPLODING = 1e3
 
 
 def told(film: Film, frame: int) -> tuple[str, str]:

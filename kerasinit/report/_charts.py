@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kerasinit.report._curves import curves, seeds
-from kerasinit.report._distributions import distribution
+from kerasinit.report._curves import final_scores, learning_curves
+from kerasinit.report._distributions import distributions
 from kerasinit.report._figures import Figure
-from kerasinit.report._layers import by_depth, gradients, units
+from kerasinit.report._layers import dead_units, gradients_over_time, signal_by_depth
 from kerasinit.report._series import Series
 from kerasinit.report._theory import Prediction
 
@@ -31,19 +31,19 @@ def charts_of(
     """
     marked = [(series, index(series.row.initializer), predict(series)) for series in members]
     charts = {
-        "loss": curves(marked, "loss", {"type": "log", "title": "training loss"}, 1.0),
-        "accuracy": curves(
+        "loss": learning_curves(marked, "loss", {"type": "log", "title": "training loss"}, 1.0),
+        "accuracy": learning_curves(
             marked,
             "val_accuracy",
             {"title": f"validation {members[0].row.score}, %", "rangemode": "tozero"},
             100.0,
         ),
-        "gradients": gradients(marked),
-        "signal": by_depth(marked, "signal_rms", "forward", "RMS of the activations"),
-        "backward": by_depth(marked, "gradient_rms", "backward", "RMS of the gradients"),
-        "activation_bins": distribution(marked, "activation_histogram", "signal_rms", "forward"),
-        "gradient_bins": distribution(marked, "gradient_histogram", "gradient_rms", "backward"),
-        "units": units(members),
-        "seeds": seeds(members),
+        "gradients": gradients_over_time(marked),
+        "signal": signal_by_depth(marked, "signal_rms", "forward", "RMS of the activations"),
+        "backward": signal_by_depth(marked, "gradient_rms", "backward", "RMS of the gradients"),
+        "activation_bins": distributions(marked, "activation_histogram", "signal_rms", "forward"),
+        "gradient_bins": distributions(marked, "gradient_histogram", "gradient_rms", "backward"),
+        "units": dead_units(members),
+        "seeds": final_scores(members),
     }
     return {name: chart for name, chart in charts.items() if chart}

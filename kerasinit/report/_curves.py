@@ -16,7 +16,15 @@ from kerasinit.report._words import DASH
 CURVE_HEADROOM = 10.0  # a loss above this many times its usual start runs out of the chart
 
 
-def curves(marked: Marked, name: str, axis: dict[str, Any], unit: float) -> Figure | None:
+def learning_curves(marked: Marked, name: str, axis: Figure, unit: float) -> Figure | None:
+    """A line of each initializer in a band of its seeds; None where no epoch is recorded.
+
+    Args:
+        marked: What is drawn.
+        name: Of the curve in the records.
+        axis: Plotly's vertical axis; a logarithmic one gets its range here.
+        unit: Factor of every value.
+    """
     traces, rows = [], []
     epochs = 0
     for series, place, _ in marked:
@@ -69,7 +77,7 @@ def curves(marked: Marked, name: str, axis: dict[str, Any], unit: float) -> Figu
     }
 
 
-def _loss_axis(curves: Sequence[np.ndarray]) -> dict[str, Any]:
+def _loss_axis(curves: Sequence[np.ndarray]) -> Figure:
     """A logarithmic axis that keeps the curves apart even if one of them leaves for infinity."""
     values = np.concatenate(curves)
     values = values[np.isfinite(values) & (values > 0)]
@@ -82,7 +90,8 @@ def _loss_axis(curves: Sequence[np.ndarray]) -> dict[str, Any]:
     return {"range": [low - room, high + room]}
 
 
-def seeds(members: Sequence[Series]) -> Figure | None:
+def final_scores(members: Sequence[Series]) -> Figure:
+    """A dot for every seed, and a bar at the median of each initializer."""
     names = [label(series.row.initializer) for series in members]
     found = [
         np.array([100 * _accuracy(replica) for replica in series.replicas]) for series in members

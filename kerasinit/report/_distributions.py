@@ -14,19 +14,26 @@ VISIBLE_SHARE = 0.002  # of the values: rarer bins at both ends are cut off
 MOST_TICKS = 6  # powers of two named beside a distribution
 
 
-def distribution(marked: Marked, histogram: str, measure: str, direction: str) -> Figure | None:
-    tables = [(s, place, p, s.histogram(histogram)) for s, place, p in marked]
-    tables = [entry for entry in tables if entry[3].size]
-    if not tables:
+def distributions(marked: Marked, histogram: str, measure: str, direction: str) -> Figure | None:
+    """A panel of each initializer, powers of two by layer; None where nothing is measured.
+
+    Args:
+        marked: What is drawn.
+        histogram: Field of the records, such as `"activation_histogram"`.
+        measure: Field whose root mean square is drawn over it.
+        direction: Field of the predictions that is drawn over it.
+    """
+    drawn = [(one, table) for one in marked if (table := one[0].histogram(histogram)).size]
+    if not drawn:
         return None
-    peaks = np.max([entry[3].max(axis=0) for entry in tables], axis=0)
+    peaks = np.max([table.max(axis=0) for _, table in drawn], axis=0)
     used = 1 + np.flatnonzero(peaks[1:] > VISIBLE_SHARE)
     first, last = (int(used[0]), int(used[-1])) if len(used) else (1, 2)
     powers = [RECORD_BINS.lowest + bin_ for bin_ in range(first, last + 1)]  # lower edges
     step = next(s for s in (2, 4, 8, 16) if len(powers) <= s * MOST_TICKS)
     ticks = [p for p in powers if p % step == 0 and p > powers[0] + step / 2]
     panels, rows = [], []
-    for series, place, prediction, table in tables:
+    for (series, place, prediction), table in drawn:
         rms = series.by_layer(measure)
         shares = np.column_stack(
             [table[:, 0] + table[:, 1:first].sum(axis=1), table[:, first : last + 1]]

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from kerasinit._safe_text import csv_cell, safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
-from kerasinit.report._ranking import Ranked, RankedRow, ranked
+from kerasinit.report._ranking import Ranked, ranked, target_of
 from kerasinit.report._settings import settings
 from kerasinit.report._summary import summary
 
@@ -99,8 +99,8 @@ def _as_markdown(comparison: Comparison) -> str:
     score = comparison.score
     headings = (
         "#", "initializer", "start", f"validation {score}, %", f"training {score}, %",
-        "seeds that trained", "epochs to 90 %", "gradient, first layer", "gradient, last layer",
-        "difference, points", "against baseline",
+        "seeds that trained", f"epochs to {target_of(comparison)}", "gradient, first layer",
+        "gradient, last layer", "difference, points", "against baseline",
     )  # fmt: skip
     lines = [*(f"{sentence}\n" for sentence in map(_markdown, summary(comparison)))]
     for setting in settings(comparison):
@@ -109,16 +109,13 @@ def _as_markdown(comparison: Comparison) -> str:
         for row in ranked(setting.rows):
             values = (
                 str(row.rank), row.initializer, row.verdict.text, _ranged(row.val),
-                _ranged(row.train), _trained(row), row.epochs, row.first, row.last,
+                _ranged(row.train), ", ".join(filter(None, (row.trained.text, row.trained.note))),
+                row.epochs.text, row.first.text, row.last.text,
                 _ranged(row.difference), row.conclusion.text,
             )  # fmt: skip
             lines.append(f"| {' | '.join(map(_markdown, values))} |")
         lines.append("")
     return "\n".join(lines)
-
-
-def _trained(row: RankedRow) -> str:
-    return ", ".join(filter(None, (row.trained, row.diverged)))
 
 
 def _ranged(value: Ranked) -> str:

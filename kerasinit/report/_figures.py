@@ -14,6 +14,7 @@ from kerasinit.report._theory import Prediction
 from kerasinit.report._words import magnitude
 
 Figure = dict[str, Any]
+# What is drawn: a series, the place of its initializer in the list of the page, and theory.
 Marked = Sequence[tuple[Series, int, Prediction | None]]
 LABEL_LENGTH = 26  # characters of a name beside an axis
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kerasinit._numbers import is_finite
-from kerasinit.report._figures import Figure, label, power, short
+from kerasinit.report._figures import Figure, label, numbered, power, short
 from kerasinit.report._files import write_whole
 from kerasinit.report._layers import GRADIENT_LEGEND, GRADIENT_RANGE, filled
 from kerasinit.report._page import packed_data, render
@@ -134,16 +133,17 @@ def _rows(path: Path, wanted: set[int]) -> Iterator[dict[str, Any]]:
         for place, line in enumerate(stream):
             if place not in wanted or not line.endswith("\n"):  # a torn last line is no row
                 continue
-            with contextlib.suppress(ValueError, RecursionError):
+            try:
                 row = json.loads(line)
-                if _is_step(row):
-                    yield row
-                    continue
-            raise ValueError(
-                f"{str(path)!r}, line {place + 1}, is no recorded step. Pass a file that "
-                "kerasinit.callbacks.GradientStats(path='gradients.jsonl') filled; "
-                "a .csv file has not all that the page shows."
-            )
+            except (ValueError, RecursionError):
+                row = None
+            if not _is_step(row):
+                raise ValueError(
+                    f"{str(path)!r}, line {place + 1}, is no recorded step. Pass a file that "
+                    "kerasinit.callbacks.GradientStats(path='gradients.jsonl') filled; "
+                    "a .csv file has not all that the page shows."
+                )
+            yield row
 
 
 def _is_step(row: Any) -> bool:
@@ -301,7 +301,7 @@ def _heat(recording: Recording, table: np.ndarray) -> Figure:
     with np.errstate(divide="ignore", invalid="ignore"):
         decades = np.log10(table)
     low, high = GRADIENT_RANGE
-    names = [f"{place} {label(name)}" for place, name in enumerate(recording.layers, start=1)]
+    names = numbered(recording.layers)
     ends = [names[0], names[-1]]
     return {
         "data": [

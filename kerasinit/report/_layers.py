@@ -20,8 +20,6 @@ from kerasinit.report._words import DASH, counted, percent
 
 GRADIENT_RANGE = (-8.0, 4.0)  # decades, the same on every page; beyond it the end colours
 GRADIENT_LEGEND = {"scale": "magnitude", "low": "1e-8 or less, zero", "high": "1e4 or more"}
-
-
 MOST_LAYERS_NAMED = 12  # ticks of an axis of layers
 
 
@@ -30,9 +28,13 @@ def filled(decades: np.ndarray) -> list[float | None]:
     return short(np.where(np.isneginf(decades), GRADIENT_RANGE[0], decades), 3)
 
 
-def gradients(marked: Marked) -> Figure | None:
-    tables = [(s, place, s.by_layer("gradient_norms")) for s, place, _ in marked]
-    tables = [(s, place, table) for s, place, table in tables if table.size]
+def gradients_over_time(marked: Marked) -> Figure | None:
+    """A panel of each initializer, layers by measured epochs; None where nothing is measured."""
+    tables = [
+        (series, place, table)
+        for series, place, _ in marked
+        if (table := series.by_layer("gradient_norms")).size
+    ]
     if not tables:
         return None
     low, high = GRADIENT_RANGE
@@ -81,7 +83,15 @@ def gradients(marked: Marked) -> Figure | None:
     }
 
 
-def by_depth(marked: Marked, measure: str, direction: str, title: str) -> Figure | None:
+def signal_by_depth(marked: Marked, measure: str, direction: str, title: str) -> Figure | None:
+    """A line of each initializer before training, beside that of theory; None if not measured.
+
+    Args:
+        marked: What is drawn.
+        measure: Field of the records, such as `"signal_rms"`.
+        direction: Field of the predictions that goes with it: `"forward"` or `"backward"`.
+        title: Of the vertical axis.
+    """
     traces, rows = [], []
     for series, place, prediction in marked:
         table = series.by_layer(measure)
@@ -144,7 +154,8 @@ def _layer_table(
     }
 
 
-def units(members: Sequence[Series]) -> Figure | None:
+def dead_units(members: Sequence[Series]) -> Figure | None:
+    """A row of each initializer: the share of dead units by layer; None if not measured."""
     dead = [(series, series.dead) for series in members]
     if not any(len(values) for _, values in dead):
         return None

@@ -18,8 +18,8 @@ from kerasinit._safe_text import safe_values
 from kerasinit.experiments import Comparison
 from kerasinit.report._charts import charts_of
 from kerasinit.report._files import extra, write_whole
-from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked
-from kerasinit.report._series import cell_key, series_by_cell
+from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked, target_of
+from kerasinit.report._series import Series
 from kerasinit.report._settings import Setting, most_telling, settings
 from kerasinit.report._summary import summary
 from kerasinit.report._theory import predictor
@@ -68,9 +68,7 @@ def page(comparison: Comparison) -> str:
     """The text of the report."""
     found = settings(comparison)
     kept = _within(found)
-    cells = [setting.cell for setting in kept]
     names = best_first(comparison)
-    tables = series_by_cell(comparison)
     views = [
         {
             "label": setting.label,
@@ -79,8 +77,8 @@ def page(comparison: Comparison) -> str:
         }
         for setting in kept
     ]
-    charts, undrawn = _charts(cells, tables, names, predictor(comparison))
-    depths = depth_map(comparison, cells)
+    charts, undrawn = _charts(comparison, kept, names)
+    depths = depth_map(comparison, [setting.cell for setting in kept])
     context = {
         "title": "Which initialization trains best?",
         "facts": _facts(comparison, len(found)),
@@ -89,12 +87,15 @@ def page(comparison: Comparison) -> str:
         "map": depths,
         "cells": views,
         "chosen": most_telling(kept[: len(kept) - undrawn] or kept),
-        "headings": [(text.format(score=comparison.score), kind) for text, kind in HEADINGS],
+        "headings": [
+            (text.format(score=comparison.score, target=target_of(comparison)), kind)
+            for text, kind in HEADINGS
+        ],
         "score": comparison.score,
         "confidence": CONFIDENCE,
         "baseline": comparison.baseline,
-        "command": "kerasinit compare spec.toml --out results"
-        + (f" --baseline {shlex.quote(comparison.baseline)}"),
+        "command": "kerasinit compare spec.toml --out results "
+        f"--baseline {shlex.quote(comparison.baseline)}",
         "toml": to_toml(comparison.spec),
         "versions": sorted(comparison.replicas[0].versions.items()),
         "omitted": _omitted(len(found) - len(kept), undrawn),
@@ -181,19 +182,21 @@ def _within(found: Sequence[Setting]) -> Sequence[Setting]:
 
 
 def _charts(
-    cells: Sequence[dict[str, Any]], tables: Mapping[str, Any], names: Sequence[str], predict: Any
+    comparison: Comparison, kept: Sequence[Setting], names: Sequence[str]
 ) -> tuple[list[dict[str, Any] | None], int]:
-    """Charts per cell while they fit, None beyond, and how many were left out."""
+    """Charts per setting while they fit, None beyond, and how many were left out."""
     places = {name: place for place, name in enumerate(names)}
+    predict = predictor(comparison)
     charts: list[dict[str, Any] | None] = []
     used = 0
-    for cell in cells:
-        drawn = charts_of(tables[cell_key(cell)], places.__getitem__, predict)
+    for setting in kept:
+        members = [Series(row, comparison.replicas_of(row)) for row in setting.rows]
+        drawn = charts_of(members, places.__getitem__, predict)
         used += len(_packed(json.dumps(drawn, separators=(",", ":"))))
         if used > MOST_CHART_BYTES:
             break
         charts.append(drawn)
-    undrawn = len(cells) - len(charts)
+    undrawn = len(kept) - len(charts)
     return charts + [None] * undrawn, undrawn
 
 

@@ -10,8 +10,10 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
+from kerasinit._numbers import is_finite
 from kerasinit._safe_text import safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
+from kerasinit.experiments._records import cell_key
 from kerasinit.report._words import (
     DASH,
     Word,
@@ -29,14 +31,15 @@ WIDEST = 1.0  # of an interval of a difference that still says something
 BAR_WIDTH = 56  # px of the small interval drawn in the table, from 0 to 100 %
 BAR_INSET = 4  # px kept free at both ends, for the dot
 
-HEADINGS = (  # heading for a score, column class; a line break where the heading may wrap
+# Heading for a score and a target, column class; a line break where the heading may wrap.
+HEADINGS = (
     ("#", ""),
     ("initializer", "name"),
     ("start", "word"),
     ("validation\n{score}, %", ""),
     ("training\n{score}, %", ""),
     ("seeds\ntrained", ""),
-    ("epochs\nto 90 %", ""),
+    ("epochs\nto {target}", ""),
     ("gradient\nfirst layer", ""),
     ("gradient\nlast layer", ""),
     ("difference\npoints", ""),
@@ -55,7 +58,7 @@ class Ranked:
         key: Sorting key, empty if unknown.
         between: What stands between the ends of the interval.
         bar: Places of the ends and the value on a line of `BAR_WIDTH` px, or None.
-        note: What stands in place of an interval that says nothing.
+        note: What stands in place of an interval.
     """
 
     text: str
@@ -77,15 +80,10 @@ class RankedRow:
     verdict: Word
     val: Ranked
     train: Ranked
-    trained: str
-    diverged: str
-    trained_share: float
-    epochs: str
-    epochs_key: float | str
-    first: str
-    first_key: float | str
-    last: str
-    last_key: float | str
+    trained: Ranked
+    epochs: Ranked
+    first: Ranked
+    last: Ranked
     difference: Ranked
     conclusion: Word
 
@@ -100,15 +98,10 @@ def ranked(rows: Sequence[ComparisonRow]) -> list[RankedRow]:
             verdict=word("healthy" if row.verdict in ENDINGS else safe(row.verdict)),
             val=_accuracy(row.val_accuracy, row),
             train=_accuracy(row.train_accuracy, row),
-            trained=f"{round(row.trained_share * row.replicas)} of {row.replicas}",
-            diverged=_diverged(row),
-            trained_share=row.trained_share,
-            epochs=number(row.epochs_to_target),
-            epochs_key=_key(row.epochs_to_target),
-            first=magnitude(row.first_gradient),
-            first_key=_key(row.first_gradient),
-            last=magnitude(row.last_gradient),
-            last_key=_key(row.last_gradient),
+            trained=_trained(row),
+            epochs=Ranked(number(row.epochs_to_target), key=_key(row.epochs_to_target)),
+            first=Ranked(magnitude(row.first_gradient), key=_key(row.first_gradient)),
+            last=Ranked(magnitude(row.last_gradient), key=_key(row.last_gradient)),
             difference=_difference(row.difference),
             conclusion=word(row.conclusion),
         )
@@ -142,9 +135,11 @@ def _accuracy(estimate: Estimate, row: ComparisonRow) -> Ranked:
     return Ranked(text, low, high, estimate.value, bar=bar)
 
 
-def _diverged(row: ComparisonRow) -> str:
-    """What is said where some of the seeds, or all of them, have no accuracy."""
-    return f"{row.diverged} diverged" if 0 < row.diverged < row.replicas else ""
+def _trained(row: ComparisonRow) -> Ranked:
+    """How many seeds trained; where some, not all, have no accuracy, also how many diverged."""
+    text = f"{round(row.trained_share * row.replicas)} of {row.replicas}"
+    note = f"{row.diverged} diverged" if 0 < row.diverged < row.replicas else ""
+    return Ranked(text, key=row.trained_share, note=note)
 
 
 def _px(share: float) -> float:
@@ -161,6 +156,12 @@ def _difference(estimate: Estimate | None) -> Ranked:
         return Ranked(signed(estimate.value), key=estimate.value, note="too few seeds")
     low, high = (signed(end).removeprefix("+") for end in (estimate.low, estimate.high))
     return Ranked(signed(estimate.value), low, high, estimate.value, between=" to ")
+
+
+def target_of(comparison: Comparison) -> str:
+    """The accuracy whose epoch the table tells, such as "90 %"."""
+    target: Any = comparison.spec.get("target")
+    return f"{100 * target:g} %" if is_finite(target) else "target"
 
 
 def best_first(comparison: Comparison) -> list[str]:
@@ -180,16 +181,11 @@ def depth_map(comparison: Comparison, cells: Sequence[dict[str, Any]]) -> dict[s
     """
     if len(cells) < 2:
         return {"rows": []}
-    names = best_first(comparison)
-
     groups = cell_labels([{k: v for k, v in cell.items() if k != "depth"} for cell in cells])
     named = sorted(
         zip(groups, cells, strict=True), key=lambda pair: (pair[0], pair[1].get("depth", 0))
     )
-    share = {
-        (str(sorted(row.cell.items())), row.initializer): row.trained_share
-        for row in comparison.rows
-    }
+    share = {(cell_key(row.cell), row.initializer): row.trained_share for row in comparison.rows}
     return {
         "axis": "activation and depth",
         "groups": [
@@ -197,7 +193,7 @@ def depth_map(comparison: Comparison, cells: Sequence[dict[str, Any]]) -> dict[s
         ],
         "columns": [str(cell.get("depth", DASH)) for _, cell in named],
         "rows": [
-            (name, [share.get((str(sorted(cell.items())), name)) for _, cell in named])
-            for name in names
+            (name, [share.get((cell_key(cell), name)) for _, cell in named])
+            for name in best_first(comparison)
         ],
     }

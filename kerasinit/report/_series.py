@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from kerasinit.experiments import RECORD_BINS, Comparison, ComparisonRow, Replica
+from kerasinit.experiments import RECORD_BINS, ComparisonRow, Replica
 
 
 @dataclass(frozen=True)
@@ -83,26 +79,6 @@ class Series:
     def symmetric_seeds(self) -> int:
         """Number of seeds whose units start as copies of each other."""
         return sum(replica.symmetric for replica in self.replicas)
-
-
-def series_by_cell(comparison: Comparison) -> dict[str, tuple[Series, ...]]:
-    """Series of every cell, best first, under the key that `cell_key` gives the cell."""
-    replicas: dict[tuple[str, str], list[Replica]] = defaultdict(list)
-    for replica in comparison.replicas:
-        replicas[cell_key(replica.cell), replica.initializer].append(replica)
-    cells: dict[str, list[Series]] = defaultdict(list)
-    for row in comparison.rows:
-        members = replicas[
-            cell_key({**row.cell, "learning_rate": row.learning_rate}), row.initializer
-        ]
-        members.sort(key=lambda replica: replica.seed)
-        cells[cell_key(row.cell)].append(Series(row, tuple(members)))
-    return {key: tuple(members) for key, members in cells.items()}
-
-
-def cell_key(cell: Mapping[str, Any]) -> str:
-    """One string per cell, whatever the order of its parts."""
-    return json.dumps(cell, sort_keys=True)
 
 
 def _stacked(curves: list[list[float]]) -> np.ndarray:

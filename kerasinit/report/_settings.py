@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from kerasinit.experiments import Comparison, ComparisonRow
-from kerasinit.report._series import cell_key
+from kerasinit.experiments._records import cell_key
 from kerasinit.report._words import cell_labels
 
 

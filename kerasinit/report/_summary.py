@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from kerasinit._safe_text import safe
 from kerasinit.experiments import Comparison, ComparisonRow
+from kerasinit.experiments._records import cell_key
 from kerasinit.report._settings import Setting, settings
 from kerasinit.report._words import counted, joined
 
@@ -131,8 +132,8 @@ def _fault(verdict: str) -> str:
 
 def _who(rows: Sequence[ComparisonRow], found: Sequence[Setting]) -> str:
     names = list(dict.fromkeys(row.initializer for row in rows))
-    where = {str(row.cell) for row in rows}
+    where = {cell_key(row.cell) for row in rows}
     if len(where) == 1 and len(found) > 1:
-        label = next(setting.label for setting in found if str(setting.cell) in where)
+        label = next(setting.label for setting in found if cell_key(setting.cell) in where)
         return f"{joined(names, 3)} in {label}"
     return joined(names, 3)

@@ -63,7 +63,9 @@ def predictor(comparison: Comparison) -> Callable[[Series], Prediction | None]:
         rule = _known(rules.get(series.row.initializer))
         if rule is None:
             return None
-        return (_predict if series.row.cell["model"] == PLAIN else _through_graph)(series, rule)
+        through = _predict if series.row.cell["model"] == PLAIN else _through_graph
+        with _backend.seeded(0):  # rules name no seed: a page would change when it is made again
+            return through(series, rule)
 
     return predict
 

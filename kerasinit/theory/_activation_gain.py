@@ -67,7 +67,7 @@ def gain(
 @lru_cache(maxsize=256)
 def _kept_squares(activation: Activation) -> tuple[float, float, float]:
     """`E f^2`, `E f'^2` and `Var f` at a standard normal input, in the order of MOMENTS."""
-    rule = gaussian_rule(1.0, 0.0, activation.kinks)
+    rule = gaussian_rule(1.0, activation.kinks)
 
     def mean(values: Array) -> float:
         return float((rule.weights * values).sum())

@@ -16,7 +16,7 @@ import numpy as np
 from kerasinit import _backend
 from kerasinit._numbers import is_finite
 from kerasinit._typing import ActivationParameters, Tensor
-from kerasinit.theory._formulas import FORMULAS, Formula
+from kerasinit.theory._formulas import FORMULAS
 from kerasinit.theory._numeric import numeric_formula
 from kerasinit.theory._special import ArrayFunction
 
@@ -139,7 +139,7 @@ def _known(name: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
         ) from None
     for key, value in parameters:
         _check_number(name, key, value)
-    return _activation(name, FORMULAS[name](**bound.arguments))
+    return Activation(name, *FORMULAS[name](**bound.arguments))
 
 
 def _check_number(name: str, key: str, value: Any) -> None:
@@ -163,7 +163,7 @@ def _by_function(function: Callable[..., Any], parameters: dict[str, Any]) -> Ac
                 return _by_name(name, parameters)
     if parameters:
         function = functools.partial(function, **parameters)
-    return _activation(name, numeric_formula(function, name))
+    return Activation(name, *numeric_formula(function, name))
 
 
 def _by_layer(layer: Any, parameters: dict[str, Any]) -> Activation:
@@ -190,7 +190,7 @@ def _by_layer(layer: Any, parameters: dict[str, Any]) -> Activation:
     if isinstance(layer, layers.Softmax):
         return _by_name("softmax", {})
     if layer.built and not layer.weights:
-        return _activation(layer.name, numeric_formula(layer, layer.name))
+        return Activation(layer.name, *numeric_formula(layer, layer.name))
     raise ValueError(
         "This layer is no activation layer. "
         f"Received: {layer.name!r} of type {type(layer).__name__}. "
@@ -203,10 +203,6 @@ def _prelu_slope(layer: Any) -> float:
     alpha = layer.alpha if layer.built else layer.alpha_initializer((1,))
     slopes = np.asarray(_backend.numpy_of(alpha), dtype=np.float64)
     return math.copysign(math.sqrt(float(np.mean(slopes**2))), float(np.mean(slopes)))
-
-
-def _activation(name: str, formula: Formula) -> Activation:
-    return Activation(name, *formula)
 
 
 def _no_parameters(activation: Any, parameters: dict[str, Any]) -> ValueError:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from kerasinit.theory._quadrature import gaussian_rule, legendre
-from kerasinit.theory._special import Array, ArrayFunction, normal_pdf
+from kerasinit.theory._quadrature import gaussian_rule, weighted_nodes
+from kerasinit.theory._special import Array, ArrayFunction
 
 ORDER = 12  # Gauss-Legendre nodes per panel
 REACH = 8.5  # standard deviations: 2e-17 of the mass lies outside
@@ -53,9 +53,11 @@ def pair_expectation(
     if rest < 1e-9 or first == 0 or second == 0:
         return _line(function, first, math.copysign(second, correlation), kinks)
     marks = np.unique([*BENDS, *kinks])
-    outer, weights = _weighted(_outer_edges(first, second, correlation, rest, marks, kinks))
+    edges = _outer_edges(first, second, correlation, rest, marks, kinks)
+    outer, weights = weighted_nodes(edges, ORDER)
     shift = correlation * outer / rest
-    inner, inner_weights = _weighted(_inner_edges(marks / (second * rest), shift, second))
+    edges = _inner_edges(marks / (second * rest), shift, second)
+    inner, inner_weights = weighted_nodes(edges, ORDER)
     values = function(second * (correlation * outer[:, None] + rest * inner))
     smoothed = np.sum(inner_weights * values, axis=1)
     return float(np.dot(weights, function(first * outer) * smoothed))
@@ -64,7 +66,7 @@ def pair_expectation(
 def _line(function: ArrayFunction, first: float, second: float, kinks: tuple[float, ...]) -> float:
     """The mean where both inputs are multiples of one normal variable."""
     marks = [kink / std for kink in kinks for std in (first, second) if std]
-    rule = gaussian_rule(1.0, 0.0, tuple(sorted(set(marks))))
+    rule = gaussian_rule(1.0, tuple(sorted(set(marks))))
     return float(
         np.dot(rule.weights, function(first * rule.normal) * function(second * rule.normal))
     )
@@ -94,13 +96,3 @@ def _inner_edges(marks: Array, shift: Array, std: float) -> Array:
     moving = np.clip(marks - shift[:, None], -reach, reach)
     fixed = np.broadcast_to(grid, (shift.size, grid.size))
     return np.sort(np.concatenate([fixed, moving], axis=1), axis=1)
-
-
-def _weighted(edges: Array) -> tuple[Array, Array]:
-    """Nodes and normal weights on the panels between the edges of the last axis."""
-    nodes, weights = legendre(ORDER)
-    half = np.diff(edges, axis=-1)[..., None] / 2
-    middle = (edges[..., 1:] + edges[..., :-1])[..., None] / 2
-    shape = (*edges.shape[:-1], -1)
-    points = (middle + half * nodes).reshape(shape)
-    return points, (half * weights).reshape(shape) * normal_pdf(points)

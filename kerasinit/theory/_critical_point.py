@@ -12,9 +12,9 @@ from kerasinit.theory._activations import Activation, ActivationLike, resolve
 from kerasinit.theory._lengths import (
     GRID,
     NEUTRAL,
-    check_scales,
     is_homogeneous,
     is_stable,
+    not_negative,
     squares,
 )
 from kerasinit.theory._quadrature import gaussian_rule
@@ -69,7 +69,7 @@ def critical(activation: ActivationLike, bias_std: float = 0.0) -> CriticalPoint
     >>> round(critical("relu").weight_std ** 2, 12)
     2.0
     """
-    _, bias = check_scales(0.0, bias_std)
+    bias = not_negative("bias_std", bias_std)
     resolved = resolve(activation)
     points = _critical_points(resolved, bias)
     if points:
@@ -120,7 +120,7 @@ def _bias_square(activation: Activation, length: float) -> float:
     at = squares(activation, length)
     if at.slope <= FLAT or not math.isfinite(at.output):
         return -math.inf
-    rule = gaussian_rule(length, 0.0, activation.kinks)
+    rule = gaussian_rule(length, activation.kinks)
     output = activation.function(rule.inputs)
     slope = math.sqrt(length) * activation.derivative(rule.inputs)
     a0 = float(np.dot(rule.weights, output))

@@ -12,6 +12,7 @@ from kerasinit.theory._lengths import (
     check_length,
     check_scales,
     fixed_points,
+    length_map,
     relative_change,
 )
 from kerasinit.theory._roots import find_root
@@ -76,10 +77,7 @@ def correlation_map(
     weight, bias = check_scales(weight_std, bias_std)
     first = check_length(length)
     second = first if other_length is None else check_length(other_length)
-    lengths = [
-        q * (1 + relative_change(resolved, weight, bias, q)) if q else bias**2
-        for q in (first, second)
-    ]
+    lengths = [length_map(resolved, weight, bias, length=q) for q in (first, second)]
     if not (lengths[0] > 0 and lengths[1] > 0):
         raise ValueError(
             "A correlation needs two signals of positive length. "

@@ -101,7 +101,7 @@ def chi_perp(activation: ActivationLike, weight_std: float, *, length: float = 1
     >>> round(chi_perp("tanh", 1.5925374197), 6)
     1.177807
     """
-    weight, _ = check_scales(weight_std, 0.0)
+    weight = not_negative("weight_std", weight_std)
     return weight**2 * squares(resolve(activation), check_length(length)).slope
 
 
@@ -124,7 +124,7 @@ def chi_par(activation: ActivationLike, weight_std: float, *, length: float = 1.
     >>> round(chi_par("gelu", 1.5335304412), 5)
     1.14406
     """
-    weight, _ = check_scales(weight_std, 0.0)
+    weight = not_negative("weight_std", weight_std)
     return weight**2 * squares(resolve(activation), check_length(length)).growth
 
 
@@ -172,7 +172,7 @@ def squares(activation: Activation, length: float) -> Squares:
     if length < 1e-280:
         at_zero = float(np.mean(activation.derivative(np.array([-SIDE, SIDE])) ** 2))
         return Squares(value_at_zero(activation) ** 2, at_zero, at_zero)
-    rule = gaussian_rule(length, 0.0, activation.kinks)
+    rule = gaussian_rule(length, activation.kinks)
     with np.errstate(over="ignore", invalid="ignore"):
         output = activation.function(rule.inputs) ** 2
         slope = activation.derivative(rule.inputs) ** 2
@@ -187,15 +187,16 @@ def squares(activation: Activation, length: float) -> Squares:
 
 def check_scales(weight_std: float, bias_std: float) -> tuple[float, float]:
     """Both scales as floats, if they are finite and not negative."""
-    return _not_negative("weight_std", weight_std), _not_negative("bias_std", bias_std)
+    return not_negative("weight_std", weight_std), not_negative("bias_std", bias_std)
 
 
 def check_length(length: float) -> float:
     """The length as a float, if it is finite and not negative."""
-    return _not_negative("length", length)
+    return not_negative("length", length)
 
 
-def _not_negative(name: str, value: float) -> float:
+def not_negative(name: str, value: float) -> float:
+    """The value as a float, if it is finite and not negative."""
     if not (is_finite(value) and value >= 0):
         raise ValueError(
             f"`{name}` must be a finite number >= 0. Received: {name}={reprlib.repr(value)}."

@@ -10,10 +10,10 @@ from functools import lru_cache
 import numpy as np
 
 from kerasinit.theory._activations import Activation, ActivationLike, resolve
+from kerasinit.theory._lengths import value_at_zero
 from kerasinit.theory._propagate import propagate
 from kerasinit.theory._quadrature import gaussian_rule
-from kerasinit.theory._special import Array
-from kerasinit.theory._special import normal_cdf as below
+from kerasinit.theory._special import Array, normal_cdf
 
 LINEAR = resolve("linear")
 
@@ -190,9 +190,9 @@ def _common(signals: Sequence[Moments], squares: Sequence[float]) -> float:
 def _highest(activation: Activation, length: float, count: int) -> tuple[float, float]:
     """Of `f(u)` with independent `u`; `f` rises."""
     if not length > 0:
-        value = float(activation.function(np.zeros(1))[0])
+        value = value_at_zero(activation)
         return value, value**2
-    rule = gaussian_rule(length, 0.0, activation.kinks)
-    weights = rule.weights * count * below(rule.inputs / math.sqrt(length)) ** (count - 1)
+    rule = gaussian_rule(length, activation.kinks)
+    weights = rule.weights * count * normal_cdf(rule.inputs / math.sqrt(length)) ** (count - 1)
     values: Array = activation.function(rule.inputs)
     return float(np.dot(weights, values)), float(np.dot(weights, values**2))

@@ -13,6 +13,7 @@ import numpy as np
 from kerasinit._numbers import checked_whole, is_finite
 from kerasinit._typing import ActivationParameters
 from kerasinit.theory._activations import Activation, ActivationLike, resolve
+from kerasinit.theory._lengths import value_at_zero
 from kerasinit.theory._quadrature import expectation
 from kerasinit.theory._roots import find_root
 from kerasinit.theory._special import Array
@@ -93,7 +94,7 @@ def odd_part(
 def _odd_part(activation: Activation, depth: int, zeta: float) -> OddPartPoint:
     u = np.linspace(0.01, 8.0, 256)
     above, below = activation.function(u), activation.function(-u)
-    offset = float(activation.function(np.zeros(1))[0])
+    offset = value_at_zero(activation)
     size = float(np.abs(above - below).max())
     if size <= EVEN * float(np.abs(above - offset).max()):
         raise ValueError(

@@ -178,7 +178,7 @@ def _walk(
         return tuple(layer.mean * n for n in layers), tuple(layer.std * n**0.5 for n in layers)
     shift, variance = 0.0, 0.0
     shifts, spreads = [0.0], [0.0]
-    for before, after, slope in zip(lengths, lengths[1:], par, strict=False):
+    for (before, after), slope in zip(pairwise(lengths), par, strict=True):
         if 0 < before < math.inf and 0 < after < math.inf:
             # ln q' = g(ln q) + noise, where the noise lowers the logarithm by half its variance.
             step = slope * before / after
@@ -204,7 +204,7 @@ def _exact_name(activation: Activation) -> Exact | None:
 @lru_cache(maxsize=4096)
 def _output_variance(activation: Activation, length: float) -> float:
     """`E f^4 - (E f^2)^2`."""
-    rule = gaussian_rule(length, 0.0, activation.kinks)
+    rule = gaussian_rule(length, activation.kinks)
     output = activation.function(rule.inputs) ** 2
     return float(np.dot(rule.weights, (output - np.dot(rule.weights, output)) ** 2))
 

@@ -50,19 +50,19 @@ def expectation(
     >>> round(expectation(lambda u: u**4), 10)
     3.0
     """
-    rule = gaussian_rule(length, mean, kinks)
+    rule = gaussian_rule(length, kinks, mean)
     with np.errstate(over="ignore"):
         return float(np.dot(rule.weights, function(rule.inputs)))
 
 
 @lru_cache(maxsize=512)
-def gaussian_rule(length: float = 1.0, mean: float = 0.0, kinks: tuple[float, ...] = ()) -> Rule:
+def gaussian_rule(length: float, kinks: tuple[float, ...], mean: float = 0.0) -> Rule:
     """Quadrature nodes for a normal input, with panel edges at the kinks.
 
     Args:
         length: Variance of the input.
-        mean: Mean of the input.
         kinks: Inputs at which the integrand is not smooth.
+        mean: Mean of the input.
 
     Raises:
         ValueError: If `length` is negative or not finite.
@@ -74,15 +74,14 @@ def gaussian_rule(length: float = 1.0, mean: float = 0.0, kinks: tuple[float, ..
     std = math.sqrt(length)
     if std == 0:
         return Rule(np.zeros(1), np.full(1, float(mean)), np.ones(1))
-    normal, weights = panels(normal_edges(std, mean, kinks))
-    weights = weights * normal_pdf(normal)
+    normal, weights = weighted_nodes(_edges(std, mean, kinks), ORDER)
     rule = Rule(normal, mean + std * normal, weights)
     for part in rule:
         part.setflags(write=False)  # the rule is shared by every caller
     return rule
 
 
-def normal_edges(std: float, mean: float, kinks: tuple[float, ...]) -> Array:
+def _edges(std: float, mean: float, kinks: tuple[float, ...]) -> Array:
     """Sorted panel edges on the axis of the standard normal variable."""
     reach = min(REACH + 2 * std, FARTHEST)
     outer = np.arange(8.0, reach, 1.0)
@@ -94,16 +93,22 @@ def normal_edges(std: float, mean: float, kinks: tuple[float, ...]) -> Array:
     return np.unique(grid)
 
 
-def panels(edges: Array) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights on every panel between sorted `edges`."""
-    nodes, weights = legendre()
-    half = np.diff(edges)[:, None] / 2
-    middle = (edges[1:] + edges[:-1])[:, None] / 2
-    return (middle + half * nodes).ravel(), (half * weights).ravel()
+def weighted_nodes(edges: Array, order: int) -> tuple[Array, Array]:
+    """Nodes, and their weights times the normal density, on the panels between sorted edges.
+
+    Args:
+        edges: In the last axis.
+        order: Gauss-Legendre nodes per panel.
+    """
+    nodes, weights = _legendre(order)
+    half = np.diff(edges, axis=-1)[..., None] / 2
+    middle = (edges[..., 1:] + edges[..., :-1])[..., None] / 2
+    shape = (*edges.shape[:-1], -1)
+    points = (middle + half * nodes).reshape(shape)
+    return points, (half * weights).reshape(shape) * normal_pdf(points)
 
 
 @lru_cache(maxsize=4)
-def legendre(order: int = ORDER) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights on [-1, 1]."""
+def _legendre(order: int) -> tuple[Array, Array]:
     nodes, weights = np.polynomial.legendre.leggauss(order)
     return nodes, weights

@@ -98,6 +98,11 @@ def test_the_rank_says_how_sure_it_is(compared):
     assert row(comparison, "zeros").rank_interval == (3, 3)
 
 
+def test_a_seed_that_is_still_to_be_trained_does_not_count_as_zero(compared):
+    comparison = compared({"a": [0.8, 0.8, 0.8], "b": [0.9, 0.9]}, baseline="a")
+    assert (row(comparison, "b").rank, row(comparison, "b").rank_interval) == (1, (1, 1))
+
+
 def test_the_best_learning_rate_counts_and_is_reported(tmp_path, replica, written):
     replicas = [
         replica(seed=seed, val_accuracy=accuracy, cell={**replica().cell, "learning_rate": rate})
@@ -109,6 +114,27 @@ def test_the_best_learning_rate_counts_and_is_reported(tmp_path, replica, writte
     assert only.learning_rate == 0.01
     assert only.val_accuracy.value == pytest.approx(0.8)
     assert {r.cell["learning_rate"] for r in comparison.replicas_of(only)} == {0.01}
+
+
+def test_a_learning_rate_at_which_all_diverged_is_not_the_best(tmp_path, replica, written):
+    nan = float("nan")  # R2 of such a training
+    replicas = [
+        replica(
+            seed=seed,
+            cell={**replica().cell, "learning_rate": rate},
+            curves={"loss": [loss], "accuracy": [score], "val_accuracy": [score]},
+        )
+        for rate, loss, score in ((10.0, nan, nan), (0.01, 0.4, 0.6))
+        for seed in range(2)
+    ]
+    (only,) = compare(written(tmp_path / "run", {}, replicas)).rows
+    assert (only.learning_rate, only.diverged) == (0.01, 0)
+
+
+def test_a_training_that_diverged_counts_as_zero_in_the_difference(compared):
+    nan = float("nan")
+    found = row(compared({"glorot_uniform": [0.9] * 3, "he_normal": [0.9, nan, 0.9]}), "he_normal")
+    assert found.difference.value == pytest.approx(-0.3)
 
 
 def test_the_first_and_last_gradient_are_those_at_the_start(compared):

@@ -121,6 +121,14 @@ def test_a_mistake_is_reported_with_its_key(values, expected):
     assert expected in mistakes(**values)
 
 
+def test_a_mistake_of_several_lines_is_one_beside_an_unknown_key(tmp_path, monkeypatch):
+    (tmp_path / "breaking_models.py").write_text("raise RuntimeError('one\\ntwo')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="The spec has 2 mistakes") as caught:
+        Experiment.from_dict({"models": "breaking_models:make", "epoch": 3})
+    assert "imported: one\ntwo (RuntimeError)" in str(caught.value)
+
+
 def test_labels_name_what_they_stand_for():
     spec = Experiment(
         initializers=[

@@ -121,18 +121,6 @@ def test_an_argument_that_equals_its_default_is_not_shown():
     assert repr(I.Siren(omega=31)) != repr(I.Siren())
 
 
-@pytest.mark.parametrize("seed", [True, np.True_, 1.0, "7", [1]])
-def test_a_seed_is_a_whole_number(seed):
-    with pytest.raises(TypeError, match="must be None, a non-negative integer"):
-        I.HeNormal(seed=seed)
-
-
-def test_zero_is_a_seed_and_minus_one_is_none():
-    assert I.HeNormal(seed=0).seed == 0
-    with pytest.raises(ValueError, match="must be a non-negative integer"):
-        I.HeNormal(seed=-1)
-
-
 @pytest.mark.parametrize("slope", [0.1, 0.9])
 def test_the_start_of_an_activation_layer_follows_its_parameters(slope):
     activation = keras.layers.LeakyReLU(negative_slope=0.5)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-import kerasinit
 from kerasinit.initializers import Orthogonal
 
 
@@ -189,4 +188,4 @@ def test_bad_arguments_are_refused_at_construction(arguments, message):
 
 def test_scaled_must_be_a_flag():
     with pytest.raises(TypeError, match="`scaled` must be True or False"):
-        kerasinit.initializers.Orthogonal(scaled=2.0)
+        Orthogonal(scaled=2.0)

@@ -59,7 +59,7 @@ def test_a_negative_seed_is_refused():
         HeNormal(seed=-3)
 
 
-@pytest.mark.parametrize("seed", [True, 1.5, "1", np.bool_(True)], ids=repr)
+@pytest.mark.parametrize("seed", [True, 1.5, "1", [1], np.bool_(True)], ids=repr)
 def test_a_seed_of_another_type_is_refused(seed):
     with pytest.raises(TypeError, match=r"`seed` must be None, a non-negative integer"):
         HeNormal(seed=seed)

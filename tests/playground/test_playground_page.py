@@ -4,6 +4,7 @@ import pytest
 
 from kerasinit import playground
 from kerasinit.cli import main
+from kerasinit.cli._parser import DATA
 
 
 def test_the_page_is_small_and_names_no_address(page):
@@ -46,6 +47,10 @@ def test_a_mistake_is_told_before_the_trainings(words, mistake, tmp_path, monkey
     assert main(["playground", *words]) == 1
     assert mistake in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shell_offers_the_data_of_the_room():
+    assert DATA == playground.DATA  # written twice: the parser imports nothing of the package
 
 
 def test_unknown_data_is_wrong_usage(capsys):

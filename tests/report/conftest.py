@@ -128,6 +128,7 @@ def make_comparison(tmp_path_factory):
             "initializers": [CONFIGS.get(name, name) for name in initializers],
             "epochs": 12,
             "seeds": list(range(seeds)),
+            "target": 0.9,
         }
         (out / "spec.json").write_text(json.dumps({"kind": "kerasinit experiment", "spec": spec}))
         lines = [

@@ -1,6 +1,7 @@
 """Charts: valid Plotly figures that say what the records say."""
 
 import json
+import random
 import sys
 
 import numpy as np
@@ -124,3 +125,10 @@ def test_long_names_are_cut(make_comparison, page_of):
     long = make_comparison(("zeros",), settings=(("relu", 2),), layers=["x" * 100] * 3)
     ((panel,),) = (chart["gradients"]["panels"] for chart in page_of(long).data["cells"])
     assert all(3 < len(name) < 30 for name in panel["data"][0]["y"])
+
+
+def test_theory_leaves_the_random_numbers_of_the_program_alone(make_comparison, page_of):
+    comparison = make_comparison(("he_normal",), settings=(("softsign", 3),))
+    before = random.getstate()
+    assert page_of(comparison).data["cells"][0]["backward"]["data"][1]["name"] == "theory"
+    assert random.getstate() == before

@@ -3,11 +3,8 @@
 import json
 import math
 
-import keras
-import numpy as np
 import pytest
 
-import kerasinit
 from kerasinit.report import write_gradients
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -38,20 +35,6 @@ def page_of_rows(recorded, opened, tmp_path):
 def charts(page):
     (only,) = page.data["cells"]
     return only
-
-
-def test_file_of_the_callback_becomes_a_page(tmp_path, opened):
-    path = tmp_path / "gradients.jsonl"
-    model = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(3, name="first"), keras.layers.Dense(2, name="last")]
-    )
-    model.compile("sgd", "mse")
-    callback = kerasinit.callbacks.GradientStats(path=path)
-    model.fit(np.ones((8, 4)), np.ones((8, 2)), batch_size=4, verbose=0, callbacks=[callback])
-    page = opened(write_gradients(path, tmp_path / "page.html"))
-    assert "2 recorded steps" in page.text
-    assert page.data["initializers"] == ["first", "last"]
-    assert {"gradient_lines", "updates"} <= set(charts(page))
 
 
 def test_torn_last_line_is_left_out(page_of_rows):

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from kerasinit import report
+from kerasinit.report import _theory
 
 HOSTILE = "<img src=x onerror=alert(1)></script><!--\u2028\"'"
 LIMIT = 6_000_000  # bytes
@@ -21,6 +22,12 @@ def comparison(make_comparison):
 @pytest.fixture(scope="module")
 def text(comparison, page_of):
     return page_of(comparison).text
+
+
+def test_the_column_of_epochs_names_the_target_of_the_spec(comparison, page_of):
+    easy = dataclasses.replace(comparison, spec={**comparison.spec, "target": 0.55})
+    assert "epochs\nto 55 %" in page_of(easy).text
+    assert "| epochs to 55 % |" in report.export(easy, "md")
 
 
 class Outline(html.parser.HTMLParser):
@@ -58,6 +65,7 @@ def test_file_is_written_and_small(comparison, tmp_path):
 
 
 def test_same_comparison_gives_the_same_bytes(comparison, page_of, text):
+    _theory._scales.cache_clear()  # or what was drawn for the first page would hide the rest
     assert page_of(comparison).text == text
 
 

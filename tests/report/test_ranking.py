@@ -126,10 +126,6 @@ def test_map_shows_what_was_not_run_as_unknown(comparison, page_of):
     assert shares(page)["zeros"] == ["0", "0", "\N{EN DASH}"]
 
 
-def test_single_setting_needs_no_map(make_comparison, page_of):
-    assert page_of(make_comparison(settings=(("relu", 3),))).map == []
-
-
 def test_best_first_is_by_mean_place(comparison, page):
     places = {
         name: np.mean([row.rank for row in comparison.rows if row.initializer == name])

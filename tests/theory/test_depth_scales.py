@@ -11,8 +11,10 @@ from kerasinit.theory import (
     correlation_map,
     critical,
     depth_scales,
+    expectation,
     length_map,
     propagate,
+    resolve,
 )
 
 
@@ -72,6 +74,14 @@ def test_scales_are_the_rates_of_the_iterated_maps(weight, bias):
     assert correlation_map("tanh", weight, bias, correlation=fixed, length=start) == pytest.approx(
         fixed, abs=1e-9
     )
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.2])
+def test_a_signal_of_length_zero_goes_on_as_what_the_activation_gives_for_zero(bias):
+    found = correlation_map("sigmoid", 1.0, bias, correlation=0.3, length=0.0, other_length=1.0)
+    mean, square = 0.5, expectation(lambda u: resolve("sigmoid").function(u) ** 2)
+    first, second = 0.5**2 + bias**2, square + bias**2  # E sigmoid = 1/2, as sigmoid - 1/2 is odd
+    assert found == pytest.approx((0.5 * mean + bias**2) / math.sqrt(first * second), rel=1e-9)
 
 
 def test_the_ordered_phase_ends_at_correlation_one():
