@@ -208,7 +208,7 @@ def training(
 
 @contextlib.contextmanager
 def _torch_seeded(seed: int) -> Iterator[None]:
-    """Keras draws the masks of a `Dropout` from torch's global generator."""
+    """A scope in which torch's global generator, which draws the masks of `Dropout`, is seeded."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield

@@ -123,6 +123,9 @@ class Block:
     def begin_step(self, *, begins_epoch: bool) -> None:
         """Tells the session of the step that comes, as Keras tells its callbacks in `fit`."""
         session = self.session
+        if not session.has_begun:  # it has lost count
+            _backend.synchronise(session.subject)
+            session.count_steps()
         if begins_epoch:
             session.epoch += session.next_step > self.began
         session.begin_step(0 if begins_epoch else session.next_step - self.began)
@@ -210,8 +213,9 @@ class WatchedStep:
         began = time.perf_counter()
         if measuring:
             probing = any(wish.probing for wish in wishes)
-            # The last that began: it serves those before it, too.
-            result, reading = measuring[-1](arguments, probing=probing)
+            # That of the session that began last: it reads what those before it want, too.
+            widest = max(measuring, key=lambda step: step.extent)
+            result, reading = widest(arguments, probing=probing)
         else:
             result, reading = self.plain(*arguments), None
         logs, _ = _backend.split_step(result)

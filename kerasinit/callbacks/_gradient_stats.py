@@ -147,7 +147,7 @@ class GradientStats(keras.callbacks.Callback):
 
     def __repr__(self) -> str:
         causes = ", ".join(sorted({verdict.cause for verdict in self.verdicts})) or "nothing"
-        return f"<GradientStats: {len(self.history)} recorded steps, found: {causes}>"
+        return f"<GradientStats: {len(self.history)} steps in history, found: {causes}>"
 
     @property
     def verdicts(self) -> list[Verdict]:

@@ -43,6 +43,11 @@ class MeasuringStep:
         # on JAX they hold nothing. Nothing is traced or compiled before the first call.
         self._functions = {probing: self._compiled(probing) for probing in (False, True)}
 
+    @property
+    def extent(self) -> int:
+        """How much more than the least is read."""
+        return sum(self._options.values())
+
     def is_of(self, model: Any) -> bool:
         """Whether this was made for `model` as it is compiled now.
 

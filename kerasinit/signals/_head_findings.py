@@ -14,7 +14,8 @@ CLASS_LOSSES = {
         "BinaryCrossentropy", "BinaryFocalCrossentropy",
     )
 }  # fmt: skip
-DISTANCES = "meansquarederror", "meanabsoluteerror", "huber", "logcosh"
+SQUARED = "meansquarederror"
+DISTANCES = SQUARED, "meanabsoluteerror", "huber", "logcosh"
 REGRESSIONS = (*DISTANCES, "meanabsolutepercentageerror", "meansquaredlogarithmicerror")
 
 Finding: TypeAlias = tuple[str, Remedy | None, str]

@@ -138,7 +138,7 @@ RESTATES = table(
     small_updates="vanishing symmetric dead_units saturated zero_gradient unscaled_input "
     "constant_output",
     large_updates="exploding bad_targets unscaled_input",
-    unexpected_loss="bad_targets bad_loss",
+    unexpected_loss="bad_targets bad_loss unscaled_input",
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from kerasinit.signals._remedy import HALF_EPSILON, OTHER_OPTIMIZER
-from kerasinit.signals._training_steps import TrainingStep
+from kerasinit.signals._training_steps import LayerStep, TrainingStep
 from kerasinit.signals._verdict import Verdict
 from kerasinit.signals._window import WARM_UP, Window, losses_of
 
@@ -32,11 +32,7 @@ def non_finite(window: Window) -> Verdict | None:
     made = _made_by_the_optimizer(window)
     if made is not None:
         return made
-    broken = [
-        layer.name
-        for layer in step.layers
-        if layer.non_finite or not math.isfinite(layer.gradient_rms + layer.weight_rms)
-    ]
+    broken = [layer.name for layer in step.layers if not _is_finite(layer)]
     if step.loss is not None and not math.isfinite(step.loss):
         where, what = "loss", f"the loss is {step.loss}"
         if broken and len(broken) < len(step.layers):
@@ -64,9 +60,12 @@ def non_finite(window: Window) -> Verdict | None:
 def _made_by_the_optimizer(window: Window) -> Verdict | None:
     """A step that makes NaN of weights, of a finite loss and finite gradients."""
     for step in window.steps[-2:]:
-        for layer in step.layers if step.loss is None or math.isfinite(step.loss) else ():
-            size = layer.gradient_rms + layer.weight_rms
-            if layer.non_finite or not math.isfinite(size) or not _is_nan(layer.update_ratio):
+        if step.loss is not None and not math.isfinite(step.loss):
+            continue
+        for layer in step.layers:
+            if not _is_finite(layer) or layer.update_ratio is None:
+                continue
+            if not math.isnan(layer.update_ratio):
                 continue
             made = f"step {step.step} of the optimizer made NaN of its weights, of finite gradients"
             cure, why = HALF_EPSILON if window.setup.divides_in_half else OTHER_OPTIMIZER
@@ -74,8 +73,8 @@ def _made_by_the_optimizer(window: Window) -> Verdict | None:
     return None
 
 
-def _is_nan(value: float | None) -> bool:
-    return value is not None and math.isnan(value)
+def _is_finite(layer: LayerStep) -> bool:
+    return not layer.non_finite and math.isfinite(layer.gradient_rms + layer.weight_rms)
 
 
 def spike(window: Window) -> Verdict | None:

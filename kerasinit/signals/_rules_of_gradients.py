@@ -55,7 +55,7 @@ def zero_gradient(signals: Signals) -> Verdict | None:
         return None
     row = rows[last]
     if row.is_output and far_off(signals) is not None:
-        return None  # a softmax that is sure of the wrong class
+        return None  # it is sure of what is wrong, and flat there
     if any(one.dead_share == 1.0 or one.starts_at_zero for one in rows[last:]):
         return None
     living = [above.gradient_norm for above in rows[last + 1 :] if above.gradient_norm > 0]
@@ -71,10 +71,11 @@ def zero_gradient(signals: Signals) -> Verdict | None:
             "look for argmax, rounding or a comparison in the loss; do the loss, the activation of "
             "the output and the targets fit together?"
         )
-    for above in rows[last + 1 :]:
-        if above.has_zero_kernel and not above.trainable:
-            why = f"{above.name} above it is frozen, with a kernel of zeros"
-            reason = f"give {above.name} weights before it is frozen, or let it learn"
+    blocking = (one for one in rows[last + 1 :] if one.has_zero_kernel and not one.trainable)
+    above = next(blocking, None)
+    if above is not None:
+        why = f"{above.name} above it is frozen, with a kernel of zeros"
+        reason = f"give {above.name} weights before it is frozen, or let it learn"
     evidence = f"the gradient is exactly 0 for every sample: {why}"
     return Verdict.cured("zero_gradient", row.name, evidence, None, reason)
 

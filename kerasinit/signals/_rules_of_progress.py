@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean, median, pstdev
+from statistics import fmean, median, median_low, pstdev
 
 from kerasinit.signals._remedy import FIRST_RATE, HALF_EPSILON, INITIALIZE, KEEPS_THE_SIGNAL, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE
@@ -57,7 +57,7 @@ def large_updates(window: Window) -> Verdict | None:
     begun = [layer.name for layer in window.first.layers if layer.weight_rms != 0]
     ratios = _ratios(window, begun)
     # One layer alone may be a single weight, such as the scale of a distance.
-    if not ratios or not median(ratios.values()) > LASTING_UPDATE:
+    if not ratios or not median_low(ratios.values()) > LASTING_UPDATE:
         return None
     name = max(ratios, key=ratios.__getitem__)
     before = window.earlier.median(name, "update_ratio")
@@ -188,7 +188,9 @@ def small_updates(window: Window) -> Verdict | None:
         return stopped
     name = max(ratios, key=ratios.__getitem__)
     ratio, before = ratios[name], window.earlier.median(name, "update_ratio")
-    if (ratio == 0 and not _stands_still(window)) or (before or math.inf) * CHANGES < ratio:
+    if before is not None and ratio > CHANGES * before:
+        return None
+    if ratio == 0 and not _stands_still(window):
         return None
     if ratio < SMALL_UPDATE and not (window.improves or window.has_started):
         if is_faint(window, window.names[-1]):
@@ -251,10 +253,10 @@ def _stopped(window: Window, ratios: dict[str, float]) -> Verdict | None:
 
 
 def _stands_still(window: Window) -> bool:
-    """Whether no weight has changed since the training began, though all records have gradients."""
+    """Whether no weight changes in the first and the last records, though all have gradients."""
     steps = [*window.opening, *window.steps]
-    is_known = len(window.steps) == WINDOW and window.opening[:1] == steps[:1]
-    moves = any(layer.update_ratio != 0 for step in steps for layer in step.layers)
+    is_known = len(window.steps) == WINDOW and bool(window.opening)
+    moves = any(layer.update_ratio for step in steps for layer in step.layers)
     has_gradient = all(step.gradient_size > 0 for step in steps)
     return is_known and has_gradient and not moves and not window.setup.is_steered
 

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from statistics import median
 
-from kerasinit.signals._head_findings import DISTANCES
+from kerasinit.signals._head_findings import SQUARED
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._profile import length_variance
 from kerasinit.signals._remedy import (
@@ -31,6 +31,7 @@ LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_LOGITS = 10.0  # RMS: a softmax of them is sure of everything
 LARGE_INPUT, SMALL_INPUT = 10.0, 1e-3  # RMS of the input (AutoTrainer's omega1; its inverse cubed)
 DWARFS = 5.0  # times what weights make: with a bias of 5 to 50, Adam ends at 0.6 of R2, not at 0.98
+AS_IT_IS = (0.5, 2.0)  # times an output: what pooling or a dropout may make of it
 FAR_OUTPUTS = 10.0  # times the targets (at least 1): 500 steps of Adam do not bring them back
 # What a layer makes so small of inputs so much larger: 0 to 1, divided by 255 once more, is 2e-3.
 SPOILT_INPUT, SPOILT_SHARE = 5e-3, 0.02
@@ -78,7 +79,7 @@ def large_bias(signals: Signals) -> Verdict | None:
     if signals.has_learned:
         return None
     for k, row in enumerate(signals.layers):
-        made, is_read = row.bias_free_rms, _reads_large(signals.layers[k + 1 :])
+        made, is_read = row.bias_free_rms, _is_read(row, signals.layers[k + 1 :])
         if made is None or row.is_output or row.normalized or not (row.trainable and is_read):
             continue
         size = min(row.preactivation_rms, row.activation_rms)  # of what a tanh bounds, nothing is
@@ -92,8 +93,10 @@ def large_bias(signals: Signals) -> Verdict | None:
     return None
 
 
-def _reads_large(rows: tuple[LayerSignals, ...]) -> bool:
-    return any((row.input_rms or 0.0) > LARGE_INPUT for row in rows)
+def _is_read(row: LayerSignals, others: tuple[LayerSignals, ...]) -> bool:
+    """Whether another layer reads what is as large as the output of this one."""
+    size = row.activation_rms or math.inf
+    return any(_within((other.input_rms or 0.0) / size, AS_IT_IS) for other in others)
 
 
 def _gain(row: LayerSignals) -> float:
@@ -201,22 +204,20 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
             "regularizers or what `add_loss` adds, and their gradient hides that of the data"
         )
         return say(evidence, *(NO_PENALTY if signals.has_regularizers else SMALLER_ADDED))
-    far, targets = far_off(signals), "targets and from_logits"
+    far, suspects = far_off(signals), "targets and from_logits"
     if signals.lone_softmax is not None or far is None:  # a loss that means nothing
         return None
-    if unscaled_input(signals) is not None:
-        return None  # which is why
     if signals.chance_loss is None:
-        targets = "the targets, and what follows the last layer (exp, a factor)"
+        suspects = "the targets, and what follows the last layer (exp, a factor)"
     last = signals.layers[-1] if signals.layers else None
     logits = 0.0 if last is None else last.preactivation_rms
     if last is None or not (last.is_output and last.has_kernel and logits > LARGE_LOGITS):
-        reason = f"check {targets}; give the output layer smaller weights"
+        reason = f"check {suspects}; give the output layer smaller weights"
         return say(far, None, reason)
     factor = 10 ** math.ceil(math.log10(logits))
     # All that the layer has: the `kernel` of a LoRA is computed, others have several.
     line = f"o = {layer_line(last.path)}; o.set_weights([w / {factor} for w in o.get_weights()])"
-    reason = f"or check {targets}: the output is far from all of them"
+    reason = f"or check {suspects}: the output is far from all of them"
     return say(far, Remedy("code", line), reason)
 
 
@@ -227,10 +228,10 @@ def far_off(signals: Signals) -> str | None:
         known = f"the loss is {loss:.3g}; a model that knows nothing has {chance:.3g}"
         return known if loss > far_above(chance) else None
     head = signals.heads[0] if len(signals.heads) == 1 else None
-    if head is None or head.targets is None or head.loss != DISTANCES[0] or loss <= 0:
+    if head is None or head.targets is None or head.loss != SQUARED or loss <= 0:
         return None
     error, size = math.sqrt(loss), head.targets.rms
-    if error <= FAR_OUTPUTS * max(size, 1.0):
+    if not error > FAR_OUTPUTS * max(size, 1.0):
         return None
     return (
         f"the outputs run from {head.low:.3g} to {head.high:.3g}, and miss targets with an RMS of "

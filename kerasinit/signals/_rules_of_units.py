@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import zip_longest
 
-from kerasinit.signals._head_findings import DISTANCES
+from kerasinit.signals._head_findings import DISTANCES, SQUARED
 from kerasinit.signals._heads import HeadSignals
 from kerasinit.signals._layer_signals import LayerSignals, Signals, redraw
 from kerasinit.signals._remedy import INITIALIZE, Remedy, layer_line
@@ -157,6 +157,6 @@ def _is_wrong(head: HeadSignals, signals: Signals) -> bool:
     if len(signals.heads) > 1 or signals.data_loss is None:
         return False
     constant = signals.chance_loss
-    if head.targets is not None and head.loss == DISTANCES[0]:
+    if head.targets is not None and head.loss == SQUARED:
         constant = head.targets.std**2
-    return constant is not None and signals.data_loss > WORSE * constant
+    return bool(constant) and signals.data_loss > WORSE * (constant or 0.0)

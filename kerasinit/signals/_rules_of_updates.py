@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from statistics import median
 
-from kerasinit.signals._head_findings import DISTANCES
+from kerasinit.signals._head_findings import DISTANCES, SQUARED
 from kerasinit.signals._layer_signals import Signals
 from kerasinit.signals._remedy import HALF_EPSILON, OTHER_OPTIMIZER, Remedy, RemedyKind
 from kerasinit.signals._rules_of_heads import unscaled
@@ -63,6 +63,10 @@ def not_trainable(signals: Signals) -> Verdict | None:
 
 def broken_update(signals: Signals) -> Verdict | None:
     """A first step that makes NaN of weights, though the gradients are finite."""
+    rate = signals.learning_rate
+    if rate is not None and not math.isfinite(rate):
+        evidence = f"the learning rate is {rate:.3g}"
+        return Verdict.cured("non_finite", "model", evidence, _rate(signals, 0.0), USUAL)
     broken = [name for ratio, name in _ratios(signals) if math.isnan(ratio)]
     if not broken:
         return None
@@ -78,6 +82,8 @@ def large_updates(signals: Signals) -> Verdict | None:
     of what it promises.
     """
     rate, loss, after = signals.learning_rate or 0.0, signals.loss, signals.updated_loss
+    if not math.isfinite(rate):
+        return None  # that is for `broken_update`
     if rate < 0:
         evidence = f"the learning rate is {rate:.3g}: steps lead uphill"
         upright = Remedy("learning_rate", -rate)
@@ -92,7 +98,7 @@ def large_updates(signals: Signals) -> Verdict | None:
     if not (_goes_too_far(signals, ratio, loss, after) or (is_plain and _outgrows(signals))):
         return None
     if is_plain:
-        why, squared = "squares and steps as large come of it", DISTANCES[:1]
+        why, squared = "squares and steps as large come of it", (SQUARED,)
         far = _far_targets(signals, why, factor=FAR_TARGETS, losses=squared)
         if far is not None:
             return far
@@ -128,9 +134,11 @@ def _goes_too_far(signals: Signals, ratio: float, loss: float, after: float) -> 
 def _outgrows(signals: Signals) -> bool:
     """Whether plain descent on squares will diverge on its way to targets that are far.
 
-    For an output that is f times larger, each of n + 1 layers grows by f ** (1 / (n + 1)), and the
-    curvature by f ** (2 n / (n + 1)). At the start, the last layer's relative step is the rate
-    times f times the curvature. The mean of the targets is left to the last bias.
+    An output that is to become f times larger lets each of n + 1 layers (n of them hidden) grow by
+    f ** (1 / (n + 1)), and the curvature by f ** (2 n / (n + 1)). The last layer's first relative
+    step is the rate times f times the curvature at the start; so rate times curvature come to that
+    step times f ** ((n - 1) / (n + 1)). The mean of the targets is left to the last bias, momentum
+    is not counted.
     """
     last = signals.layers[-1]
     if signals.is_normalized or not (last.is_output and last.update_ratio and last.activation_rms):
@@ -139,9 +147,9 @@ def _outgrows(signals: Signals) -> bool:
         targets, limit = head.targets, FAR_TARGETS * max(1.0, abs(head.low), abs(head.high))
         if targets is None or not are_far(signals, limit) or targets.std <= limit:
             continue
-        count, larger = len(signals.hidden), targets.std / last.activation_rms
+        n, f = len(signals.hidden), targets.std / last.activation_rms
         step = last.update_ratio * targets.std / targets.rms
-        return step * larger ** ((count - 1) / (count + 1)) > OUTGROWN
+        return step * f ** ((n - 1) / (n + 1)) > OUTGROWN
     return False
 
 
@@ -200,7 +208,7 @@ def small_updates(signals: Signals) -> Verdict | None:
 
 
 def are_far(
-    signals: Signals, limit: float = FAR_TARGETS, losses: Sequence[str] = DISTANCES[:1]
+    signals: Signals, limit: float = FAR_TARGETS, losses: Sequence[str] = (SQUARED,)
 ) -> bool:
     """Whether the one output has targets, of one of these losses, whose RMS is above a limit."""
     if len(signals.heads) != 1 or signals.heads[0].loss not in losses:
@@ -236,7 +244,7 @@ def _ratios(signals: Signals) -> list[tuple[float, str]]:
 
 def _rate(signals: Signals, ratio: float) -> Remedy:
     """A round rate whose first step would be of the usual size; Keras' own where none is seen."""
-    if ratio == 0:
+    if ratio == 0 or not math.isfinite(signals.learning_rate or 0.0):
         own = PLAIN_RATE if signals.optimizer == "SGD" else OTHER_RATE
         return Remedy("constant_rate" if signals.is_scheduled else "learning_rate", own)
     if signals.optimizer == "RMSprop":

@@ -11,13 +11,14 @@ from kerasinit.signals._targets import TargetSignals
 
 
 def wrong_shape(head: HeadSignals, targets: TargetSignals) -> Finding:
-    """Shapes that a regression should not meet: what is told, by which is too large."""
+    """What to change where targets and output of a regression have two shapes."""
     if head.activation == "softmax" and targets.whole and len(targets.shape) < 2:
         evidence = f"the targets are numbers of classes, and the output has {head.units} units"
         remedy = other_loss("sparsecategoricalcrossentropy", False)
         return evidence, remedy, "compares the units with the number of the class"
     reason = "give targets and output one shape"
-    if len(head.shape) > len(stripped(targets.shape)) + 1:
+    is_of_one_step = len(head.shape) > 1 and targets.shape == head.shape[-1:]
+    if is_of_one_step or len(head.shape) > len(stripped(targets.shape)) + 1:
         reason += ": `return_sequences=False`, pooling or Flatten before the output"
     elif targets.shape in (head.shape[:-1], (*head.shape[:-1], 1)):
         reason = f"give {head.name} 1 unit"

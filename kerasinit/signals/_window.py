@@ -30,8 +30,8 @@ class Setup:
         divides_in_half: Whether weights of float16 take steps that are divided by a mean.
         has_regularizers: Whether penalties come from regularizers, and not all from `add_loss`.
         decay: Share of the weights that weight decay takes away in a step.
-        clip: Argument of a plain gradient descent that clips gradients, and its limit; None if none
-            does, or that makes no step smaller.
+        clip: Argument of the optimizer that clips gradients so that steps become smaller, and its
+            limit; None if none does.
         chance: Loss of a model that knows nothing; None if it is not known.
         has_floor: Whether the best loss may lie near that, as where targets are shares (grey
             images, smoothed labels) and have an entropy of their own.

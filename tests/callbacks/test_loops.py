@@ -238,13 +238,34 @@ def test_a_block_and_the_callbacks_of_a_fit_in_it_record_each_step():
     assert steps_of(inner) == [1, 3]
 
 
-def test_a_callback_that_watches_a_block_and_a_fit_in_it_records_each_step_once():
+@pytest.mark.parametrize("earlier", [0, 8])
+def test_a_callback_that_watches_a_block_and_a_fit_in_it_records_each_step_once(earlier):
     model, stats = made(), GradientStats()
+    for _ in range(earlier):
+        model.train_on_batch(X, Y)
     with stats.watching(model):
         model.train_on_batch(X, Y)
         model.fit(X, Y, batch_size=4, verbose=0, callbacks=[stats])
-        model.train_on_batch(X, Y)
-    assert steps_of(stats) == [0, 1, 2, 3, 4, 5]
+        for _ in range(2):
+            model.train_on_batch(X, Y)
+    assert steps_of(stats) == [*range(earlier, earlier + 7)]
+    assert {row["epoch"] for row in stats.history} == {0}
+
+
+def test_a_block_that_is_opened_in_a_fit_reads_what_it_asks_for():
+    model, outer, inner = made(), GradientStats(), GradientStats(clipped=True)
+    with contextlib.ExitStack() as stack:
+
+        class Opens(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                if not batch:
+                    stack.enter_context(inner.watching(model))
+
+        model.fit(X, Y, batch_size=4, verbose=0, callbacks=[outer, Opens()])
+    assert (steps_of(outer), steps_of(inner)) == ([0, 1, 2, 3], [1, 2, 3])
+    assert all(
+        "clipped" in row["variables"][name] for row in inner.history for name in row["variables"]
+    )
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["outer", "inner"])

@@ -37,3 +37,13 @@ def test_a_training_says_which_step_made_nan_of_the_weights():
     (found,) = stats.verdicts
     assert (found.cause, found.where.split("_")[0]) == ("non_finite", "dense")
     assert found.evidence.startswith("step 0 of the optimizer made NaN of its weights")
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf")])
+def test_a_rate_that_is_no_number_is_told_as_such(rate):
+    made = model(1e-7)
+    made.optimizer.learning_rate = rate
+    (found,) = kerasinit.diagnose(made, X, Y).verdicts
+    assert (found.cause, found.evidence) == ("non_finite", f"the learning rate is {rate}")
+    exec(found.fix.partition("  #")[0], {"model": made})
+    assert kerasinit.diagnose(made, X, Y).verdicts == ()

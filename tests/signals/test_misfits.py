@@ -2,9 +2,12 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
+import kerasinit
 from kerasinit.signals import Signals, judge
 
 from .records import head_of, measured_head
@@ -360,3 +363,14 @@ def test_of_several_outputs_the_change_is_told_and_not_applied():
 def test_the_size_of_targets_is_that_of_numpy():
     found = measured_head(np.array([[-2.0], [0.0], [7.0]])).targets
     assert (found.low, found.high, found.zero_share) == (-2.0, 7.0, pytest.approx(1 / 3))
+
+
+@pytest.mark.parametrize("steps", [3, 5])
+def test_one_target_a_sequence_asks_for_the_last_step(steps):
+    lstm = layers.LSTM(8, return_sequences=True)
+    model = keras.Sequential([keras.Input((steps, 4)), lstm, layers.Dense(3)])
+    model.compile("adam", "mse")
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, steps, 4)), rng.standard_normal((8, 3))
+    found = kerasinit.diagnose(model, x, y).verdicts
+    assert "`return_sequences=False`" in found[0].fix

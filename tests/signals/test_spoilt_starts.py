@@ -64,6 +64,24 @@ def test_a_bias_that_nobody_reads_as_it_is_does_no_harm(behind):
 # --- outputs --------------------------------------------------------------------------------------
 
 
+def test_a_bias_that_is_scaled_away_does_no_harm_beside_a_large_input():
+    inputs, large = keras.Input((8,)), keras.Input((8,))
+    hidden = layers.Dense(64, "relu", bias_initializer=constant(50.0))(inputs)
+    beside = layers.Dense(8, "relu")(large)
+    joined = layers.concatenate([layers.Rescaling(1 / 50)(hidden), beside])
+    model = keras.Model([inputs, large], layers.Dense(1)(joined))
+    model.compile("adam", "mse")
+    verdicts = kerasinit.diagnose(model, [X, 9 + 20 * X], Y).verdicts
+    assert "bad_scale" not in [one.cause for one in verdicts]
+
+
+def test_a_sigmoid_that_is_right_about_all_samples_is_not_saturated():
+    out = layers.Dense(1, "sigmoid", bias_initializer=constant(-12.0))
+    model = stack(layers.Dense(32, "relu"), out)
+    causes = [one.cause for one in found(model, np.zeros((64, 1), "float32"))]
+    assert "saturated" not in causes
+
+
 @pytest.mark.parametrize(("stddev", "named"), [(0.1, False), (1.0, False), (100.0, True)])
 def test_outputs_that_are_far_from_all_targets_are_told(stddev, named):
     hidden = layers.Dense(32, "relu")
