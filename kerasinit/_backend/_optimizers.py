@@ -123,6 +123,8 @@ def steps_taken(optimizer: Any) -> int:
 
 def steps_before(model: Any) -> int:
     """Steps by the model's optimizer; by its others where a train step does not use that one."""
+    if getattr(getattr(model.optimizer, "_iterations", 0), "_value", 0) is None:
+        model.jax_state_sync()  # in the middle of `fit` on JAX, the variables hold nothing
     used = steps_taken(model.optimizer)
     if used or has_keras_train_step(model):
         return used
