@@ -9,7 +9,7 @@ from statistics import median
 
 from kerasinit.signals._head_findings import DISTANCES, SQUARED
 from kerasinit.signals._layer_signals import Signals
-from kerasinit.signals._remedy import HALF_EPSILON, OTHER_OPTIMIZER, Remedy, RemedyKind
+from kerasinit.signals._remedy import HALF_EPSILON, OTHER_OPTIMIZER, STANDARDIZE, Remedy, RemedyKind
 from kerasinit.signals._rules_of_heads import unscaled
 from kerasinit.signals._verdict import Verdict
 
@@ -95,8 +95,8 @@ def large_updates(signals: Signals) -> Verdict | None:
         return None
     ratio = median(ratio for ratio, _ in ratios)
     is_plain = signals.optimizer == "SGD"
-    if not (_goes_too_far(signals, ratio, loss, after) or (is_plain and _outgrows(signals))):
-        return None
+    if not _goes_too_far(signals, ratio, loss, after):
+        return _outgrown(signals) if is_plain else None
     if is_plain:
         why, squared = "squares and steps as large come of it", (SQUARED,)
         far = _far_targets(signals, why, factor=FAR_TARGETS, losses=squared)
@@ -131,8 +131,8 @@ def _goes_too_far(signals: Signals, ratio: float, loss: float, after: float) -> 
     return keeps_little and signals.optimizer == "SGD" and ratio > BEYOND_UPDATE
 
 
-def _outgrows(signals: Signals) -> bool:
-    """Whether plain descent on squares will diverge on its way to targets that are far.
+def _outgrown(signals: Signals) -> Verdict | None:
+    """Targets so far from the outputs that plain descent on squares will diverge on its way there.
 
     An output that is to become f times larger lets each of n + 1 layers (n of them hidden) grow by
     f ** (1 / (n + 1)), and the curvature by f ** (2 n / (n + 1)). The last layer's first relative
@@ -140,17 +140,23 @@ def _outgrows(signals: Signals) -> bool:
     step times f ** ((n - 1) / (n + 1)). The mean of the targets is left to the last bias, momentum
     is not counted.
     """
-    last = signals.layers[-1]
-    if signals.is_normalized or not (last.is_output and last.update_ratio and last.activation_rms):
-        return False
-    for head in signals.heads:
-        targets, limit = head.targets, FAR_TARGETS * max(1.0, abs(head.low), abs(head.high))
-        if targets is None or not are_far(signals, limit) or targets.std <= limit:
-            continue
-        n, f = len(signals.hidden), targets.std / last.activation_rms
-        step = last.update_ratio * targets.std / targets.rms
-        return step * f ** ((n - 1) / (n + 1)) > OUTGROWN
-    return False
+    last, head = signals.layers[-1], signals.heads[0] if len(signals.heads) == 1 else None
+    if head is None or head.targets is None or head.loss != SQUARED or signals.is_normalized:
+        return None
+    if not (last.is_output and last.update_ratio and last.activation_std and signals.data_loss):
+        return None
+    spread, reached = head.targets.std, last.activation_std
+    n, f = len(signals.hidden), spread / reached
+    step = last.update_ratio * min(spread / math.sqrt(signals.data_loss), 1.0)
+    if spread <= FAR_TARGETS * max(reached, 1.0) or step * f ** ((n - 1) / (n + 1)) <= OUTGROWN:
+        return None
+    evidence = (
+        f"the targets spread by {spread:.3g} about their mean, and the output by {reached:.2g}: on "
+        f"the way from one to the other, steps of SGD at {signals.learning_rate:.3g} grow until "
+        "they diverge"
+    )
+    remedy = Remedy("scale_targets", STANDARDIZE.format("y"))
+    return Verdict.cured("bad_targets", "targets", evidence, remedy, "undo it on predictions")
 
 
 def decayed(decay: float, said: str = "") -> Verdict:
