@@ -103,6 +103,7 @@ quietly = _backend.quietly
 raw_calls = _backend.raw_calls
 run_for_shapes = _backend.run_for_shapes
 run_once = _backend.run_once
+same_gradients = _backend.same_gradients
 same_random_state = _backend.same_random_state
 seeded = _backend.seeded
 seed_tensor = _backend.seed_tensor
@@ -192,6 +193,7 @@ __all__ = [
     "replaced",
     "run_for_shapes",
     "run_once",
+    "same_gradients",
     "same_random_state",
     "sampled",
     "scope_of_running_model",

@@ -88,6 +88,9 @@ class Backend(Protocol):
     def without_gradients(self) -> contextlib.AbstractContextManager[Any]:
         """A scope in which nothing is recorded for a backward pass."""
 
+    def same_gradients(self, variables: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
+        """A scope that leaves the gradients which variables keep, where they do, as they were."""
+
     def same_random_state(self, *, traced: bool = False) -> contextlib.AbstractContextManager[None]:
         """A scope that leaves the global generators as they were: also Python's and numpy's.
 

@@ -53,6 +53,11 @@ def without_gradients() -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
+def same_gradients(variables: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
+    """No variable of TensorFlow's keeps a gradient."""
+    return contextlib.nullcontext()
+
+
 def same_random_state(*, traced: bool = False) -> contextlib.AbstractContextManager[None]:
     """Nothing to add to Keras' own: all that it draws comes from seeds."""
     return _random_state.same_random_state(traced=traced)

@@ -50,6 +50,19 @@ def without_gradients() -> contextlib.AbstractContextManager[Any]:
 
 
 @contextlib.contextmanager
+def same_gradients(variables: Sequence[Any]) -> Iterator[None]:
+    """A backward pass adds to them; an optimizer or the user may not have used them yet."""
+    held = [(variable.value, variable.value.grad) for variable in variables]
+    try:
+        for parameter, _ in held:
+            parameter.grad = None  # nothing is written into the tensor that is kept
+        yield
+    finally:
+        for parameter, gradient in held:
+            parameter.grad = gradient
+
+
+@contextlib.contextmanager
 def same_random_state(*, traced: bool = False) -> Iterator[None]:
     """Nothing is traced. Keras draws the masks of an RNN's dropout, used or not, from torch's."""
     devices = range(torch.cuda.device_count())

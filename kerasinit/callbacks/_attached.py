@@ -17,6 +17,8 @@ from kerasinit import _backend
 if TYPE_CHECKING:
     from kerasinit.callbacks._session import Session
 
+LISTS_FILE = keras.callbacks.CallbackList.on_train_begin.__code__.co_filename
+
 
 def running_list(callback: Any) -> Any | None:
     """The list of callbacks through which Keras calls `callback` now; None if there is none.
@@ -24,7 +26,9 @@ def running_list(callback: Any) -> Any | None:
     It stands for one `fit`: the innermost one that has this callback.
     """
     for frame in _frames():
-        owner = frame.f_locals.get("self")
+        # Up to Python 3.12, reading the locals of a user's frame keeps them until it ends.
+        is_of_list = frame.f_code.co_filename == LISTS_FILE
+        owner = frame.f_locals.get("self") if is_of_list else None
         if isinstance(owner, keras.callbacks.CallbackList):
             if any(held is callback for held in owner.callbacks):
                 return owner
@@ -177,12 +181,13 @@ class WatchedStep:
         expected = self.sessions
         detach(self.model)
         owners = [session.owner for session in expected]
-        blocks = []
-        for block in self.blocks:
-            if block.session.owner in owners:  # a `fit` with the callback that watches the block
+        blocks: list[Block] = []
+        for block in reversed(self.blocks):
+            if block.session.owner in owners:  # sees it in a `fit`, or in a block inside this one
                 block.session.lose_count()
             else:
-                blocks.append(block)
+                owners.append(block.session.owner)
+                blocks.insert(0, block)
         if not blocks:
             return self._run(expected, arguments)
         _backend.note_state(self.model, arguments[:1])

@@ -30,7 +30,7 @@ def journal(variables: Iterable[Any]) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            with _uninterrupted():
+            with uninterrupted():
                 random.setstate(state)
                 file.seek(0)
                 for variable in variables:
@@ -60,7 +60,7 @@ def _write(file: IO[bytes], variables: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Lets no second Ctrl-C end the body half-way."""
     known = signal.getsignal(signal.SIGINT)  # None: not a handler of Python's
     if known is None or threading.current_thread() is not threading.main_thread():

@@ -64,7 +64,7 @@ class Copies:
         model = self._task.model
         groups = model.trainable_variables, model.non_trainable_variables, self._optimizer.variables
         trained, rows = [], []
-        with untouched(model):
+        with untouched(model, self._task.inner):
             self._lend()
             for copy in copies:
                 for variables, values in zip(groups, copy.groups, strict=True):
@@ -78,8 +78,12 @@ class Copies:
         return trained, np.array(rows)
 
     def _lend(self) -> None:
-        """Gives the model our optimizer and loss, and no metrics; `untouched` puts its own back."""
+        """Gives the model our optimizer and loss, and no metrics; `untouched` puts its own back.
+
+        Its own optimizer becomes as ours: a `train_step` may know it by another name.
+        """
         model, optimizer = self._task.model, self._optimizer
+        vars(self._task.inner).update(vars(optimizer))
         if self._task.loss is not None:
             model.compile(optimizer, self._task.loss)
         elif self._compiled_loss is not None:

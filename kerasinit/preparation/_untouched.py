@@ -8,7 +8,8 @@ from typing import Any
 
 from kerasinit import _backend
 from kerasinit.layers import MARK
-from kerasinit.models._journal import journal
+from kerasinit.models._journal import journal, uninterrupted
+from kerasinit.preparation._contents import same_contents
 
 
 class _Finished(Exception):  # noqa: N818 - not an error: it ends what is taken back
@@ -36,31 +37,39 @@ def marks_of(model: Any) -> Callable[[], None]:
 
 
 @contextlib.contextmanager
-def same_attributes(model: Any) -> Iterator[None]:
+def same_attributes(model: Any, *others: Any) -> Iterator[None]:
     """Takes back what the body does to attributes of a model and its layers, and draws nothing.
 
-    What it writes into a list or another object that they hold is not seen.
+    Also what it puts into lists, dicts and sets that they hold; what it writes into arrays and
+    objects of other classes is not seen.
+
+    Args:
+        model: A Keras model.
+        *others: What else keeps its attributes.
     """
-    layers = _backend.flat_layers(model)
-    held = [dict(vars(layer)) for layer in layers]
+    owners = [*_backend.flat_layers(model), *others]
+    held = [dict(vars(owner)) for owner in owners]
     try:
-        with _backend.same_random_state():
+        with same_contents(held), _backend.same_random_state():
             yield
     finally:
-        for layer, attributes in zip(layers, held, strict=True):
-            own = vars(layer)
-            for name in own.keys() - attributes.keys():
-                del own[name]
-            own.update(attributes)
+        with uninterrupted():
+            for owner, attributes in zip(owners, held, strict=True):
+                own = vars(owner)
+                for name in own.keys() - attributes.keys():
+                    del own[name]
+                own.update(attributes)
 
 
 @contextlib.contextmanager
-def untouched(model: Any) -> Iterator[None]:
+def untouched(model: Any, *others: Any) -> Iterator[None]:
     """Takes back all that the body does to a model: also to variables of it and its metrics.
 
     Args:
         model: A built model; the variables of its optimizer are left to the body.
+        *others: What else keeps its attributes.
     """
     kept = [*model.variables, *getattr(model, "metrics_variables", ())]
-    with same_attributes(model), taken_back(kept):
+    gradients = _backend.same_gradients(model.trainable_variables)
+    with same_attributes(model, *others), taken_back(kept), gradients:
         yield

@@ -46,6 +46,7 @@ class LayerSignals:
         dead_share: Share of units that are off for every sample.
         saturated_share: Share of units with |derivative| < 0.01 for more than 95 % of samples; of
             a recurrent layer, share of the values of its gates.
+        is_bounded: Whether its activation stays small for large inputs (tanh, sigmoid).
         duplicate_share: Share of units whose weights and weight gradients equal another unit's.
         normalized: Whether a normalization layer follows before the next weighted layer.
         is_output: Whether the layer's output is an output of the model.
@@ -90,6 +91,7 @@ class LayerSignals:
     non_finite_outputs: int
     dead_share: float | None = None
     saturated_share: float | None = None
+    is_bounded: bool = False
     duplicate_share: float | None = None
     normalized: bool = False
     is_output: bool = False

@@ -19,7 +19,7 @@ from kerasinit.layers import (
     zeroing_constraint,
 )
 from kerasinit.signals._batch import to_numpy
-from kerasinit.signals._elementwise import shares_by_activation
+from kerasinit.signals._elementwise import elementwise_shape, shares_by_activation
 from kerasinit.signals._layer_signals import LayerSignals
 from kerasinit.signals._recurrent import flat_gates
 from kerasinit.signals._sizes import mean, norm, rms, spread, variance_over_inputs
@@ -100,8 +100,10 @@ def rows_of(
 def _of_activation(call: WatchedCall) -> dict[str, Any]:
     """The fields that tell of its activation, or of the gates of a loop."""
     layer = call.watched.layer
-    found: dict[str, Any] = {}
-    if kind_of(layer).is_loop and call.layer_input is not None:
+    is_loop = kind_of(layer).is_loop
+    shape = elementwise_shape(getattr(layer, "activation", None) if is_loop else call.activation)
+    found: dict[str, Any] = {"is_bounded": shape is not None and shape.bounded}
+    if is_loop and call.layer_input is not None:
         share = flat_gates(layer, to_numpy(call.layer_input), to_numpy(call.output))
         found["saturated_share"] = share
     shares = shares_by_activation(layer, call.activation, call.activation_input, read=to_numpy)

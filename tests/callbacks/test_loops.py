@@ -1,7 +1,9 @@
 """Loops of one's own, around `train_on_batch`, are recorded as they are."""
 
 import contextlib
+import gc
 import warnings
+import weakref
 
 import keras
 import numpy as np
@@ -266,6 +268,27 @@ def test_a_block_that_is_opened_in_a_fit_reads_what_it_asks_for():
     assert all(
         "clipped" in row["variables"][name] for row in inner.history for name in row["variables"]
     )
+
+
+def test_a_block_in_a_block_of_the_same_callback_records_each_step_once():
+    model, stats = made(), GradientStats()
+    with stats.watching(model):
+        model.train_on_batch(X, Y)
+        with stats.watching(model):
+            model.train_on_batch(X, Y)
+        model.train_on_batch(X, Y)
+    assert steps_of(stats) == [0, 1, 2]
+
+
+def test_a_block_keeps_nothing_of_the_loop_that_opened_it():
+    model, batch = made(), np.array(X)
+    kept = weakref.ref(batch)
+    with GradientStats().watching(model):
+        model.train_on_batch(batch, Y)
+        model.train_on_batch(X, Y)
+    del batch
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["outer", "inner"])

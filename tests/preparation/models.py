@@ -43,6 +43,7 @@ def state_of(model):
     variables = [*model.variables, *model.metrics_variables]
     variables += [] if model.optimizer is None else model.optimizer.variables
     values = [keras.ops.convert_to_numpy(variable).tobytes() for variable in variables]
+    values += [id(getattr(variable.value, "grad", None)) for variable in variables]  # torch's
     held = [
         {name: id(value) for name, value in vars(one).items()} for one in [model, *model.layers]
     ]

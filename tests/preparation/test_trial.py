@@ -7,7 +7,7 @@ from keras import layers
 
 import kerasinit
 
-from .models import CLASSES, X, classifier, state_of, with_own_step
+from .models import CLASSES, OwnStep, X, classifier, state_of, with_own_step
 
 STEPS = 4  # that all copies take
 
@@ -105,6 +105,60 @@ def test_an_interrupted_trial_leaves_the_model_as_it_was():
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         trained(model)
     assert state_of(model) == before
+
+
+class Notes(OwnStep):
+    """Keeps books of its steps, in lists and dicts."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen, self.counts, self.by_kind = [], {"steps": 0}, {"train": []}
+
+    def train_step(self, *arguments):
+        self.seen.append("a step")
+        self.counts["steps"] += 1
+        self.by_kind["train"].append(self.counts["steps"])
+        return super().train_step(*arguments)
+
+    @property
+    def books(self):
+        return self.seen, self.counts, self.by_kind
+
+
+@pytest.mark.parametrize("call", [kerasinit.learning_rate, kerasinit.prepare])
+def test_what_a_model_notes_of_its_steps_is_as_before(call):
+    model = with_own_step(Notes)
+    seen = model.seen
+    seen.append("mine")
+    call(model, X, CLASSES)
+    assert model.seen is seen
+    assert model.books == (["mine"], {"steps": 0}, {"train": []})
+
+
+class OtherName(OwnStep):
+    """Knows its optimizer by a name of its own."""
+
+    def compile(self, optimizer, loss):
+        super().compile(optimizer, loss)
+        self.books = {"optimizer": self.optimizer}
+
+    def train_step(self, *arguments):
+        vars(self)["optimizer"] = self.books["optimizer"]
+        return super().train_step(*arguments)
+
+
+@pytest.mark.parametrize("steps", [0, 1], ids=["new", "trained"])
+def test_an_optimizer_with_a_second_name_is_not_stepped_and_its_rate_is_searched(steps):
+    model, usual = with_own_step(OtherName), with_own_step()
+    for _ in range(steps):
+        model.train_on_batch(X, CLASSES)
+    usual.set_weights(model.get_weights())
+    before = state_of(model)
+    advice = trained(model)
+    assert state_of(model) == before
+    expected = trained(usual)
+    for curve, other in zip(advice.curves, expected.curves, strict=True):
+        assert curve.losses == pytest.approx(other.losses, rel=1e-4)
 
 
 def test_data_that_does_not_fit_is_told_with_the_cause():

@@ -240,17 +240,20 @@ def test_a_small_head_does_not_set_the_rate_alone(std):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "rate", "size", "diverges"),
+    ("hidden", "activation", "rate", "size", "diverges"),
     [
-        (1, 1e-3, 100, False), (2, 1e-3, 100, False), (2, 1e-2, 100, True), (4, 1e-2, 100, True),
-        (2, 1e-1, 1, False),
+        (1, "relu", 1e-3, 100, False), (2, "relu", 1e-3, 100, False), (2, "relu", 1e-2, 100, True),
+        (4, "relu", 1e-2, 100, True), (2, "relu", 1e-1, 1, False), (1, "tanh", 1e-2, 100, False),
+        (2, "tanh", 1e-2, 50, False), (2, "sigmoid", 1e-2, 100, False),
     ],
 )  # fmt: skip
-def test_descent_on_squares_to_far_targets_is_told_where_it_diverges(hidden, rate, size, diverges):
+def test_descent_on_squares_to_far_targets_is_told_where_it_diverges(
+    hidden, activation, rate, size, diverges
+):
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).standard_normal((128, 10)).astype("float32")
     y = size * np.sin(x[:, :1] + x[:, 1:2])
-    stack = [layers.Dense(48, "relu") for _ in range(hidden)]
+    stack = [layers.Dense(48, activation) for _ in range(hidden)]
     model = keras.Sequential([keras.Input((10,)), *stack, layers.Dense(1)])
     model.compile(keras.optimizers.SGD(rate), "mse")
     found = [verdict.cause for verdict in kerasinit.diagnose(model, x, y).verdicts]
