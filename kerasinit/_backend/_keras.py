@@ -35,6 +35,15 @@ def is_of_keras(thing: Any) -> bool:
     return str(home).partition(".")[0] == "keras"
 
 
+def mask_of(tensor: Any) -> Any | None:
+    """The mask that a layer gave a tensor; JAX lets none be kept on the tensors of a trace."""
+    try:
+        from keras.src.backend.common.masking import get_keras_mask
+    except ImportError:
+        return getattr(tensor, "_keras_mask", None)
+    return get_keras_mask(tensor)
+
+
 # --- the layer that is being built ----------------------------------------------------------------
 
 # Keys of the state that Keras keeps for each thread (`keras.src.backend.common.global_state`), and

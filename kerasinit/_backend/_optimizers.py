@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -60,24 +58,6 @@ class AppliedUpdate:
     def _variables(self) -> list[Any]:
         given = self.arguments[1]
         return trained_variables(self._optimizer) if given is None else given
-
-
-def pure_optimizer(optimizer: Any) -> Any:
-    """`optimizer`, not yet built, so that its `stateless_apply` can be traced and mapped.
-
-    TensorFlow's optimizers update through `tf.distribute`, those of torch write into the tensors:
-    on this instance, what a backend's class overrides is again what Keras' own class does (reads
-    `keras.src.optimizers.base_optimizer.BaseOptimizer`).
-    """
-    from keras.src.optimizers.base_optimizer import BaseOptimizer
-
-    for owner in type(optimizer).__mro__:
-        if owner.__module__.startswith("keras.src.backend."):
-            for name in vars(owner):
-                own = getattr(BaseOptimizer, name, None)
-                if inspect.isfunction(own) and not name.startswith("__"):
-                    vars(optimizer)[name] = functools.partial(own, optimizer)
-    return optimizer
 
 
 def loss_scaling(optimizer: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import reprlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,10 +58,12 @@ def batches_of(
     class_weight: Mapping[int, float] | None = None,
     seed: int = 0,
 ) -> Batches:
-    """`steps` batches from all of the data, in random order: it may be sorted by class.
+    """`steps` batches of one shape, in random order: the data may be sorted by class.
 
-    Of a stream, from its first `steps + MOST_LABELS` batches; of a generator, which cannot begin
-    anew, from the first `steps`. Where these are fewer, they are used several times.
+    From all of arrays and of a `PyDataset` of known length. Of another stream, from its first
+    `steps + MOST_LABELS` batches; of a generator, which cannot begin anew, from the first `steps`.
+    Of several shapes, the one that holds the most samples is taken: a last batch may be short.
+    Where its batches are fewer than `steps`, they are used several times.
 
     Args:
         x: Inputs, or what yields batches (see `first_batch`).
@@ -71,15 +75,20 @@ def batches_of(
         seed: Decides which batches, and their order.
 
     Raises:
+        TypeError: If `class_weight` is no mapping.
         ValueError: If there is nothing, the arrays do not fit each other, or a number is not
             finite.
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}.")
+    if not isinstance(class_weight, Mapping | None):
+        raise TypeError(
+            "`class_weight` must be a dict, `{class: weight}`: `dict(enumerate(weights))` of a "
+            "list, with `weights = len(labels) / (classes * np.bincount(labels))` for balanced "
+            f"classes. Received: class_weight={reprlib.repr(class_weight)}."
+        )
     if is_batch(x):
-        x, y, sample_weight = map(_arrays, (x, y, sample_weight))
-        weight = _weighted(y, sample_weight, class_weight)
-        return _of_arrays(x, y, weight, batch_size, steps, seed)
+        return _of_arrays(_item(x, y, sample_weight, class_weight), batch_size, steps, seed)
     if y is not None or sample_weight is not None:
         raise ValueError(
             f"`x` yields batches, which hold their targets. Received: x={type(x).__name__}, and "
@@ -89,8 +98,13 @@ def batches_of(
         return _of_stream(x, steps, class_weight, np.random.default_rng(seed))
 
 
-def check_batched(model: Any, x: Any) -> None:
+def check_batched(model: Any, x: Any, *, of_stream: bool) -> None:
     """Refuses inputs that lack the axis of the samples.
+
+    Args:
+        model: A built model.
+        x: Inputs of a batch.
+        of_stream: Whether a dataset gave it.
 
     Raises:
         ValueError: If what the model takes has one axis more than what it is given.
@@ -102,10 +116,12 @@ def check_batched(model: Any, x: Any) -> None:
     if len(wanted) == len(shape) and all(
         size in (None, own) for size, own in zip(wanted, shape, strict=True)
     ):
-        raise ValueError(
-            "A dataset must yield batches, as for `fit`: `dataset.batch(32)` makes them. Received: "
-            f"one sample of shape {shape}."
+        way = (
+            "A dataset must yield batches, as for `fit`: `dataset.batch(32)` makes them."
+            if of_stream
+            else "The first axis of `x` must be that of the samples: `x[None]` is a batch of one."
         )
+        raise ValueError(f"{way} Received: one sample of shape {shape}.")
 
 
 def tensors(values: Any) -> Any:
@@ -117,17 +133,26 @@ def tensors(values: Any) -> Any:
     return keras.tree.map_structure(tensor, values)
 
 
-def _of_arrays(x: Any, y: Any, weight: Any, size: int, steps: int, seed: int) -> Batches:
-    lengths = {len(array) if array.ndim else 0 for array in _leaves((x, y, weight))}
+def _item(x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Item:
+    """Arrays of finite numbers; the weights of classes become those of samples."""
+    x, y, sample_weight = map(_arrays, (x, y, sample_weight))
+    for name, values in (("x", x), ("y", y)):
+        _check_numbers(name, values)
+    weight = _weighted(y, sample_weight, class_weight)
+    _check_numbers("sample_weight", weight)
+    return x, y, weight
+
+
+def _of_arrays(item: Item, size: int, steps: int, seed: int) -> Batches:
+    x, y, weight = item
+    lengths = {len(array) if array.ndim else 0 for array in _leaves(item)}
     if len(lengths) != 1 or lengths == {0}:
-        shapes = [array.shape for array in _leaves((x, y, weight))]
+        shapes = [array.shape for array in _leaves(item)]
         more = f" and {len(shapes) - SHOWN} more" if len(shapes) > SHOWN else ""
         raise ValueError(
             "`x`, `y` and `sample_weight` must hold the same number of samples, at least one. "
             f"Received: arrays of shapes {shapes[:SHOWN]}{more}."
         )
-    for name, values in (("x", x), ("y", y), ("sample_weight", weight)):
-        _check_numbers(name, values)
     (count,) = lengths
     size = min(size, count)
     orders = (row for epoch in itertools.count() for row in batch_order(count, size, seed, epoch))
@@ -147,7 +172,7 @@ def _weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | No
             "`class_weight` and `sample_weight` cannot both be given: multiply the sample weights "
             f"by those of the classes. Received: class_weight={class_weight!r} and sample weights."
         )
-    labels = np.asarray(y) if isinstance(y, np.ndarray) else None
+    labels = y if isinstance(y, np.ndarray) else None
     if labels is not None and labels.ndim > 1:
         labels = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels[..., 0]
     if labels is None or labels.ndim != 1:
@@ -167,30 +192,29 @@ def _rows(values: Any, rows: np.ndarray) -> Any:
 def _of_stream(
     stream: Any, steps: int, class_weight: Mapping[int, float] | None, rng: np.random.Generator
 ) -> Batches:
-    found: list[Item] = []
+    found: dict[Any, list[Item]] = {}  # by their shapes
+    counts: Counter[Any] = Counter()
     labels: list[tuple[Any, Any]] = []
     again = not hasattr(stream, "__next__")  # a generator, which could be endless and costly
-    most, fitting = steps + (MOST_LABELS if again else 0), 0
+    most = steps + (MOST_LABELS if again else 0)
     for batch in itertools.islice(_batches_in(stream, rng), most):
-        x, y, weight = map(_arrays, keras.utils.unpack_x_y_sample_weight(batch))
-        item = x, y, _weighted(y, weight, class_weight)
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        item = _item(x, y, weight, class_weight)
         labels.append(item[1:])
-        if found and _shapes(item) != _shapes(found[0]):
-            continue
-        # Each has the same chance to stay: Vitter, 1985, https://doi.org/10.1145/3147.3165
-        fitting += 1
-        place = int(rng.integers(fitting))
-        if len(found) < steps:
-            found.append(item)
+        shapes = _shapes(item)
+        same = found.setdefault(shapes, [])
+        # All of a shape have the same chance to stay: Vitter, 1985, https://doi.org/10.1145/3147.3165
+        counts[shapes] += 1
+        place = int(rng.integers(counts[shapes]))
+        if len(same) < steps:
+            same.append(item)
         elif place < steps:
-            found[place] = item
+            same[place] = item
     if not found:
         raise ValueError(f"`x` has no batch. Received: {kind_in_words(stream)}.")
-    for item in found:
-        for name, values in zip(("x", "y", "sample_weight"), item, strict=True):
-            _check_numbers(name, values)
-    order = itertools.islice(itertools.cycle(rng.permutation(len(found))), steps)
-    items = tuple(found[place] for place in order)
+    best = found[max(found, key=lambda shapes: counts[shapes] * _samples(shapes))]
+    order = itertools.islice(itertools.cycle(rng.permutation(len(best))), steps)
+    items = tuple(best[place] for place in order)
     return Batches(items, *(_joined(parts) for parts in zip(*labels, strict=True)))
 
 
@@ -226,7 +250,7 @@ def _array(leaf: Any) -> Any:
 
 def _check_numbers(name: str, values: Any) -> None:
     _backend.check_held(name, values, words=name == "x")
-    for array in _leaves(values):
+    for array in map(np.atleast_1d, _leaves(values)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
             raise ValueError(
@@ -240,5 +264,11 @@ def _leaves(values: Any) -> list[Any]:
     return [leaf for leaf in keras.tree.flatten(values) if leaf is not None]
 
 
-def _shapes(values: Any) -> list[Any]:
-    return [(array.shape, array.dtype) for array in _leaves(values)]
+def _shapes(values: Any) -> tuple[Any, ...]:
+    return tuple((array.shape, array.dtype) for array in _leaves(values))
+
+
+def _samples(shapes: tuple[Any, ...]) -> int:
+    """Samples of a batch of these shapes."""
+    (first, _), *_ = shapes
+    return first[0] if first else 1

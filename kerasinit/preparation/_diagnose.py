@@ -76,7 +76,7 @@ def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
             f"Received: x={kind_in_words(x)}, y={kind_in_words(y)}."
         )
     given, targets = first_batch(x)
-    check_batched(model, given)
+    check_batched(model, given, of_stream=True)
     return of_dataset(given, targets), targets
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.layers import activation_name, is_channels_first, is_closed, kind_of, own_activation
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._scene import Scene
-from kerasinit.preparation._batches import Batches
+from kerasinit.preparation._batches import Batches, tensors
 from kerasinit.preparation._label_prior import Unsure, narrowing, prior_of
 from kerasinit.preparation._task import Task
 from kerasinit.signals._heads import names_of_outputs, of_outputs, targets_of_outputs
@@ -173,16 +172,21 @@ def _masks(task: Task, batches: Batches, count: int) -> list[Any]:
     """For each output the mask of each batch, or None where it has none."""
     if not any(map(_makes_masks, _backend.flat_layers(task.model))):
         return [None] * count
-    found: list[list[Any]] = [[] for _ in range(count)]
-    with _backend.same_random_state(), _backend.without_gradients():
+
+    def masks() -> list[list[Any]]:
+        rows = []
         for x, _, _ in batches.items:
-            tensors = keras.tree.map_structure(ops.convert_to_tensor, x)
             with keras.StatelessScope():
-                outputs = keras.tree.flatten(task.model(tensors, training=False))
-            masks = [getattr(output, "_keras_mask", None) for output in outputs]
-            for column, mask in zip(found, masks, strict=True):
-                column.append(None if mask is None else _backend.numpy_of(mask))
-    return [None if any(mask is None for mask in column) else column for column in found]
+                outputs = task.model(tensors(x), training=False)
+            rows.append([_backend.mask_of(output) for output in keras.tree.flatten(outputs)])
+        return rows
+
+    with _backend.same_random_state(), _backend.without_gradients():
+        rows = _backend.run_once(masks)  # JAX leaves out what no mask needs
+    return [
+        None if any(mask is None for mask in column) else [*map(_backend.numpy_of, column)]
+        for column in zip(*rows, strict=True)
+    ]
 
 
 def _makes_masks(layer: Any) -> bool:

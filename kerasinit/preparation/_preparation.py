@@ -25,12 +25,13 @@ class Preparation:
         plan: What the new weights were drawn from, one row for each variable. Its seed repeats
             these draws; `bias` comes on top of them.
         bias: The bias of each output, and the factor on the kernel beside it.
-        learning_rate: The rate to train with, for the start that the model has now.
+        learning_rate: The advice for the start that the model has now. A compiled model has this
+            rate, unless `notes` say why its optimizer keeps its own.
         trial: The new start beside the one that the model came with.
         cost: What all trainings took: two searches for a rate, and the proof.
         diagnosis: Health of the signal at the end; None where it could not be told.
         undiagnosed: Why there is no diagnosis; empty where there is one.
-        notes: What could not be done.
+        notes: Why the learning rate was not set; empty where it was.
         dry_run: Whether everything was left as it was.
 
     Example:
@@ -101,6 +102,7 @@ class Preparation:
         plan = self.plan
         advice = self.learning_rate
         low, high = advice.range
+        had = "keeps" if self.notes else "had"
         drawn = [row for row in plan.changed if row.kind == "kernel"]
         reasons = {row.reason for row in drawn}
         return [
@@ -119,7 +121,7 @@ class Preparation:
                 [
                     f"{advice.rate:.2g} with {advice.optimizer}, for batches of "
                     f"{advice.batch_size} samples (worth trying: {low:.2g} to {high:.2g}; the "
-                    f"optimizer had {advice.own_rate:.2g})",
+                    f"optimizer {had} {advice.own_rate:.2g})",
                     f"{advice.reason}",
                 ],
             ),

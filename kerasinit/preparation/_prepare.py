@@ -16,11 +16,12 @@ from kerasinit._typing import Batch, Model, SeedLike
 from kerasinit.experiments._stacking import Weights
 from kerasinit.models import initialize
 from kerasinit.models._draw import Choice
+from kerasinit.models._first_batch import is_batch
 from kerasinit.models._journal import journal
 from kerasinit.models._learned import has_learned, remember
 from kerasinit.models._scene import Scene, scene_of
 from kerasinit.models._slots import Slot
-from kerasinit.preparation._batches import Batches, batches_of
+from kerasinit.preparation._batches import Batches, batches_of, check_batched
 from kerasinit.preparation._diagnose import examined
 from kerasinit.preparation._label_prior import loss_of_prior
 from kerasinit.preparation._learning_rate import BATCH_SIZE, advice_for
@@ -65,7 +66,8 @@ def prepare(
 
     Args:
         model: A built model, compiled unless `loss` and `optimizer` are given. A compiled one gets
-            the rate, too, unless its optimizer follows a schedule.
+            the rate, too, unless its optimizer follows a schedule, or it keeps its own start and no
+            rate is known to be better, or its optimizer has taken steps from there.
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
@@ -78,6 +80,7 @@ def prepare(
         dry_run: Changes nothing; the report says what would be done.
 
     Raises:
+        TypeError: As `learning_rate` does.
         ValueError: As `initialize` and `learning_rate` do. Everything is as before then, as it is
             after Ctrl-C.
 
@@ -93,6 +96,7 @@ def prepare(
     batches = batches_of(
         x, y, sample_weight, class_weight=class_weight, batch_size=size, steps=MOST_STEPS
     )
+    check_batched(model, batches.items[0][0], of_stream=not is_batch(x))
     touched = list(model.variables)
     if loss is None:
         touched += task.optimizer.variables
@@ -186,9 +190,11 @@ def _is_free(slot: Slot, scene: Scene) -> bool:
 
 def _why_rate_stays(task: Task, advice: RateAdvice) -> str:
     """Why a model that keeps its own start keeps its rate, too; empty where it does not."""
+    if task.loss is not None:  # not compiled: it has none
+        return ""
     if not advice.falls:
         return "no other is known to be better"
-    if task.loss is None and _backend.steps_taken(task.optimizer) > 0:
+    if _backend.steps_taken(task.optimizer) > 0:
         return "the optimizer goes on with what it has gathered, and the trial began without"
     return ""
 

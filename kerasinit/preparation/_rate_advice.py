@@ -34,7 +34,7 @@ class RateAdvice:
             other batches than the last ones.
         untrained: Loss of the model as it is, on the last batches.
         reason: Why this rate.
-        cost: What the trainings took; the sharpness took `GRADIENTS` gradients more.
+        cost: What the trainings took; the sharpness took 17 gradients more.
         falls: Whether at some rate the loss fell by more than the batches differ.
         batch_size: Samples of a batch; other batches want other rates.
         own_rate: The optimizer's learning rate, as it was found.
@@ -160,7 +160,7 @@ class RateAdvice:
             [
                 f"{curve.rate:.2g}",
                 *(
-                    f"{curve.at(end).mean():.4g}" if end <= len(curve.losses) else ""
+                    f"{curve.end_after(end):.4g}" if end <= len(curve.losses) else ""
                     for end in ends
                 ),
             ]

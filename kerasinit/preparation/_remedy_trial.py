@@ -123,7 +123,7 @@ class _Run:
 
 
 def _runs(trial: Trial, weights: Weights, rates: Sequence[float]) -> list[_Run]:
-    """Copies at each rate, side by side."""
+    """Copies at each rate, one after the other."""
     ends, losses = trial.advance([trial.start(weights, rate) for rate in rates], 0, STEPS)
     return [_Run(row[0], row[-1], end) for row, end in zip(losses.tolist(), ends, strict=True)]
 

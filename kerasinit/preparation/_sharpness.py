@@ -46,6 +46,7 @@ def limits_rate(task: Task) -> bool:
 def sharpness_of(task: Task, weights: Weights, item: Item, y_pred: Any) -> float | None:
     """The largest eigenvalue of the second derivative of a batch's loss.
 
+    It changes no advice: it lets the user check a rate against what limits gradient descent.
     By the Lanczos method, with all directions kept orthogonal; a product with the second derivative
     is the difference of the gradients on both sides. None where it is not positive, or layers
     compute in half precision. Costs two gradients for each of `PRODUCTS`, and one.

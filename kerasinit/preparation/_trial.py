@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasinit import _backend
 from kerasinit.experiments._stacking import Weights
-from kerasinit.preparation._batches import Batches, check_batched, tensors
+from kerasinit.preparation._batches import Batches, tensors
 from kerasinit.preparation._copies import Copies, Copy
 from kerasinit.preparation._task import Task
 from kerasinit.preparation._untouched import same_attributes
@@ -97,10 +97,9 @@ def outputs_of(model: Any, x: Any) -> Any:
     """Outputs of a model for one batch, or only their shapes where these are cheaper.
 
     Raises:
-        ValueError: If it is no batch, or the model cannot be called on it.
+        ValueError: If the model cannot be called on it.
     """
     inputs = tensors(x)
-    check_batched(model, x)
 
     def outputs() -> Any:
         with keras.StatelessScope():

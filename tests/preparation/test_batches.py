@@ -8,6 +8,8 @@ import pytest
 
 from kerasinit.preparation._batches import batches_of
 
+from .models import OwnStep, with_own_step
+
 X = np.arange(10.0)[:, None] * np.ones(3)
 Y = np.arange(10)
 
@@ -70,16 +72,47 @@ def test_batches_come_from_all_of_a_dataset_that_is_sorted_by_class_and_are_the_
     assert first != sorted(first)
 
 
+class Received(OwnStep):
+    """Notes the weights that `fit` hands to its `train_step`."""
+
+    def train_step(self, *arguments):
+        self.received = keras.ops.convert_to_numpy(arguments[-1][2]).tolist()
+        return super().train_step(*arguments)
+
+
 @pytest.mark.parametrize(
     "y",
     [[0, 2, 1, 1], [[0], [2], [1], [1]], np.eye(3)[[0, 2, 1, 1]]],
     ids=["sparse", "column", "one-hot"],
 )
 def test_weights_of_classes_are_those_of_fit(y):
-    batches = taken(X[:4], np.array(y), class_weight={0: 0.5, 2: 3})
-    assert batches.weights.tolist() == [0.5, 3, 1, 1]
-    streamed = taken([(X[:4], np.array(y))].__iter__(), class_weight={0: 0.5, 2: 3})
-    assert streamed.weights.tolist() == [0.5, 3, 1, 1]
+    y, class_weight = np.array(y), {0: 0.5, 2: 3}
+    model = with_own_step(Received)
+    kind = keras.losses.SparseCategoricalCrossentropy
+    loss = (keras.losses.CategoricalCrossentropy if y.shape == (4, 3) else kind)(from_logits=True)
+    model.compile("sgd", loss, run_eagerly=True)
+    model.fit(X[:4, :1] * np.ones(6), y, class_weight=class_weight, shuffle=False, verbose=0)
+    assert len(model.received) == 4
+    batches = taken(X[:4], y, class_weight=class_weight)
+    assert batches.weights.tolist() == model.received
+    streamed = taken([(X[:4], y)].__iter__(), class_weight=class_weight)
+    assert streamed.weights.tolist() == model.received
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", [1.0, 2.0], np.ones(10)], ids=repr)
+@pytest.mark.parametrize("data", [(X, Y), (Sequence(),)], ids=["arrays", "dataset"])
+def test_weights_of_classes_that_are_no_mapping_are_refused_with_the_way_to_one(data, class_weight):
+    with pytest.raises(
+        TypeError, match=r"must be a dict.*dict\(enumerate.*Received: class_weight="
+    ):
+        taken(*data, class_weight=class_weight)
+
+
+@pytest.mark.parametrize("form", [lambda x, y: (x, y), lambda x, y: (iter([(x, y)]),)])
+def test_a_label_that_is_no_number_is_named_under_class_weights_too(form):
+    y = np.where(Y == 3, np.nan, Y)
+    with pytest.raises(ValueError, match=r"`y` has 1 values that are not finite.* in sample 3"):
+        taken(*form(X, y), class_weight={0: 2.0})
 
 
 @pytest.mark.parametrize(
@@ -106,6 +139,49 @@ def test_a_batch_of_another_shape_gives_only_labels():
     batches = taken([(X[:4], Y[:4]), (X[4:7], Y[4:7])].__iter__(), steps=2)
     assert [len(y) for _, y, _ in batches.items] == [4, 4]
     assert batches.targets.tolist() == Y[:7].tolist()
+
+
+class Ragged(keras.utils.PyDataset):
+    """Full batches of 4, and what is left."""
+
+    def __init__(self, samples):
+        super().__init__()
+        self.samples = samples
+
+    def __len__(self):
+        return -(-self.samples // 4)
+
+    def __getitem__(self, index):
+        rows = np.arange(self.samples)[4 * index : 4 * index + 4]
+        return rows[:, None] * np.ones(3), rows
+
+
+class ShortFirst:
+    """An iterable that begins with its short batch."""
+
+    def __init__(self, samples):
+        self.batches = Ragged(samples)
+
+    def __iter__(self):
+        return map(self.batches.__getitem__, reversed(range(len(self.batches))))
+
+
+@pytest.mark.parametrize("make", [Ragged, ShortFirst])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("samples", [5, 9, 10])
+def test_a_short_batch_never_takes_the_place_of_the_full_ones(make, samples, seed):
+    batches = taken(make(samples), steps=8, seed=seed)
+    assert batches.size == 4
+    assert {y[0] for _, y, _ in batches.items} == set(range(0, samples - 3, 4))
+    assert sorted(batches.targets) == list(range(samples))
+
+
+def test_of_sequences_of_several_lengths_those_of_the_most_frequent_one_are_taken():
+    lengths = [9, 5, 7, 5, 6, 5, 7]
+    found = taken([(np.full((4, n), i), Y[:4]) for i, n in enumerate(lengths)].__iter__(), steps=7)
+    assert {x.shape for x, _, _ in found.items} == {(4, 5)}
+    assert {int(x[0, 0]) for x, _, _ in found.items} == {1, 3, 5}
+    assert len(found.targets) == 28
 
 
 @pytest.mark.parametrize(

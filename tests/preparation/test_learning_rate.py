@@ -9,7 +9,6 @@ from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation import RateCurve
 from kerasinit.preparation._rate_rule import (
     FACTOR,
-    LONG,
     SAFE,
     chosen,
     going_on,
@@ -248,6 +247,12 @@ def curves(*ends, steps=8):
 STILL = np.full(2, 2.0)
 
 
+def test_a_mean_over_a_loss_that_is_not_finite_is_infinite_after_any_number_of_steps():
+    curve = RateCurve(1.0, (1.0, np.nan, 3.0, 1.0, 2.0, 2.0, 2.0, 4.0))
+    assert [curve.end_after(steps) for steps in (1, 2, 8)] == [1.0, np.inf, 3.0]
+    assert curve.end == 3.0
+
+
 def test_the_rate_is_a_share_of_the_highest_that_the_batches_cannot_tell_from_the_best():
     found = [
         RateCurve(1.0, (2.0,) * 6 + (1.0, 1.1)),
@@ -255,25 +260,24 @@ def test_the_rate_is_a_share_of_the_highest_that_the_batches_cannot_tell_from_th
         RateCurve(0.25, (2.0,) * 6 + (0.6, 0.7)),
     ]
     rate, (low, high), why = chosen(found, STILL, 1.0)
-    share = SAFE * (8 / LONG) ** 0.5  # after 8 steps
     assert why.startswith("at 0.5, the loss after 8 steps is the lowest")
-    assert (rate, low) == pytest.approx((share * 0.5, share * 0.5 / FACTOR))
+    assert (rate, low) == pytest.approx((SAFE * 0.5, SAFE * 0.5 / FACTOR))
     assert rate < high < 0.5
 
 
 def test_a_rate_that_diverges_is_never_advised():
     rate, _, why = chosen(curves(float("nan"), 1.0), STILL, 1.0)
-    assert rate == pytest.approx(SAFE * (8 / LONG) ** 0.5 / FACTOR)
+    assert rate == pytest.approx(SAFE / FACTOR)
     assert ", the lowest" in why
 
 
-def after_44_steps(*ends):
+def after_28_steps(*ends):
     """Curves at rates from 1 downwards, with these losses at the end."""
-    return [RateCurve(FACTOR**-i, (1.0,) * 33 + tuple(end)) for i, end in enumerate(ends)]
+    return [RateCurve(FACTOR**-i, (1.0,) * 21 + tuple(end)) for i, end in enumerate(ends)]
 
 
-JUMPING, WORSE, FALLING = [0.45] * 10 + [1e4], [0.9] * 11, np.linspace(0.5, 0.4, 11)
-LEVEL = np.resize([0.46, 0.45], 11)  # as low as the lowest within the batches
+JUMPING, WORSE, FALLING = [0.45] * 6 + [1e4], [0.9] * 7, np.linspace(0.5, 0.4, 7)
+LEVEL = np.resize([0.46, 0.45], 7)  # as low as the lowest within the batches
 
 
 @pytest.mark.parametrize(
@@ -287,13 +291,13 @@ LEVEL = np.resize([0.46, 0.45], 11)  # as low as the lowest within the batches
     ids=["jumps", "behind-a-worse-one", "both", "neither"],
 )
 def test_the_highest_rate_neither_jumps_nor_lies_behind_a_worse_one(ends, highest):
-    rate, _, _ = chosen(after_44_steps(*ends), np.ones(11), 1.0)
+    rate, _, _ = chosen(after_28_steps(*ends), np.ones(7), 1.0)
     assert rate == pytest.approx(SAFE * FACTOR**-highest)
 
 
 def test_where_nothing_falls_a_rate_that_jumps_does_harm():
-    batches = np.resize([1.0, 1.1], 11)
-    found = after_44_steps([*batches[:10], 1e4], batches, batches)
+    batches = np.resize([1.0, 1.1], 7)
+    found = after_28_steps([*batches[:6], 1e4], batches, batches)
     assert chosen(found, batches, 1.0)[0] == pytest.approx(1 / FACTOR)
 
 

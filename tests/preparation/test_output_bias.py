@@ -137,6 +137,19 @@ def test_each_output_has_its_own_and_masked_positions_do_not_count():
     assert second.values == pytest.approx(np.log(np.array([16, 16, 0.25]) / 32.25), abs=0.02)
 
 
+def test_each_batch_has_its_own_mask_behind_a_recurrent_layer():
+    words = np.random.default_rng(0).integers(0, 4, (16, 5))
+    tags = np.where(words == 0, 2, words % 2)
+    hidden = [layers.Embedding(4, 2, mask_zero=True), layers.LSTM(2, return_sequences=True)]
+    head = layers.Dense(3, "softmax")
+    model = keras.Sequential([keras.Input((5,), dtype="int32"), *hidden, head])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    ((_, row),) = rows_of(model, words, tags)  # two batches: each sample once
+    counts = np.bincount(tags[words > 0]) / np.sum(words > 0)
+    assert np.exp(row.values[:2]) == pytest.approx(counts, rel=0.02)  # a third one: half a label
+    assert np.exp(row.values[2]) < 0.02
+
+
 @pytest.mark.parametrize(
     ("head", "words"),
     [

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 import kerasinit
+from kerasinit.preparation._rate_search import MOST_STEPS
 
 from .models import CLASSES, OwnStep, X, classifier, state_of, with_own_step
 
@@ -70,6 +71,8 @@ def test_a_rate_stays_where_no_other_is_known_to_be_better():
     assert not prepared.learning_rate.falls
     assert float(model.optimizer.learning_rate) == pytest.approx(0.02)
     assert "the learning rate stays 0.02" in prepared.notes[0]
+    step = str(prepared).partition("3. Learning rate")[2].partition("4. Proof")[0]
+    assert "the optimizer keeps 0.02" in " ".join(step.split())
 
 
 @pytest.mark.parametrize("step", ["proof_of", "examined"])  # before the new start is adopted, after
@@ -141,7 +144,7 @@ class OfTwoParts(OwnStep):
 
 def test_a_train_step_of_ones_own_sees_what_fit_hands_over():
     prepared = kerasinit.prepare(with_own_step(OfTwoParts), X, CLASSES, seed=0)
-    assert len(prepared.trial.ready.losses) == 4 + 5 + 19
+    assert len(prepared.trial.ready.losses) == MOST_STEPS
 
 
 def test_a_model_that_is_not_compiled_stays_so():
@@ -154,6 +157,16 @@ def test_a_model_that_is_not_compiled_stays_so():
     assert keras.ops.convert_to_numpy(model.layers[-1].bias) == pytest.approx(
         5 + X[:, 0].mean(), abs=1e-4
     )
+
+
+def test_a_model_that_is_not_compiled_is_told_its_rate_also_where_it_keeps_its_start():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3)])
+    model.layers[-1].bias.assign([0.3, -0.1, 0.2])  # learned
+    never_falls = {"loss": lambda y, y_pred: 0.0 * keras.ops.mean(y_pred), "optimizer": "adam"}
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0, **never_falls)
+    assert not prepared.trial.adopted
+    rate = prepared.learning_rate.rate
+    assert prepared.notes == (f"not compiled: give Adam the learning rate {rate:.3g}",)
 
 
 class FixedStart(keras.initializers.Initializer):
@@ -227,3 +240,10 @@ def test_samples_that_are_no_batch_are_told_so():
     samples = ((x, y) for x, y in zip(X, CLASSES, strict=True))
     with pytest.raises(ValueError, match=r"must yield batches.*one sample of shape \(6,\)"):
         kerasinit.prepare(classifier(), samples)
+
+
+@pytest.mark.parametrize("call", [kerasinit.prepare, kerasinit.learning_rate])
+def test_of_arrays_the_axis_of_the_samples_is_asked_for_and_no_dataset(call):
+    with pytest.raises(ValueError, match=r"first axis.*x\[None\].*Received.*\(6,\)") as told:
+        call(classifier(), np.ones(6), np.ones(6))
+    assert "dataset" not in str(told.value)
