@@ -18,6 +18,8 @@ LATEST = 4  # steps, by whose mean loss copies go on
 # At a fifth, 96 % of 24 deep stacks end within 0.01 of the best accuracy, and 64 % of 36 trainings
 # of small models near the best test loss (rate_advice.py and rate_held_out.py in tests/benchmarks).
 SAFE = 0.2
+# Times the largest loss of the lowest rate: weights that were there come back as a constant output.
+BLOWN_UP = 100.0
 SURE = 2.0  # standard errors of a mean difference over batches that count
 
 
@@ -74,15 +76,31 @@ def going_on(losses: np.ndarray, count: int) -> list[int]:
 
     Args:
         losses: `(copies, steps)`, highest rate first.
-        count: How many.
+        count: How many; fewer go on where the others are too high.
     """
-    latest = losses[:, -LATEST:]
+    too_high = count_too_high(losses)
+    latest = losses[too_high:, -LATEST:]
+    count = min(count, len(latest))
     best = int(np.argmin([_mean(row) for row in latest]))
     first = best - (count - 1) // 2
     if not is_lower(latest[best], latest[-1]):
         first = next(i for i, row in enumerate(latest) if not is_lower(latest[-1], row))
-    first = max(0, min(first, len(losses) - count))
+    first = too_high + max(0, min(first, len(latest) - count))
     return list(range(first, first + count))
+
+
+def count_too_high(losses: Sequence[Sequence[float]] | np.ndarray) -> int:
+    """How many rates are as high as one at which the loss blew up, or higher.
+
+    Args:
+        losses: Of the steps of each copy, highest rate first.
+
+    >>> count_too_high([[1.0, 0.9], [1.0, 500.0], [1.0, 0.5], [1.0, 1.0]])
+    2
+    """
+    most = BLOWN_UP * np.max(np.abs(losses[-1]))
+    blown_up = [i for i, row in enumerate(losses[:-1]) if not np.max(np.abs(row)) <= most]
+    return blown_up[-1] + 1 if blown_up else 0
 
 
 def chosen(
@@ -98,21 +116,22 @@ def chosen(
         still: Losses of a model that does not move, on the last batches.
         usual: The rate that the optimizer has unless it is told otherwise.
     """
+    tried, curves = curves, _not_too_high(curves)
     left = _trained_longest(curves)
     steps = len(left[0].losses)
     best = min(range(len(left)), key=lambda i: left[i].end)
     if not falls(curves, still):
         rate = _harmless(curves, usual)
         return rate, (rate / FACTOR, rate), (
-            f"at no rate does the loss fall in {steps} steps by more than the batches differ: this "
-            "is the highest up to the usual one that does no harm"
+            f"at no rate does the loss fall in {steps} steps by more than the batches differ: these "
+            "are too few to tell. This is the highest rate up to the usual one that did no harm"
         )  # fmt: skip
     lowest, most = left[best].last, (left[best].end + _mean(still)) / 2  # half of the whole fall
     place = best
     while place > 0 and _is_as_low(left[place - 1].last, lowest, most):
         place -= 1
     highest = left[place].rate
-    edge = {curves[0].rate: ", the highest that was tried", curves[-1].rate: ", the lowest"}
+    edge = {tried[0].rate: ", the highest that was tried", tried[-1].rate: ", the lowest"}
     rate = SAFE * highest
     return rate, (rate / FACTOR, (rate * highest) ** 0.5), (
         f"at {highest:.2g}{edge.get(highest, '')}, the loss after {steps} steps is the lowest, as "
@@ -127,8 +146,12 @@ def falls(curves: Sequence[RateCurve], still: np.ndarray) -> bool:
         curves: See `chosen`.
         still: See `chosen`.
     """
-    best = min(_trained_longest(curves), key=lambda curve: curve.end)
-    return is_lower(best.last, still)
+    best = min(_trained_longest(_not_too_high(curves)), key=lambda curve: curve.end)
+    return len(best.last) == len(still) and is_lower(best.last, still)  # on the same batches
+
+
+def _not_too_high(curves: Sequence[RateCurve]) -> Sequence[RateCurve]:
+    return curves[count_too_high([curve.losses for curve in curves]) :]
 
 
 def _trained_longest(curves: Sequence[RateCurve]) -> list[RateCurve]:

@@ -147,9 +147,12 @@ def _outgrown(signals: Signals) -> Verdict | None:
     if not (last.is_output and last.update_ratio and last.activation_std and signals.data_loss):
         return None
     spread, reached = head.targets.std, last.activation_std
-    n, f = sum(not row.is_bounded for row in signals.hidden), spread / reached
-    step = last.update_ratio * min(spread / math.sqrt(signals.data_loss), 1.0)
-    if spread <= FAR_TARGETS * max(reached, 1.0) or step * f ** ((n - 1) / (n + 1)) <= OUTGROWN:
+    if spread <= FAR_TARGETS * max(reached, 1.0):
+        return None
+    usual = max(reached, last.input_rms or 0.0)  # of an output that was made small, too
+    n, f = sum(not row.is_bounded for row in signals.hidden), spread / usual
+    step = last.update_ratio * reached / usual * min(spread / math.sqrt(signals.data_loss), 1.0)
+    if step * f ** ((n - 1) / (n + 1)) <= OUTGROWN:
         return None
     evidence = (
         f"the targets spread by {spread:.3g} about their mean, and the output by {reached:.2g}: on "

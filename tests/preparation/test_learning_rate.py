@@ -229,7 +229,9 @@ def test_rates_lie_around_the_usual_one():
 @pytest.mark.parametrize(
     ("ends", "kept"),
     [
-        ((np.nan, 0.5, 2.0, 0.9, 3.0), [0, 1, 2]),
+        ((np.nan, 0.5, 2.0, 0.9, 3.0), [1, 2, 3]),
+        ((0.4, 400.0, 0.6, 0.5, 3.0), [2, 3, 4]),  # what blew up came back as a constant
+        ((2.0, 2.0, 400.0, 0.5, 3.0), [3, 4]),
         ((np.nan, np.inf, 0.6, 0.5, 3.0), [2, 3, 4]),
         ((0.1, 0.2, 0.3, 0.4, 0.5), [0, 1, 2]),
         ((5.0, 4.0, 1.0, 1.0, 1.0), [2, 3, 4]),
@@ -293,6 +295,12 @@ LEVEL = np.resize([0.46, 0.45], 7)  # as low as the lowest within the batches
 def test_the_highest_rate_neither_jumps_nor_lies_behind_a_worse_one(ends, highest):
     rate, _, _ = chosen(after_28_steps(*ends), np.ones(7), 1.0)
     assert rate == pytest.approx(SAFE * FACTOR**-highest)
+
+
+def test_no_rate_is_advised_above_one_at_which_the_loss_blew_up():
+    blown = RateCurve(FACTOR**-1, (2.0, 900.0, *[0.1] * 6))
+    found = [RateCurve(1.0, (2.0,) * 6 + (0.1, 0.1)), blown, *curves(0, 0, 1.5, 1.9)[2:]]
+    assert chosen(found, STILL, 1.0)[0] == pytest.approx(SAFE * FACTOR**-2)
 
 
 def test_where_nothing_falls_a_rate_that_jumps_does_harm():
