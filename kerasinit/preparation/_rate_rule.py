@@ -123,8 +123,8 @@ def chosen(
     if not falls(curves, still):
         rate = _harmless(curves, usual)
         return rate, (rate / FACTOR, rate), (
-            f"at no rate does the loss fall in {steps} steps by more than the batches differ: these "
-            "are too few to tell. This is the highest rate up to the usual one that did no harm"
+            f"{steps} steps are too few to tell: at no rate does the loss fall by more than the "
+            "batches differ. This is the highest rate up to the usual one that did no harm"
         )  # fmt: skip
     lowest, most = left[best].last, (left[best].end + _mean(still)) / 2  # half of the whole fall
     place = best
