@@ -31,6 +31,7 @@ from kerasinit.models._shallow import (
     own_stack_gain,
     shallow_choice,
     whose_gain,
+    widening_gain,
 )
 from kerasinit.models._slots import Slot
 
@@ -187,6 +188,8 @@ def _output(kernel: Kernel) -> Choice | None:
     size = "unit variance at any width"
     if gain != 1.0:
         size = f"{whose_gain(kernel.slot, gain)} sqrt(2)"
+    elif (gain := widening_gain(kernel.slot, scene)) < 1.0:
+        size = "wider than the norm before it: the gain of its own initializer"
     return kernel.drawn(initializers.LecunNormal(gain=gain), f"{whose}: {size}")
 
 

@@ -21,6 +21,7 @@ from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
 from kerasinit.models._stacks import StackRole, roles
 from kerasinit.models._streams import Streams
+from kerasinit.models._sums import summed_kernels
 from kerasinit.models._ways import hidden_layers
 
 # Hidden layers below which a network needs no gain for its activations. Up to there a signal
@@ -138,6 +139,14 @@ class Scene:
     def branches_beside(self, layer: Any) -> int:
         """Branches of the stream on which `layer` ends one, its own included; 0 if it ends none."""
         return 0 if self.streams is None else self.streams.branches_beside(self.place(layer))
+
+    def kernels_summed(self, layer: Any) -> int:
+        """Kernels whose results are added to each other and to no stream, that of `layer` too."""
+        return self._summed.get(id(layer), 1)
+
+    @cached_property
+    def _summed(self) -> dict[int, int]:
+        return {} if self.graph is None else summed_kernels(self.graph, self.adds)
 
     def is_behind_norm(self, layer: Any) -> bool:
         """Whether `layer` lies in a short residual branch, behind a norm."""
