@@ -209,17 +209,20 @@ def _before_norm(kernel: Kernel) -> Choice | None:
     return kernel.drawn(kernel.slot.initializer, f"{reason}: its own initializer fits the rate")
 
 
-def _behind_norm(kernel: Kernel) -> Choice | None:
-    """No gain in a short pre-norm branch: the smaller function does better on new data.
+def _in_short_branch(kernel: Kernel) -> Choice | None:
+    """No gain in a short branch: the smaller function does better on new data.
 
-    But most of what a sigmoid gives is its mean: without a gain, little else would be left.
+    Of a rectifier, which makes nothing simpler of a smaller input, only behind a norm. Most of what
+    a sigmoid gives is its mean: without a gain, little else would be left.
     """
-    if kernel.gain <= 1.0 or not kernel.scene.is_behind_norm(kernel.layer):
+    activation = kernel.place.activation
+    is_norm_due = _calls.is_rectifier(activation)
+    if kernel.gain <= 1.0 or is_gating(activation):
         return None
-    if is_gating(kernel.place.activation):
+    if not kernel.scene.is_in_short_branch(kernel.layer, behind_norm=is_norm_due):
         return None
-    reason = f"behind a norm in a short residual branch: no gain for {kernel.activation}"
-    return kernel.drawn(initializers.LecunNormal(), reason)
+    where = "behind a norm in a short residual branch" if is_norm_due else "short residual branch"
+    return kernel.drawn(initializers.LecunNormal(), f"{where}: no gain for {kernel.activation}")
 
 
 def _shallow(kernel: Kernel) -> Choice | None:
@@ -265,7 +268,7 @@ CASES: tuple[Callable[[Kernel], Choice | None], ...] = (
     _factor,
     _output,
     _before_norm,
-    _behind_norm,
+    _in_short_branch,
     _shallow,
     _plain_stack,
     _of_unknown_place,

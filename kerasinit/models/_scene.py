@@ -148,9 +148,11 @@ class Scene:
     def _summed(self) -> dict[int, int]:
         return {} if self.graph is None else summed_kernels(self.graph, self.adds)
 
-    def is_behind_norm(self, layer: Any) -> bool:
-        """Whether `layer` lies in a short residual branch, behind a norm."""
-        return self.streams is not None and self.streams.is_behind_norm(self.place(layer))
+    def is_in_short_branch(self, layer: Any, *, behind_norm: bool = False) -> bool:
+        """Whether `layer` lies in a short residual branch (behind a norm)."""
+        if self.streams is None:
+            return False
+        return self.streams.is_in_short_branch(self.place(layer), behind_norm=behind_norm)
 
     def start_of_factors(self, layer: Any) -> float:
         """Size, at most 1, of the weights that multiply what `layer` makes before it is added.

@@ -29,12 +29,14 @@ def summed_kernels(graph: Graph, residual: Iterable[GraphCall]) -> dict[int, int
             parts[call.outputs[0]] = (call,)
         elif _calls.is_add(call):
             made = [parts.get(value, ()) for value in dict.fromkeys(call.inputs)]
-            if id(call) not in joined and all(made) and not _is_halved(call, graph):
-                summed = tuple(part for some in made for part in some)
-                parts[call.outputs[0]] = summed
-                for part in summed:
-                    key = id(part.operation)
-                    found[key] = max(len(summed), found.get(key, 0))
+            summed = tuple(part for some in made for part in some)
+            if id(call) in joined or not all(made) or not _is_side_by_side(summed, graph):
+                continue
+            is_halved = _is_halved(call, graph)
+            parts[call.outputs[0]] = () if is_halved else summed
+            for part in summed:
+                key = id(part.operation)
+                found[key] = 1 if is_halved else max(len(summed), found.get(key, 1))
         elif _passes_on(call, graph):
             parts.update(dict.fromkeys(call.outputs, parts.get(call.inputs[0], ())))
     return found
@@ -51,6 +53,12 @@ def _passes_on(call: GraphCall, graph: Graph) -> bool:
     is_part = kind_of(call.operation).family == "part"
     is_as_large = not call.halves and not call.factors
     return is_as_large and (is_part or _calls.is_transparent(call, graph))
+
+
+def _is_side_by_side(summed: tuple[GraphCall, ...], graph: Graph) -> bool:
+    """Whether no kernel of a sum reads what another one of it gives: that would be a stream."""
+    made = {value for part in summed for value in part.outputs}
+    return all(made.isdisjoint(graph.ancestors(value)) for part in summed for value in part.inputs)
 
 
 def _is_halved(add: GraphCall, graph: Graph) -> bool:
