@@ -74,6 +74,24 @@ def choice_of(slot: Slot, scene: Scene) -> Choice:
         slot: The variable.
         scene: Its model.
     """
+    return _as_part_of_sum(_as_if_alone(slot, scene), scene)
+
+
+def _as_part_of_sum(choice: Choice, scene: Scene) -> Choice:
+    """The same, smaller where other kernels add as much: the sum is then of the size of one.
+
+    Not where a norm follows the sum and hides its size, nor the author's own initializer.
+    """
+    slot, count = choice.slot, scene.kernels_summed(choice.slot.layer)
+    if slot.kind != "kernel" or count == 1 or choice.initializer is slot.initializer:
+        return choice
+    if scene.place(slot.layer).norm is not None:
+        return choice
+    reason = f"{choice.reason}; {count} kernels are added: times 1/sqrt({count})"
+    return replace(choice, scale=choice.scale * count**-0.5, reason=reason)
+
+
+def _as_if_alone(slot: Slot, scene: Scene) -> Choice:
     if slot.kind == "kernel" and _is_end(slot, scene) and _is_small(slot, scene):
         what = "the model's output" if scene.place(slot.layer).output else "a factor of its output"
         return Choice(slot, slot.initializer, f"{what}, which its author made small")

@@ -31,6 +31,7 @@ from kerasinit.models._shallow import (
     own_stack_gain,
     shallow_choice,
     whose_gain,
+    widening_gain,
 )
 from kerasinit.models._slots import Slot
 
@@ -187,6 +188,8 @@ def _output(kernel: Kernel) -> Choice | None:
     size = "unit variance at any width"
     if gain != 1.0:
         size = f"{whose_gain(kernel.slot, gain)} sqrt(2)"
+    elif (gain := widening_gain(kernel.slot, scene)) < 1.0:
+        size = "wider than the norm before it: the gain of its own initializer"
     return kernel.drawn(initializers.LecunNormal(gain=gain), f"{whose}: {size}")
 
 
@@ -206,17 +209,20 @@ def _before_norm(kernel: Kernel) -> Choice | None:
     return kernel.drawn(kernel.slot.initializer, f"{reason}: its own initializer fits the rate")
 
 
-def _behind_norm(kernel: Kernel) -> Choice | None:
-    """No gain in a short pre-norm branch: the smaller function does better on new data.
+def _in_short_branch(kernel: Kernel) -> Choice | None:
+    """No gain in a short branch: the smaller function does better on new data.
 
-    But most of what a sigmoid gives is its mean: without a gain, little else would be left.
+    Of a rectifier, which makes nothing simpler of a smaller input, only behind a norm. Most of what
+    a sigmoid gives is its mean: without a gain, little else would be left.
     """
-    if kernel.gain <= 1.0 or not kernel.scene.is_behind_norm(kernel.layer):
+    activation = kernel.place.activation
+    is_norm_due = _calls.is_rectifier(activation)
+    if kernel.gain <= 1.0 or is_gating(activation):
         return None
-    if is_gating(kernel.place.activation):
+    if not kernel.scene.is_in_short_branch(kernel.layer, behind_norm=is_norm_due):
         return None
-    reason = f"behind a norm in a short residual branch: no gain for {kernel.activation}"
-    return kernel.drawn(initializers.LecunNormal(), reason)
+    where = "behind a norm in a short residual branch" if is_norm_due else "short residual branch"
+    return kernel.drawn(initializers.LecunNormal(), f"{where}: no gain for {kernel.activation}")
 
 
 def _shallow(kernel: Kernel) -> Choice | None:
@@ -262,7 +268,7 @@ CASES: tuple[Callable[[Kernel], Choice | None], ...] = (
     _factor,
     _output,
     _before_norm,
-    _behind_norm,
+    _in_short_branch,
     _shallow,
     _plain_stack,
     _of_unknown_place,

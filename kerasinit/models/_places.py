@@ -168,6 +168,26 @@ def leaves(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
     return False
 
 
+def reads_norm(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
+    """Whether what `calls` read comes out of norms, but for activations, shapes and parts."""
+    waiting = [value for call in calls for value in call.inputs]
+    seen = set(waiting)
+    while waiting:
+        value = waiting.pop()
+        call = graph.maker.get(value)
+        if call is None:
+            return False
+        if is_norm(call.operation):
+            continue
+        found = [one for one in call.inputs if _calls.carries(call, one, graph)]
+        found = found or [*call.inputs] * (_calls.activation_of(call) is not None)
+        if not found:
+            return False
+        waiting += set(found) - seen
+        seen |= set(found)
+    return bool(calls)
+
+
 def carried(value: int, graph: Graph) -> int:
     """The value that a scaled, dropped or reshaped one was made from."""
     maker = graph.maker.get(value)

@@ -21,6 +21,7 @@ from kerasinit.models._sine_nets import sine_choices
 from kerasinit.models._slots import Slot, slots
 from kerasinit.models._stacks import StackRole, roles
 from kerasinit.models._streams import Streams
+from kerasinit.models._sums import summed_kernels
 from kerasinit.models._ways import hidden_layers
 
 # Hidden layers below which a network needs no gain for its activations. Up to there a signal
@@ -139,9 +140,19 @@ class Scene:
         """Branches of the stream on which `layer` ends one, its own included; 0 if it ends none."""
         return 0 if self.streams is None else self.streams.branches_beside(self.place(layer))
 
-    def is_behind_norm(self, layer: Any) -> bool:
-        """Whether `layer` lies in a short residual branch, behind a norm."""
-        return self.streams is not None and self.streams.is_behind_norm(self.place(layer))
+    def kernels_summed(self, layer: Any) -> int:
+        """Kernels whose results are added to each other and to no stream, that of `layer` too."""
+        return self._summed.get(id(layer), 1)
+
+    @cached_property
+    def _summed(self) -> dict[int, int]:
+        return {} if self.graph is None else summed_kernels(self.graph, self.adds)
+
+    def is_in_short_branch(self, layer: Any, *, behind_norm: bool = False) -> bool:
+        """Whether `layer` lies in a short residual branch (behind a norm)."""
+        if self.streams is None:
+            return False
+        return self.streams.is_in_short_branch(self.place(layer), behind_norm=behind_norm)
 
     def start_of_factors(self, layer: Any) -> float:
         """Size, at most 1, of the weights that multiply what `layer` makes before it is added.

@@ -15,8 +15,9 @@ import keras
 from kerasinit import initializers
 from kerasinit.layers import activation_name, is_norm, kind_of
 from kerasinit.models import _calls
-from kerasinit.models._builtin import ROUNDING, keras_fans, scaled_gain
+from kerasinit.models._builtin import ROUNDING, keras_fans, keras_variance, scaled_gain
 from kerasinit.models._draw import Choice
+from kerasinit.models._places import reads_norm
 from kerasinit.models._scene import NEEDS_GAIN, Scene
 from kerasinit.models._slots import Slot
 
@@ -66,6 +67,24 @@ def own_stack_gain(slot: Slot, scene: Scene) -> float:
     fan_in, fan_out = keras_fans(slot)
     least = min(1.0, math.sqrt(2 * fan_in / (fan_in + fan_out)))
     return min(max(round(least, ROUNDING), own), round(math.sqrt(2.0), ROUNDING))
+
+
+def widening_gain(slot: Slot, scene: Scene) -> float:
+    """Gain, at most 1, of a kernel's own scaled initializer where it widens what a norm gives.
+
+    Of outputs alone: the logits of a vocabulary, of many classes, the pixels of patches. From unit
+    variance they ended higher on new data in each of 15 such networks; without a norm, where
+    inputs may be small, lower in 2 of 3.
+    """
+    graph, initializer = scene.graph, slot.initializer
+    fans = initializers.fans(slot.layer, slot.variable)
+    is_scaled = isinstance(initializer, keras.initializers.VarianceScaling)
+    if graph is None or not is_scaled or fans.fan_out <= fans.fan_in:
+        return 1.0
+    if not reads_norm(scene.place(slot.layer).calls, graph):
+        return 1.0
+    gain = math.sqrt(keras_variance(initializer, slot) * fans.fan_in)
+    return min(1.0, round(gain, ROUNDING))
 
 
 def at_most_own(slot: Slot, scene: Scene, choice: Choice) -> Choice:

@@ -57,19 +57,19 @@ class Streams:
         # messages, each added to the same start: `h = relu(start + W(sum of h around))`.
         return max(*counts, _most_in_a_row(ends, self.graph) if len(place.calls) > 1 else 0)
 
-    def is_behind_norm(self, place: Place) -> bool:
-        """Whether a layer lies in a short branch of a stream, behind a norm of that branch.
-
-        A branch is short with fewer hidden layers than pay for a rule of their own.
+    def is_in_short_branch(self, place: Place, *, behind_norm: bool = False) -> bool:
+        """Whether a layer lies in a branch of fewer hidden layers than pay for a rule of theirs.
 
         Args:
             place: The place of the layer.
+            behind_norm: Whether nothing must reach it from the stream but through a norm.
         """
         if not place.calls or not self.adds:
             return False
         made = {value for call in place.calls for value in call.outputs}
         read = {value for call in place.calls for value in call.inputs}
-        return made <= self._in_short_branches and read.isdisjoint(self._without_norm)
+        is_there = made <= self._in_short_branches
+        return is_there and not (behind_norm and read & self._without_norm)
 
     @cached_property
     def _in_short_branches(self) -> frozenset[int]:

@@ -885,8 +885,11 @@ class AsksForPixels(layers.Layer):
 )
 def test_an_activation_that_somebody_wrote_is_one(make, name, gain):
     x = inputs = keras.Input((WIDTH,))
-    for _ in range(BLOCKS):
-        x = x + layers.Dense(WIDTH)(make()(layers.Dense(WIDTH)(x)))
+    for _ in range(6):
+        x = make()(layers.Dense(WIDTH)(x))
+    tower = keras.Model(inputs, x)
+    inputs = [keras.Input((WIDTH,)) for _ in range(2)]  # called twice, it is no plain stack
+    x = layers.Concatenate()([tower(one) for one in inputs])
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
     first = next(row for row in plan if row.kind == "kernel")
     said = f"{name} follows: He for {name}"

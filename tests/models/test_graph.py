@@ -26,7 +26,7 @@ def test_nested_models_are_opened(build):
 
 
 def test_subclassed_models_are_traced_down_to_plain_layers(build):
-    block = ["gelu follows", "ends one of 2 residual branches"]
+    block = ["short residual branch", "ends one of 2 residual branches"]
     plan = plan_of(build("subclassed"))
     assert reasons(plan) == [*block, *block, "the model's output"]
 
