@@ -22,7 +22,7 @@ class Place:
         is_parted: Whether it is the latter: a GLU of one kernel.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
-        gated: Those whose other branch is multiplied by its output, with no bound, on that way.
+        gated: Those whose branch is multiplied by its whole output, as in `x + gate(c) * f(x)`.
         before_add: The activation on the way to the first of them; None where there is none.
         factors: Weights, and other tensors, by which the signal is multiplied on that way.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
@@ -82,14 +82,14 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
     last = any(is_last((call,), graph) for call in calls)
     factor = last and any(value in graph.multiplied for call in calls for value in call.outputs)
     return Place(
-        calls,
-        activation,
-        is_parted,
-        next(iter(found.norms), None),
-        tuple(found.adds),
-        tuple(found.gated),
-        next(iter(found.before_adds), None),
-        next(iter(found.factors), ()),
+        calls=calls,
+        activation=activation,
+        is_parted=is_parted,
+        norm=next(iter(found.norms), None),
+        adds=tuple(found.adds),
+        gated=tuple(found.gated),
+        before_add=next(iter(found.before_adds), None),
+        factors=next(iter(found.factors), ()),
         output=last and not factor,
         factor=factor,
     )
@@ -114,7 +114,8 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
         acts, normalizes = _calls.activation_of(call), is_norm(call.operation)
         opens = _calls.opens(call, way.value, graph)
         if way.is_gate:
-            if _calls.is_add(call):
+            # One kernel for shifts, scales and gates (adaLN) is no larger or smaller for the gates.
+            if _calls.is_add(call) and not way.is_part:
                 found.gated.append(call)
             if not _calls.is_transparent(call, graph):
                 continue
@@ -136,12 +137,12 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
                 continue
         for made in call.outputs:
             yield _Way(
-                made,
-                acts if way.passed is None else way.passed,
-                way.after_norm or normalizes,
-                way.factors + call.factors,
-                way.is_part or kind_of(call.operation).family == "part",
-                way.is_gate or opens,
+                value=made,
+                passed=acts if way.passed is None else way.passed,
+                after_norm=way.after_norm or normalizes,
+                factors=way.factors + call.factors,
+                is_part=way.is_part or kind_of(call.operation).family == "part",
+                is_gate=way.is_gate or opens,
             )
 
 
@@ -166,17 +167,3 @@ def leaves(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
                 waiting += set(call.outputs) - seen
                 seen |= set(call.outputs)
     return False
-
-
-def carried(value: int, graph: Graph) -> int:
-    """The value that a scaled, dropped or reshaped one was made from."""
-    maker = graph.maker.get(value)
-    while maker is not None and _calls.is_transparent(maker, graph):
-        value = maker.inputs[0]
-        maker = graph.maker.get(value)
-    return value
-
-
-def source_of(value: int, graph: Graph) -> GraphCall | None:
-    """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
-    return graph.maker.get(carried(value, graph))

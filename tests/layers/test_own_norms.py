@@ -249,8 +249,17 @@ def test_a_plan_is_the_same_with_a_norm_of_keras(before):
     assert [row.gain for row in ours] == [row.gain for row in theirs]
 
 
-def test_a_norm_that_starts_elsewhere_is_not_called_the_identity():
-    norm = layers.LayerNormalization(gamma_initializer=keras.initializers.Constant(0.1))
+@pytest.mark.parametrize(
+    ("role", "start", "reason"),
+    [
+        ("gamma", keras.initializers.Constant(0.1), "the layer's own initializer"),
+        ("gamma", "zeros", "zero on purpose: a norm that lets nothing through at first"),
+        ("gamma", "ones", "a norm starts as the identity"),
+        ("beta", "zeros", "a norm starts as the identity"),
+        ("beta", "ones", "the layer's own initializer"),
+    ],
+)
+def test_a_norm_that_starts_elsewhere_is_not_called_the_identity(role, start, reason):
+    norm = layers.LayerNormalization(**{f"{role}_initializer": start}, name="norm")
     model = keras.Sequential([keras.Input((WIDTH,)), layers.Dense(4), norm, layers.Dense(2)])
-    row = kerasinit.initialize(model, seed=0)["layer_normalization/gamma"]
-    assert row.reason == "the layer's own initializer"
+    assert kerasinit.initialize(model, seed=0)[f"norm/{role}"].reason == reason
