@@ -22,7 +22,8 @@ class Place:
         is_parted: Whether it is the latter: a GLU of one kernel.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
-        gated: Those whose branch is multiplied by its whole output, as in `x + gate(c) * f(x)`.
+        gated: Those whose branch is multiplied by its output, as in `x + gate(c) * f(x)`.
+        gates_in_part: Whether a part of its output does that: of shifts, scales and gates.
         before_add: The activation on the way to the first of them; None where there is none.
         factors: Weights, and other tensors, by which the signal is multiplied on that way.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
@@ -37,6 +38,7 @@ class Place:
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
     gated: tuple[GraphCall, ...] = ()
+    gates_in_part: bool = False
     before_add: Any | None = None
     factors: tuple[Any, ...] = ()
     output: bool = False
@@ -50,6 +52,7 @@ class _Findings:
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
     gated: list[GraphCall] = field(default_factory=list)
+    gates_in_part: bool = False
     before_adds: list[Any | None] = field(default_factory=list)
     factors: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -88,6 +91,7 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         norm=next(iter(found.norms), None),
         adds=tuple(found.adds),
         gated=tuple(found.gated),
+        gates_in_part=found.gates_in_part,
         before_add=next(iter(found.before_adds), None),
         factors=next(iter(found.factors), ()),
         output=last and not factor,
@@ -114,9 +118,9 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
         acts, normalizes = _calls.activation_of(call), is_norm(call.operation)
         opens = _calls.opens(call, way.value, graph)
         if way.is_gate:
-            # One kernel for shifts, scales and gates (adaLN) is no larger or smaller for the gates.
-            if _calls.is_add(call) and not way.is_part:
+            if _calls.is_add(call):
                 found.gated.append(call)
+                found.gates_in_part |= way.is_part
             if not _calls.is_transparent(call, graph):
                 continue
         elif acts is not None:

@@ -87,7 +87,7 @@ def test_what_modulates_inside_a_branch_keeps_its_size(block, depth):
     assert [plan[f"scale{number}/kernel"].gain for number in range(BLOCKS)] == [1.0] * BLOCKS
 
 
-def test_one_modulation_for_all_positions_ends_no_branch_and_keeps_its_size():
+def test_one_modulation_for_all_positions_ends_no_branch_and_is_as_small_as_its_gates():
     """adaLN: one layer makes shifts, scales and gates of a whole block."""
     inputs, time = keras.Input((5, WIDTH)), keras.Input((1,))
     x = layers.Dense(WIDTH)(inputs)
@@ -101,9 +101,10 @@ def test_one_modulation_for_all_positions_ends_no_branch_and_keeps_its_size():
     ends = {row.path for row in plan if row.reason.startswith("ends one of 4 ")}
     assert ends == {f"end{number}/kernel" for number in range(BLOCKS)}
     rows = [plan[f"modulation{number}/kernel"] for number in range(BLOCKS)]
-    assert [row.gain for row in rows] == [1.0] * BLOCKS
+    assert [row.gain for row in rows] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
     assert {row.reason for row in rows} == {
-        "no activation follows: keeps the variance of its input"
+        "multiplies one of 4 residual branches, with a part of its output: "
+        "times 1/sqrt(4), as their ends"
     }
 
 
@@ -116,9 +117,9 @@ def test_an_affine_coupling_carries_no_stream():
         b = b * ops.exp(layers.Dense(2, "tanh")(hidden)) + layers.Dense(2)(hidden)
         x = ops.concatenate([b, a], axis=-1)
     plan = kerasinit.initialize(keras.Model(inputs, x), seed=0)
-    hidden = [row for row in plan if row.shape == (2, WIDTH)]
-    assert len(hidden) == BLOCKS
-    assert not any("follows: He for relu" in row.reason for row in hidden)
+    reasons = [row.reason for row in plan if row.shape == (2, WIDTH)]
+    own = "plain stack, only 0 hidden on the shortest way: its own initializer is as good for relu"
+    assert reasons == [own] * BLOCKS
 
 
 class Turned(layers.Layer):
@@ -143,7 +144,11 @@ def test_turned_queries_and_keys_do_not_hide_the_norms_of_a_stream():
         mixed = ops.matmul(scores, layers.Dense(WIDTH)(x))
         x = layers.LayerNormalization()(x + layers.Dense(WIDTH, name=f"end{number}")(mixed))
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
-    assert not any("branch" in row.reason for row in plan)
+    ends = [plan[f"end{number}/kernel"] for number in range(BLOCKS)]
+    assert [row.gain for row in ends] == [1.0] * BLOCKS
+    assert {row.reason for row in ends} == {
+        "a LayerNormalization follows and sets the scale: unit variance, no gain is due"
+    }
 
 
 class Rounded(layers.Layer):
