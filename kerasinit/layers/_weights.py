@@ -160,7 +160,8 @@ def is_running(layer: Any, variable: Any) -> bool:
     """
     name = str(variable.name)
     if kind_of(layer).name == "SpectralNormalization":
-        return name == "vector_u" and layer.layer.trainable  # it belongs to the kernel inside
+        # It is the singular vector of the kernel inside, and stays with that when it is frozen.
+        return name == "vector_u" and layer.layer.trainable
     return name.startswith(RUNNING)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasinit import initializers
 from kerasinit.layers import is_cell, is_norm, kind_of
-from kerasinit.models._branch_ends import branch_end
+from kerasinit.models._branch_ends import branch_end, branch_gate
 from kerasinit.models._builtin import given_std, keras_fans
 from kerasinit.models._describe import describe
 from kerasinit.models._draw import Choice
@@ -27,6 +27,15 @@ from kerasinit.signals._elementwise import elementwise_shape
 TOLD = 0.025  # standard deviation of an output; Keras' defaults have 0.029 and 0.05
 SMALL = 0.5  # gain of an output up to which its author made it small: policies have 0.01
 OFF = -4.0  # bias of a rectifier that 3 of 100,000 standard normal pre-activations lift above 0
+
+# Role of a weight of a norm -> what it starts from where the norm then changes nothing more.
+IDENTITIES = {
+    "gamma": keras.initializers.Ones,
+    "scale": keras.initializers.Ones,
+    "beta": keras.initializers.Zeros,
+    "moving_mean": keras.initializers.Zeros,
+    "moving_variance": keras.initializers.Ones,
+}
 
 
 def best_choices(scene: Scene) -> list[Choice]:
@@ -97,11 +106,16 @@ def _as_if_alone(slot: Slot, scene: Scene) -> Choice:
         return Choice(slot, slot.initializer, f"{what}, which its author made small")
     special = scene.stack_choices.get(id(slot.variable))
     if special is not None:
-        if slot.kind == "kernel" and scene.branches_beside(slot.layer):
+        if slot.kind != "kernel":
+            return special
+        if scene.branches_beside(slot.layer):
             end = branch_end(slot, special.initializer, scene)
-            reason = f"{end.reason}; {special.reason}"
-            return replace(special, scale=special.scale * end.scale, reason=reason)
-        return special
+        elif scene.branches_gated(slot.layer):
+            end = branch_gate(slot, special.initializer, scene)
+        else:
+            return special
+        reason = f"{end.reason}; {special.reason}"
+        return replace(special, scale=special.scale * end.scale, reason=reason)
     return _alone(slot, scene)
 
 
@@ -143,18 +157,24 @@ def _alone(slot: Slot, scene: Scene) -> Choice:
     if slot.kind == "bias" and _keeps_off(slot, scene):
         zeros = keras.initializers.Zeros()
         return Choice(slot, zeros, "its own bias would keep every unit off: zero")
+    # Not the second table of a `ReversibleEmbedding`: all its rows make logits, as a kernel does.
     if slot.kind == "embedding" and slot.role != "reverse_embeddings":
         return Choice(
             slot, slot.initializer, "one row is read at a time: embeddings keep their scale"
         )
     if slot.kind == "norm" and slot.initializer is not None and is_norm(slot.layer):
-        is_off = slot.role == "gamma" and type(slot.initializer) is keras.initializers.Zeros
-        reason = "zero on purpose: a norm that lets nothing through at first"
-        is_usual = type(slot.initializer) in (keras.initializers.Ones, keras.initializers.Zeros)
-        return Choice(slot, slot.initializer, reason if is_off else IDENTITY if is_usual else OWN)
+        return Choice(slot, slot.initializer, _start_of_norm(slot))
     if slot.kind != "kernel":
         return own_choice(slot)
     return kernel_choice(slot, scene)
+
+
+def _start_of_norm(slot: Slot) -> str:
+    """How a weight of a norm starts, by its initializer."""
+    start = type(slot.initializer)
+    if slot.role == "gamma" and start is keras.initializers.Zeros:
+        return "zero on purpose: a norm that lets nothing through at first"
+    return IDENTITY if start is IDENTITIES.get(slot.role) else OWN
 
 
 def _keeps_off(slot: Slot, scene: Scene) -> bool:

@@ -97,6 +97,20 @@ def is_transparent(call: GraphCall, graph: Graph) -> bool:
     return may_be_equal(graph.shape[call.inputs[0]][1:], call.shapes[0][1:])
 
 
+def carried(value: int, graph: Graph) -> int:
+    """The value that a scaled, dropped or reshaped one was made from."""
+    maker = graph.maker.get(value)
+    while maker is not None and is_transparent(maker, graph):
+        value = maker.inputs[0]
+        maker = graph.maker.get(value)
+    return value
+
+
+def source_of(value: int, graph: Graph) -> GraphCall | None:
+    """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
+    return graph.maker.get(carried(value, graph))
+
+
 def carries(call: GraphCall, value: int, graph: Graph) -> bool:
     """Whether `value` goes on in what a call makes: as it is, in part, shifted, or gated."""
     if is_transparent(call, graph):
@@ -112,8 +126,9 @@ def carries(call: GraphCall, value: int, graph: Graph) -> bool:
 def carried_factor(call: GraphCall, graph: Graph) -> int | None:
     """Which factor of a product of two signals goes on; None of any other call.
 
-    That which no sigmoid made. Of two such not what is spread over the other, nor what is one at
-    first, as in `h * (1 + Dense(condition))`; then what has more weighted layers of its own.
+    That which no sigmoid made. Of two such `f(x)` in `x + f(x) * g(c)`, where the product is added
+    to what it was made from; not what is spread over the other, nor what is one at first, as in
+    `h * (1 + g(c))`; then what has more weighted layers of its own.
     """
     if kind_of(call.operation).name != "Multiply" or len(set(call.inputs)) != 2:
         return None
@@ -121,6 +136,9 @@ def carried_factor(call: GraphCall, graph: Graph) -> int | None:
     if len(signals) < 2 or _is_of_itself(signals, graph):
         return next(iter(signals), None)
     above = {value: graph.ancestors(value) for value in signals}
+    streamed = _on_stream(call, above, graph)
+    if streamed is not None:
+        return streamed
 
     def likely(value: int) -> tuple[bool, bool, int]:
         (other,) = set(signals) - {value}
@@ -130,8 +148,32 @@ def carried_factor(call: GraphCall, graph: Graph) -> int | None:
     return max(signals, key=likely)
 
 
+def _on_stream(call: GraphCall, above: dict[int, frozenset[int]], graph: Graph) -> int | None:
+    """Which factor of a product is made from what the product, or what is made of it, is added to.
+
+    Args:
+        call: The product.
+        above: Factor -> every value that it was made from.
+        graph: The graph of the model.
+    """
+    made = set(call.outputs)
+    for later in graph.calls:
+        if made.isdisjoint(later.inputs):
+            continue
+        if is_add(later):
+            skips = {carried(value, graph) for value in later.inputs if value not in made}
+            found = [value for value, values in above.items() if not values.isdisjoint(skips)]
+            if found:
+                return found[0] if len(found) == 1 else None
+        made.update(later.outputs)
+    return None
+
+
 def opens(call: GraphCall, value: int, graph: Graph) -> bool:
-    """Whether `value` is the other factor of a product of two signals, with no bound: a gate."""
+    """Whether `value` is `g` in a product `f * g` in which `f` goes on: a gate.
+
+    Not `sigmoid(g)`, which starts at one half, nor `1 + g`, which starts at one.
+    """
     scaled = carried_factor(call, graph)
     if scaled is None or value == scaled or _is_of_itself([*call.inputs], graph):
         return False
@@ -147,17 +189,13 @@ def _is_of_itself(signals: list[int], graph: Graph) -> bool:
 
 def _is_shifted(value: int, graph: Graph) -> bool:
     """Whether a weight or a constant was added to make a value."""
-    call = graph.maker.get(value)
-    while call is not None and is_transparent(call, graph):
-        call = graph.maker.get(call.inputs[0])
+    call = source_of(value, graph)
     return call is not None and kind_of(call.operation).family == "add" and len(call.inputs) == 1
 
 
 def is_share(value: int, graph: Graph) -> bool:
     """Whether a sigmoid or a softmax made a value."""
-    call = graph.maker.get(value)
-    while call is not None and is_transparent(call, graph):
-        call = graph.maker.get(call.inputs[0])
+    call = source_of(value, graph)
     if call is None:
         return False
     return is_gating(activation_of(call) or own_activation(call.operation))

@@ -20,7 +20,7 @@ from kerasinit.layers import (
     role_of,
 )
 from kerasinit.models import _calls
-from kerasinit.models._branch_ends import branch_end
+from kerasinit.models._branch_ends import branch_end, branch_gate
 from kerasinit.models._builtin import scaled_gain
 from kerasinit.models._draw import Choice
 from kerasinit.models._places import Place, leaves
@@ -153,13 +153,9 @@ def _gate(kernel: Kernel) -> Choice | None:
 
 
 def _gate_of_branch(kernel: Kernel) -> Choice | None:
-    """As small as the end that it multiplies: then blocks start near the identity, as in a DiT."""
-    streams, place = kernel.scene.streams, kernel.place
-    count = 0 if streams is None else streams.branches_beside(replace(place, adds=place.gated))
-    if not count:
+    if not kernel.scene.branches_gated(kernel.layer):
         return None
-    reason = f"multiplies one of {count} residual branches: times 1/sqrt({count}), as their ends"
-    return Choice(kernel.slot, initializers.HeNormal(gain=1.0), reason, scale=count**-0.5)
+    return branch_gate(kernel.slot, initializers.HeNormal(gain=1.0), kernel.scene)
 
 
 def _branch_end(kernel: Kernel) -> Choice | None:

@@ -22,7 +22,8 @@ class Place:
         is_parted: Whether it is the latter: a GLU of one kernel.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
-        gated: Those whose other branch is multiplied by its output, with no bound, on that way.
+        gated: Those whose branch is multiplied by its output, as in `x + gate(c) * f(x)`.
+        gates_in_part: Whether a part of its output does that: of shifts, scales and gates.
         before_add: The activation on the way to the first of them; None where there is none.
         factors: Weights, and other tensors, by which the signal is multiplied on that way.
         output: Whether the output of one of its calls leaves the model and no weighted layer reads
@@ -37,6 +38,7 @@ class Place:
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
     gated: tuple[GraphCall, ...] = ()
+    gates_in_part: bool = False
     before_add: Any | None = None
     factors: tuple[Any, ...] = ()
     output: bool = False
@@ -50,6 +52,7 @@ class _Findings:
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
     gated: list[GraphCall] = field(default_factory=list)
+    gates_in_part: bool = False
     before_adds: list[Any | None] = field(default_factory=list)
     factors: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -82,14 +85,15 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
     last = any(is_last((call,), graph) for call in calls)
     factor = last and any(value in graph.multiplied for call in calls for value in call.outputs)
     return Place(
-        calls,
-        activation,
-        is_parted,
-        next(iter(found.norms), None),
-        tuple(found.adds),
-        tuple(found.gated),
-        next(iter(found.before_adds), None),
-        next(iter(found.factors), ()),
+        calls=calls,
+        activation=activation,
+        is_parted=is_parted,
+        norm=next(iter(found.norms), None),
+        adds=tuple(found.adds),
+        gated=tuple(found.gated),
+        gates_in_part=found.gates_in_part,
+        before_add=next(iter(found.before_adds), None),
+        factors=next(iter(found.factors), ()),
         output=last and not factor,
         factor=factor,
     )
@@ -116,6 +120,7 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
         if way.is_gate:
             if _calls.is_add(call):
                 found.gated.append(call)
+                found.gates_in_part |= way.is_part
             if not _calls.is_transparent(call, graph):
                 continue
         elif acts is not None:
@@ -136,12 +141,12 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
                 continue
         for made in call.outputs:
             yield _Way(
-                made,
-                acts if way.passed is None else way.passed,
-                way.after_norm or normalizes,
-                way.factors + call.factors,
-                way.is_part or kind_of(call.operation).family == "part",
-                way.is_gate or opens,
+                value=made,
+                passed=acts if way.passed is None else way.passed,
+                after_norm=way.after_norm or normalizes,
+                factors=way.factors + call.factors,
+                is_part=way.is_part or kind_of(call.operation).family == "part",
+                is_gate=way.is_gate or opens,
             )
 
 
@@ -186,17 +191,3 @@ def reads_norm(calls: tuple[GraphCall, ...], graph: Graph) -> bool:
         waiting += set(found) - seen
         seen |= set(found)
     return bool(calls)
-
-
-def carried(value: int, graph: Graph) -> int:
-    """The value that a scaled, dropped or reshaped one was made from."""
-    maker = graph.maker.get(value)
-    while maker is not None and _calls.is_transparent(maker, graph):
-        value = maker.inputs[0]
-        maker = graph.maker.get(value)
-    return value
-
-
-def source_of(value: int, graph: Graph) -> GraphCall | None:
-    """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
-    return graph.maker.get(carried(value, graph))

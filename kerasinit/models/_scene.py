@@ -138,7 +138,13 @@ class Scene:
 
     def branches_beside(self, layer: Any) -> int:
         """Branches of the stream on which `layer` ends one, its own included; 0 if it ends none."""
-        return 0 if self.streams is None else self.streams.branches_beside(self.place(layer))
+        place = self.place(layer)
+        return 0 if self.streams is None else self.streams.branches_beside(place, place.adds)
+
+    def branches_gated(self, layer: Any) -> int:
+        """Branches of the stream on which `layer` multiplies one, that included; 0 if none."""
+        place = self.place(layer)
+        return 0 if self.streams is None else self.streams.branches_beside(place, place.gated)
 
     def kernels_summed(self, layer: Any) -> int:
         """Kernels whose results are added to each other and to no stream, that of `layer` too."""

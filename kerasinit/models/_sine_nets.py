@@ -7,10 +7,11 @@ from typing import Any
 from kerasinit import initializers
 from kerasinit.layers import activation_name, angular_frequency, is_one_matrix
 from kerasinit.models import _calls
+from kerasinit.models._calls import source_of
 from kerasinit.models._draw import Choice
 from kerasinit.models._graph import Graph
 from kerasinit.models._kept import own_choice
-from kerasinit.models._places import place_of, source_of
+from kerasinit.models._places import place_of
 from kerasinit.models._slots import Slot
 
 # What Yeom et al., 2025, https://arxiv.org/abs/2410.04779, multiply all weights but the last

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from kerasinit.layers import is_norm, is_table, kind_of, mixes
 from kerasinit.models import _calls
+from kerasinit.models._calls import carried, source_of
 from kerasinit.models._graph import Graph, GraphCall
-from kerasinit.models._places import carried, source_of
 
 
 def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
@@ -126,9 +126,9 @@ def _is_gated(value: int, graph: Graph) -> bool:
 
 
 def _is_shift(value: int, add: GraphCall, graph: Graph) -> bool:
-    """Whether a value shifts what others scale, and is made of what makes their factor (FiLM).
+    """Whether a value is `shift(c)` in `h * scale(c) + shift(c)`: both are made of one condition.
 
-    As in `h * (1 + scale(c)) + shift(c)`, or `x * exp(s(y)) + t(y)` in a flow.
+    As in FiLM, `h * (1 + scale(c)) + shift(c)`, or in a flow, `x * exp(s(y)) + t(y)`.
     """
     (other,) = set(add.inputs) - {value}
     product, maker = source_of(other, graph), source_of(value, graph)
@@ -144,7 +144,7 @@ def _is_shift(value: int, add: GraphCall, graph: Graph) -> bool:
 def _comes_of_weights(value: int, graph: Graph) -> bool:
     """Whether nothing but what keeps or bounds the signal lies between a value and a kernel.
 
-    A gradient stops on no branch: `x + stop_gradient(round(x) - x)` only rounds.
+    `x + stop_gradient(round(x) - x)` only rounds `x`: what lets no gradient through is no branch.
     """
     waiting, seen = [value], {value}
     while waiting:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kerasinit.layers import is_norm
+from kerasinit.models._calls import carried, source_of
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._odd_part_rule import SHALLOW
-from kerasinit.models._places import Place, carried, source_of
+from kerasinit.models._places import Place
 from kerasinit.models._skips import residual_adds, skip_of
 
 
@@ -34,19 +35,20 @@ class Streams:
         """Those in no branch of another one."""
         return tuple(add for add in self.adds if not self._around[id(add)])
 
-    def branches_beside(self, place: Place) -> int:
+    def branches_beside(self, place: Place, adds: tuple[GraphCall, ...]) -> int:
         """Branches of the stream on which a layer ends one, its own included; 0 if it ends none.
 
         None does on a stream that a norm bounds, or whose every sum is halved.
 
         Args:
             place: The place of the layer.
+            adds: Those of its adds to look at: where it ends a branch, or multiplies one.
         """
         if not self.adds or self.is_normalized:
             return 0
         counts, ends = [0], []
         values = {value for call in place.calls for value in call.outputs}
-        for add in place.adds:
+        for add in adds:
             skip = self._skips.get(id(add))
             if skip is None or id(add) in self._halved:
                 continue

@@ -39,26 +39,40 @@ def behind(x, condition, number):
     return x + end * layers.Dense(WIDTH, name=f"gate{number}")(condition)
 
 
-def plan_of(block):
+def scaled_within(x, condition, number):
+    """FiLM whose scale has no one to start from."""
+    h = layers.Dense(WIDTH, name=f"up{number}")(x)
+    scale = layers.Dense(WIDTH, name=f"scale{number}")(condition)
+    h = ops.relu(scale * h + layers.Dense(WIDTH, name=f"shift{number}")(condition))
+    return x + layers.Dense(WIDTH, name=f"end{number}")(h)
+
+
+def plan_of(block, depth=1):
     inputs, time = keras.Input((WIDTH,)), keras.Input((1,))
-    condition = layers.Dense(WIDTH, "silu", name="time")(time)
+    condition = time
+    for number in range(depth):
+        condition = layers.Dense(WIDTH, "silu", name=f"time{number}")(condition)
     x = layers.Dense(WIDTH, name="first")(inputs)
     for number in range(BLOCKS):
         x = block(x, condition, number)
     return kerasinit.initialize(keras.Model([inputs, time], layers.Dense(3)(x)), seed=0)
 
 
-@pytest.mark.parametrize("block", [within, at_norm, behind, in_front], ids=lambda one: one.__name__)
-def test_the_layer_on_the_stream_ends_the_branch_and_the_condition_does_not(block):
-    ends = [row for row in plan_of(block) if "branch" in row.reason and row.reason[:4] == "ends"]
+@pytest.mark.parametrize("depth", [1, 2, 6])
+@pytest.mark.parametrize(
+    "block", [within, scaled_within, at_norm, behind, in_front], ids=lambda one: one.__name__
+)
+def test_the_layer_on_the_stream_ends_the_branch_and_the_condition_does_not(block, depth):
+    ends = [row for row in plan_of(block, depth) if row.reason.startswith("ends one of")]
     names = {row.path.partition("/")[0] for row in ends}
     assert names == {f"end{number}" for number in range(BLOCKS)}
     assert [row.gain for row in ends] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 6])
 @pytest.mark.parametrize("block", [behind, in_front], ids=lambda one: one.__name__)
-def test_what_multiplies_a_branch_is_as_small_as_its_end(block):
-    plan = plan_of(block)
+def test_what_multiplies_a_branch_is_as_small_as_its_end(block, depth):
+    plan = plan_of(block, depth)
     rows = [plan[f"gate{number}/kernel"] for number in range(BLOCKS)]
     assert [row.gain for row in rows] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
     assert {row.reason.partition(":")[0] for row in rows} == {
@@ -66,13 +80,14 @@ def test_what_multiplies_a_branch_is_as_small_as_its_end(block):
     }
 
 
-@pytest.mark.parametrize("block", [within, at_norm], ids=lambda one: one.__name__)
-def test_what_modulates_inside_a_branch_keeps_its_size(block):
-    plan = plan_of(block)
-    assert all(plan[f"scale{number}/kernel"].gain == 1.0 for number in range(BLOCKS))
+@pytest.mark.parametrize("depth", [1, 2, 6])
+@pytest.mark.parametrize("block", [within, scaled_within, at_norm], ids=lambda one: one.__name__)
+def test_what_modulates_inside_a_branch_keeps_its_size(block, depth):
+    plan = plan_of(block, depth)
+    assert [plan[f"scale{number}/kernel"].gain for number in range(BLOCKS)] == [1.0] * BLOCKS
 
 
-def test_one_modulation_for_all_positions_ends_no_branch():
+def test_one_modulation_for_all_positions_ends_no_branch_and_is_as_small_as_its_gates():
     """adaLN: one layer makes shifts, scales and gates of a whole block."""
     inputs, time = keras.Input((5, WIDTH)), keras.Input((1,))
     x = layers.Dense(WIDTH)(inputs)
@@ -85,6 +100,12 @@ def test_one_modulation_for_all_positions_ends_no_branch():
     plan = kerasinit.initialize(keras.Model([inputs, time], layers.Dense(3)(x)), seed=0)
     ends = {row.path for row in plan if row.reason.startswith("ends one of 4 ")}
     assert ends == {f"end{number}/kernel" for number in range(BLOCKS)}
+    rows = [plan[f"modulation{number}/kernel"] for number in range(BLOCKS)]
+    assert [row.gain for row in rows] == pytest.approx([BLOCKS**-0.5] * BLOCKS)
+    assert {row.reason for row in rows} == {
+        "multiplies one of 4 residual branches, with a part of its output: "
+        "times 1/sqrt(4), as their ends"
+    }
 
 
 def test_an_affine_coupling_carries_no_stream():
@@ -96,9 +117,9 @@ def test_an_affine_coupling_carries_no_stream():
         b = b * ops.exp(layers.Dense(2, "tanh")(hidden)) + layers.Dense(2)(hidden)
         x = ops.concatenate([b, a], axis=-1)
     plan = kerasinit.initialize(keras.Model(inputs, x), seed=0)
-    hidden = [row for row in plan if row.shape == (2, WIDTH)]
-    assert len(hidden) == BLOCKS
-    assert not any("follows: He for relu" in row.reason for row in hidden)
+    reasons = [row.reason for row in plan if row.shape == (2, WIDTH)]
+    own = "plain stack, only 0 hidden on the shortest way: its own initializer is as good for relu"
+    assert reasons == [own] * BLOCKS
 
 
 class Turned(layers.Layer):
@@ -123,7 +144,11 @@ def test_turned_queries_and_keys_do_not_hide_the_norms_of_a_stream():
         mixed = ops.matmul(scores, layers.Dense(WIDTH)(x))
         x = layers.LayerNormalization()(x + layers.Dense(WIDTH, name=f"end{number}")(mixed))
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(3)(x)), seed=0)
-    assert not any("branch" in row.reason for row in plan)
+    ends = [plan[f"end{number}/kernel"] for number in range(BLOCKS)]
+    assert [row.gain for row in ends] == [1.0] * BLOCKS
+    assert {row.reason for row in ends} == {
+        "a LayerNormalization follows and sets the scale: unit variance, no gain is due"
+    }
 
 
 class Rounded(layers.Layer):
