@@ -27,6 +27,8 @@ class Preparation:
         bias: The bias of each output, and the factor on the kernel beside it.
         learning_rate: The advice for the start that the model has now. A compiled model has this
             rate, unless `notes` say why its optimizer keeps its own.
+        bias_adopted: Whether the model got these biases: with the new start, or, on learned layers
+            that stay, as those of a new head.
         trial: The new start beside the one that the model came with.
         cost: What all trainings took: two searches for a rate, and the proof.
         diagnosis: Health of the signal at the end; None where it could not be told.
@@ -46,6 +48,7 @@ class Preparation:
     plan: Plan
     bias: tuple[BiasRow, ...]
     learning_rate: RateAdvice
+    bias_adopted: bool
     trial: Proof
     cost: Cost
     diagnosis: Diagnosis | None
@@ -60,6 +63,7 @@ class Preparation:
             "plan": self.plan.to_dict(),
             "bias": [asdict(row) for row in self.bias],
             "learning_rate": self.learning_rate.to_dict(),
+            "bias_adopted": self.bias_adopted,
             "trial": asdict(self.trial),
             "cost": asdict(self.cost),
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
@@ -114,7 +118,10 @@ class Preparation:
                     *sorted(reasons)[:3],
                 ],
             ),
-            (f"2. Output bias{kept}", [str(row) for row in self.bias]),
+            (
+                "2. Output bias" + ("" if self.bias_adopted else kept),
+                [str(row) for row in self.bias],
+            ),
             (
                 "3. Learning rate"
                 + ("" if self.trial.adopted else ", from the start that is kept"),

@@ -62,7 +62,8 @@ def prepare(
     it, under a squared or absolute error); a learning rate, from short trainings of copies
     (`learning_rate`); and the proof, the same trainings from the weights that the model came with.
     Where those end lower, the model keeps them; where they are as good, if they have been learned
-    and know more than the shares of the labels.
+    and know more than the shares of the labels. A new head on layers that have learned gets its
+    bias either way.
 
     Args:
         model: A built model, compiled unless `loss` and `optimizer` are given. A compiled one gets
@@ -115,9 +116,11 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     model = task.model
     y_pred = outputs_of(model, batches.items[0][0])
     trial = Trial(task, batches)
+    learned = any(map(has_learned, scene_of(model).slots))
+    # A new head on what was learned gets its bias, too, so that the two starts can be compared.
+    own_biases = _set_biases(task, batches, y_pred, keeps_learned=True) if learned else ()
     own = Weights.of(model)
     own_advice = advice_for(task, trial, own, batches)
-    learned = any(map(has_learned, scene_of(model).slots))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
@@ -133,7 +136,7 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
             if not issubclass(warning.category, OF_LIBRARIES):
                 warnings.warn(warning.message, warning.category, stacklevel=3)
     else:
-        advice = own_advice
+        advice, biases = own_advice, own_biases or biases
         _assign(model, own)
     why_not = "" if proof.adopted else _why_rate_stays(task, advice)
     if why_not:
@@ -145,6 +148,7 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         model=model.name,
         plan=plan,
         bias=biases,
+        bias_adopted=proof.adopted or bool(own_biases),
         learning_rate=advice,
         trial=proof,
         cost=trial.cost,
@@ -164,12 +168,20 @@ def _knows_nothing(task: Task, y_pred: Any, rows: Sequence[BiasRow], own: RateCu
     return chance is not None and not is_lower(own.last, np.full_like(own.last, chance))
 
 
-def _set_biases(task: Task, batches: Batches, y_pred: Any) -> tuple[BiasRow, ...]:
-    """Sets the bias of each output, and narrows the kernel beside it if nobody fixed that."""
+def _set_biases(
+    task: Task, batches: Batches, y_pred: Any, *, keeps_learned: bool = False
+) -> tuple[BiasRow, ...]:
+    """Sets the bias of each output, and narrows the kernel beside it if nobody fixed that.
+
+    With `keeps_learned`, of outputs alone whose layer has learned nothing; empty if there are none.
+    """
     scene = scene_of(task.model)
+    learned = {id(slot.layer) for slot in scene.slots if keeps_learned and has_learned(slot)}
     slots = {id(slot.variable): slot for slot in scene.slots}
     rows = []
     for bias, row in bias_rows(task, scene, batches, y_pred):
+        if bias is not None and id(slots[id(bias)].layer) in learned:
+            return ()
         if bias is not None:
             bias.assign(np.array(row.values, "float32"))
             slot = slots[id(bias)]

@@ -247,3 +247,23 @@ def test_of_arrays_the_axis_of_the_samples_is_asked_for_and_no_dataset(call):
     with pytest.raises(ValueError, match=r"first axis.*x\[None\].*Received.*\(6,\)") as told:
         call(classifier(), np.ones(6), np.ones(6))
     assert "dataset" not in str(told.value)
+
+
+def test_a_new_head_on_learned_layers_gets_its_bias_and_these_stay():
+    keras.utils.set_random_seed(0)
+    y = np.sin(X[:, :1]) * X[:, 1:2]
+    backbone = keras.Sequential([keras.Input((6,)), keras.layers.Dense(32, "tanh")])
+    first = keras.Sequential([backbone, keras.layers.Dense(1)])
+    first.compile(keras.optimizers.Adam(0.02), "mse")
+    first.fit(X, y, epochs=25, verbose=0)
+    learned = [weight.copy() for weight in backbone.get_weights()]
+
+    model = keras.Sequential([backbone, keras.layers.Dense(1, name="head")])
+    model.compile(keras.optimizers.Adam(0.001), "mse")
+    prepared = kerasinit.prepare(model, X, 50 + 30 * y, seed=0)
+    assert not prepared.trial.adopted
+    assert prepared.bias_adopted
+    assert "1. Weights (not kept" in str(prepared)
+    assert "2. Output bias (not kept" not in str(prepared)
+    assert all(map(np.array_equal, learned, backbone.get_weights()))
+    np.testing.assert_allclose(model.get_layer("head").bias, np.mean(50 + 30 * y), rtol=1e-5)
