@@ -228,7 +228,10 @@ def dead_units(window: Window) -> Verdict | None:
         if dead[0] == window.names[0] and len(idle) == PERSISTS and min(idle) == 1.0:
             fix = f"{DIAGNOSE}  # says whether all inputs are 0, or its biases far below 0"
             return Verdict("dead_units", dead[0], evidence, fix)
-        return Verdict.cured("dead_units", dead[0], evidence, INITIALIZE, "biases start at 0")
+        reason = "biases start at 0"
+        if idle and min(idle) < DEAD:
+            reason = "and start again, at a tenth of the learning rate: training led here"
+        return Verdict.cured("dead_units", dead[0], evidence, INITIALIZE, reason)
     if window.improves or window.has_started:
         return None
     for name in window.names[:-1]:

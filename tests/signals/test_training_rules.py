@@ -945,6 +945,7 @@ def test_a_first_layer_that_was_off_from_the_start_may_have_inputs_of_zero():
     assert "whether all inputs are 0" in told.fix
     later = opened(at={key: one | {"idle_share": 0.1} for key, one in at.items()})
     assert verdict(steps, opening=later).remedy.kind == "initialize"
+    assert "training led here" in verdict(steps, opening=later).fix
 
 
 @pytest.mark.parametrize(("start", "is_huge"), [(5e10, True), (5e3, False)])
