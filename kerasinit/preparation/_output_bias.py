@@ -30,6 +30,7 @@ class BiasRow:
         path: Path of the bias; empty where none leads straight to the loss.
         values: What it gets; None where it is left alone.
         reason: What these are, or why it is left alone.
+        is_added: Whether it is added to a new bias, which cancels the mean of what the layer reads.
         kernel_factor: What multiplies the kernel beside it: outputs that are compared by distance
             start near the centre of their targets.
 
@@ -45,12 +46,14 @@ class BiasRow:
     values: tuple[float, ...] | None
     reason: str
     kernel_factor: float = 1.0
+    is_added: bool = False
 
     def __str__(self) -> str:
         if self.values is None:
             return safe(f"{self.path or self.output}: left alone, {self.reason}")
         shown = ", ".join(f"{value:.4g}" for value in self.values[:SHOWN])
         more = "" if len(self.values) <= SHOWN else f", ... ({len(self.values)})"
+        shown = f"what the plan drew + {shown}" if self.is_added else shown
         near = f"; its kernel times {self.kernel_factor:.2g}" if self.kernel_factor != 1 else ""
         return safe(f"{self.path} = {shown}{more}: {self.reason}{near}")
 

@@ -19,6 +19,7 @@ from kerasinit.models._draw import Choice
 from kerasinit.models._first_batch import is_batch
 from kerasinit.models._journal import journal
 from kerasinit.models._learned import has_learned, remember
+from kerasinit.models._plan import Plan
 from kerasinit.models._scene import Scene, scene_of
 from kerasinit.models._slots import Slot
 from kerasinit.preparation._batches import Batches, batches_of, check_batched
@@ -118,19 +119,19 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     trial = Trial(task, batches)
     learned = any(map(has_learned, scene_of(model).slots))
     # A new head on what was learned gets its bias, too, so that the two starts can be compared.
-    own_biases = _set_biases(task, batches, y_pred, keeps_learned=True) if learned else ()
+    own_biases = _set_biases(task, batches, y_pred) if learned else ()
     own = Weights.of(model)
     own_advice = advice_for(task, trial, own, batches)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
-        biases = _set_biases(task, batches, y_pred)
+        biases = _set_biases(task, batches, y_pred, plan)
         ready = Weights.of(model)
         advice = advice_for(task, trial, ready, batches)
         starts = (own, own_advice.rate), (ready, advice.rate)
         curves = curves_at(trial, starts)
-        learned = learned and not _knows_nothing(task, y_pred, biases, curves[0])
-        proof = proof_of(*curves, has_learned=learned)
+        knows_nothing = _knows_nothing(task, y_pred, biases, curves[0])
+        proof = proof_of(*curves, has_learned=learned, knows_nothing=knows_nothing)
     if proof.adopted:
         for warning in said:
             if not issubclass(warning.category, OF_LIBRARIES):
@@ -169,28 +170,34 @@ def _knows_nothing(task: Task, y_pred: Any, rows: Sequence[BiasRow], own: RateCu
 
 
 def _set_biases(
-    task: Task, batches: Batches, y_pred: Any, *, keeps_learned: bool = False
+    task: Task, batches: Batches, y_pred: Any, plan: Plan | None = None
 ) -> tuple[BiasRow, ...]:
     """Sets the bias of each output, and narrows the kernel beside it if nobody fixed that.
 
-    With `keeps_learned`, of outputs alone whose layer has learned nothing; empty if there are none.
+    Without a plan of new weights, of outputs alone whose layer has learned nothing; empty if there
+    are none.
     """
     scene = scene_of(task.model)
-    learned = {id(slot.layer) for slot in scene.slots if keeps_learned and has_learned(slot)}
     slots = {id(slot.variable): slot for slot in scene.slots}
+    learned = {id(slot.layer) for slot in scene.slots if plan is None and has_learned(slot)}
+    cancels = {row.path for row in plan or () if row.initializer.startswith("OddPartBias")}
     rows = []
     for bias, row in bias_rows(task, scene, batches, y_pred):
-        if bias is not None and id(slots[id(bias)].layer) in learned:
+        if bias is None:
+            rows.append(row)
+            continue
+        slot = slots[id(bias)]
+        if id(slot.layer) in learned:
             return ()
-        if bias is not None:
-            bias.assign(np.array(row.values, "float32"))
-            slot = slots[id(bias)]
-            remember([Choice(slot, slot.initializer, row.reason)])  # set by us, not learned
-            kernels = [s for s in scene.slots if s.layer is slot.layer and s.role == "kernel"]
-            if len(kernels) == 1 and _is_free(kernels[0], scene):
-                kernels[0].variable.assign(kernels[0].variable * row.kernel_factor)
-            else:
-                row = replace(row, kernel_factor=1.0)
+        kernels = [s for s in scene.slots if s.layer is slot.layer and s.role == "kernel"]
+        if len(kernels) == 1 and _is_free(kernels[0], scene):
+            kernels[0].variable.assign(kernels[0].variable * row.kernel_factor)
+        else:
+            row = replace(row, kernel_factor=1.0)
+        row = replace(row, is_added=slot.path in cancels)
+        drawn = row.kernel_factor * _backend.numpy_of(bias) if row.is_added else 0.0
+        bias.assign(np.array(row.values, "float32") + drawn)
+        remember([Choice(slot, slot.initializer, row.reason)])  # set by us, not learned
         rows.append(row)
     return tuple(rows)
 

@@ -41,18 +41,29 @@ class Proof:
         )
 
 
-def proof_of(own: RateCurve, ready: RateCurve, *, has_learned: bool) -> Proof:
+def proof_of(
+    own: RateCurve, ready: RateCurve, *, has_learned: bool, knows_nothing: bool = False
+) -> Proof:
     """Compares the two starts on the last batches, which both have seen.
 
     The model keeps its own start if that ends lower by more than the batches differ, and one that
-    it has learned unless the new one ends lower by as much.
+    it has learned unless the new one ends lower by as much. A start from which nothing was learned
+    is not better than one that is still on its way down to there.
 
     Args:
         own: From the weights that the model came with.
         ready: From the new ones.
         has_learned: Whether the model was trained before.
+        knows_nothing: Whether its own start ends no lower than a model that knows the shares of the
+            labels alone.
     """
+    has_learned = has_learned and not knows_nothing
     if is_lower(own.last, ready.last):
+        if knows_nothing and ready.end < ready.losses[0]:
+            few = f"From its own start, the model learns nothing in {len(own.losses)} steps"
+            return Proof(
+                own, ready, True, f"{few}: these are too few to tell. It gets the new one."
+            )
         return Proof(own, ready, False, "The own start is better: the model keeps it.")
     if is_lower(ready.last, own.last):
         return Proof(own, ready, True, "The new start is better.")

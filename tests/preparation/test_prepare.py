@@ -6,6 +6,8 @@ import pytest
 from keras import layers
 
 import kerasinit
+from kerasinit.preparation._proof import proof_of
+from kerasinit.preparation._rate_rule import RateCurve
 from kerasinit.preparation._rate_search import MOST_STEPS
 
 from .models import CLASSES, OwnStep, X, classifier, state_of, with_own_step
@@ -267,3 +269,30 @@ def test_a_new_head_on_learned_layers_gets_its_bias_and_these_stay():
     assert "2. Output bias (not kept" not in str(prepared)
     assert all(map(np.array_equal, learned, backbone.get_weights()))
     np.testing.assert_allclose(model.get_layer("head").bias, np.mean(50 + 30 * y), rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "mse"])
+def test_the_prior_is_added_to_what_cancels_the_mean_of_the_last_hidden_layer(loss):
+    keras.utils.set_random_seed(0)
+    hidden = [layers.Dense(64, "sigmoid") for _ in range(6)]
+    head = layers.Dense(1) if loss == "mse" else layers.Dense(3, "softmax")
+    model = keras.Sequential([keras.Input((6,)), *hidden, head])
+    model.compile(keras.optimizers.Adam(1e-3), loss)
+    targets = 50 + X[:, 0] if loss == "mse" else CLASSES
+    prepared = kerasinit.prepare(model, X, targets, seed=0)
+    assert prepared.trial.adopted
+    assert "what the plan drew + " in str(prepared.bias[0])
+    prior = np.mean(targets) if loss == "mse" else np.log(np.bincount(CLASSES) / len(CLASSES))
+    kernel, bias = head.get_weights()
+    np.testing.assert_allclose(bias, prior - kernel.sum(axis=0) / 2, rtol=1e-4, atol=1e-4)
+
+
+def test_a_start_from_which_nothing_is_learned_is_not_better_than_one_on_its_way_down():
+    own = RateCurve(1e-3, (2.4, 2.32, 2.31, *[2.303] * 25))
+    ready = RateCurve(1e-3, (2.6, *[2.35] * 27))
+    assert not proof_of(own, ready, has_learned=False).adopted
+    assert proof_of(own, ready, has_learned=True, knows_nothing=True).adopted
+    rising = RateCurve(1e-3, (2.6, *[2.9] * 27))
+    broken = RateCurve(1e-3, (2.6, *[float("nan")] * 27))
+    for worse in (rising, broken):
+        assert not proof_of(own, worse, has_learned=False, knows_nothing=True).adopted
