@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from kerasinit._typing import Batch, Model
 from kerasinit.experiments._stacking import Weights
 from kerasinit.models._first_batch import is_batch
@@ -16,7 +18,9 @@ from kerasinit.preparation._rate_search import MOST_STEPS, rate_curves
 from kerasinit.preparation._sharpness import limits_rate, sharpness_of
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
+from kerasinit.signals._probe_loss import chance_loss, has_regularizers
 
+NEAR = 2.0  # times the loss of equal shares: from far above it, to come near is progress
 BATCH_SIZE = 32  # what `fit` takes unless it is told otherwise
 
 
@@ -76,18 +80,29 @@ def learning_rate(
     )
     check_batched(model, batches.items[0][0], of_stream=not is_batch(x))
     y_pred, weights = outputs_of(model, batches.items[0][0]), Weights.of(model)
-    advice = advice_for(task, Trial(task, batches), weights, batches)
+    advice = advice_for(task, Trial(task, batches), weights, batches, y_pred)
     if not limits_rate(task):
         return advice
     sharpness = sharpness_of(task, weights, batches.items[0], y_pred)
     return replace(advice, sharpness=sharpness, momentum=task.optimizer.momentum)
 
 
-def advice_for(task: Task, trial: Trial, weights: Weights, batches: Batches) -> RateAdvice:
-    """The advice for a model that starts from `weights`."""
+def advice_for(
+    task: Task, trial: Trial, weights: Weights, batches: Batches, y_pred: Any
+) -> RateAdvice:
+    """The advice for a model that starts from `weights`.
+
+    Args:
+        task: The model and how it is trained.
+        trial: Trains its copies.
+        weights: Where they start.
+        batches: What they are trained on.
+        y_pred: Outputs of the model for one batch, or their shapes.
+    """
     before = trial.cost
     curves, still = rate_curves(trial, weights, rates_around(task.usual_rate))
-    rate, good, reason = chosen(curves, still, task.usual_rate)
+    nothing = _of_nothing_learned(still, task, batches, y_pred)
+    rate, good, reason = chosen(curves, nothing, task.usual_rate)
     return RateAdvice(
         model=task.model.name,
         optimizer=task.optimizer_name,
@@ -97,7 +112,21 @@ def advice_for(task: Task, trial: Trial, weights: Weights, batches: Batches) -> 
         untrained=float(still.mean()),
         reason=reason,
         cost=trial.cost.since(before),
-        falls=falls(curves, still),
+        falls=falls(curves, nothing),
         batch_size=batches.size,
         own_rate=task.rate,
     )
+
+
+def _of_nothing_learned(still: np.ndarray, task: Task, batches: Batches, y_pred: Any) -> np.ndarray:
+    """Losses that show nothing learned: of the untrained model, or of equal shares of all classes.
+
+    From random answers the loss falls to that of equal shares at any rate, soonest at one that is
+    too low for more.
+    """
+    if batches.weights is not None or not task.compares or has_regularizers(task.model):
+        return still
+    chance = chance_loss(task.declared_loss, y_pred)
+    if chance is None or not still.mean() < NEAR * chance:
+        return still
+    return np.minimum(still, chance)

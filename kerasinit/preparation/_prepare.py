@@ -121,13 +121,13 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
     # A new head on what was learned gets its bias, too, so that the two starts can be compared.
     own_biases = _set_biases(task, batches, y_pred) if learned else ()
     own = Weights.of(model)
-    own_advice = advice_for(task, trial, own, batches)
+    own_advice = advice_for(task, trial, own, batches, y_pred)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         plan = initialize(model, seed=seed)
         biases = _set_biases(task, batches, y_pred, plan)
         ready = Weights.of(model)
-        advice = advice_for(task, trial, ready, batches)
+        advice = advice_for(task, trial, ready, batches, y_pred)
         starts = (own, own_advice.rate), (ready, advice.rate)
         curves = curves_at(trial, starts)
         knows_nothing = _knows_nothing(task, y_pred, biases, curves[0])

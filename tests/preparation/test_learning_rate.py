@@ -353,3 +353,16 @@ def test_names_that_a_model_uses_for_itself_are_not_taken_for_keras(call):
     model.compile("adam", "sparse_categorical_crossentropy")
     model(X[:2])
     assert call(model, X, CLASSES) is not None
+
+
+def test_a_fall_to_equal_shares_of_all_classes_is_no_progress():
+    keras.utils.set_random_seed(0)
+    hidden = [keras.layers.Dense(24, "sigmoid") for _ in range(12)]
+    model = keras.Sequential([keras.Input((6,)), *hidden, keras.layers.Dense(3, "softmax")])
+    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
+    kerasinit.initialize(model, seed=0)
+    labels = np.random.default_rng(1).permutation(np.arange(len(X)) % 3)  # of nothing in X
+    advice = kerasinit.learning_rate(model, X, labels)
+    assert advice.untrained > np.log(3) + 0.05
+    assert not advice.falls
+    assert "too few to tell" in advice.reason
