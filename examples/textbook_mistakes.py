@@ -46,7 +46,7 @@ def experiment() -> Experiment:
         initializers=[{"label": label, "initializer": start} for label, start in STARTS.items()],
         activations=ACTIVATIONS,
         depths=(SHALLOW, DEEP),
-        widths=(32,),
+        widths=(64,),
         learning_rates=(0.01,),
         epochs=8,
         seeds=2,

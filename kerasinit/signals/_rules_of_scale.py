@@ -23,9 +23,9 @@ GAIN_BAND = (0.5, 2.0)  # geometric mean over layers of RMS out over RMS in
 FEW_LAYERS_BAND = (1 / 20, 5.0)  # the same for two layers, whose product is as far off as of more
 RESTORED = (0.2, 5.0)  # of the input, again before the next layer
 LAYER_GAIN_BAND = (1 / 30, 30.0)  # of a single layer over the mean of the others
-# Slope at 0 of activations that ask for larger weights: nets of 3 and 10 layers of sigmoids train
-# best where these scale their input by 2 to 5, and visibly worse from 8 on.
-SLOPES = {"sigmoid": 1 / 4, "hard_sigmoid": 1 / 6}
+# The largest gain that keeps the signal through these flat activations: nets of 3 and 10 layers of
+# sigmoids train best at gains of 3 to 7; a hard sigmoid has two thirds of the slope.
+FLAT = {"sigmoid": 3.5, "hard_sigmoid": 5.0}
 LOSS_FACTOR = 4.0  # times chance. TheDeepChecker takes 2, which He weights reach in 10 layers
 LOSS_MARGIN = 5.0  # nats above chance that are always allowed
 LARGE_LOGITS = 10.0  # RMS: a softmax of them is sure of everything
@@ -67,7 +67,7 @@ def bad_scale(signals: Signals) -> Verdict | None:
     elif len(gains) >= 2 and not _within(mean, GAIN_BAND if len(gains) > 2 else FEW_LAYERS_BAND):
         first, where = gains[0][0], gains[0][0].name
         average = _geometric_mean([_gain(row) for row, _ in gains])
-        keeps = _keeping(first) if first.activation in SLOPES else "about 1"
+        keeps = _keeping(first) if first.activation in FLAT else "about 1"
         evidence = f"each layer scales its input by {average:.3g} on average; {keeps} keeps it"
     else:
         return None
@@ -109,7 +109,7 @@ def _usual_gains(row: LayerSignals) -> tuple[float, float]:
 
     Below 1, it keeps the gradient of a layer with more outputs than inputs.
     """
-    return min(row.usual_gain, 1.0), 1 / SLOPES.get(row.activation or "", 1.0)
+    return min(row.usual_gain, 1.0), FLAT.get(row.activation or "", 1.0)
 
 
 def _beside(gain: float, smallest: float, largest: float) -> float:

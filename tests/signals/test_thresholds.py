@@ -385,7 +385,7 @@ START = {
     ),
     "gain of all layers, of sigmoids": (
         lambda s, gain: with_rows(s, preactivation_mean_square=gain**2, activation="sigmoid"),
-        8.0, "bad_scale", "above",
+        7.0, "bad_scale", "above",
     ),
     "gain of one layer": (
         lambda s, gain: of_layer("preactivation_mean_square")(s, gain**2),
