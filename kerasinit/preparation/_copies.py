@@ -29,6 +29,11 @@ class Copy:
     slots: list[np.ndarray]
 
     @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self.weights.nbytes + sum(slot.nbytes for slot in self.slots)
+
+    @property
     def groups(self) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Weights, states and slots."""
         return self.weights.trainable, self.weights.states, self.slots

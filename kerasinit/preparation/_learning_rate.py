@@ -46,9 +46,10 @@ def learning_rate(
     Copies of the model start from its weights, with fresh optimizers that differ in their rate
     alone, and see the same batches. The model, its optimizer and all random generators are
     afterwards as they were. In between, the model holds the copies' weights: let no other thread
-    use it. Main memory holds 12 copies with their optimizers' variables: of Adam, about 45 times
-    the weights. What changes the rate in training (a schedule, a warm-up) is left out: the advice
-    is its highest value.
+    use it. Main memory holds 12 copies with their optimizers' variables (of Adam, about 45 times
+    the weights), up to 4 GiB: beyond, they begin anew at each stage, in 202 steps for 147. What
+    changes the rate in training (a schedule, a warm-up) is left out: the advice is its highest
+    value.
 
     Args:
         model: A built model, compiled unless `loss` and `optimizer` are given.

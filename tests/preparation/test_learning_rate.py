@@ -366,3 +366,14 @@ def test_a_fall_to_equal_shares_of_all_classes_is_no_progress():
     assert advice.untrained > np.log(3) + 0.05
     assert not advice.falls
     assert "too few to tell" in advice.reason
+
+
+def test_copies_of_a_large_model_begin_anew_and_lead_to_the_same_advice(monkeypatch):
+    model = classifier()
+    kept = kerasinit.learning_rate(model, X, CLASSES)
+    monkeypatch.setattr("kerasinit.preparation._rate_search.MOST_BYTES", 0)
+    anew = kerasinit.learning_rate(model, X, CLASSES)
+    assert (kept.cost.steps, anew.cost.steps) == (147, 202)
+    assert anew.rate == kept.rate
+    for one, other in zip(anew.curves, kept.curves, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-5)
