@@ -242,8 +242,8 @@ def test_a_small_head_does_not_set_the_rate_alone(std):
 @pytest.mark.parametrize(
     ("hidden", "activation", "rate", "size", "diverges"),
     [
-        (1, "relu", 1e-3, 100, False), (2, "relu", 1e-3, 100, False), (2, "relu", 1e-2, 100, True),
-        (4, "relu", 1e-2, 100, True), (2, "relu", 1e-1, 1, False), (1, "tanh", 1e-2, 100, False),
+        (1, "relu", 1e-3, 100, False), (2, "relu", 1e-3, 100, False), (2, "relu", 1e-2, 300, True),
+        (4, "relu", 1e-2, 300, True), (2, "relu", 1e-1, 1, False), (1, "tanh", 1e-2, 100, False),
         (2, "tanh", 1e-2, 50, False), (2, "sigmoid", 1e-2, 100, False),
     ],
 )  # fmt: skip
@@ -259,4 +259,5 @@ def test_descent_on_squares_to_far_targets_is_told_where_it_diverges(
     found = [verdict.cause for verdict in kerasinit.diagnose(model, x, y).verdicts]
     assert found == ["bad_targets"] * diverges
     losses = [float(model.train_on_batch(x, y)) for _ in range(150)]
-    assert (losses[-1] < losses[0] / 2) is not diverges
+    falls = losses[-1] < losses[0] / 2 and max(losses) < 2 * losses[0]
+    assert falls is not diverges
