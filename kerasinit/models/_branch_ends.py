@@ -43,8 +43,8 @@ def branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
 def branch_gate(slot: Slot, initializer: Any, scene: Scene) -> Choice:
     """The choice for a kernel that multiplies the end of a branch: blocks start near the identity.
 
-    All of a kernel that makes shifts and scales as well, which a DiT starts at zero, all of it:
-    networks of 4 to 12 such blocks ended worse where the gates alone were smaller, or nothing was.
+    A kernel that makes shifts and scales as well is smaller as a whole (a DiT starts all of it at
+    zero): networks of 4 to 12 such blocks ended worse where its gates alone were, or nothing was.
 
     Args:
         slot: The kernel, as that of `gate` in `x + gate(c) * f(x)`.
