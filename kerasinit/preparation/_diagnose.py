@@ -10,6 +10,7 @@ import keras
 from kerasinit import _backend
 from kerasinit._safe_text import kind_in_words
 from kerasinit._typing import Batch, Model
+from kerasinit.models._building import build_on
 from kerasinit.models._first_batch import first_batch, is_batch
 from kerasinit.models._scene import scene_of
 from kerasinit.preparation._batches import check_batched
@@ -33,7 +34,7 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
     used. Costs a forward and a backward pass, and with targets two more forward passes.
 
     Args:
-        model: A built Keras model.
+        model: A Keras model. If it waits for its first data, it is built on `x`, as by `fit`.
         x: Inputs as for `model.predict`, shape `(batch, ...)`. A few dozen samples are enough;
             of more than 256, 256 are taken at even distances. Of a `tf.data.Dataset`, a
             `PyDataset` or a generator, the first batch, with its targets.
@@ -42,8 +43,8 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
             for 30 steps, with it and without it. What does not help is not suggested.
 
     Raises:
-        ValueError: If the model is not built, the batch is empty or has the wrong shape, or fixes
-            are to be tried on a model that is not compiled, or without targets.
+        ValueError: If the model cannot be called, the batch is empty or has the wrong shape, or
+            fixes are to be tried on a model that is not compiled, or without targets.
 
     >>> import keras, numpy as np
     >>> layers = [keras.layers.Dense(8, "relu", kernel_initializer="zeros", name=f"layer_{i}")
@@ -53,6 +54,7 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
     >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
     (False, 'symmetric', 'layer_0')
     """
+    build_on(model, x)
     x, y = _batch_of(model, x, y)
     if verify and (y is None or not getattr(model, "compiled", False)):
         raise ValueError(

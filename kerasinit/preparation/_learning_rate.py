@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasinit._typing import Batch, Model
 from kerasinit.experiments._stacking import Weights
+from kerasinit.models._building import build_on
 from kerasinit.models._first_batch import is_batch
 from kerasinit.preparation._batches import Batches, batches_of, check_batched
 from kerasinit.preparation._rate_advice import RateAdvice
@@ -52,7 +53,8 @@ def learning_rate(
     value.
 
     Args:
-        model: A built model, compiled unless `loss` and `optimizer` are given.
+        model: A model, compiled unless `loss` and `optimizer` are given. If it waits for its first
+            data, it is built on `x`, as by `fit`.
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
@@ -74,6 +76,7 @@ def learning_rate(
     >>> 0.005 < learning_rate(model, x, x.sum(axis=1)).rate < 0.5
     True
     """
+    build_on(model, x)
     task = task_of(model, loss, optimizer)
     size = task.batch_size(batch_size)
     batches = batches_of(

@@ -15,6 +15,7 @@ from kerasinit import _backend
 from kerasinit._typing import Batch, Model, SeedLike
 from kerasinit.experiments._stacking import Weights
 from kerasinit.models import initialize
+from kerasinit.models._building import build_on
 from kerasinit.models._draw import Choice
 from kerasinit.models._first_batch import is_batch
 from kerasinit.models._journal import journal
@@ -56,7 +57,7 @@ def prepare(
     seed: SeedLike = None,
     dry_run: bool = False,
 ) -> Preparation:
-    """Makes a built model ready to train on its data, in place, and shows that it helps.
+    """Makes a model ready to train on its data, in place, and shows that it helps.
 
     Four steps: new weights (`initialize`: what an author fixed stays); for each output whose loss
     says what a model that knows nothing should answer, that answer as its bias (and outputs near
@@ -67,9 +68,10 @@ def prepare(
     bias either way.
 
     Args:
-        model: A built model, compiled unless `loss` and `optimizer` are given. A compiled one gets
-            the rate, too, unless its optimizer follows a schedule, or it keeps its own start and no
-            rate is known to be better, or its optimizer has taken steps from there.
+        model: A model, compiled unless `loss` and `optimizer` are given. If it waits for its first
+            data, it is built on `x`, as by `fit`. A compiled one gets the rate, too, unless its
+            optimizer follows a schedule, or it keeps its own start and no rate is known to be
+            better, or its optimizer has taken steps from there.
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
@@ -93,6 +95,7 @@ def prepare(
     >>> prepare(model, x, 3 + x.sum(axis=1), seed=1, dry_run=True).bias[0].reason
     'mean of the targets, 256 samples'
     """
+    build_on(model, x)
     task = task_of(model, loss, optimizer)
     size = task.batch_size(batch_size)
     batches = batches_of(

@@ -61,15 +61,14 @@ def as_batch(model: Any, x: Any, y: Any = None) -> DataBatch:
     """At most `MAX_SAMPLES` samples at even distances.
 
     Args:
-        model: A built Keras model.
+        model: A Keras model.
         x: Inputs, an array of shape `(batch, ...)` or a structure of such arrays; or the batch.
         y: Targets, the same; or None.
 
     Raises:
-        ValueError: If the model is not built, the batch is empty, the shape is not the model's, the
-            arrays differ in their number of samples, or what they hold are no numbers.
+        ValueError: If the batch is empty, the shape is not the model's, the arrays differ in their
+            number of samples, or what they hold are no numbers.
     """
-    check_model(model)
     if isinstance(x, DataBatch):
         return x
     _check_form("x", x)

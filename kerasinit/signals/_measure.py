@@ -14,7 +14,14 @@ from keras import ops
 from kerasinit import _backend
 from kerasinit._typing import Tensor
 from kerasinit.layers import is_marked_start, kind_of
-from kerasinit.signals._batch import DataBatch, as_batch, flat_arrays, non_finite_values, to_numpy
+from kerasinit.signals._batch import (
+    DataBatch,
+    as_batch,
+    check_model,
+    flat_arrays,
+    non_finite_values,
+    to_numpy,
+)
 from kerasinit.signals._expected import expected_outputs
 from kerasinit.signals._first_update import divides_in_half, first_update, was_trained
 from kerasinit.signals._heads import heads_of, of_outputs
@@ -60,6 +67,7 @@ def measure(model: Any, x: Any, y: Any = None) -> Signals:
     >>> [(row.name, row.units, row.samples) for row in signals.layers]
     [('only', 3, 8)]
     """
+    check_model(model)
     outside, batch = ids_outside(model, as_batch(model, x, y))
     probe = _Probe(model, batch.x, watched_layers(model), batch_statistics=batch.samples > 1)
     with _backend.same_random_state():

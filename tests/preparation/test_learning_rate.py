@@ -185,7 +185,7 @@ def without_weights():
 @pytest.mark.parametrize(
     ("make", "options", "words"),
     [
-        (lambda: keras.Sequential([keras.layers.Dense(1)]), {}, "no weights yet"),
+        (lambda: keras.Sequential([keras.layers.Dense(1)]), {}, "not compiled"),
         (lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)]), {}, "not compiled"),
         (classifier, {"loss": "mse"}, "for a model that is not compiled"),
         (model_with_two_optimizers, {}, "several optimizers.*Adam, SGD"),
