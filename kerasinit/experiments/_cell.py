@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import keras
@@ -15,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._version import __version__
 from kerasinit.experiments import _builders, _data, _measures
 from kerasinit.experiments._draws import Draw, Drawer, KeptDraws
 from kerasinit.experiments._records import Replica
@@ -124,7 +124,7 @@ def _train_groups(
     kept: KeptDraws,
     tell: Tell,
 ) -> Iterator[list[Replica]]:
-    """Trains groups of `size` replicas at one learning rate; the last group is filled up."""
+    """Trains groups of at most `size` replicas at one learning rate; None for one at a time."""
     spec = cell.spec
     trainer = Trainer(
         model,
@@ -135,23 +135,17 @@ def _train_groups(
         shuffle_seed=spec.shuffle_seed,
     )
     drawer = Drawer(model, dataset)
-    drawn: dict[tuple[str, int], Weights] = {}
+
+    @functools.cache  # every learning rate has the same starts
+    def drawn(label: str, seed: int) -> Weights:
+        return kept.draw(drawer, cell.architecture, label, spec.rules[label], seed)
+
     for rate in dict.fromkeys(entry.learning_rate for entry in cell.draws):
         wanted = [entry for entry in cell.draws if entry.learning_rate == rate]
         for start in range(0, len(wanted), size or 1):
             began = time.perf_counter()
             group = wanted[start : start + (size or 1)]
-            for entry in group:
-                key = (entry.initializer, entry.seed)
-                if key not in drawn:
-                    rule = spec.rules[entry.initializer]
-                    drawn[key] = kept.draw(drawer, cell.architecture, key[0], rule, key[1])
-            single = [drawn[entry.initializer, entry.seed] for entry in group]
-            if size is None:
-                trainer.load(single[0], rate)
-            else:
-                filled = [*single, *[single[-1]] * (size - len(single))]
-                trainer.load(Weights.stack(filled), rate)
+            trainer.load([drawn(entry.initializer, entry.seed) for entry in group], rate)
             yield _train_group(cell, trainer, group, began, tell)
 
 
@@ -260,15 +254,8 @@ def versions() -> dict[str, str]:
     """Versions of what produced a record."""
     backend, version = _backend.library()
     return {
-        "kerasinit": _version("kerasinit"),
+        "kerasinit": __version__,
         "keras": keras.__version__,
         "backend": backend,
         backend: version,
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # a checkout that was not installed
-        return "unknown"

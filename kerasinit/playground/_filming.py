@@ -12,7 +12,6 @@ from keras import ops
 from kerasinit.experiments import _data
 from kerasinit.experiments._draws import Drawer
 from kerasinit.experiments._generated import GENERATORS
-from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Trainer
 from kerasinit.playground._film import Film, Reel
 from kerasinit.playground._starts import Start
@@ -58,7 +57,7 @@ def film(data: str, activation: str, starts: Sequence[Start], *, epochs: int = E
         batch_size=BATCH_SIZE,
         replicas=len(drawn),
     )
-    trainer.load(Weights.stack(drawn), LEARNING_RATE)
+    trainer.load(drawn, LEARNING_RATE)
     kept = np.unique((epochs * np.linspace(0, 1, FRAMES) ** 2).round().astype(int))
     weights, gradients = [trainer.weights().trainable], [trainer.probe().gradients]
     train_rows, test_rows = [], [trainer.evaluate()]
