@@ -124,9 +124,6 @@ def centre_taps(view: KernelMatrices) -> np.ndarray:
     would shift its input otherwise. A strided transposed convolution gets as many taps per axis as
     its stride, so that every output position meets exactly one.
 
-    Args:
-        view: Which kernel.
-
     Returns:
         Array of 0 and 1, shape of the window.
 
