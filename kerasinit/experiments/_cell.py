@@ -21,11 +21,11 @@ from kerasinit.experiments._records import Replica
 from kerasinit.experiments._spec import Architecture, Experiment
 from kerasinit.experiments._stacking import Weights, why_not_mapped
 from kerasinit.experiments._trainer import PROBE_EXAMPLES, Trainer, replicas_per_call
-from kerasinit.signals import Signals
 from kerasinit.signals._watched_layers import watched_layers
 
 MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
+SYMMETRIC = 0.5  # share of copies among the units of a hidden layer that counts as symmetric
 # Name of a curve -> (training or validation, loss or score).
 CURVES = {"loss": (0, 0), "accuracy": (0, 1), "val_loss": (1, 0), "val_accuracy": (1, 1)}
 
@@ -149,31 +149,6 @@ def _train_groups(
             yield _train_group(cell, trainer, group, began, tell)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Course:
-    """What the training of a group of replicas showed.
-
-    Args:
-        curves: Shape `(2, epochs, replicas, 2)`: see `CURVES`.
-        measured: Epochs at which `strengths` were measured; 0 is before training.
-        strengths: Of the signal, at those epochs.
-        activations: Their histograms at the start, `(replicas, layers, bins)`.
-        gradients: Those of the pre-activation gradients.
-        start: Signals of each replica before the training.
-        end: Those after it.
-        seconds: Wall clock, by replica.
-    """
-
-    curves: np.ndarray
-    measured: list[int]
-    strengths: list[_measures.Strengths]
-    activations: np.ndarray
-    gradients: np.ndarray
-    start: list[Signals]
-    end: list[Signals]
-    seconds: float
-
-
 def _train_group(
     cell: Cell,
     trainer: Trainer,
@@ -181,13 +156,14 @@ def _train_group(
     began: float,
     tell: Tell,
 ) -> list[Replica]:
-    spec = cell.spec
-    model, calls, classes = trainer.model, trainer.calls, trainer.dataset.classes
+    """Trains the replicas that are loaded; their records."""
+    spec, dataset = cell.spec, trainer.dataset
+    model, calls = trainer.model, trainer.calls
     epochs = np.linspace(0, spec.epochs, MEASUREMENTS + 1).round().astype(int)
     measured = sorted({0, *epochs.tolist()})
     first = probe = trainer.probe()
     strengths = [_measures.strengths(model, calls, probe)]
-    start = _measures.signals_of(model, calls, probe, trainer.weights(), classes)
+    start = _measures.signals_of(model, calls, probe, trainer.weights(), dataset.classes)
     train_rows, val_rows = [], []
     for epoch in range(1, spec.epochs + 1):
         train_rows.append(trainer.train_epoch(epoch - 1))
@@ -196,57 +172,54 @@ def _train_group(
             probe = trainer.probe()
             strengths.append(_measures.strengths(model, calls, probe))
         tell("epoch", {"epoch": epoch, "replicas": len(group)})
-    course = _Course(
-        curves=np.stack([*map(np.asarray, (train_rows, val_rows))]),
-        measured=measured,
-        strengths=strengths,
-        activations=_histograms(first.outputs),
-        gradients=_histograms([len(first.taps[0][0]) * first.taps[call.tap] for call in calls]),
-        start=start,
-        end=_measures.signals_of(model, calls, probe, trainer.weights(), classes),
-        seconds=(time.perf_counter() - began) / len(group),
-    )
-    return [_record(cell, trainer, entry, course, r) for r, entry in enumerate(group)]
+    curves = np.stack([np.stack(train_rows), np.stack(val_rows)])  # (2, epochs, replicas, 2)
+    activations = _histograms(first.outputs)
+    gradients = _histograms([len(first.taps[0][0]) * first.taps[call.tap] for call in calls])
+    end = _measures.signals_of(model, calls, probe, trainer.weights(), dataset.classes)
+    seconds = (time.perf_counter() - began) / len(group)
+    return [
+        Replica(
+            cell=cell.architecture.cell(entry.learning_rate),
+            initializer=entry.initializer,
+            seed=entry.seed,
+            **_course(curves[:, :, r], spec.target, dataset.guess),
+            layers=[row.name for row in start[r].layers],
+            measured_epochs=measured,
+            gradient_norms=[s.gradient_norms[r].tolist() for s in strengths],
+            signal_rms=[s.signal_rms[r].tolist() for s in strengths],
+            gradient_rms=[s.gradient_rms[r].tolist() for s in strengths],
+            activation_histogram=activations[r].tolist(),
+            gradient_histogram=gradients[r].tolist(),
+            dead_share=[row.dead_share or 0.0 for row in start[r].layers],
+            symmetric=any(
+                (row.duplicate_share or 0) >= SYMMETRIC and not row.is_output
+                for row in start[r].layers
+            ),
+            start=_measures.verdict(start[r]),
+            end=_measures.verdict(end[r]),
+            seconds=seconds,
+            versions=versions(),
+            mapped=trainer.replicas is not None,
+            score="accuracy" if dataset.classes else "R2",
+            val_samples=len(dataset.y_val) if dataset.classes else None,
+        )
+        for r, entry in enumerate(group)
+    ]
 
 
 def _histograms(layers: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([_measures.histogram(values) for values in layers], axis=1)
 
 
-def _record(cell: Cell, trainer: Trainer, entry: Draw, course: _Course, r: int) -> Replica:
-    """The record of the replica at position `r`."""
-    dataset = trainer.dataset
-    rows = course.start[r].layers
-    reached = np.flatnonzero(course.curves[1, :, r, 1] >= cell.spec.target)
-    loss, score = map(float, course.curves[0, -1, r])
-    enough = dataset.guess + ABOVE_GUESSING * (1 - dataset.guess)
-    return Replica(
-        cell=cell.architecture.cell(entry.learning_rate),
-        initializer=entry.initializer,
-        seed=entry.seed,
-        curves={
-            name: course.curves[part, :, r, column].tolist()
-            for name, (part, column) in CURVES.items()
-        },
-        epochs_to_target=int(reached[0]) + 1 if len(reached) else None,
-        trained=bool(np.isfinite(loss) and score >= enough),
-        layers=[row.name for row in course.start[0].layers],
-        measured_epochs=course.measured,
-        gradient_norms=[s.gradient_norms[r].tolist() for s in course.strengths],
-        signal_rms=[s.signal_rms[r].tolist() for s in course.strengths],
-        gradient_rms=[s.gradient_rms[r].tolist() for s in course.strengths],
-        activation_histogram=course.activations[r].tolist(),
-        gradient_histogram=course.gradients[r].tolist(),
-        dead_share=[row.dead_share or 0.0 for row in rows],
-        symmetric=any((row.duplicate_share or 0) >= 0.5 for row in rows if not row.is_output),
-        start=_measures.verdict(course.start[r]),
-        end=_measures.verdict(course.end[r]),
-        seconds=course.seconds,
-        versions=versions(),
-        mapped=trainer.replicas is not None,
-        score="accuracy" if dataset.classes else "R2",
-        val_samples=len(dataset.y_val) if dataset.classes else None,
-    )
+def _course(curves: np.ndarray, target: float, guess: float) -> dict[str, Any]:
+    """What a record tells of the curves of one replica, `(2, epochs, 2)`: see `CURVES`."""
+    loss, score = map(float, curves[0, -1])
+    reached = np.flatnonzero(curves[1, :, 1] >= target)
+    return {
+        "curves": {name: curves[part, :, i].tolist() for name, (part, i) in CURVES.items()},
+        "epochs_to_target": int(reached[0]) + 1 if len(reached) else None,
+        "trained": bool(np.isfinite(loss) and score >= guess + ABOVE_GUESSING * (1 - guess)),
+    }
 
 
 @functools.cache
