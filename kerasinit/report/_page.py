@@ -18,7 +18,7 @@ from kerasinit._version import __version__
 from kerasinit.experiments import Comparison
 from kerasinit.report._charts import charts_of
 from kerasinit.report._files import extra, write_whole
-from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked, target_of
+from kerasinit.report._ranking import best_first, depth_map, headings_of, ranked
 from kerasinit.report._series import Series
 from kerasinit.report._settings import Setting, most_telling, settings
 from kerasinit.report._summary import summary
@@ -87,10 +87,7 @@ def page(comparison: Comparison) -> str:
         "map": depths,
         "cells": views,
         "chosen": most_telling(kept[: len(kept) - undrawn] or kept),
-        "headings": [
-            (text.format(score=comparison.score, target=target_of(comparison)), kind)
-            for text, kind in HEADINGS
-        ],
+        "headings": headings_of(comparison),
         "score": comparison.score,
         "confidence": CONFIDENCE,
         "baseline": comparison.baseline,
