@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from kerasinit import theory
-from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import activation_at, activation_gain
 from kerasinit.initializers._given_axes import axes_at
@@ -74,18 +74,6 @@ class Auto(LayerInitializer):
         >>> round(float((kernel[0] ** 2).sum()), 3)  # orthogonal rows
         2.0
     """
-
-    def __init__(
-        self,
-        *,
-        seed: SeedLike = None,
-        input_axes: Axes = None,
-        output_axes: Axes = None,
-        batch_axes: Axes = None,
-    ) -> None:
-        super().__init__(
-            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
-        )
 
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""

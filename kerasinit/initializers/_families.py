@@ -40,8 +40,7 @@ class XavierUniform(ScaledInitializer):
         mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
             `"fan_geo"`.
         truncate: None alone: a uniform distribution has no tails to cut.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
-            int gives each variable values of its own, the same ones in each run.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes that are summed over; None to read them from the layer.
         output_axes: Axes of the output units; given together with `input_axes`.
         batch_axes: Axes of independent kernels, such as experts.
@@ -72,8 +71,7 @@ class XavierNormal(ScaledInitializer):
             `"fan_geo"`.
         truncate: None, or where the distribution is cut, in standard deviations; 2.0 is usual. The
             variance stays.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
-            int gives each variable values of its own, the same ones in each run.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes that are summed over; None to read them from the layer.
         output_axes: Axes of the output units; given together with `input_axes`.
         batch_axes: Axes of independent kernels, such as experts.
@@ -102,8 +100,7 @@ class LasagneUniform(ScaledInitializer):
         mode: Whose number of weights divides the variance: `"fan_in"`, `"fan_out"`, `"fan_avg"` or
             `"fan_geo"`.
         truncate: None alone: a uniform distribution has no tails to cut.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
-            int gives each variable values of its own, the same ones in each run.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes that are summed over; None to read them from the layer.
         output_axes: Axes of the output units; given together with `input_axes`.
         batch_axes: Axes of independent kernels, such as experts.
@@ -135,8 +132,7 @@ class LasagneNormal(ScaledInitializer):
             `"fan_geo"`.
         truncate: None, or where the distribution is cut, in standard deviations; 2.0 is usual. The
             variance stays.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
-            int gives each variable values of its own, the same ones in each run.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes that are summed over; None to read them from the layer.
         output_axes: Axes of the output units; given together with `input_axes`.
         batch_axes: Axes of independent kernels, such as experts.
@@ -184,8 +180,7 @@ class HeUniform(_He):
     layer's activation, or `gain="auto"`, for others. Torch calls it Kaiming uniform.
 
     Args:
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
-            int gives each variable values of its own, the same ones in each run.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes that are summed over; None to read them from the layer.
         output_axes: Axes of the output units; given together with `input_axes`.
         gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
@@ -215,8 +210,7 @@ class HeNormal(_He):
     normal.
 
     Args:
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
-            int gives each variable values of its own, the same ones in each run.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes that are summed over; None to read them from the layer.
         output_axes: Axes of the output units; given together with `input_axes`.
         gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
@@ -272,8 +266,7 @@ class LecunUniform(_Lecun):
     `w ~ U(-a, a)` with `a = gain * sqrt(3 / fan_in)`.
 
     Args:
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
-            int gives each variable values of its own, the same ones in each run.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes that are summed over; None to read them from the layer.
         output_axes: Axes of the output units; given together with `input_axes`.
         gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,
@@ -301,8 +294,7 @@ class LecunNormal(_Lecun):
     `w ~ N(0, s**2)`, not truncated, with `s = gain * sqrt(1 / fan_in)`.
 
     Args:
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
-            int gives each variable values of its own, the same ones in each run.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
         input_axes: Axes that are summed over; None to read them from the layer.
         output_axes: Axes of the output units; given together with `input_axes`.
         gain: Factor on the standard deviation, dimensionless: a number > 0, an activation (name,

@@ -79,7 +79,8 @@ class KernelMatrices:
 def matrices(shape: Shape, axes: KernelAxes, *, window: bool) -> KernelMatrices:
     """The view of a kernel as matrices.
 
-    Where nothing is summed over (embeddings), the batch axes are the rows.
+    Where nothing is summed over (embeddings), the batch axes are the rows: fans are those of
+    `axes`, not of the `axes` of the view.
 
     Args:
         shape: Shape of the kernel.
