@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kerasinit import initializers, theory
+from kerasinit._version import __version__ as __version__
 from kerasinit.initializers import (
     ICNR,
     Auto,
@@ -33,8 +34,6 @@ from kerasinit.initializers import (
     fans,
 )
 from kerasinit.theory import gain
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ICNR",

@@ -5,6 +5,8 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +87,11 @@ def test_a_room_describes_modules_that_it_has(room):
     named = re.findall(r"`(_\w+)(?:\.\w+)?`", described)
     spec = importlib.util.find_spec
     assert [name for name in named if spec(f"kerasinit.{room}.{name}") is None] == []
+
+
+def test_the_version_is_that_of_the_project():
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    assert tomllib.loads(project.read_text("utf-8"))["project"]["version"] == kerasinit.__version__
 
 
 def test_the_package_shows_its_public_names_only():

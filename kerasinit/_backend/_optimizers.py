@@ -157,12 +157,7 @@ def accumulated_gradients(
 
 
 def gradient_scale(optimizer: Any, state: dict[int, Any]) -> Any | None:
-    """What the gradients are to be divided by (`LossScaleOptimizer.dynamic_scale`); None for 1.
-
-    Args:
-        optimizer: A Keras optimizer.
-        state: See `accumulated_gradients`.
-    """
+    """What the gradients are to be divided by (`LossScaleOptimizer.dynamic_scale`); None for 1."""
     if loss_scaling(optimizer):
         if not optimizer.built:
             return optimizer.initial_scale

@@ -266,13 +266,7 @@ class Backend(Protocol):
         """Name of the method through which gradients enter a Keras optimizer in a train step."""
 
     def update_of(self, optimizer: Any, *arguments: Any, **named: Any) -> Update:
-        """A call of that method, which is yet to be made.
-
-        Args:
-            optimizer: A Keras optimizer.
-            *arguments: Of the method.
-            **named: Of the method.
-        """
+        """A call of that method, which is yet to be made."""
 
     def dense_gradient(self, gradient: Any, shape: tuple[int, ...]) -> tuple[Any, bool]:
         """A gradient's entries as one dense tensor, and whether entries that are 0 are left out.

@@ -15,6 +15,7 @@ from tensorflow.core.framework import attr_value_pb2
 
 from kerasinit._backend import _random_state
 from kerasinit._backend._arrays import numpy_of
+from kerasinit._backend._eager import *  # noqa: F403 - a part of the protocol
 from kerasinit._backend._in_place import InPlace
 from kerasinit._backend._keras_training import train_function_of
 from kerasinit._backend._optimizers import AppliedUpdate
@@ -68,21 +69,6 @@ def seeded(seed: int) -> contextlib.AbstractContextManager[None]:
     return _random_state.seeded(seed)
 
 
-def wait_for(tensors: Any) -> None:
-    """By copying them."""
-    for tensor in keras.tree.flatten(tensors):
-        if keras.ops.is_tensor(tensor):
-            numpy_of(tensor)
-
-
-def synchronise(model: Any) -> None:
-    """Nothing to do: `fit` trains the variables."""
-
-
-def note_state(model: Any, held: tuple[Any, ...]) -> None:
-    """Nothing to do: the variables hold their values."""
-
-
 # --- functions that are compiled, or run once -----------------------------------------------------
 
 
@@ -99,21 +85,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
             tf.config.experimental.enable_tensor_float_32_execution(before)
 
     return call
-
-
-def seed_tensor(seed: Any) -> Any:
-    """As it is: nothing is compiled."""
-    return seed
-
-
-def run_once(function: Callable[[], Any]) -> Any:
-    """As it is."""
-    return function()
-
-
-def run_for_shapes(function: Callable[[], Any]) -> Any:
-    """All of it: a trace would cost more."""
-    return function()
 
 
 # --- gradients --------------------------------------------------------------------------------
@@ -203,11 +174,6 @@ def jitted(
     return lambda parts, *shared: [run(values, *shared) for values in parts]
 
 
-def parts_of(replicas: int, replica_bytes: int) -> tuple[int, int]:
-    """One part."""
-    return 1, replicas
-
-
 def training(
     step: Step,
     weights: Sequence[Any],
@@ -254,26 +220,6 @@ def compile_train_step(model: Any, train_step: Callable[..., Any]) -> Callable[.
 def waits_for_steps() -> bool:
     """On a processor."""
     return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
-
-
-def split_step(result: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Only logs."""
-    return result, ()
-
-
-def join_step(logs: Any, rest: tuple[Any, ...]) -> Any:
-    """Only logs."""
-    return logs
-
-
-def step_state(model: Any, arguments: tuple[Any, ...]) -> list[tuple[Any, Any]]:
-    """The variables hold their values."""
-    return []
-
-
-def entry_name() -> str:
-    """`apply`, which `apply_gradients` calls, too."""
-    return "apply"
 
 
 def update_of(optimizer: Any, *arguments: Any, **named: Any) -> Update:

@@ -38,10 +38,6 @@ def weight_penalties(model: Any, state: Sequence[tuple[Any, Any]]) -> list[Tenso
     """What regularizers add to the loss for the weights before a step.
 
     None if penalties cannot be told from the loss: they are added to a loss that was compiled.
-
-    Args:
-        model: The model.
-        state: See `read_beside`.
     """
     if model.loss is None or not sums_losses(model) or not _backend.has_keras_train_step(model):
         return None
@@ -55,11 +51,6 @@ def all_penalties(
     """The sum of the penalties in the loss of a step, after it; empty if there are none.
 
     With those of activities and of `add_loss`, except on JAX, where a step keeps them to itself.
-
-    Args:
-        model: The model.
-        state: See `read_beside`.
-        of_weights: See `weight_penalties`.
     """
     with keras.StatelessScope(list(state)) if state else contextlib.nullcontext():
         found = model.losses  # those of weights come last

@@ -63,10 +63,6 @@ class MeasuringStep:
         """Runs one train function call; returns what it returns, and what it read.
 
         The reading is None if no gradient entered an optimizer, or if it failed.
-
-        Args:
-            arguments: Of the train function.
-            probing: Whether the activations are probed, too.
         """
         name = _backend.entry_name()
         with contextlib.ExitStack() as stack:

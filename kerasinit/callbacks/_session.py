@@ -169,14 +169,7 @@ class Session(keras.callbacks.Callback):
         )
 
     def end_step(self, wish: Wish, logs: Any, reading: Reading | None, seconds: float) -> None:
-        """Takes in what a call gave.
-
-        Args:
-            wish: What was wanted of it.
-            logs: What it reported.
-            reading: What was read; None if nothing was.
-            seconds: How long it took.
-        """
+        """Takes in what a call gave."""
         self.logs = logs
         self._step = wish.last + 1
         if wish.due:

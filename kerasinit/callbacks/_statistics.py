@@ -65,10 +65,6 @@ def part_norms(entries: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Root of the sum of squares of consecutive parts of one vector, `(parts,)`, float64.
 
     What is not finite stays so.
-
-    Args:
-        entries: See `part_statistics`.
-        lengths: See `part_statistics`.
     """
     norms = np.zeros(len(lengths))
     present = np.flatnonzero(lengths)

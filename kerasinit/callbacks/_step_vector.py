@@ -88,14 +88,7 @@ class Contents:
 def vector_before(
     optimizer: Any, entering: _backend.Entering, *, clipped: bool, exact: bool
 ) -> tuple[Contents, Tensor]:
-    """Contents of the vector of an update, and its beginning, read before that.
-
-    Args:
-        optimizer: What is to update.
-        entering: What enters it.
-        clipped: See `Contents`.
-        exact: See `Contents`.
-    """
+    """Contents of the vector of an update, and its beginning, read before that."""
     variables, gradients, values, scale = entering
     shapes = tuple(tuple(value.shape) for value in values)
     dense, sparse = _dense(gradients, shapes)
@@ -118,13 +111,7 @@ def vector_before(
 def vector_after(
     contents: Contents, before: Tensor, values: Sequence[Tensor]
 ) -> tuple[Contents, Tensor]:
-    """The whole vector of an update, with its contents.
-
-    Args:
-        contents: What it holds.
-        before: Its beginning, of `vector_before`.
-        values: The weights after the update.
-    """
+    """The whole vector of an update, with its contents."""
     return contents, _backend.packed([before, *_weights(contents, values)])
 
 

@@ -6,8 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from kerasinit.cli._commands import catalog, diagnose, gains
 from kerasinit.cli._compare import INTERRUPTED, compare, rebuild
+from kerasinit.cli._diagnosing import diagnose
+from kerasinit.cli._gains_table import gains
+from kerasinit.cli._listing import catalog
 from kerasinit.cli._parser import Arguments, parser
 from kerasinit.cli._play import playground
 from kerasinit.cli._screen import error

@@ -15,6 +15,7 @@ from kerasinit.experiments._checks import label_of
 from kerasinit.experiments._comparison import Comparison, ComparisonRow, Conclusion
 from kerasinit.experiments._directory import RunDirectory
 from kerasinit.experiments._records import Replica, cell_key
+from kerasinit.experiments._spec import GRID
 from kerasinit.models._near_names import near
 
 BASELINE = "glorot_uniform"
@@ -23,14 +24,6 @@ EQUAL_MARGIN = 0.01
 
 # Causes of `kerasinit.signals` that a training can outgrow.
 SLOWING = ("bad_scale", "too_narrow", "unexpected_loss", "unscaled_input")
-# Key of the spec -> key of a cell, from the outermost loop of the grid to the innermost.
-SPEC_KEYS = {
-    "data": "data",
-    "models": "model",
-    "widths": "width",
-    "depths": "depth",
-    "activations": "activation",
-}
 
 
 def compare(
@@ -106,7 +99,7 @@ def _rows(
 def _place_in_spec(spec: Config, cell: Config) -> list[int]:
     """Sorts cells as the spec names them: they finish in any order."""
     place = []
-    for key, part in SPEC_KEYS.items():
+    for key, part in GRID.items():
         values = list(spec.get(key, ()))
         place.append(values.index(cell[part]) if cell.get(part) in values else len(values))
     return place

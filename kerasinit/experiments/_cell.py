@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import keras
@@ -15,17 +14,18 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._version import __version__
 from kerasinit.experiments import _builders, _data, _measures
 from kerasinit.experiments._draws import Draw, Drawer, KeptDraws
 from kerasinit.experiments._records import Replica
 from kerasinit.experiments._spec import Architecture, Experiment
 from kerasinit.experiments._stacking import Weights, why_not_mapped
 from kerasinit.experiments._trainer import PROBE_EXAMPLES, Trainer, replicas_per_call
-from kerasinit.signals import Signals
 from kerasinit.signals._watched_layers import watched_layers
 
 MEASUREMENTS = 6  # of the signal in one training, beside the one at the start
 ABOVE_GUESSING = 0.5  # share of the way from guessing to perfect that counts as trained
+SYMMETRIC = 0.5  # share of copies among the units of a hidden layer that counts as symmetric
 # Name of a curve -> (training or validation, loss or score).
 CURVES = {"loss": (0, 0), "accuracy": (0, 1), "val_loss": (1, 0), "val_accuracy": (1, 1)}
 
@@ -124,7 +124,7 @@ def _train_groups(
     kept: KeptDraws,
     tell: Tell,
 ) -> Iterator[list[Replica]]:
-    """Trains groups of `size` replicas at one learning rate; the last group is filled up."""
+    """Trains groups of at most `size` replicas at one learning rate; None for one at a time."""
     spec = cell.spec
     trainer = Trainer(
         model,
@@ -135,49 +135,18 @@ def _train_groups(
         shuffle_seed=spec.shuffle_seed,
     )
     drawer = Drawer(model, dataset)
-    drawn: dict[tuple[str, int], Weights] = {}
+
+    @functools.cache  # every learning rate has the same starts
+    def drawn(label: str, seed: int) -> Weights:
+        return kept.draw(drawer, cell.architecture, label, spec.rules[label], seed)
+
     for rate in dict.fromkeys(entry.learning_rate for entry in cell.draws):
         wanted = [entry for entry in cell.draws if entry.learning_rate == rate]
         for start in range(0, len(wanted), size or 1):
             began = time.perf_counter()
             group = wanted[start : start + (size or 1)]
-            for entry in group:
-                key = (entry.initializer, entry.seed)
-                if key not in drawn:
-                    rule = spec.rules[entry.initializer]
-                    drawn[key] = kept.draw(drawer, cell.architecture, key[0], rule, key[1])
-            single = [drawn[entry.initializer, entry.seed] for entry in group]
-            if size is None:
-                trainer.load(single[0], rate)
-            else:
-                filled = [*single, *[single[-1]] * (size - len(single))]
-                trainer.load(Weights.stack(filled), rate)
+            trainer.load([drawn(entry.initializer, entry.seed) for entry in group], rate)
             yield _train_group(cell, trainer, group, began, tell)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Course:
-    """What the training of a group of replicas showed.
-
-    Args:
-        curves: Shape `(2, epochs, replicas, 2)`: see `CURVES`.
-        measured: Epochs at which `strengths` were measured; 0 is before training.
-        strengths: Of the signal, at those epochs.
-        activations: Their histograms at the start, `(replicas, layers, bins)`.
-        gradients: Those of the pre-activation gradients.
-        start: Signals of each replica before the training.
-        end: Those after it.
-        seconds: Wall clock, by replica.
-    """
-
-    curves: np.ndarray
-    measured: list[int]
-    strengths: list[_measures.Strengths]
-    activations: np.ndarray
-    gradients: np.ndarray
-    start: list[Signals]
-    end: list[Signals]
-    seconds: float
 
 
 def _train_group(
@@ -187,13 +156,14 @@ def _train_group(
     began: float,
     tell: Tell,
 ) -> list[Replica]:
-    spec = cell.spec
-    model, calls, classes = trainer.model, trainer.calls, trainer.dataset.classes
+    """Trains the replicas that are loaded; their records."""
+    spec, dataset = cell.spec, trainer.dataset
+    model, calls = trainer.model, trainer.calls
     epochs = np.linspace(0, spec.epochs, MEASUREMENTS + 1).round().astype(int)
     measured = sorted({0, *epochs.tolist()})
     first = probe = trainer.probe()
     strengths = [_measures.strengths(model, calls, probe)]
-    start = _measures.signals_of(model, calls, probe, trainer.weights(), classes)
+    start = _measures.signals_of(model, calls, probe, trainer.weights(), dataset.classes)
     train_rows, val_rows = [], []
     for epoch in range(1, spec.epochs + 1):
         train_rows.append(trainer.train_epoch(epoch - 1))
@@ -202,57 +172,54 @@ def _train_group(
             probe = trainer.probe()
             strengths.append(_measures.strengths(model, calls, probe))
         tell("epoch", {"epoch": epoch, "replicas": len(group)})
-    course = _Course(
-        curves=np.stack([*map(np.asarray, (train_rows, val_rows))]),
-        measured=measured,
-        strengths=strengths,
-        activations=_histograms(first.outputs),
-        gradients=_histograms([len(first.taps[0][0]) * first.taps[call.tap] for call in calls]),
-        start=start,
-        end=_measures.signals_of(model, calls, probe, trainer.weights(), classes),
-        seconds=(time.perf_counter() - began) / len(group),
-    )
-    return [_record(cell, trainer, entry, course, r) for r, entry in enumerate(group)]
+    curves = np.stack([np.stack(train_rows), np.stack(val_rows)])  # (2, epochs, replicas, 2)
+    activations = _histograms(first.outputs)
+    gradients = _histograms([len(first.taps[0][0]) * first.taps[call.tap] for call in calls])
+    end = _measures.signals_of(model, calls, probe, trainer.weights(), dataset.classes)
+    seconds = (time.perf_counter() - began) / len(group)
+    return [
+        Replica(
+            cell=cell.architecture.cell(entry.learning_rate),
+            initializer=entry.initializer,
+            seed=entry.seed,
+            **_course(curves[:, :, r], spec.target, dataset.guess),
+            layers=[row.name for row in start[r].layers],
+            measured_epochs=measured,
+            gradient_norms=[s.gradient_norms[r].tolist() for s in strengths],
+            signal_rms=[s.signal_rms[r].tolist() for s in strengths],
+            gradient_rms=[s.gradient_rms[r].tolist() for s in strengths],
+            activation_histogram=activations[r].tolist(),
+            gradient_histogram=gradients[r].tolist(),
+            dead_share=[row.dead_share or 0.0 for row in start[r].layers],
+            symmetric=any(
+                (row.duplicate_share or 0) >= SYMMETRIC and not row.is_output
+                for row in start[r].layers
+            ),
+            start=_measures.verdict(start[r]),
+            end=_measures.verdict(end[r]),
+            seconds=seconds,
+            versions=versions(),
+            mapped=trainer.replicas is not None,
+            score="accuracy" if dataset.classes else "R2",
+            val_samples=len(dataset.y_val) if dataset.classes else None,
+        )
+        for r, entry in enumerate(group)
+    ]
 
 
 def _histograms(layers: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([_measures.histogram(values) for values in layers], axis=1)
 
 
-def _record(cell: Cell, trainer: Trainer, entry: Draw, course: _Course, r: int) -> Replica:
-    """The record of the replica at position `r`."""
-    dataset = trainer.dataset
-    rows = course.start[r].layers
-    reached = np.flatnonzero(course.curves[1, :, r, 1] >= cell.spec.target)
-    loss, score = map(float, course.curves[0, -1, r])
-    enough = dataset.guess + ABOVE_GUESSING * (1 - dataset.guess)
-    return Replica(
-        cell=cell.architecture.cell(entry.learning_rate),
-        initializer=entry.initializer,
-        seed=entry.seed,
-        curves={
-            name: course.curves[part, :, r, column].tolist()
-            for name, (part, column) in CURVES.items()
-        },
-        epochs_to_target=int(reached[0]) + 1 if len(reached) else None,
-        trained=bool(np.isfinite(loss) and score >= enough),
-        layers=[row.name for row in course.start[0].layers],
-        measured_epochs=course.measured,
-        gradient_norms=[s.gradient_norms[r].tolist() for s in course.strengths],
-        signal_rms=[s.signal_rms[r].tolist() for s in course.strengths],
-        gradient_rms=[s.gradient_rms[r].tolist() for s in course.strengths],
-        activation_histogram=course.activations[r].tolist(),
-        gradient_histogram=course.gradients[r].tolist(),
-        dead_share=[row.dead_share or 0.0 for row in rows],
-        symmetric=any((row.duplicate_share or 0) >= 0.5 for row in rows if not row.is_output),
-        start=_measures.verdict(course.start[r]),
-        end=_measures.verdict(course.end[r]),
-        seconds=course.seconds,
-        versions=versions(),
-        mapped=trainer.replicas is not None,
-        score="accuracy" if dataset.classes else "R2",
-        val_samples=len(dataset.y_val) if dataset.classes else None,
-    )
+def _course(curves: np.ndarray, target: float, guess: float) -> dict[str, Any]:
+    """What a record tells of the curves of one replica, `(2, epochs, 2)`: see `CURVES`."""
+    loss, score = map(float, curves[0, -1])
+    reached = np.flatnonzero(curves[1, :, 1] >= target)
+    return {
+        "curves": {name: curves[part, :, i].tolist() for name, (part, i) in CURVES.items()},
+        "epochs_to_target": int(reached[0]) + 1 if len(reached) else None,
+        "trained": bool(np.isfinite(loss) and score >= guess + ABOVE_GUESSING * (1 - guess)),
+    }
 
 
 @functools.cache
@@ -260,15 +227,8 @@ def versions() -> dict[str, str]:
     """Versions of what produced a record."""
     backend, version = _backend.library()
     return {
-        "kerasinit": _version("kerasinit"),
+        "kerasinit": __version__,
         "keras": keras.__version__,
         "backend": backend,
         backend: version,
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # a checkout that was not installed
-        return "unknown"

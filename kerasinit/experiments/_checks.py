@@ -80,11 +80,6 @@ def message(found: Sequence[str]) -> str:
     return f"The spec has {count}:\n" + "\n".join(f"- {mistake}" for mistake in found)
 
 
-def listed(text: str) -> list[str]:
-    """The mistakes in a text that `message` made."""
-    return text.split("\n- ")[1:]  # one of them may have several lines: the error of a module
-
-
 def mistakes(values: Config) -> list[str]:
     """Everything that is wrong with the values of a spec, each with its key."""
     return [*_numbers(values), *_parts(values), *_initializers(values["initializers"])]

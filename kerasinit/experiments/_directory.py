@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from kerasinit._typing import Config
 from kerasinit.experiments._records import Replica
+from kerasinit.experiments._spec import GRID
 
 SPEC_FILE = "spec.json"
 RECORDS_FILE = "records.jsonl"
@@ -25,7 +26,6 @@ HALF_SPEC_FILE = "spec.half"
 LOCK_FILE = "run.lock"
 OWNER_FILE = "run.owner"  # not in the lock: filelock 3 empties that when another run asks for it
 MARKER = "kerasinit experiment"
-LISTS = ("models", "data", "initializers", "activations", "depths", "widths")  # in a spec
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class RunDirectory:
                 f"{str(path)!r} must hold the specification of a run under 'spec'. Received: "
                 f"{reprlib.repr(spec)}. Put back the file that `kerasinit compare` wrote."
             )
-        lists = [key for key in LISTS if not isinstance(spec.get(key, []), list)]
+        keys = (*GRID, "initializers")
+        lists = [key for key in keys if not isinstance(spec.get(key, []), list)]
         if lists:
             raise ValueError(
                 f"{str(path)!r} must hold a list under {lists[0]!r}. Received: "

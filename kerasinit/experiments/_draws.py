@@ -89,15 +89,7 @@ class KeptDraws:
     def draw(
         self, drawer: Drawer, architecture: Architecture, label: str, rule: Any, seed: int
     ) -> Weights:
-        """What `drawer` draws, or drew before for another activation.
-
-        Args:
-            drawer: Of a model of `architecture`.
-            architecture: What is drawn.
-            label: See `Drawer.draw`.
-            rule: See `Drawer.draw`.
-            seed: See `Drawer.draw`.
-        """
+        """What `drawer` draws, or drew before for another activation."""
         if not is_blind(rule):
             return drawer.draw(label, rule, seed)
         key = (replace(architecture, activation=""), label, seed)

@@ -111,12 +111,7 @@ def run(
 
 
 def pending_cells(spec: Experiment, finished: set[str]) -> list[Cell]:
-    """What is left to do, one cell per architecture.
-
-    Args:
-        spec: The experiment.
-        finished: Keys of the replicas that are done.
-    """
+    """What is left to do, one cell per architecture."""
     cells = []
     for architecture in spec.architectures:
         draws = tuple(

@@ -41,6 +41,14 @@ OUR_INITIALIZERS: tuple[InitializerLike, ...] = (
     "kerasinit>Auto",
     "initialize",
 )
+# Key of the spec -> key of a cell, from the outermost loop of the grid to the innermost.
+GRID = {
+    "data": "data",
+    "models": "model",
+    "widths": "width",
+    "depths": "depth",
+    "activations": "activation",
+}
 MOMENTUM_SGD: Config = {"class_name": "SGD", "config": {"momentum": 0.9}}
 
 
@@ -134,27 +142,12 @@ class Experiment:
     shuffle_seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("models", "data", "initializers", "activations", "depths", "widths",
-                     "learning_rates"):  # fmt: skip
-            value = getattr(self, name)
-            several = isinstance(value, Iterable) and not isinstance(value, str | Mapping)
-            entries = value if several and not callable(value) else (value,)
-            to_plain = _checks.plain_initializer if name == "initializers" else _checks.plain
-            self._set(name, tuple(map(to_plain, entries)))
-        for name in ("optimizer", "epochs", "batch_size", "target", "shuffle_seed"):
-            self._set(name, _checks.plain(getattr(self, name)))
-        seeds = _checks.plain(self.seeds)
-        if type(seeds) is int and 0 <= seeds <= _checks.MOST_SEEDS:
-            seeds = range(seeds)
-        self._set("seeds", tuple(seeds) if isinstance(seeds, list | range) else seeds)
-        if isinstance(self.optimizer, str):
-            self._set("optimizer", {"class_name": self.optimizer, "config": {}})
-        mistakes = _checks.mistakes(self.to_dict())
+        values = _plain_values(vars(self))
+        for name, value in values.items():
+            object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
+        mistakes = _checks.mistakes(values)
         if mistakes:
             raise ValueError(_checks.message(mistakes))
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
 
     @classmethod
     def quick(cls) -> Experiment:
@@ -187,19 +180,12 @@ class Experiment:
         Raises:
             ValueError: If a key is unknown or a value is wrong; all mistakes at once.
         """
-        known = [entry.name for entry in fields(cls)]
+        known = cls().to_dict()
         strange = [f"unknown key {key!r}. {near(key, known)}" for key in values if key not in known]
-        try:
-            made = cls(**{key: value for key, value in values.items() if key in known})
-        except ValueError as error:
-            if strange:
-                raise ValueError(
-                    _checks.message([*strange, *_checks.listed(str(error))])
-                ) from error
-            raise
         if strange:
-            raise ValueError(_checks.message(strange))
-        return made
+            rest = {key: values.get(key, default) for key, default in known.items()}
+            raise ValueError(_checks.message([*strange, *_checks.mistakes(_plain_values(rest))]))
+        return cls(**values)
 
     def to_dict(self) -> Config:
         """The spec as plain values, as they could stand in a TOML file."""
@@ -217,11 +203,8 @@ class Experiment:
     @property
     def architectures(self) -> tuple[Architecture, ...]:
         """The grid, in the order of the spec."""
-        grid = itertools.product(self.data, self.models, self.widths, self.depths, self.activations)
-        return tuple(
-            Architecture(model, data, activation, depth, width)
-            for data, model, width, depth, activation in grid
-        )
+        grid = itertools.product(*(getattr(self, key) for key in GRID))
+        return tuple(Architecture(**dict(zip(GRID.values(), point, strict=True))) for point in grid)
 
     @property
     def seed_list(self) -> tuple[int, ...]:
@@ -237,6 +220,23 @@ class Experiment:
     def replicas_per_architecture(self) -> int:
         """Number of trainings at each point of the grid."""
         return len(self.rules) * len(self.seed_list) * len(self.learning_rates)
+
+
+def _plain_values(values: Mapping[str, Any]) -> Config:
+    """The arguments of an `Experiment` as they could stand in a TOML file."""
+    plain = {name: _checks.plain(value) for name, value in values.items()}
+    for name in (*GRID, "initializers", "learning_rates"):
+        value = values[name]
+        several = isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+        entries = value if several and not callable(value) else (value,)
+        to_plain = _checks.plain_initializer if name == "initializers" else _checks.plain
+        plain[name] = [*map(to_plain, entries)]
+    seeds = plain["seeds"]
+    if type(seeds) is int and 0 <= seeds <= _checks.MOST_SEEDS:
+        plain["seeds"] = [*range(seeds)]
+    if isinstance(plain["optimizer"], str):
+        plain["optimizer"] = {"class_name": plain["optimizer"], "config": {}}
+    return plain
 
 
 def own_builders(path: str | Path) -> list[str]:

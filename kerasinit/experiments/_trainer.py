@@ -98,17 +98,19 @@ class Trainer:
         self._evaluate = _backend.jitted(score, example)
         self._measure = _backend.jitted(signals)
 
-    def load(self, weights: Weights, learning_rate: float) -> None:
-        """Starts anew: from `weights`, with an optimizer that has seen nothing."""
-        rows_of = self._rows_of
-        parts = [
-            (
-                [rows_of(value, index) for value in weights.trainable],
-                [rows_of(value, index) for value in weights.states],
-            )
-            for index in range(self._count)
-        ]
-        self._training.load(parts, learning_rate)
+    def load(self, starts: Sequence[Weights], learning_rate: float) -> None:
+        """Starts anew, with an optimizer that has seen nothing.
+
+        Args:
+            starts: Weights of each replica; fewer than `replicas` are filled up with the last.
+            learning_rate: Of the optimizer.
+        """
+        parts = list(starts)
+        if self._lead:
+            (size,) = self._lead
+            parts += [starts[-1]] * (self._count * size - len(starts))
+            parts = [Weights.stack(parts[i : i + size]) for i in range(0, len(parts), size)]
+        self._training.load([(part.trainable, part.states) for part in parts], learning_rate)
 
     def weights(self) -> Weights:
         """A copy of the current weights, with a replica axis."""
@@ -184,15 +186,6 @@ class Trainer:
         if self.dataset.classes:
             return rows
         return np.stack([rows[:, 0], explained(rows[:, 1], y)], axis=1)
-
-    def _rows_of(self, value: np.ndarray, index: int) -> np.ndarray:
-        """The rows of a stacked array that a part holds; the last one is filled up."""
-        if self.replicas is None:
-            return value
-        (size,) = self._lead
-        if size == self.replicas:
-            return value
-        return value[np.minimum(index * size + np.arange(size), self.replicas - 1)]
 
     def _join(self, tensors: Sequence[Tensor]) -> np.ndarray:
         """One array with a replica axis, from what each part holds of it."""

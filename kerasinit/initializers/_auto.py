@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from kerasinit import theory
-from kerasinit._typing import Axes, SeedLike, Shape, Tensor
+from kerasinit._typing import SeedLike, Shape, Tensor
 from kerasinit.initializers._base import LayerInitializer, register
 from kerasinit.initializers._gains import activation_at, activation_gain
 from kerasinit.initializers._given_axes import axes_at
@@ -54,7 +54,8 @@ class Auto(LayerInitializer):
     Embeddings get normal values of unit variance.
 
     Args:
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
         input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
         output_axes: Axes of the output units.
         batch_axes: Axes of independent kernels, such as experts.
@@ -74,18 +75,6 @@ class Auto(LayerInitializer):
         >>> round(float((kernel[0] ** 2).sum()), 3)  # orthogonal rows
         2.0
     """
-
-    def __init__(
-        self,
-        *,
-        seed: SeedLike = None,
-        input_axes: Axes = None,
-        output_axes: Axes = None,
-        batch_axes: Axes = None,
-    ) -> None:
-        super().__init__(
-            seed=seed, input_axes=input_axes, output_axes=output_axes, batch_axes=batch_axes
-        )
 
     def draw(self, shape: Shape, dtype: str, *, seed: SeedLike, site: Site | None) -> Tensor:
         """Values of `shape`; see `LayerInitializer.draw`."""

@@ -236,10 +236,6 @@ def _parameters(cls: Any) -> dict[str, inspect.Parameter]:
 def plain(name: str, value: Any) -> Any:
     """An argument as JSON has it.
 
-    Args:
-        name: Which argument, for the message.
-        value: Its value.
-
     Raises:
         ValueError: If it is a function that is not registered with Keras.
     """

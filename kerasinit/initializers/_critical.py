@@ -33,7 +33,8 @@ class Critical(LayerInitializer):
             point depends on the activation.
         distribution: `"orthogonal"` (Haar; every input direction has the same gain), `"normal"`
             (independent weights), or `"delta_orthogonal"` (for deep convolutional nets).
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
         input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
         output_axes: Axes of the output units.
         batch_axes: Axes of independent kernels, such as experts.

@@ -25,7 +25,8 @@ class DeltaOrthogonal(LayerInitializer):
         scaled: Whether a kernel with more outputs than inputs is multiplied by
             sqrt(outputs / inputs), so that the mean square of the signal stays. False keeps the
             norm of the signal, as in the paper.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
         input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
         output_axes: Axes of the output units.
         batch_axes: Axes of independent kernels, such as experts.

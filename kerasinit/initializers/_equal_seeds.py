@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from kerasinit import _backend
@@ -12,17 +11,10 @@ from kerasinit.initializers._counted_seed import CountedSeed
 from kerasinit.initializers._site import Site
 
 
-@dataclass(frozen=True)
-class _Fill:
+class _Fill(NamedTuple):
     seed: CountedSeed
-    role: str
-    path: str
+    name: tuple[int, str, str]  # number of the seed, role and path of the variable
     position: int
-
-    def is_alike(self, other: _Fill) -> bool:
-        """Whether another instance filled a variable that has the same name and seed."""
-        names = (int(self.seed), self.role, self.path)
-        return self.seed is not other.seed and names == (int(other.seed), other.role, other.path)
 
 
 _fills: WeakKeyDictionary[Any, list[_Fill]] = WeakKeyDictionary()  # by the layer that was filled
@@ -38,17 +30,18 @@ def next_position(seed: CountedSeed, site: Site) -> int:
         seed: The seed of the instance.
         site: The variable that is filled, of a layer that is being built.
     """
-    fill = _Fill(seed, site.role, without_numbers(site.path), seed.next_position())
+    name = (int(seed), site.role, without_numbers(site.path))
+    position = seed.next_position()
     alike = [
-        (id(layer), one.position)
+        (id(layer), fill.position)
         for layer, fills in list(_fills.items())
-        for one in fills
-        if one.is_alike(fill)
+        for fill in fills
+        if fill.name == name and fill.seed is not seed
     ]
     if alike:  # seldom: the search through the model is spared
         same = {id(site.layer), *map(id, _backend.layers_of_same_model())}
-        taken = {position for layer, position in alike if layer in same}
-        while fill.position in taken:
-            fill = replace(fill, position=fill.position + 1)
-    _fills.setdefault(site.layer, []).append(fill)
-    return fill.position
+        taken = {number for layer, number in alike if layer in same}
+        while position in taken:
+            position += 1
+    _fills.setdefault(site.layer, []).append(_Fill(seed, name, position))
+    return position

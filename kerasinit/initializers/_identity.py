@@ -22,7 +22,8 @@ class Identity(LayerInitializer):
     Args:
         gain: Factor on the weights, dimensionless: a number > 0, an activation (name, function or
             layer: `kerasinit.gain` of it), or `"auto"`: that of the layer's own activation.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
         input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
         output_axes: Axes of the output units.
         batch_axes: Axes of independent kernels, such as experts.

@@ -79,7 +79,8 @@ class KernelMatrices:
 def matrices(shape: Shape, axes: KernelAxes, *, window: bool) -> KernelMatrices:
     """The view of a kernel as matrices.
 
-    Where nothing is summed over (embeddings), the batch axes are the rows.
+    Where nothing is summed over (embeddings), the batch axes are the rows: fans are those of
+    `axes`, not of the `axes` of the view.
 
     Args:
         shape: Shape of the kernel.
@@ -123,9 +124,6 @@ def centre_taps(view: KernelMatrices) -> np.ndarray:
     One tap, at index `(size - 1) // 2` of each axis; at the last one of a causal convolution, which
     would shift its input otherwise. A strided transposed convolution gets as many taps per axis as
     its stride, so that every output position meets exactly one.
-
-    Args:
-        view: Which kernel.
 
     Returns:
         Array of 0 and 1, shape of the window.

@@ -44,7 +44,8 @@ class OddPart(LayerInitializer):
             dimensionless.
         input_mean_square: Mean square of the data that the first layer reads, dimensionless: 1 if
             standardised.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
         input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
         output_axes: Axes of the output units.
         batch_axes: Axes of independent kernels, such as experts.

@@ -28,7 +28,8 @@ class Orthogonal(LayerInitializer):
         scaled: Whether a kernel that is wider than high is multiplied by sqrt(outputs / inputs),
             so that the mean square of the signal stays. False gives the plain semi-orthogonal
             matrix of Keras, torch and Lasagne, whose wide layers make the signal smaller.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
         input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
         output_axes: Axes of the output units.
         batch_axes: Axes of independent kernels, such as experts.

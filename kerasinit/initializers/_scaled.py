@@ -35,7 +35,8 @@ class ScaledInitializer(LayerInitializer, keras.initializers.VarianceScaling):
             compromise.
         truncate: None, or where a normal distribution is cut, in standard deviations before the
             cut; the scale is corrected so that the variance stays.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
         input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
         output_axes: Axes of the output units.
         batch_axes: Axes of independent kernels. The fans count the window (axes named nowhere) and

@@ -29,7 +29,8 @@ class Siren(LayerInitializer):
         gain: Factor on the weights, dimensionless. Above 1, in every layer but the last, a network
             has higher frequencies at its start and fits its data faster, up to a point at which it
             fits noise: 2.5 for pictures in the code of Yeom et al.
-        seed: None, a non-negative int, or a `keras.random.SeedGenerator`; see `LayerInitializer`.
+        seed: None, a non-negative int, or a `keras.random.SeedGenerator`. While a layer builds, an
+            int gives each variable values of its own, the same ones in each run.
         input_axes: Axes summed over, where the layer does not tell; see `LayerInitializer`.
         output_axes: Axes of the output units.
         batch_axes: Axes of independent kernels, such as experts.

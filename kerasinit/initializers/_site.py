@@ -54,13 +54,12 @@ def find_site(initializer: Any, shape: Shape) -> Site | None:
     if deferred is not None and not scopes:
         scopes = _backend.scope_of_running_model()
     layer = scopes[-1][1] if scopes else None
-    outside = _outer_models(scopes)
-    names = [name for name, _ in scopes]
-    if deferred is not None:
-        layer, names = _owner(deferred, layer), deferred.path.split("/")[:-1]
     if not isinstance(layer, keras.layers.Layer):
         return None
-    path = "/".join(names[outside:] if len(names) > outside else names)
+    names = [name for name, _ in scopes]
+    if deferred is not None:  # the scope is that of an outer model
+        layer, names = find_owner(layer, deferred) or layer, deferred.path.split("/")[:-1]
+    path = "/".join(names[_outer_models(scopes) :] or names)
     role = _role(layer, initializer, shape)
     again = deferred is None and layer.built and (not role or variable_of(layer, role) is not None)
     return Site(layer, path, role, pretend=_backend.in_stateless_scope(), again=again)
@@ -70,12 +69,6 @@ def _outer_models(scopes: list[tuple[str, Any]]) -> int:
     """Number of Sequential and Functional models that the open scopes begin with."""
     layers = (i for i, (_, caller) in enumerate(scopes) if not _backend.is_graph_model(caller))
     return next(layers, len(scopes))
-
-
-def _owner(variable: Any, outer: Any) -> Any | None:
-    if not isinstance(outer, keras.layers.Layer):
-        return None
-    return find_owner(outer, variable) or outer
 
 
 def _role(layer: Any, initializer: Any, shape: Shape) -> str:

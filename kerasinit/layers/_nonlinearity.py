@@ -46,10 +46,6 @@ def kernel_activation(layer: Any, role: str) -> Any | None:
 
     The gates of a cell count as linear, and so does what ends a network (softmax).
 
-    Args:
-        layer: The layer that owns the kernel.
-        role: Which of its variables, as in `role_of`.
-
     >>> layer = keras.layers.SeparableConv2D(4, 3, activation="relu")
     >>> [activation_name(kernel_activation(layer, role)) for role in ("depthwise", "pointwise")]
     ['linear', 'relu']

@@ -29,9 +29,6 @@ BUILDS_NOTHING = (keras.layers.Layer.build, keras.Model.build, keras.Sequential.
 def waits_for_weights(layer: Any) -> bool:
     """Whether a layer is not built, and may make weights when it is: at its first call.
 
-    Args:
-        layer: A Keras layer.
-
     >>> waits_for_weights(keras.layers.Dense(3)), waits_for_weights(keras.layers.Concatenate())
     (True, False)
     """
@@ -59,12 +56,7 @@ def zeroing_constraint(variable: Any) -> str | None:
 
 
 def find_owner(layer: Any, variable: Any) -> Any | None:
-    """The layer at or below `layer` that created `variable`, or None.
-
-    Args:
-        layer: A Keras layer or model.
-        variable: A Keras variable.
-    """
+    """The layer at or below `layer` that created `variable`, or None."""
     for candidate in _backend.flat_layers(layer):
         if any(variable is own for own in _backend.own_variables(candidate)):
             return candidate
@@ -113,12 +105,7 @@ def role_of(layer: Any, variable: Any) -> str:
 
 
 def initializer_of(layer: Any, variable: Any) -> Any | None:
-    """The initializer that `layer` keeps as an attribute for `variable`; None if it keeps none.
-
-    Args:
-        layer: The layer that made `variable`.
-        variable: One of its own variables.
-    """
+    """The initializer that `layer` keeps as an attribute for `variable`; None if it keeps none."""
     role = str(variable.name)
     names = [role, role.removesuffix("_kernel"), role.removesuffix("_weights")]
     if role == "kernel" and kind_of(layer).family == "depthwise":
@@ -133,12 +120,7 @@ def initializer_of(layer: Any, variable: Any) -> Any | None:
 
 
 def weight_kind(layer: Any, variable: Any) -> WeightKind:
-    """What a variable is for, by its name and its layer.
-
-    Args:
-        layer: The layer that made `variable`.
-        variable: One of its own variables.
-    """
+    """What a variable is for, by its name and its layer."""
     name = str(variable.name)
     if kind_of(layer).family == "statistics":
         return "state"
@@ -152,12 +134,7 @@ def weight_kind(layer: Any, variable: Any) -> WeightKind:
 
 
 def is_running(layer: Any, variable: Any) -> bool:
-    """Whether a variable is a statistic that a norm collects while it trains.
-
-    Args:
-        layer: The layer that made `variable`.
-        variable: One of its own variables.
-    """
+    """Whether a variable is a statistic that a norm collects while it trains."""
     name = str(variable.name)
     if kind_of(layer).name == "SpectralNormalization":
         # It is the singular vector of the kernel inside, and stays with that when it is frozen.

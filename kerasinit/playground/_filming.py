@@ -12,14 +12,13 @@ from keras import ops
 from kerasinit.experiments import _data
 from kerasinit.experiments._draws import Drawer
 from kerasinit.experiments._generated import GENERATORS
-from kerasinit.experiments._stacking import Weights
+from kerasinit.experiments._spec import MOMENTUM_SGD
 from kerasinit.experiments._trainer import Trainer
 from kerasinit.playground._film import Film, Reel
 from kerasinit.playground._starts import Start
 
 DATA = tuple(GENERATORS)
 HIDDEN, WIDTH = 3, 8
-OPTIMIZER = {"class_name": "SGD", "config": {"momentum": 0.9}}
 LEARNING_RATE = 0.05  # from it every sensible start learns all four sets, with tanh and with relu
 BATCH_SIZE = 32
 EPOCHS = 200
@@ -54,11 +53,11 @@ def film(data: str, activation: str, starts: Sequence[Start], *, epochs: int = E
     trainer = Trainer(
         classifier,
         dataset,
-        optimizer=OPTIMIZER,
+        optimizer=MOMENTUM_SGD,
         batch_size=BATCH_SIZE,
         replicas=len(drawn),
     )
-    trainer.load(Weights.stack(drawn), LEARNING_RATE)
+    trainer.load(drawn, LEARNING_RATE)
     kept = np.unique((epochs * np.linspace(0, 1, FRAMES) ** 2).round().astype(int))
     weights, gradients = [trainer.weights().trainable], [trainer.probe().gradients]
     train_rows, test_rows = [], [trainer.evaluate()]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasinit._version import __version__
 from kerasinit.playground._curve import REACH, curve_of
 from kerasinit.playground._film import Film, Reel
 from kerasinit.playground._filming import BATCH_SIZE, HIDDEN, LEARNING_RATE, WIDTH
@@ -18,7 +19,7 @@ from kerasinit.playground._starts import Start
 from kerasinit.playground._telling import summary_of, told
 from kerasinit.report._figures import short
 from kerasinit.report._files import extra, write_whole
-from kerasinit.report._page import package_version, packed_data, templates
+from kerasinit.report._page import packed_data, templates
 from kerasinit.report._words import counted, percent
 
 MARGIN = 1.08  # the square that is drawn, relative to the farthest point
@@ -98,7 +99,7 @@ def write_playground(
         "css": markup(_read("playground.css")),
         "script": markup(_read("recorded.js") + _read("playground.js")),
         "data": packed_data(_scene(reels, starts)),
-        "version": package_version(),
+        "version": __version__,
     }
     environment = templates(_read)
     return write_whole(path, str(environment.get_template("playground.html.j2").render(context)))

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from kerasinit._safe_text import csv_cell, safe
 from kerasinit.experiments import Comparison, ComparisonRow, Estimate
-from kerasinit.report._ranking import Ranked, ranked, target_of
+from kerasinit.report._ranking import Ranked, headings_of, ranked
 from kerasinit.report._settings import settings
 from kerasinit.report._summary import summary
 
@@ -96,12 +96,7 @@ def _plain(value: Any) -> Any:
 
 
 def _as_markdown(comparison: Comparison) -> str:
-    score = comparison.score
-    headings = (
-        "#", "initializer", "start", f"validation {score}, %", f"training {score}, %",
-        "seeds that trained", f"epochs to {target_of(comparison)}", "gradient, first layer",
-        "gradient, last layer", "difference, points", "against baseline",
-    )  # fmt: skip
+    headings = [text.replace("\n", " ") for text, _ in headings_of(comparison)]
     lines = [*(f"{sentence}\n" for sentence in map(_markdown, summary(comparison)))]
     for setting in settings(comparison):
         lines += [f"## {_markdown(setting.label)}", ""]

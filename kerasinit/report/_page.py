@@ -9,16 +9,16 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from kerasinit._safe_text import safe_values
+from kerasinit._version import __version__
 from kerasinit.experiments import Comparison
 from kerasinit.report._charts import charts_of
 from kerasinit.report._files import extra, write_whole
-from kerasinit.report._ranking import HEADINGS, best_first, depth_map, ranked, target_of
+from kerasinit.report._ranking import best_first, depth_map, headings_of, ranked
 from kerasinit.report._series import Series
 from kerasinit.report._settings import Setting, most_telling, settings
 from kerasinit.report._summary import summary
@@ -87,10 +87,7 @@ def page(comparison: Comparison) -> str:
         "map": depths,
         "cells": views,
         "chosen": most_telling(kept[: len(kept) - undrawn] or kept),
-        "headings": [
-            (text.format(score=comparison.score, target=target_of(comparison)), kind)
-            for text, kind in HEADINGS
-        ],
+        "headings": headings_of(comparison),
         "score": comparison.score,
         "confidence": CONFIDENCE,
         "baseline": comparison.baseline,
@@ -123,7 +120,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         "css": markup(_asset("page.css")),
         "script": markup(_asset("page.js")),
         "plotly": _plotly(),
-        "version": package_version(),
+        "version": __version__,
     }
     return str(templates(_asset).get_template(template).render({**own, **context}))
 
@@ -165,14 +162,6 @@ def packed_data(values: Mapping[str, Any]) -> str:
 def _packed(text: str) -> str:
     """Text as base64 of gzip: a third of the size, and no character in it can end a script."""
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
-
-
-def package_version() -> str:
-    """Version of kerasinit, for the foot of a page; empty if it is not installed."""
-    try:
-        return version("kerasinit")
-    except PackageNotFoundError:  # run from a source tree
-        return ""
 
 
 def _within(found: Sequence[Setting]) -> Sequence[Setting]:

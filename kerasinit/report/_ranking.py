@@ -38,11 +38,11 @@ HEADINGS = (
     ("start", "word"),
     ("validation\n{score}, %", ""),
     ("training\n{score}, %", ""),
-    ("seeds\ntrained", ""),
+    ("seeds that\ntrained", ""),
     ("epochs\nto {target}", ""),
-    ("gradient\nfirst layer", ""),
-    ("gradient\nlast layer", ""),
-    ("difference\npoints", ""),
+    ("gradient,\nfirst layer", ""),
+    ("gradient,\nlast layer", ""),
+    ("difference,\npoints", ""),
     ("against\nbaseline", "word"),
 )
 
@@ -162,6 +162,12 @@ def target_of(comparison: Comparison) -> str:
     """The accuracy whose epoch the table tells, such as "90 %"."""
     target: Any = comparison.spec.get("target")
     return f"{100 * target:g} %" if is_finite(target) else "target"
+
+
+def headings_of(comparison: Comparison) -> list[tuple[str, str]]:
+    """The headings of the table with their column classes, as `HEADINGS`."""
+    words = {"score": comparison.score, "target": target_of(comparison)}
+    return [(text.format(**words), kind) for text, kind in HEADINGS]
 
 
 def best_first(comparison: Comparison) -> list[str]:

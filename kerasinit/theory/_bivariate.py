@@ -12,6 +12,7 @@ from kerasinit.theory._special import Array, ArrayFunction
 ORDER = 12  # Gauss-Legendre nodes per panel
 REACH = 8.5  # standard deviations: 2e-17 of the mass lies outside
 GROWTH = 6.0  # standard deviations more for functions that grow
+ON_A_LINE = 1e-9  # sqrt(1 - correlation^2) below this: both inputs are multiples of one
 # Inputs, beside the kinks, around which activations bend.
 BENDS = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
 # Distances from a kink, in widths of the smoothing that the other input does.
@@ -50,7 +51,7 @@ def pair_expectation(
     first = math.sqrt(length)
     second = first if other_length is None else math.sqrt(other_length)
     rest = math.sqrt((1 - correlation) * (1 + correlation))
-    if rest < 1e-9 or first == 0 or second == 0:
+    if rest < ON_A_LINE or first == 0 or second == 0:
         return _line(function, first, math.copysign(second, correlation), kinks)
     marks = np.unique([*BENDS, *kinks])
     edges = _outer_edges(first, second, correlation, rest, marks, kinks)

@@ -37,13 +37,13 @@ class Moments:
     units: int | None = None
     offset: float = 0.0
     activation: Activation = LINEAR
-    length: float | None = None
+    length: float = 0.0
     drawn: Moments | None = None
 
     @property
     def mean(self) -> float:
         """Mean over units."""
-        return self.offset + self.highest(1)[0] if self.activation.name != "linear" else self.offset
+        return self.offset if self._is_linear else self.highest(1)[0]
 
     @property
     def std(self) -> float:
@@ -52,11 +52,14 @@ class Moments:
 
     def highest(self, count: int) -> tuple[float, float]:
         """Mean, and mean square, of the highest of so many independent values."""
-        length = self.square - self.offset**2 if self.length is None else self.length
-        first, second = _highest(self.activation, length, count)
-        if self.activation.name == "linear":
-            return self.offset + first, second + 2 * self.offset * first + self.offset**2
-        return first, second
+        if not self._is_linear:
+            return _highest(self.activation, self.length, count)
+        first, second = _highest(LINEAR, self.square - self.offset**2, count)
+        return self.offset + first, second + 2 * self.offset * first + self.offset**2
+
+    @property
+    def _is_linear(self) -> bool:
+        return self.activation.name == "linear"
 
 
 def weighted(signal: Moments, weights: float, biases: float, units: int) -> Moments:

@@ -19,10 +19,14 @@ DEGREE = 15
 TAIL = 4  # last coefficients of a resolved panel that must vanish
 MOST_PANELS = 4096
 SMALLEST = 2048  # points per evaluation
+EPS_32, EPS_64 = (float(np.finfo(dtype).eps) for dtype in ("float32", "float64"))
 DOUBLE = 1e-13  # relative noise below this: the callable computes in float64 throughout
 NOISIEST = 1e-4  # relative noise above this is no rounding
 SIDE = 0.05  # length of the curve on each side of a kink that locates it
+SIDE_DEGREE = 4  # of the polynomials through the two sides of a kink
 ROUND = 1e6  # a kink next to a multiple of 1 / ROUND is moved there
+SAME = 1e-9  # distance below which two edges are one
+STEP = 1e-3  # half width of a difference beyond `REACH`, relative to the input
 
 _POINTS = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))[::-1]
 _ORDERS = np.arange(DEGREE + 1)
@@ -83,7 +87,7 @@ def numeric_formula(function: Callable[[Any], Any], name: str) -> Formula:
         inside = _clenshaw(slopes[panel], np.clip((2 * x - low - high) / (high - low), -1, 1))
         if not np.any(np.abs(x) > REACH):
             return inside
-        step = np.maximum(np.abs(x), 1.0) * 1e-3
+        step = np.maximum(np.abs(x), 1.0) * STEP
         chord = (values(x + step) - values(x - step)) / (2 * step)
         return np.where(np.abs(x) > REACH, chord, inside)
 
@@ -145,10 +149,8 @@ def _precision(function: Callable[[Any], Any], values: ArrayFunction, name: str)
             f"Received: relative noise {noise:.1g}."
         )
     if noise < DOUBLE and _backend.evaluate(function, np.zeros(SMALLEST)).dtype == np.float64:
-        return Precision(unit, 64 * float(np.finfo(np.float64).eps), bend=1e-10, narrow=1e-9)
-    return Precision(
-        unit, max(16 * noise, 8 * float(np.finfo(np.float32).eps)), bend=2e-5, narrow=8e-3
-    )
+        return Precision(unit, rounding=64 * EPS_64, bend=1e-10, narrow=1e-9)
+    return Precision(unit, rounding=max(16 * noise, 8 * EPS_32), bend=2e-5, narrow=8e-3)
 
 
 def _split(
@@ -223,16 +225,16 @@ def _clusters(found: Array, narrow: float) -> list[float]:
 def _sharpen(values: ArrayFunction, kink: float, narrow: float) -> float:
     """Moves a kink to where the curves of its two sides meet, or to a round number nearby."""
     offsets = np.linspace(2 * narrow, max(SIDE, 12 * narrow), 64)
-    left = np.polynomial.Polynomial.fit(-offsets, values(kink - offsets), 4).convert()
-    right = np.polynomial.Polynomial.fit(offsets, values(kink + offsets), 4).convert()
+    left = np.polynomial.Polynomial.fit(-offsets, values(kink - offsets), SIDE_DEGREE).convert()
+    right = np.polynomial.Polynomial.fit(offsets, values(kink + offsets), SIDE_DEGREE).convert()
     bend = right.deriv()(0.0) - left.deriv()(0.0)
     shift = float((left(0.0) - right(0.0)) / bend) if bend else math.inf
     if abs(shift) < 2 * narrow:
         kink += shift
     near = round(kink * ROUND) / ROUND
-    return near if abs(near - kink) < max(4e-3 * narrow, 1e-9) else kink
+    return near if abs(near - kink) < max(4e-3 * narrow, SAME) else kink
 
 
 def _away(edges: Array, kinks: tuple[float, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which edges are no duplicate of a kink."""
-    return np.abs(edges[:, None] - np.array([*kinks, np.inf])).min(axis=1) > 1e-9
+    return np.abs(edges[:, None] - np.array([*kinks, np.inf])).min(axis=1) > SAME

@@ -28,7 +28,6 @@ from kerasinit.experiments._builders import find
 from kerasinit.experiments._data import load
 from kerasinit.experiments._draws import Drawer
 from kerasinit.experiments._objective import batch_order
-from kerasinit.experiments._stacking import Weights
 from kerasinit.experiments._trainer import Trainer, replicas_per_call
 
 OPTIMIZER = {"class_name": "SGD", "config": {"momentum": 0.9}}
@@ -93,8 +92,7 @@ def mapped(name, options, dataset, seeds, epochs):
     for start in range(0, len(seeds), size):
         drawn = seeds[start : start + size]
         group = [drawer.draw("he_normal", "he_normal", seed) for seed in drawn]
-        filled = [*group, *[group[-1]] * (size - len(group))]
-        trainer.load(Weights.stack(filled), RATE)
+        trainer.load(group, RATE)
         for epoch in range(epochs):
             trainer.train_epoch(epoch)
             rows = trainer.evaluate()

@@ -50,7 +50,7 @@ def test_unmapped_training_equals_mapped_training(dataset):
     results = []
     for replicas in (None, 1):
         trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=replicas)
-        trainer.load(start if replicas is None else Weights.stack([start]), RATE)
+        trainer.load([start], RATE)
         trainer.train_epoch(0)
         results.append(trainer.evaluate())
     np.testing.assert_allclose(results[0], results[1], rtol=1e-4)
@@ -60,7 +60,7 @@ def test_training_leaves_the_model_as_it_was(dataset):
     model = dense_model()
     start = drawn(model, 1)
     trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=2)
-    trainer.load(Weights.stack([start, start]), RATE)
+    trainer.load([start, start], RATE)
     trainer.train_epoch(0)
     trainer.probe()
     for before, after in zip(start.trainable, Weights.of(model).trainable, strict=True):
@@ -69,11 +69,11 @@ def test_training_leaves_the_model_as_it_was(dataset):
 
 def test_loading_forgets_the_optimizer(dataset):
     model = dense_model()
-    start = Weights.stack([drawn(model, 1)])
+    start = drawn(model, 1)
     trainer = Trainer(model, dataset, optimizer=ADAM, batch_size=BATCH, replicas=1)
     rows = []
     for _ in range(2):
-        trainer.load(start, RATE)
+        trainer.load([start], RATE)
         rows.append(trainer.train_epoch(0))
     np.testing.assert_array_equal(rows[0], rows[1])
 
@@ -85,7 +85,7 @@ def test_a_replica_that_blows_up_leaves_the_others_alone(dataset):
     trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=2)
     rows = []
     for other in (wild, healthy):
-        trainer.load(Weights.stack([healthy, other]), RATE)
+        trainer.load([healthy, other], RATE)
         rows.append(trainer.train_epoch(0))
     assert np.isnan(rows[0][1, 0])
     np.testing.assert_allclose(rows[0][0], rows[1][0], rtol=1e-5)
@@ -95,7 +95,7 @@ def test_evaluation_agrees_with_keras(dataset):
     model = dense_model()
     start = drawn(model, 4)
     trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=1)
-    trainer.load(Weights.stack([start]), RATE)
+    trainer.load([start], RATE)
     logits = model.predict(dataset.x_val, verbose=0)
     expected = np.mean(np.argmax(logits, axis=1) == dataset.y_val)
     assert trainer.evaluate()[0, 1] == pytest.approx(expected, abs=1e-6)
@@ -177,7 +177,7 @@ def test_many_replicas_are_split_into_equal_groups(dataset, monkeypatch):
 @pytest.mark.parametrize("make", [dense_model, normalized_model])
 def test_parts_side_by_side_give_what_one_part_gives(make, dataset, monkeypatch):
     model = make()
-    starts = Weights.stack([drawn(model, seed) for seed in range(5)])
+    starts = [drawn(model, seed) for seed in range(5)]
     results = []
     for parts in ((1, 5), (3, 2)):  # the third is filled up
         monkeypatch.setattr(_trainer._backend, "parts_of", lambda *_, parts=parts: parts)
@@ -231,7 +231,7 @@ def test_random_layers_do_the_same_whenever_a_training_begins_anew(replicas, dat
     found = []
     for _ in range(2):
         keras.random.uniform((3,))  # somebody draws from the generators of the process
-        trainer.load(start if replicas is None else Weights.stack([start] * replicas), RATE)
+        trainer.load([start] * (replicas or 1), RATE)
         found.append([trainer.train_epoch(epoch) for epoch in range(3)])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
 
@@ -243,7 +243,7 @@ def test_layers_in_half_precision_train_and_are_probed(replicas, dataset):
     model = keras.Model(inputs, layers.Dense(2, dtype="float32")(x))
     start = drawn(model, 1)
     trainer = Trainer(model, dataset, optimizer=SGD, batch_size=BATCH, replicas=replicas)
-    trainer.load(start if replicas is None else Weights.stack([start] * replicas), RATE)
+    trainer.load([start] * (replicas or 1), RATE)
     before = trainer.probe()
     for epoch in range(10):
         trainer.train_epoch(epoch)
@@ -255,10 +255,10 @@ def test_the_replicas_of_one_learning_rate_fill_a_group(tmp_path, tiny, monkeypa
     trained = []
     load = Trainer.load
 
-    def counting(trainer, weights, learning_rate):
-        trained.append((learning_rate, len(weights.trainable[0])))
-        load(trainer, weights, learning_rate)
+    def counting(trainer, starts, learning_rate):
+        trained.append((learning_rate, len(starts), trainer.replicas))
+        load(trainer, starts, learning_rate)
 
     monkeypatch.setattr(Trainer, "load", counting)
     run(tiny(initializers="he_normal", learning_rates=(0.1, 0.01), epochs=1), tmp_path / "run")
-    assert trained == [(0.1, 2), (0.01, 2)]
+    assert trained == [(0.1, 2, 2), (0.01, 2, 2)]
