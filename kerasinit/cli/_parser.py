@@ -214,6 +214,10 @@ def _version() -> str:
 
 
 def _output(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--baseline", metavar="NAME", help="compare with this initializer")
+    command.add_argument(
+        "--baseline",
+        metavar="NAME",
+        help="compare with this initializer (default: glorot_uniform, or the first)",
+    )
     command.add_argument("--format", choices=FORMATS, help="print the rows in this form instead")
     command.add_argument("--quiet", action="store_true", help="no progress, no table, no summary")

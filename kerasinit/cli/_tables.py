@@ -108,7 +108,7 @@ def _short_line_each(title: str, rows: Sequence[ComparisonRow], target: str) -> 
             _name(line),
             _word(line.verdict, False),
             _estimate(line.val),
-            _trained(line),
+            _trained(line, "\n"),
             _against(line),
         ]
         for line in ranked(rows)
@@ -168,14 +168,18 @@ def legend(comparison: Comparison, tables: Sequence[Table]) -> str:
     """What the columns of the ranked tables mean, in a few lines."""
     rows, score = comparison.rows, comparison.score
     is_short = any(len(each.columns) == len(SHORT) for each in tables)
+    rest = "Training, epochs, gradients and intervals of differences: in the report."
+    ends = "validation" if is_short else "validation, training"
+    gradient = "" if is_short else " gradient: its norm then, in the first and the last layer."
+    difference = "against baseline" if is_short else "difference"
+    baseline = short_name(comparison.baseline)
     lines = [
-        *(["Training, epochs, gradients and intervals of differences: in the report."] * is_short),
-        f"validation, training: {score} at the end, and its 95 % interval over the seeds.",
+        *([rest] if is_short else []),
+        f"{ends}: {score} at the end, and its 95 % interval over the seeds.",
         f"trained: seeds whose training {score} ends more than halfway from guessing to perfect.",
-        "start: the signal before the first step. gradient: its norm then, in the first and the "
-        "last layer.",
-        f"difference: validation {score} less that of {short_name(comparison.baseline)}, seed by "
-        "seed; undetermined: these seeds cannot tell.",
+        f"start: the signal before the first step.{gradient}",
+        f"{difference}: validation {score} less that of {baseline}, seed by seed; undetermined: "
+        "these seeds cannot tell.",
     ]
     own = next((row.initializer for row in rows if row.initializer.startswith(PACKAGE)), None)
     if own is not None:
@@ -200,9 +204,9 @@ def _name(line: RankedRow) -> Text:
     return Text(short_name(line.initializer), style="bold" if line.rank == 1 else "")
 
 
-def _trained(line: RankedRow) -> Text:
+def _trained(line: RankedRow, between: str = ", ") -> Text:
     text, note = line.trained.text, line.trained.note
-    return Text(", ".join(filter(None, (text.replace(" of ", "/"), note))))
+    return Text(between.join(filter(None, (text.replace(" of ", "/"), note))))
 
 
 def _gradients(line: RankedRow) -> Text:

@@ -28,10 +28,10 @@ class OddPart(LayerInitializer):
     an odd part, `(f(x) - f(-x)) / 2`; of ReLU these are `|x| / 2` and `x / 2`. The even part makes
     all inputs of a deep net look alike, and its gradients grow or vanish. With these kernels only
     the odd part acts at the start: where the even part is a constant (tanh, sigmoid) `OddPartBias`
-    cancels it; else units come in mirrored pairs, unit c with unit c + units / 2, and blocks `[[M,
-    -M], [-M, M]]` of a random orthogonal M cancel it. For ReLU, GELU, SiLU and softplus the whole
-    net is then an orthogonal linear map at the start. Of a convolution only the centre tap is not
-    zero, as in `DeltaOrthogonal`.
+    cancels it; else units come in mirrored pairs, unit c with unit c + units / 2, and blocks
+    `[[M, -M], [-M, M]]` of a random orthogonal M cancel it. For ReLU, GELU, SiLU and softplus the
+    whole net is then an orthogonal linear map at the start. Of a convolution only the centre tap is
+    not zero, as in `DeltaOrthogonal`.
 
     The rule needs all layers of the stack: `kerasinit.initialize(model)` gives each its role. By
     hand: `paired_inputs=False` in the first layer, `paired_outputs=False` in the last.
