@@ -202,7 +202,7 @@ def test_the_head_of_a_ranked_table_is_one_line_at_80_columns(capsys, monkeypatc
     (head,) = [number for number, line in enumerate(lines) if line.startswith("# ")]
     assert lines[head].split()[:4] == ["#", "initializer", "start", "validation"]
     assert set(lines[head + 1].strip()) == {"\N{BOX DRAWINGS LIGHT HORIZONTAL}"}
-    assert [line[:1] for line in lines[head + 2 : head + 4]] == ["1", "2"]
+    assert lines[head + 2].startswith("1 ")
 
 
 @pytest.mark.parametrize("width", [30, 60, 79])

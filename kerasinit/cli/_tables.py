@@ -107,7 +107,7 @@ def _short_line_each(title: str, rows: Sequence[ComparisonRow], target: str) -> 
             Text(str(line.rank)),
             _name(line),
             _word(line.verdict, False),
-            _estimate(line.val),
+            _estimate(line.val, False, "\n"),
             _trained(line, "\n"),
             _against(line),
         ]
@@ -123,8 +123,8 @@ def _below_each_other(title: str, rows: Sequence[ComparisonRow], target: str) ->
             _above(
                 _name(line),
                 _words(line),
-                Text.assemble("validation % ", _estimate(line.val)),
-                Text.assemble("training % ", _estimate(line.train)),
+                Text.assemble("validation % ", _estimate(line.val, False)),
+                Text.assemble("training % ", _estimate(line.train, False)),
                 Text.assemble(
                     "seeds trained ", _trained(line), f", epoch of {target} ", line.epochs.text
                 ),
@@ -236,10 +236,10 @@ def _estimates(values: Sequence[Ranked], decimals: bool) -> list[Text]:
     return [Text(" " * (widest - len(value.text))) + _estimate(value, decimals) for value in values]
 
 
-def _estimate(value: Ranked, decimals: bool = True) -> Text:
+def _estimate(value: Ranked, decimals: bool = True, before_note: str = " ") -> Text:
     """The value and, dimmer, its interval: in whole points where there is little room."""
     if value.note:
-        return Text.assemble(value.text, (f" {value.note}", "dim"))
+        return Text.assemble(value.text, (f"{before_note}{value.note}", "dim"))
     if not value.low:
         return Text(value.text)
     ends = [value.low, value.high]
