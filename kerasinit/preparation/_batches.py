@@ -160,11 +160,12 @@ def _of_arrays(item: Item, size: int, steps: int, seed: int) -> Batches:
 
 
 def check_class_weight(class_weight: Any) -> None:
-    """Refuses what is no dict of finite numbers.
+    """Refuses what is no dict of finite numbers by the numbers of classes.
 
     Raises:
         TypeError: If it is no mapping.
-        ValueError: If a weight is no finite number.
+        ValueError: If a class is no whole number, which `fit` would pass over without a word, or a
+            weight is no finite number.
     """
     if not isinstance(class_weight, Mapping | None):
         raise TypeError(
@@ -173,6 +174,11 @@ def check_class_weight(class_weight: Any) -> None:
             f"classes. Received: class_weight={reprlib.repr(class_weight)}."
         )
     for label, weight in (class_weight or {}).items():
+        if not (is_finite(label) or isinstance(label, bool)) or label != int(label):
+            raise ValueError(
+                "`class_weight` must name each class by its number, as the labels do. Received: "
+                f"{reprlib.repr(label)}."
+            )
         if not is_finite(weight):
             raise ValueError(
                 "`class_weight` must hold a finite number for each class. Received: "

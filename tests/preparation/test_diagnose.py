@@ -302,6 +302,8 @@ def test_class_weight_is_that_of_the_trials_of_a_fix_too():
     [
         ([1.0, 2.0], CLASSES[:64], TypeError, r"must be a dict.*Received: class_weight=\[1.0, 2.0"),
         ({0: "much"}, CLASSES[:64], ValueError, r"a finite number .*'much' for class 0"),
+        ({"cat": 2.0}, CLASSES[:64], ValueError, r"each class by its number.*Received: 'cat'"),
+        ({0.5: 2.0}, CLASSES[:64], ValueError, r"each class by its number.*Received: 0.5"),
         ({0: np.nan}, CLASSES[:64], ValueError, r"a finite number .*nan for class 0"),
         ({0: 2.0}, None, ValueError, r"needs the labels.*Received: class_weight=\{0: 2.0\}"),
         ({0: 2.0}, np.zeros((64, 5, 2)), ValueError, r"one label for each sample.*\(64, 5, 2\)"),
