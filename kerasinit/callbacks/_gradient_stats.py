@@ -22,7 +22,7 @@ from kerasinit.callbacks._asked_for import (
 from kerasinit.callbacks._attached import each_step, running_list
 from kerasinit.callbacks._judgement import Findings
 from kerasinit.callbacks._record import History
-from kerasinit.callbacks._show import heat_map, to_dataframe
+from kerasinit.callbacks._show import heat_map, in_lines, to_dataframe
 from kerasinit.callbacks._sinks import check_path
 from kerasinit.callbacks._tensorboard import require_tensorboard
 from kerasinit.callbacks._trainings import Trainings
@@ -148,6 +148,9 @@ class GradientStats(keras.callbacks.Callback):
     def __repr__(self) -> str:
         causes = ", ".join(sorted({verdict.cause for verdict in self.verdicts})) or "nothing"
         return f"<GradientStats: {len(self.history)} steps in history, found: {causes}>"
+
+    def __str__(self) -> str:
+        return in_lines(self.history, self.verdicts)
 
     @property
     def verdicts(self) -> list[Verdict]:

@@ -1,15 +1,83 @@
-"""Recorded steps as a table and as a picture."""
+"""Recorded steps as a few lines, as a table and as a picture."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from textwrap import fill
 from typing import Any
 
+from kerasinit._columns import columns, width
+from kerasinit._safe_text import encodable, safe
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import flat_rows
+from kerasinit.signals import Verdict
 
 LEVELS = ("variables", "layers")
+HEAD, TAIL = 3, 3  # layers that the lines show of a deep model: its ends
+MOST_FOUND = 3  # verdicts in these lines
+
+
+def in_lines(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
+    """What was recorded, in about 15 lines: gradient norms by layer, and what was found.
+
+    Args:
+        rows: Recorded steps.
+        verdicts: What was found wrong.
+    """
+    if not rows:
+        return "GradientStats: nothing recorded yet. Pass it to `fit`: callbacks=[stats]."
+    first, last = rows[0], rows[-1]
+    shown = [first, last] if len(rows) > 1 else [last]
+    lines = [
+        [name, *(_norm(row, name) for row in shown)]
+        for name in (last["layers"] or last["variables"])
+    ]
+    left_out = len(lines) - HEAD - TAIL
+    if left_out > 1:
+        lines[HEAD:-TAIL] = [[f"... {left_out} more: stats.plot()", *[""] * len(shown)]]
+    return encodable(
+        "\n".join(
+            [
+                f"GradientStats: {len(rows)} recorded step{'s' * (len(rows) > 1)}",
+                "",
+                columns(["norm of the gradient", *(f"step {row['step']}" for row in shown)], lines),
+                "",
+                *_found(verdicts),
+                fill(
+                    "More: stats.history[-1] (a step in full), stats.verdicts, "
+                    "stats.plot().show(), stats.to_dataframe()",
+                    width(),
+                ),
+            ]
+        )
+    )
+
+
+def _norm(row: Row, name: str) -> str:
+    part = row["layers"].get(name) or row["variables"].get(name)
+    if part is None:
+        return "-"
+    norm = None if part["non_finite"] else part["norm"]  # which leaves out what is not finite
+    return "not finite" if norm is None else f"{norm:.2e}"
+
+
+def _found(verdicts: Sequence[Verdict]) -> list[str]:
+    """Each verdict and its fix."""
+    if not verdicts:
+        return ["Found: nothing wrong."]
+    lines = []
+    for verdict in verdicts[:MOST_FOUND]:
+        cause = verdict.cause.replace("_", " ")
+        told = safe(f"Found: {cause} at {verdict.where}, because {verdict.evidence}.")
+        lines += [fill(told, width(), subsequent_indent="  ")]
+        lines += [
+            fill(
+                safe(f"To fix: {verdict.fix}"), width(), initial_indent="  ", subsequent_indent="  "
+            )
+        ]
+    more = len(verdicts) - MOST_FOUND
+    return [*lines, f"... {more} more: stats.verdicts"] if more > 0 else lines
 
 
 def to_dataframe(rows: Iterable[Row], level: str = "variables") -> Any:

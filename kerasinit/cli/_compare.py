@@ -155,10 +155,11 @@ def show(comparison: experiments.Comparison, out: Path, arguments: Arguments) ->
     elif not arguments.quiet:
         found = settings(comparison)
         parts = [(setting.label, setting.rows) for setting in found[:MOST_TABLES]]
-        for shown in rankings(parts, target=target_of(comparison), width=console.width):
+        tables = rankings(parts, target=target_of(comparison), width=console.width)
+        for shown in tables:
             console.print(shown, width=max(console.width, shown.width or 0), crop=False)
             console.print()
-        console.print(legend(comparison), style="dim")
+        console.print(legend(comparison, tables), style="dim")
         console.print()
         if len(found) > MOST_TABLES:
             more = counted(len(found) - MOST_TABLES, "setting")

@@ -7,7 +7,8 @@ EXAMPLE = """\
 # "mlp", "cnn", "resnet", "lstm", "transformer", or your own as "package.module:function".
 models = ["mlp"]
 # "digits", "breast_cancer", "circle", "xor", "gauss", "spiral", "keras:mnist", or "file.npz" with
-# the arrays x and y (whole-number labels), and x_val and y_val if you like.
+# the arrays x and y (whole-number labels), and x_val and y_val if you like. Columns of a table
+# are standardised one by one, pictures (examples, height, width) as a whole.
 data = ["digits"]
 # Names of Keras' initializers and ours, "initialize" (kerasinit.initialize(model)), "lsuv", or
 # configs with a label.

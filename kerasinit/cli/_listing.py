@@ -28,6 +28,11 @@ def catalog(arguments: Arguments) -> int:
         for entry in entries():
             shown.add_row(f"{entry.name}\n{_string(entry.strings)}", "\n".join(entry[2:]) + "\n")
     console.print(shown)
+    console.print(
+        "string: what kernel_initializer= takes after `import kerasinit`. `kerasinit list NAME` "
+        "tells all about one.",
+        style="dim",
+    )
     return 0
 
 

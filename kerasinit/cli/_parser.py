@@ -85,7 +85,8 @@ COLUMNS_OF_GAINS = """\
   backward   keeps the gradient: 1 / sqrt(E phi'^2)
   chi        growth of the squared gradient per layer at the forward gain; 1 is critical
   critical   weight std times sqrt(fan-in) at which signal and gradient both stay; * if unstable
-  odd part   gain and kind of the odd-part rule at depth 50 (kerasinit.initializers.OddPart)"""
+  odd part   gain and kind of the rule of kerasinit.initializers.OddPart at depth 50: it lets
+             only (f(x) - f(-x)) / 2 act, as the rest is the same for x and -x"""
 GAINS = f"""\
 The scale that keeps the signal, and what else a deep plain network does with an activation.
 
@@ -213,6 +214,10 @@ def _version() -> str:
 
 
 def _output(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--baseline", metavar="NAME", help="compare with this initializer")
+    command.add_argument(
+        "--baseline",
+        metavar="NAME",
+        help="compare with this initializer (default: glorot_uniform, or the first)",
+    )
     command.add_argument("--format", choices=FORMATS, help="print the rows in this form instead")
     command.add_argument("--quiet", action="store_true", help="no progress, no table, no summary")

@@ -15,6 +15,7 @@ from kerasinit.report._words import Word
 
 PACKAGE, OURS = "kerasinit>", "ours: "  # what a string begins with, and how the tables say it
 WIDE = 116  # columns from which a table of text has a column for each of its parts
+SHORT = ("#", "initializer", "start", "validation %", "trained", "against baseline")
 NAMES = 1  # the column of the initializers in each layout
 ROOMY = 140  # columns from which every interval has room for a decimal
 STYLES = {"good": "green", "warn": "yellow", "bad": "red", "calm": "dim"}
@@ -55,8 +56,8 @@ def rankings(
 ) -> list[Table]:
     """The ranked tables of some settings in one layout: one line for each initializer if all fit.
 
-    Else two, else one below the other. A word or a number is never cut: a table that needs more
-    columns than there are is wider.
+    Else the most important columns (`SHORT`), else all below each other. A word or a number is
+    never cut: a table that needs more columns than there are is wider.
 
     Args:
         parts: Name and rows, best first, of each setting.
@@ -65,7 +66,7 @@ def rankings(
     """
     one_line_each = partial(_one_line_each, decimals=width >= ROOMY)
     tables: list[tuple[Table, int]] = []
-    for layout in (one_line_each, _two_lines_each, _below_each_other):
+    for layout in (one_line_each, _short_line_each, _below_each_other):
         tables = [layout(title, rows, target) for title, rows in parts]
         if all(needed <= width for _, needed in tables):
             return [made for made, _ in tables]
@@ -100,22 +101,19 @@ def _one_line_each(
     return _filled(title, headings, cells, left=(1, 2, 3, 4, 9, 10))
 
 
-def _two_lines_each(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
-    headings = (
-        "#", "initializer\nstart, against baseline", "validation %\ndifference, points",
-        f"training %\nepoch of {target}", "seeds trained\ngradient",
-    )  # fmt: skip
+def _short_line_each(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
     cells = [
         [
             Text(str(line.rank)),
-            _above(_name(line), _words(line)),
-            _above(_estimate(line.val), _estimate(line.difference)),
-            _above(_estimate(line.train), Text(line.epochs.text)),
-            _above(_trained(line), _gradients(line)),
+            _name(line),
+            _word(line.verdict, False),
+            _estimate(line.val, False, "\n"),
+            _trained(line, "\n"),
+            _against(line),
         ]
         for line in ranked(rows)
     ]
-    return _filled(title, headings, cells, left=(1, 2, 3, 4))
+    return _filled(title, SHORT, cells, left=(1, 2, 3, 4, 5))
 
 
 def _below_each_other(title: str, rows: Sequence[ComparisonRow], target: str) -> tuple[Table, int]:
@@ -125,8 +123,8 @@ def _below_each_other(title: str, rows: Sequence[ComparisonRow], target: str) ->
             _above(
                 _name(line),
                 _words(line),
-                Text.assemble("validation % ", _estimate(line.val)),
-                Text.assemble("training % ", _estimate(line.train)),
+                Text.assemble("validation % ", _estimate(line.val, False)),
+                Text.assemble("training % ", _estimate(line.train, False)),
                 Text.assemble(
                     "seeds trained ", _trained(line), f", epoch of {target} ", line.epochs.text
                 ),
@@ -166,16 +164,22 @@ def _filled(
     return made, needed
 
 
-def legend(comparison: Comparison) -> str:
+def legend(comparison: Comparison, tables: Sequence[Table]) -> str:
     """What the columns of the ranked tables mean, in a few lines."""
     rows, score = comparison.rows, comparison.score
+    is_short = any(len(each.columns) == len(SHORT) for each in tables)
+    rest = "Training, epochs, gradients and intervals of differences: in the report."
+    ends = "validation" if is_short else "validation, training"
+    gradient = "" if is_short else " gradient: its norm then, in the first and the last layer."
+    difference = "against baseline" if is_short else "difference"
+    baseline = short_name(comparison.baseline)
     lines = [
-        f"validation, training: {score} at the end, and its 95 % interval over the seeds.",
+        *([rest] if is_short else []),
+        f"{ends}: {score} at the end, and its 95 % interval over the seeds.",
         f"trained: seeds whose training {score} ends more than halfway from guessing to perfect.",
-        "start: the signal before the first step. gradient: its norm then, in the first and the "
-        "last layer.",
-        f"difference: validation {score} less that of {short_name(comparison.baseline)}, seed by "
-        "seed; undetermined: these seeds cannot tell.",
+        f"start: the signal before the first step.{gradient}",
+        f"{difference}: validation {score} less that of {baseline}, seed by seed; undetermined: "
+        "these seeds cannot tell.",
     ]
     own = next((row.initializer for row in rows if row.initializer.startswith(PACKAGE)), None)
     if own is not None:
@@ -200,9 +204,9 @@ def _name(line: RankedRow) -> Text:
     return Text(short_name(line.initializer), style="bold" if line.rank == 1 else "")
 
 
-def _trained(line: RankedRow) -> Text:
+def _trained(line: RankedRow, between: str = ", ") -> Text:
     text, note = line.trained.text, line.trained.note
-    return Text(", ".join(filter(None, (text.replace(" of ", "/"), note))))
+    return Text(between.join(filter(None, (text.replace(" of ", "/"), note))))
 
 
 def _gradients(line: RankedRow) -> Text:
@@ -211,6 +215,11 @@ def _gradients(line: RankedRow) -> Text:
 
 def _words(line: RankedRow) -> Text:
     return Text.assemble(_word(line.verdict, False), "; ", _word(line.conclusion, False))
+
+
+def _against(line: RankedRow) -> Text:
+    value = "" if line.difference.key == "" else f" {line.difference.text}"
+    return Text.assemble(_word(line.conclusion, False), value)
 
 
 def _above(*lines: Text) -> Text:
@@ -227,10 +236,10 @@ def _estimates(values: Sequence[Ranked], decimals: bool) -> list[Text]:
     return [Text(" " * (widest - len(value.text))) + _estimate(value, decimals) for value in values]
 
 
-def _estimate(value: Ranked, decimals: bool = True) -> Text:
+def _estimate(value: Ranked, decimals: bool = True, before_note: str = " ") -> Text:
     """The value and, dimmer, its interval: in whole points where there is little room."""
     if value.note:
-        return Text.assemble(value.text, (f" {value.note}", "dim"))
+        return Text.assemble(value.text, (f"{before_note}{value.note}", "dim"))
     if not value.low:
         return Text(value.text)
     ends = [value.low, value.high]

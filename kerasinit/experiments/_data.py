@@ -212,13 +212,16 @@ def _from_file(name: str) -> Dataset:
                 f"{name!r}: 'x_val' must hold examples of the shape of those of 'x', "
                 f"{x.shape[1:]}. Received: {x_val.shape[1:]}."
             )
-        return _standardised(name, x, y, x_val, y_val, numbers=numbers)
+        parts = x, y, x_val, y_val
+        return _standardised(name, *parts, numbers=numbers, by_column=x.ndim == 2)
     if round(VALIDATION_SHARE * len(x)) < 1:
         raise ValueError(
             f"{name!r}: {VALIDATION_SHARE:.0%} of 'x' are kept for validation, which must be one "
             f"example at least. Received: {len(x)} in all. Add examples, or 'x_val' and 'y_val'."
         )
-    return _split(name, x, y, numbers=numbers)
+    train, kept = _parts(y, by_class=not numbers)
+    parts = x[train], y[train], x[kept], y[kept]
+    return _standardised(name, *parts, numbers=numbers, by_column=x.ndim == 2)
 
 
 def _are_numbers(y: np.ndarray) -> bool:
@@ -259,11 +262,38 @@ def _check_finite(name: str, x_name: str, x: np.ndarray) -> None:
         )
 
 
-def _split(name: str, x: np.ndarray, y: np.ndarray, *, numbers: bool = False) -> Dataset:
+def _parts(y: np.ndarray, *, by_class: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of training and of validation, each in random order.
+
+    Args:
+        y: Labels or targets.
+        by_class: Whether each class has its share in both parts, and one sample of it at least
+            where it has two.
+    """
+    order = np.random.default_rng(0).permutation(len(y))
+    size = round(VALIDATION_SHARE * len(y))
+    if not by_class:
+        return order[:-size], order[-size:]
+    _, labels, counts = np.unique(y[order], return_inverse=True, return_counts=True)
+    by_label = np.argsort(labels, kind="stable")
+    number = np.empty(len(y), int)  # of a sample within its class
+    number[by_label] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    of_class = counts[labels]
+    place = (number + 0.5) / of_class  # the lowest are kept for validation: of each class its share
+    place[number == 0] = 0
+    is_last = number == of_class - 1
+    place[is_last] = np.where(of_class > 1, 2, 1)[is_last]  # one that is alone rather than these
+    kept = np.zeros(len(y), bool)
+    kept[np.argsort(place, kind="stable")[: max(size, int(np.sum(counts > 1)))]] = True
+    return order[~kept], order[kept]
+
+
+def _split(name: str, x: np.ndarray, y: np.ndarray) -> Dataset:
+    """A bundled data set in two; not by class, so that published numbers stay comparable."""
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order]
     size = len(x) - round(VALIDATION_SHARE * len(x))
-    return _standardised(name, x[:size], y[:size], x[size:], y[size:], numbers=numbers)
+    return _standardised(name, x[:size], y[:size], x[size:], y[size:])
 
 
 def _standardised(
@@ -274,8 +304,9 @@ def _standardised(
     y_val: np.ndarray,
     *,
     numbers: bool = False,
+    by_column: bool = False,
 ) -> Dataset:
-    """Zero mean and unit variance over all training values, so that scales are the model's own.
+    """Zero mean and unit variance over the training part, so that scales are the model's own.
 
     Args:
         name: Of the data.
@@ -284,8 +315,9 @@ def _standardised(
         x_val: Validation inputs.
         y_val: Validation targets.
         numbers: Whether the targets are those of a regression, not labels.
+        by_column: Whether each column of a table has its own unit; else all values share one.
     """
-    inputs = _standardising(x)
+    inputs = _standardising_columns(x) if by_column else _standardising(x)
     if numbers:
         outputs = _standardising(y)
         return Dataset(name, inputs(x), outputs(y), inputs(x_val), outputs(y_val), 0)
@@ -299,4 +331,11 @@ def _standardised(
 
 def _standardising(x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     mean, scale = float(np.mean(x, dtype="float64")), float(np.std(x, dtype="float64")) or 1.0
+    return lambda values: np.asarray((values - mean) / scale, "float32")
+
+
+def _standardising_columns(x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    mean, scale = np.mean(x, axis=0, dtype="float64"), np.std(x, axis=0, dtype="float64")
+    varies = (x.min(axis=0) < x.max(axis=0)) & (scale > 0)
+    scale[~varies] = np.inf  # nothing was learned of it: 0 in the validation part, too
     return lambda values: np.asarray((values - mean) / scale, "float32")

@@ -26,6 +26,7 @@ HALF_SPEC_FILE = "spec.half"
 LOCK_FILE = "run.lock"
 OWNER_FILE = "run.owner"  # not in the lock: filelock 3 empties that when another run asks for it
 MARKER = "kerasinit experiment"
+SPLIT = 2  # of the files of a user; 1 was not by class, and standardised tables as a whole
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ class RunDirectory:
         """Claims an empty directory for `spec`, or checks that it holds a run of the same spec.
 
         Raises:
-            ValueError: If the directory holds something else, a run of another spec, or one that
-                starts at this moment.
+            ValueError: If the directory holds something else, a run of another spec, one whose
+                data were split by another version, or one that starts at this moment.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         path = self.path / SPEC_FILE
@@ -91,14 +92,23 @@ class RunDirectory:
             self._refuse_strangers()
             with self._locked():
                 if not path.exists():
+                    content = {"kind": MARKER, "spec": spec, "split": SPLIT}
                     half = self.path / HALF_SPEC_FILE
-                    half.write_text(json.dumps({"kind": MARKER, "spec": spec}, indent=1), "utf-8")
+                    half.write_text(json.dumps(content, indent=1), "utf-8")
                     half.replace(path)
         changes = spec_changes(self.load_spec(), json.loads(json.dumps(spec)))
         if changes:
             raise ValueError(
                 f"{str(self.path)!r} holds a run of another spec. Changed: {'; '.join(changes)}. "
                 "Use another directory, or the spec of this run."
+            )
+        split = json.loads(_content(path)).get("split", 1)
+        if split != SPLIT and any(str(name).endswith(".npz") for name in spec["data"]):
+            raise ValueError(
+                f"{str(self.path)!r} holds a run of another version of kerasinit, which split and "
+                f"standardised the data in another way. Received: split {split}, and this one is "
+                f"{SPLIT}. Use another directory; `kerasinit report` still shows what this one "
+                "holds."
             )
 
     def replicas(self) -> tuple[Replica, ...]:

@@ -94,7 +94,8 @@ class Experiment:
         models: Builders: "mlp", "cnn", "resnet", "lstm", "transformer", or
             "package.module:function" of your own.
         data: "digits", "breast_cancer", "circle", "xor", "gauss", "spiral", a path "file.npz"
-            with `x` and `y`, or "keras:mnist".
+            with `x` (a table, standardised by column, or pictures or sequences, as a whole) and
+            `y`, or "keras:mnist".
         initializers: Names, configs, initializers, or the model rules "initialize" and "lsuv";
             with a label as `{"label": ..., "initializer": ...}` or inside a config.
         activations: Names of Keras activations.

@@ -24,12 +24,14 @@ from kerasinit.theory._odd_part_point import DEPTH, ZETA
 class OddPart(LayerInitializer):
     """Kernels with which plain nets of any activation train at any depth.
 
-    The even part of an activation makes all inputs of a deep net look alike, and its gradients
-    grow or vanish. With these kernels only the odd part acts at the start: where the even part is
-    a constant (tanh, sigmoid) `OddPartBias` cancels it; else units come in mirrored pairs, unit c
-    with unit c + units / 2, and blocks `[[M, -M], [-M, M]]` of a random orthogonal M cancel it.
-    For ReLU, GELU, SiLU and softplus the whole net is then an orthogonal linear map at the start.
-    Of a convolution only the centre tap is not zero, as in `DeltaOrthogonal`.
+    An activation is the sum of an even part, `(f(x) + f(-x)) / 2`, which cannot tell x from -x, and
+    an odd part, `(f(x) - f(-x)) / 2`; of ReLU these are `|x| / 2` and `x / 2`. The even part makes
+    all inputs of a deep net look alike, and its gradients grow or vanish. With these kernels only
+    the odd part acts at the start: where the even part is a constant (tanh, sigmoid) `OddPartBias`
+    cancels it; else units come in mirrored pairs, unit c with unit c + units / 2, and blocks
+    `[[M, -M], [-M, M]]` of a random orthogonal M cancel it. For ReLU, GELU, SiLU and softplus the
+    whole net is then an orthogonal linear map at the start. Of a convolution only the centre tap is
+    not zero, as in `DeltaOrthogonal`.
 
     The rule needs all layers of the stack: `kerasinit.initialize(model)` gives each its role. By
     hand: `paired_inputs=False` in the first layer, `paired_outputs=False` in the last.

@@ -20,9 +20,10 @@ from kerasinit.theory._odd_part_point import DEPTH
 class OddPartBias(LayerInitializer):
     """The bias that belongs to an `OddPart` kernel: it cancels a constant even part.
 
-    Where `activation(x) - activation(0)` is odd (tanh, sigmoid) the bias is
-    `-activation(0) * (column sums of the kernel)`, read from the kernel that the layer has just
-    made, whichever initializer drew it; zero everywhere else, and in the first layer.
+    The even part of f is `(f(x) + f(-x)) / 2`, the same for x and -x: 1/2 of a sigmoid. Where
+    `activation(x) - activation(0)` is odd (tanh, sigmoid) the bias is `-activation(0) * (column
+    sums of the kernel)`, read from the kernel that the layer has just made, whichever initializer
+    drew it; zero everywhere else, and in the first layer.
 
     Args:
         activation: The activation between the layers: name, function or layer.

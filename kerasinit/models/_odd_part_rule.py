@@ -38,6 +38,7 @@ DEEPEST = 30
 # They would only make its weights small (gain 0.41), which RMSprop moves too far: accuracy 0.32
 # there, 0.97 without them (tests/benchmarks/one_call.py rates).
 GROWTH = 32.0
+ALIKE = "is the same for x and -x"  # its even part, which makes all inputs of a deep net look alike
 
 
 def odd_part_choices(
@@ -198,9 +199,9 @@ def _cancelled(role: StackRole) -> str:
     around = [one for one in (role.after, role.before) if one is not None]
     for activation in around:
         if _is_paired(activation, role):
-            return f"mirrored pairs cancel the even part of {activation.name}"
+            return f"mirrored pairs cancel the part of {activation.name} that {ALIKE}"
     for activation in around:
         if _point(activation, role).offset:
             whose = "the next layer's" if activation is role.after else "its"
-            return f"{whose} bias cancels the even part of {activation.name}"
-    return f"{around[0].name} has no even part to cancel"
+            return f"{whose} bias cancels the part of {activation.name} that {ALIKE}"
+    return f"{around[0].name} has no part that {ALIKE}"

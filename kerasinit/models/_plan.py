@@ -15,7 +15,7 @@ from kerasinit._typing import Shape
 OWN = "the layer's own initializer"  # reason of a variable that no rule speaks of
 IDENTITY = "a norm starts as the identity"
 COPIED = "equal to its twin before: a copy (average, target) that stays equal"
-NO_BIAS = "odd-part rule: no bias is due"
+NO_BIAS = "no bias is needed beside these kernels"
 
 
 @dataclass(frozen=True)

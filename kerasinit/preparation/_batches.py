@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from kerasinit import _backend
+from kerasinit._numbers import is_finite
 from kerasinit._safe_text import kind_in_words
 from kerasinit.experiments._objective import batch_order
 from kerasinit.models._first_batch import is_batch
@@ -81,12 +82,7 @@ def batches_of(
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}.")
-    if not isinstance(class_weight, Mapping | None):
-        raise TypeError(
-            "`class_weight` must be a dict, `{class: weight}`: `dict(enumerate(weights))` of a "
-            "list, with `weights = len(labels) / (classes * np.bincount(labels))` for balanced "
-            f"classes. Received: class_weight={reprlib.repr(class_weight)}."
-        )
+    check_class_weight(class_weight)
     if is_batch(x):
         return _of_arrays(_item(x, y, sample_weight, class_weight), batch_size, steps, seed)
     if y is not None or sample_weight is not None:
@@ -138,7 +134,7 @@ def _item(x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] 
     x, y, sample_weight = map(_arrays, (x, y, sample_weight))
     for name, values in (("x", x), ("y", y)):
         _check_numbers(name, values)
-    weight = _weighted(y, sample_weight, class_weight)
+    weight = weighted(y, sample_weight, class_weight)
     _check_numbers("sample_weight", weight)
     return x, y, weight
 
@@ -163,8 +159,44 @@ def _of_arrays(item: Item, size: int, steps: int, seed: int) -> Batches:
     return Batches(tuple(taken(rows) for rows in itertools.islice(orders, steps)), y, weight)
 
 
-def _weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:
-    """Weights of samples, by their classes where these have weights: what `fit` makes of them."""
+def check_class_weight(class_weight: Any) -> None:
+    """Refuses what is no dict of finite numbers by the numbers of classes.
+
+    Raises:
+        TypeError: If it is no mapping.
+        ValueError: If a class is no whole number, which `fit` would pass over without a word, or a
+            weight is no finite number.
+    """
+    if not isinstance(class_weight, Mapping | None):
+        raise TypeError(
+            "`class_weight` must be a dict, `{class: weight}`: `dict(enumerate(weights))` of a "
+            "list, with `weights = len(labels) / (classes * np.bincount(labels))` for balanced "
+            f"classes. Received: class_weight={reprlib.repr(class_weight)}."
+        )
+    for label, weight in (class_weight or {}).items():
+        if not (is_finite(label) or isinstance(label, bool)) or label != int(label):
+            raise ValueError(
+                "`class_weight` must name each class by its number, as the labels do. Received: "
+                f"{reprlib.repr(label)}."
+            )
+        if not is_finite(weight):
+            raise ValueError(
+                "`class_weight` must hold a finite number for each class. Received: "
+                f"{reprlib.repr(weight)} for class {label!r}."
+            )
+
+
+def weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:
+    """Weights of samples, by their classes where these have weights: what `fit` makes of them.
+
+    Args:
+        y: Targets, as arrays.
+        sample_weight: Weights that were given; None for none.
+        class_weight: A weight for each class; others count 1.
+
+    Raises:
+        ValueError: If both are given, or the targets are not one label for each sample.
+    """
     if class_weight is None:
         return sample_weight
     if sample_weight is not None:
@@ -177,9 +209,9 @@ def _weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | No
         labels = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels[..., 0]
     if labels is None or labels.ndim != 1:
         raise ValueError(
-            "`class_weight` is for one output with one label for each sample; give others "
-            f"`sample_weight`. Received: class_weight={class_weight!r}, and targets "
-            f"{keras.tree.map_structure(lambda leaf: getattr(leaf, 'shape', leaf), y)}."
+            "`class_weight` is for one output with one label for each sample; for others, `fit` "
+            f"and `prepare` take `sample_weight`. Received: class_weight={class_weight!r}, and "
+            f"targets {keras.tree.map_structure(lambda leaf: getattr(leaf, 'shape', leaf), y)}."
         )
     found = [class_weight.get(int(label), 1.0) for label in np.round(labels)]
     return np.array(found, keras.config.floatx())

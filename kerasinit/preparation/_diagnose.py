@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +14,12 @@ from kerasinit._typing import Batch, Model
 from kerasinit.models._building import build_on
 from kerasinit.models._first_batch import first_batch, is_batch
 from kerasinit.models._scene import scene_of
-from kerasinit.preparation._batches import check_batched
+from kerasinit.preparation._batches import check_batched, check_class_weight, weighted
 from kerasinit.preparation._remedy_trial import RemedyTrials
 from kerasinit.preparation._task import task_of
 from kerasinit.signals import Diagnosis, Remedy, Verdict, examine, judge
 from kerasinit.signals._batch import (
+    DataBatch,
     as_batch,
     of_dataset,
     to_numpy,
@@ -25,7 +27,14 @@ from kerasinit.signals._batch import (
 from kerasinit.signals._watched_layers import layer_name
 
 
-def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = False) -> Diagnosis:
+def diagnose(
+    model: Model,
+    x: Batch,
+    y: Batch | None = None,
+    *,
+    class_weight: Mapping[int, float] | None = None,
+    verify: bool = False,
+) -> Diagnosis:
     """Health of a model's signal at its current weights, from one batch of data.
 
     Changes nothing. With targets, the gradient and the loss are those of training, outputs, loss
@@ -39,12 +48,15 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
             of more than 256, 256 are taken at even distances. Of a `tf.data.Dataset`, a
             `PyDataset` or a generator, the first batch, with its targets.
         y: Targets of the same samples.
+        class_weight: As for `fit`, `{class: weight}`: loss and gradients count by it.
         verify: Whether each suggested fix is tried: copies of the model are trained on the batch
             for 30 steps, with it and without it. What does not help is not suggested.
 
     Raises:
-        ValueError: If the model cannot be called, the batch is empty or has the wrong shape, or
-            fixes are to be tried on a model that is not compiled, or without targets.
+        TypeError: If `class_weight` is no mapping.
+        ValueError: If the model cannot be called, the batch is empty or has the wrong shape, fixes
+            are to be tried on a model that is not compiled, or without targets, or `class_weight`
+            does not go with the targets.
 
     >>> import keras, numpy as np
     >>> layers = [keras.layers.Dense(8, "relu", kernel_initializer="zeros", name=f"layer_{i}")
@@ -54,6 +66,7 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
     >>> diagnosis.healthy, diagnosis.verdicts[0].cause, diagnosis.verdicts[0].where
     (False, 'symmetric', 'layer_0')
     """
+    check_class_weight(class_weight)
     build_on(model, x)
     x, y = _batch_of(model, x, y)
     if verify and (y is None or not getattr(model, "compiled", False)):
@@ -62,6 +75,8 @@ def diagnose(model: Model, x: Batch, y: Batch | None = None, *, verify: bool = F
             f"Received: y={'None' if y is None else 'given'}, "
             f"compiled={bool(getattr(model, 'compiled', False))}."
         )
+    if class_weight is not None:
+        x = _weighing(as_batch(model, x, y), class_weight)
     with _backend.same_random_state():
         found = examined(model, x, y)
         if not verify or not any(verdict.remedy for verdict in found.verdicts):
@@ -80,6 +95,17 @@ def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
     given, targets = first_batch(x)
     check_batched(model, given, of_stream=True)
     return of_dataset(given, targets), targets
+
+
+def _weighing(batch: DataBatch, class_weight: Mapping[int, float]) -> DataBatch:
+    """The batch with the weights of its samples."""
+    if batch.y is None:
+        raise ValueError(
+            "`class_weight` needs the labels, as `y` or in the batches of a dataset. "
+            f"Received: class_weight={class_weight!r}, and no labels."
+        )
+    weight = weighted(keras.tree.map_structure(to_numpy, batch.y), None, class_weight)
+    return replace(batch, weight=keras.ops.convert_to_tensor(weight))
 
 
 def examined(model: Model, x: Batch, y: Batch | None = None) -> Diagnosis:
@@ -118,7 +144,7 @@ def _verified(verdicts: tuple[Verdict, ...], model: Any, x: Any, y: Any) -> tupl
         batch = as_batch(model, x, y)
         arrays = (
             keras.tree.map_structure(lambda one: None if one is None else to_numpy(one), tree)
-            for tree in (batch.x, batch.y)
+            for tree in (batch.x, batch.y, batch.weight)
         )
         trials = RemedyTrials(task_of(model), *arrays)
     except _backend.errors() as error:

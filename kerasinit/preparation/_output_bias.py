@@ -52,7 +52,9 @@ class BiasRow:
         if self.values is None:
             return safe(f"{self.path or self.output}: left alone, {self.reason}")
         shown = ", ".join(f"{value:.4g}" for value in self.values[:SHOWN])
-        more = "" if len(self.values) <= SHOWN else f", ... ({len(self.values)})"
+        more = (
+            "" if len(self.values) <= SHOWN else f", ... (all {len(self.values)}: preparation.bias)"
+        )
         shown = f"what the plan drew + {shown}" if self.is_added else shown
         near = f"; its kernel times {self.kernel_factor:.2g}" if self.kernel_factor != 1 else ""
         return safe(f"{self.path} = {shown}{more}: {self.reason}{near}")

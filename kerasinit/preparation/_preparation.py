@@ -106,7 +106,7 @@ class Preparation:
         plan = self.plan
         advice = self.learning_rate
         low, high = advice.range
-        had = "keeps" if self.notes else "had"
+        had = "" if self.notes else f"; the optimizer had {advice.own_rate:.2g}"
         drawn = [row for row in plan.changed if row.kind == "kernel"]
         reasons = {row.reason for row in drawn}
         return [
@@ -127,14 +127,13 @@ class Preparation:
                 + ("" if self.trial.adopted else ", from the start that is kept"),
                 [
                     f"{advice.rate:.2g} with {advice.optimizer}, for batches of "
-                    f"{advice.batch_size} samples (worth trying: {low:.2g} to {high:.2g}; the "
-                    f"optimizer {had} {advice.own_rate:.2g})",
+                    f"{advice.batch_size} samples (worth trying: {low:.2g} to {high:.2g}{had})",
                     f"{advice.reason}",
+                    *(f"Not done: {note}" for note in self.notes),
                 ],
             ),
             ("4. Proof", [*str(self.trial).splitlines(), f"Cost: {self.cost}"]),
             ("5. Health", self._health()),
-            *([("Not done", list(self.notes))] if self.notes else []),
         ]
 
     def _health(self) -> list[str]:

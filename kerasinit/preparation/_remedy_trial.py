@@ -71,12 +71,13 @@ class RemedyTrials:
         task: The model, its loss and its optimizer.
         x: Inputs of one batch, which every step sees.
         y: Its targets.
+        weight: What each of its samples counts; None where all count the same.
     """
 
-    def __init__(self, task: Task, x: Any, y: Any) -> None:
-        self._task, self._x, self._y = task, x, y
+    def __init__(self, task: Task, x: Any, y: Any, weight: Any = None) -> None:
+        self._task, self._x, self._y, self._weight = task, x, y, weight
         self._own = Weights.of(task.model)
-        self._trial = _trial(task, x, y)
+        self._trial = _trial(task, x, y, weight)
         self._rates = [factor * task.rate for factor in RATES]
         self._plain = _runs(self._trial, self._own, self._rates)
 
@@ -97,7 +98,7 @@ class RemedyTrials:
             run = _best(_runs(self._trial, _drawn(self._task.model), self._rates))
             return _compared(run, _best(self._plain).last)
         with _applied(remedy, self._task, self._x, self._y) as (task, x, y):
-            trial = _trial(task, x, y)
+            trial = _trial(task, x, y, self._weight)
             run = _best(_runs(trial, self._own, self._rates))
             plain = _best(self._plain)
             if remedy.kind in OTHER_LOSS:
@@ -148,8 +149,8 @@ def _or_infinite(loss: float) -> float:
     return loss if math.isfinite(loss) else math.inf
 
 
-def _trial(task: Task, x: Any, y: Any) -> Trial:
-    return Trial(task, Batches(((x, y, None),) * STEPS, y, None))
+def _trial(task: Task, x: Any, y: Any, weight: Any) -> Trial:
+    return Trial(task, Batches(((x, y, weight),) * STEPS, y, weight))
 
 
 def _drawn(model: Any) -> Weights:

@@ -28,6 +28,7 @@ class DataBatch:
         numbers: Numbers of the chosen samples.
         all_x: Arrays of all inputs.
         all_y: All targets, in the structure in which they came.
+        weight: What each chosen sample counts in the loss; None where all count the same.
     """
 
     x: Any
@@ -35,6 +36,7 @@ class DataBatch:
     numbers: np.ndarray
     all_x: list[np.ndarray]
     all_y: Any
+    weight: Any = None
 
     @property
     def samples(self) -> int:

@@ -93,7 +93,8 @@ class Diagnosis:
         left_out = len(rows) - HEAD - TAIL
         if left_out > 1:
             rows[HEAD:-TAIL] = [[f"... {left_out} more", *[""] * (len(HEADINGS) - 1)]]
-        parts: list[Any] = [Text(columns(HEADINGS, rows) + "\n")]
+        rest = f"all {len(self.layers)}: diagnosis.layers\n" if left_out > 1 else ""
+        parts: list[Any] = [Text(f"{columns(HEADINGS, rows)}\n{rest}")]
         for text, style in _findings(self):
             indent = 2 if style == INDENTED else 0
             parts.append(Padding(Text(text, "" if indent else style), (0, 0, 0, indent)))

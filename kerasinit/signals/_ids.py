@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -56,7 +56,7 @@ def ids_outside(model: Any, batch: DataBatch) -> tuple[OutsideIds | None, DataBa
         leaves = keras.tree.flatten(batch.x)
         leaves[place] = ops.clip(leaves[place], 0, layer.input_dim - 1)
         x = keras.tree.pack_sequence_as(batch.x, leaves)
-        batch = DataBatch(x, batch.y, batch.numbers, batch.all_x, batch.all_y)
+        batch = replace(batch, x=x)
     return found, batch
 
 

@@ -34,7 +34,9 @@ class ProbeLoss:
         is_compiled: Whether it is the model's own.
         has_penalty: Whether penalties may be a part of it, beside a loss of the targets.
         refused: Why it must not even be tried.
-        of_targets: Takes targets and outputs, without the penalties; None if it is not at hand.
+        of_targets: Takes targets, outputs and weights, without the penalties; None if it is not
+            at hand.
+        weight: What each sample counts in it; None where all count the same.
     """
 
     function: Callable[[Any], Tensor]
@@ -44,8 +46,9 @@ class ProbeLoss:
     is_compiled: bool = False
     has_penalty: bool = False
     refused: str | None = None
-    of_targets: Callable[[Any, Any], Tensor] | None = None
+    of_targets: Callable[..., Tensor] | None = None
     guessed: str | None = None
+    weight: Any = None
 
     def is_sum(self, y: Any, y_pred: Any) -> bool | None:
         """Whether it is a sum over samples: the same batch twice doubles it; None if not known."""
@@ -95,7 +98,8 @@ class ProbeLoss:
         plain = keras.tree.map_structure(
             lambda t: ops.convert_to_tensor(np.array(to_numpy(t))), y_pred
         )
-        return abs(float(to_numpy(self.of_targets(y, plain))) - value) < 1e-3 * abs(value)
+        found = float(to_numpy(self.of_targets(y, plain, self.weight)))
+        return abs(found - value) < 1e-3 * abs(value)
 
 
 def _first_samples(pair: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -123,14 +127,15 @@ def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> 
         outputs: What the model gives, or its shapes where it is compiled.
         has_losses: Whether the model adds losses of its own.
     """
-    x, y, compiled = batch.x, batch.y, getattr(model, "compiled", False)
+    x, y, weight, compiled = batch.x, batch.y, batch.weight, getattr(model, "compiled", False)
+    usual_weight = 1.0 if weight is None else float(np.mean(to_numpy(weight)))
     usual = sums_losses(model)
     without = compiled and model.loss is None and usual
     if not compiled and y is not None:
         guess = guessed_loss(*(keras.tree.map_structure(to_numpy, tree) for tree in (y, outputs)))
         yield ProbeLoss(
-            lambda y_pred: guess(y, y_pred),
-            chance=chance_loss(guess, outputs),
+            lambda y_pred: guess(y, y_pred, weight),
+            chance=_times(usual_weight, chance_loss(guess, outputs)),
             refused=labels_out_of_range(guess, batch.all_y, outputs),
             guessed=guess.name,
         )
@@ -139,14 +144,21 @@ def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> 
     else:
         with _backend.spare_compiled_loss(model, y, outputs) as spare:
             yield ProbeLoss(
-                lambda y_pred: model.compute_loss(x=x, y=y, y_pred=y_pred, training=False),
+                lambda y_pred: model.compute_loss(
+                    x=x, y=y, y_pred=y_pred, sample_weight=weight, training=False
+                ),
                 model.loss,
-                chance_loss(model.loss, outputs, y),
+                _times(usual_weight, chance_loss(model.loss, outputs, y)),
                 is_compiled=True,
                 has_penalty=usual and not without,
                 refused=labels_out_of_range(model.loss, batch.all_y, outputs),
                 of_targets=spare,
+                weight=weight,
             )
+
+
+def _times(factor: float, loss: float | None) -> float | None:
+    return None if loss is None else factor * loss
 
 
 def projection(outputs: Any) -> Tensor:

@@ -29,6 +29,9 @@ EVEN = 1e-6  # share of its odd part up to which an activation counts as even or
 class OddPartPoint:
     """How orthogonal weights act on the odd part of an activation alone.
 
+    Its odd part is `(phi(u) - phi(-u)) / 2`; its even part, `(phi(u) + phi(-u)) / 2`, cannot tell u
+    from -u.
+
     Attributes:
         kind: `"bias"` where the even part is a constant, which the bias
             `-offset * (column sums of W)` cancels; `"mirror"` where mirrored blocks

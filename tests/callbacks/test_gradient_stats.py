@@ -319,6 +319,6 @@ def test_a_rate_that_a_callback_sets_is_changed_there(make_model, data):
 
 def test_a_callback_is_printed_by_what_it_holds_and_found(make_model, data):
     stats = GradientStats(history_size=3)
-    assert str(stats) == "<GradientStats: 0 steps in history, found: nothing>"
+    assert repr(stats) == "<GradientStats: 0 steps in history, found: nothing>"
     make_model().fit(*data, batch_size=8, epochs=2, verbose=0, callbacks=[stats])
-    assert str(stats).startswith("<GradientStats: 3 steps in history, found: ")
+    assert repr(stats).startswith("<GradientStats: 3 steps in history, found: ")

@@ -23,6 +23,40 @@ def test_a_table_has_a_line_for_each_step_and_part(stats, level, lines):
     assert {"step", "loss", "name", "norm", "update_ratio"} <= set(table.columns)
 
 
+def test_print_shows_the_first_and_the_last_gradient_of_each_layer_and_where_more_is(stats):
+    lines = str(stats).splitlines()
+    assert lines[0] == "GradientStats: 3 recorded steps"
+    (last,) = [line.split() for line in lines if line.startswith("last")]
+    norms = [stats.history[step]["layers"]["last"]["norm"] for step in (0, 2)]
+    assert last == ["last", *(f"{norm:.2e}" for norm in norms)]
+    assert "Found: nothing wrong." in lines
+    assert "stats.history[-1]" in str(stats)
+
+
+def test_print_shows_what_was_found_and_its_fix():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
+    model.compile(keras.optimizers.SGD(1e12), "mse", jit_compile=COMPILED)
+    stats = GradientStats(on_verdict=lambda verdict: None)
+    assert "nothing recorded yet" in str(stats)
+    model.fit(np.ones((8, 4)), np.ones((8, 2)), batch_size=1, verbose=0, callbacks=[stats])
+    text = " ".join(str(stats).split())
+    first = stats.verdicts[0]
+    assert f"{first.cause.replace('_', ' ')} at {first.where}, because " in text
+    assert f"To fix: {' '.join(first.fix.split())}" in text
+    assert "not finite" in text
+
+
+def test_print_shows_the_ends_of_a_deep_model_and_how_to_see_the_rest():
+    hidden = [keras.layers.Dense(2, name=f"hidden_{i}") for i in range(9)]
+    model = keras.Sequential([keras.Input((4,)), *hidden])
+    model.compile("sgd", "mse", jit_compile=COMPILED)
+    stats = GradientStats()
+    model.fit(np.ones((8, 4)), np.ones((8, 2)), verbose=0, callbacks=[stats])
+    lines = str(stats).splitlines()
+    assert "... 3 more: stats.plot()" in lines
+    assert len(lines) <= 15
+
+
 def test_an_unknown_level_is_refused(stats):
     with pytest.raises(ValueError, match=r"`level` must be one of.*Received: level='units'"):
         stats.to_dataframe("units")

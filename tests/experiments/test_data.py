@@ -97,3 +97,59 @@ def test_keras_data_keeps_its_own_split(monkeypatch):
     )
     data = load("keras:mnist")
     assert (data.input_shape, len(data.x_val), data.classes) == ((28, 28), 2, 6)
+
+
+def stored(tmp_path, **arrays):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    return load(str(tmp_path / "mine.npz"))
+
+
+@pytest.mark.parametrize(
+    "counts", [(2, 2, 40), (90, 8, 2), (5, 5, 5), (3, 2, 2), (300, 200, 100)], ids=str
+)
+def test_each_class_has_its_share_in_both_parts_of_a_file(counts, tmp_path):
+    y = np.repeat(np.arange(len(counts)), counts)
+    data = stored(tmp_path, x=np.random.default_rng(0).normal(size=(len(y), 2)), y=y)
+    assert len(data.y) + len(data.y_val) == len(y)
+    for label, count in enumerate(counts):
+        kept = int(np.sum(data.y_val == label))
+        assert 1 <= kept < count
+        assert abs(kept - 0.22 * count) <= 1
+
+
+def test_a_class_of_one_sample_takes_none_from_a_class_of_two(tmp_path):
+    y = np.array([0, 0, *range(1, 9)])
+    data = stored(tmp_path, x=np.random.default_rng(0).normal(size=(10, 2)), y=y)
+    assert (np.sum(data.y == 0), np.sum(data.y_val == 0)) == (1, 1)
+
+
+def test_no_sample_of_a_file_is_in_both_parts(tmp_path):
+    y = np.arange(50) % 3
+    data = stored(tmp_path, x=np.arange(100.0).reshape(50, 2), y=y)
+    found = np.concatenate([data.x, data.x_val])[:, 0]
+    assert len(np.unique(found)) == 50
+
+
+def test_each_column_of_a_table_is_standardised_over_the_training_part(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 3)) * [1e-6, 1.0, 1e6] + [0, 5, -1e7]
+    data = stored(tmp_path, x=x, y=np.arange(60) % 2)
+    np.testing.assert_allclose(data.x.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(data.x.std(axis=0), 1, atol=1e-5)
+    assert 0.5 < data.x_val[:, 0].std() < 2
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (5, 2), (4, 4, 3)])
+def test_pictures_and_sequences_are_standardised_as_a_whole(shape, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, *shape)) * np.geomspace(0.01, 1, shape[-1])
+    data = stored(tmp_path, x=x, y=np.arange(60) % 2)
+    assert data.x.std() == pytest.approx(1, abs=1e-4)
+    assert data.x[..., 0].std() < 0.1 * data.x[..., -1].std()
+
+
+def test_a_column_that_is_constant_in_training_is_zero_everywhere(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
+    x[:, 0] = 0.1
+    new = np.where(np.arange(2) == 0, 255.0, x[:4])
+    data = stored(tmp_path, x=x, y=y, x_val=new, y_val=y[:4])
+    assert not data.x[:, 0].any()
+    assert not data.x_val[:, 0].any()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -40,6 +41,28 @@ def seeds(out):
 
 def test_a_new_directory_holds_its_spec(out, spec, claimed):
     assert json.loads((claimed(spec, out) / "spec.json").read_text())["spec"] == spec.to_dict()
+
+
+def without_split(directory):
+    """The directory, as versions left it that split files in another way."""
+    content = json.loads((directory / "spec.json").read_text("utf-8"))
+    del content["split"]
+    (directory / "spec.json").write_text(json.dumps(content), "utf-8")
+    return directory
+
+
+def test_a_run_on_a_file_that_an_older_version_split_is_not_continued(out, tiny, claimed, tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, x=np.random.default_rng(0).normal(size=(90, 2)), y=np.arange(90) % 2)
+    spec = tiny(data=str(path))
+    claimed(spec, out)
+    claimed(spec, out)  # of this version: goes on
+    with pytest.raises(ValueError, match=r"another version.*Received: split 1.*another directory"):
+        run(spec, without_split(out))
+
+
+def test_a_run_on_bundled_data_of_an_older_version_goes_on(out, spec, claimed):
+    claimed(spec, without_split(claimed(spec, out)))
 
 
 def test_records_come_back_in_order(out, replica, written):

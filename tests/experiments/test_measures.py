@@ -71,7 +71,7 @@ def recorded(tmp_path_factory):
     """The records of a run of a model of ours, with the data it was trained on."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(96, 2)), np.arange(96) % 2
-    x = ((x - x.mean()) / x.std()).astype("float32")
+    x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype("float32")
     data = tmp_path_factory.mktemp("data") / "data.npz"
     np.savez(data, x=x, y=y, x_val=x[:40], y_val=y[:40])
 

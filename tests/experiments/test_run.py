@@ -304,7 +304,7 @@ def two_moons(tmp_path):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(96, 2)), np.arange(96) % 2
     x += 2 * y[:, None]
-    x = ((x - x.mean()) / x.std()).astype("float32")
+    x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype("float32")
     x_val, y_val = (x[:40] + 0.1).astype("float32"), y[:40]
     np.savez(tmp_path / "moons.npz", x=x, y=y, x_val=x_val, y_val=y_val)
     return str(tmp_path / "moons.npz"), x, y, x_val, y_val

@@ -694,19 +694,22 @@ def test_a_zero_gamma_of_its_author_stays_and_is_told_as_such():
 @pytest.mark.parametrize(
     ("activations", "reasons"),
     [
-        (["relu"] * 4, ["mirrored pairs cancel the even part of relu"] * 5),
-        (["tanh"] * 4, ["tanh has no even part to cancel"] * 5),
+        (
+            ["relu"] * 4,
+            ["mirrored pairs cancel the part of relu that is the same for x and -x"] * 5,
+        ),
+        (["tanh"] * 4, ["tanh has no part that is the same for x and -x"] * 5),
         (
             ["sigmoid"] * 4,
             [
-                f"{whose} bias cancels the even part of sigmoid"
+                f"{whose} bias cancels the part of sigmoid that is the same for x and -x"
                 for whose in ["the next layer's"] * 4 + ["its"]
             ],
         ),
         (
             ["relu", "relu", "relu", "linear"],
-            ["mirrored pairs cancel the even part of relu"] * 4
-            + ["linear has no even part to cancel"],
+            ["mirrored pairs cancel the part of relu that is the same for x and -x"] * 4
+            + ["linear has no part that is the same for x and -x"],
         ),
     ],
     ids=["relu", "tanh", "sigmoid", "a linear layer between"],

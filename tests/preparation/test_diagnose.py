@@ -257,3 +257,58 @@ def test_targets_are_scaled_in_a_trial_before_anything_else_was_averaged():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "; tried: loss " in run.stdout
+
+
+def rare_classes():
+    labels = (np.arange(64) % 8 == 0).astype("int32")
+    model = compiled(
+        [layers.Dense(16, "relu")],
+        layers.Dense(2),
+        keras.losses.SparseCategoricalCrossentropy(True),
+    )
+    return model, labels, {0: 0.5, 1: 4.0}
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+@pytest.mark.parametrize("form", [lambda x, y: (x, y), lambda x, y: ([(x, y)].__iter__(),)])
+def test_class_weight_weighs_loss_and_gradients_as_in_fit(form, is_compiled):
+    model, labels, class_weight = rare_classes()
+    if not is_compiled:
+        model = keras.Sequential(model.layers)
+    weights = np.where(labels == 1, 4.0, 0.5)
+    logits = model.predict(X[:64], verbose=0)
+    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    expected = np.mean(-logs[np.arange(64), labels] * weights)
+    signals = kerasinit.diagnose(model, *form(X[:64], labels), class_weight=class_weight).signals
+    assert signals.loss == pytest.approx(expected, rel=1e-4)
+    assert signals.chance_loss == pytest.approx(np.log(2) * weights.mean(), rel=1e-6)
+    by_logits = (np.exp(logs) - np.eye(2)[labels]) * weights[:, None] / 64
+    rms = signals.layers[-1].gradient_rms
+    assert rms == pytest.approx(np.sqrt(np.mean(by_logits**2)), rel=1e-3)
+
+
+def test_class_weight_is_that_of_the_trials_of_a_fix_too():
+    model = small_kernels()
+    tried = kerasinit.diagnose(
+        model, X[:64], CLASSES[:64], class_weight=dict.fromkeys(range(3), 100.0), verify=True
+    )
+    assert tried.signals.loss == pytest.approx(100 * np.log(3), rel=1e-4)
+    (_, first) = tried.verdicts[0].fix.split("tried: loss ")
+    assert float(first.split(" ->")[0]) > 50
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "y", "error", "words"),
+    [
+        ([1.0, 2.0], CLASSES[:64], TypeError, r"must be a dict.*Received: class_weight=\[1.0, 2.0"),
+        ({0: "much"}, CLASSES[:64], ValueError, r"a finite number .*'much' for class 0"),
+        ({"cat": 2.0}, CLASSES[:64], ValueError, r"each class by its number.*Received: 'cat'"),
+        ({0.5: 2.0}, CLASSES[:64], ValueError, r"each class by its number.*Received: 0.5"),
+        ({0: np.nan}, CLASSES[:64], ValueError, r"a finite number .*nan for class 0"),
+        ({0: 2.0}, None, ValueError, r"needs the labels.*Received: class_weight=\{0: 2.0\}"),
+        ({0: 2.0}, np.zeros((64, 5, 2)), ValueError, r"one label for each sample.*\(64, 5, 2\)"),
+    ],
+)
+def test_a_class_weight_that_says_nothing_is_refused(class_weight, y, error, words):
+    with pytest.raises(error, match=words):
+        kerasinit.diagnose(small_kernels(), X[:64], y, class_weight=class_weight)

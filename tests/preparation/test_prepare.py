@@ -74,7 +74,8 @@ def test_a_rate_stays_where_no_other_is_known_to_be_better():
     assert float(model.optimizer.learning_rate) == pytest.approx(0.02)
     assert "the learning rate stays 0.02" in prepared.notes[0]
     step = str(prepared).partition("3. Learning rate")[2].partition("4. Proof")[0]
-    assert "the optimizer keeps 0.02" in " ".join(step.split())
+    assert "Not done: the learning rate stays 0.02: no other is known" in " ".join(step.split())
+    assert str(prepared).count("Not done") == 1
 
 
 @pytest.mark.parametrize("step", ["proof_of", "examined"])  # before the new start is adopted, after
@@ -230,7 +231,19 @@ def rare(**options):
 def test_the_bias_of_balanced_classes_is_zero():
     labels = (X[:, 0] > 1).mean()
     bias, _ = rare(class_weight={0: 0.5 / (1 - labels), 1: 0.5 / labels})
-    assert bias == pytest.approx(0, abs=1e-6)
+    assert bias == 0
+
+
+def test_the_labels_of_a_bias_are_called_weighted_where_they_are():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    labels = (X[:, 0] > 1).astype("int32")
+    plain, weighted = (
+        kerasinit.prepare(model, X, labels, dry_run=True, **options).bias[0].reason
+        for options in ({}, {"class_weight": {1: 3.0}})
+    )
+    assert plain.startswith("log odds of the labels")
+    assert weighted.startswith("log odds of the weighted labels")
 
 
 def test_the_bias_of_weighted_classes_is_their_weighted_log_odds():

@@ -170,6 +170,20 @@ def test_all_settings_of_a_run_have_one_layout_at_every_width(comparison, heads,
     assert others == [first] * len(others)
 
 
+def test_the_widest_words_of_a_table_have_a_line_at_80_columns(comparison, heads):
+    rows = changed(
+        comparison,
+        0,
+        val_accuracy=Estimate(0.5, 0.0, 1.0),  # "too few seeds"
+        verdict="unexpected_loss",
+        diverged=1,
+        difference=Estimate(-0.104, -0.2, 0.1),
+        conclusion="undetermined",
+    )
+    for head in heads(rows, 80):
+        assert " ".join(head) == "# initializer start validation % trained against baseline"
+
+
 def test_each_table_is_headed_by_its_own_score(comparison, heads):
     first, second, third = heads(changed(comparison, 1, score="R2"), 160)
     assert [head.count("R2") for head in (first, second, third)] == [0, 2, 0]

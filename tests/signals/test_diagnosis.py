@@ -86,6 +86,7 @@ def test_the_table_of_a_deep_model_is_cut_in_the_middle(sick):
     assert "hidden_0 " in text
     assert "head " in text
     assert "... 11 more" in text
+    assert f"all {len(sick.layers)}: diagnosis.layers" in text
 
 
 def test_no_line_is_wider_than_a_page(sick):
