@@ -35,6 +35,8 @@ class Setup:
         chance: Loss of a model that knows nothing; None if it is not known.
         has_floor: Whether the best loss may lie near that, as where targets are shares (grey
             images, smoothed labels) and have an entropy of their own.
+        forgets: Whether the optimizer takes weights to next to 0 in its first step, and its rate is
+            too low to bring them back, as that of Ftrl may be.
 
     >>> Setup(decay=0.1).is_scheduled
     False
@@ -49,6 +51,7 @@ class Setup:
     clip: tuple[str, float] | None = None
     chance: float | None = None
     has_floor: bool = False
+    forgets: bool = False
 
 
 @dataclass(frozen=True)
