@@ -39,6 +39,7 @@ from kerasinit._backend._keras_graphs import (
 from kerasinit._backend._keras_training import (
     cause_of,
     clipped_gradients,
+    compiled_in_code,
     decays,
     fresh_compiled_loss,
     has_keras_train_step,
@@ -142,6 +143,7 @@ __all__ = [
     "clipped_gradients",
     "compile_train_step",
     "compiled",
+    "compiled_in_code",
     "config_of",
     "count_of_steps",
     "decays",

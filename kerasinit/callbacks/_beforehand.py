@@ -36,6 +36,7 @@ def setup_of(model: Any, *, is_steered: bool) -> Setup:
         clip=_clip_of(model.optimizer),
         chance=_chance_of(model),
         has_floor=not loss_name(model.loss).startswith("sparse"),
+        compiled=_backend.compiled_in_code(model),
         forgets=_forgets(_backend.inner_optimizer(model.optimizer)),
     )
 

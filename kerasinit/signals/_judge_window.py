@@ -69,7 +69,8 @@ def judge_window(
         root = _for_the_model(root, window)
         return root, replace(broken, fix=root.fix)
     found = [verdict for rule in RULES if (verdict := rule(window)) is not None]
-    return tuple(_for_the_model(one, window) for one in without_restatements(found, RESTATES))
+    verdicts = (_for_the_model(one, window) for one in without_restatements(found, RESTATES))
+    return tuple(verdict.keeping(window.setup.compiled) for verdict in verdicts)
 
 
 RULES: tuple[Callable[[Window], Verdict | None], ...] = (

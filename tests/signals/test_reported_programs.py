@@ -971,3 +971,42 @@ def test_what_grows_between_layers_is_not_mended_by_new_weights():
     )
     assert "what enters hidden has an RMS of" in verdict.evidence
     assert verdict.remedy is None
+
+
+# --- lines that compile the model again -----------------------------------------------------------
+
+
+def named(y_true, y_pred):
+    return ops.mean(y_pred)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "model.compile(model.optimizer, loss='mae')  # "),
+        ({"metrics": ["mae", "mse"]}, "loss='mae', metrics=['mae', 'mse'])  # "),
+        ({"metrics": ["mae"], "loss_weights": [2.0]}, ", loss_weights=[2.0], metrics=['mae'])"),
+        ({"metrics": [named]}, "; give your metrics and loss weights again"),
+        ({"weighted_metrics": [keras.metrics.MeanAbsoluteError()]}, "loss weights again"),
+    ],
+    ids=["none", "names", "weights", "function", "object"],
+)
+def test_a_line_that_compiles_again_keeps_the_metrics(given, line):
+    model = compiled(head(1))
+    model.compile("adam", "mape", **given)
+    verdict = first(model, X, Y)
+    assert line in verdict.fix
+    assert_mends(verdict, model, X, Y)
+
+
+@pytest.mark.parametrize("metrics", [None, ["mae"], [named]])
+def test_what_a_training_advises_keeps_the_metrics(metrics):
+    model = compiled(head(1), shape=(8,))
+    for weight in model.trainable_variables:
+        weight.regularizer = keras.regularizers.L2(1e3)
+    model.compile(keras.optimizers.SGD(1e-9), "mse", metrics=metrics)
+    stats = fresh_stats()
+    model.fit(np.tile(X, (60, 1)), np.tile(Y, (60, 1)), batch_size=64, verbose=0, callbacks=[stats])
+    fix = next(one.fix for one in stats.verdicts if one.cause == "unexpected_loss")
+    assert ("metrics=['mae'])" in fix) == (metrics == ["mae"])
+    assert ("give your metrics" in fix) == (metrics == [named])
