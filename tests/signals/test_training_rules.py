@@ -1006,3 +1006,17 @@ def test_a_rate_that_a_callback_sets_is_changed_there():
 def test_weight_decay_that_takes_the_weights_away_is_told_while_the_loss_stands(decay, named):
     assert found(records(), setup=Setup(decay=decay)) == [("large_updates", "model")] * named
     assert found(records(loss=lambda i: 2.0 - 0.05 * i), setup=Setup(decay=decay)) == []
+
+
+@pytest.mark.parametrize(
+    ("compiled", "line"),
+    [
+        ("", "model.loss)  # or"), (", metrics=['mae']", "model.loss, metrics=['mae'])  # or"),
+        (None, "usual; give your metrics and loss weights again"),
+    ],
+)  # fmt: skip
+def test_a_line_that_compiles_again_keeps_the_metrics(compiled, line):
+    steps = records(penalty=100 * LOSS)
+    told = verdict(steps, setup=Setup(compiled=compiled))
+    assert told.cause == "unexpected_loss"
+    assert line in told.fix
