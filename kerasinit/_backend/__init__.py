@@ -40,6 +40,7 @@ from kerasinit._backend._keras_graphs import (
 from kerasinit._backend._keras_training import (
     cause_of,
     clipped_gradients,
+    compiled_in_code,
     decays,
     fresh_compiled_loss,
     has_keras_train_step,

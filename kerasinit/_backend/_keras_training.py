@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import inspect
 import re
@@ -69,6 +70,25 @@ def fresh_compiled_loss(model: Any) -> Any:
         )
     except (AttributeError, TypeError):
         return None
+
+
+def compiled_in_code(model: Any) -> str | None:
+    """Metrics and loss weights of `model` as further arguments of `compile`, empty without any.
+
+    None where code does not say what they are, as for functions. Reads `Trainer._compile_config`.
+    """
+    config = getattr(getattr(model, "_compile_config", None), "config", None) or {}
+    code = ""
+    for name in ("loss_weights", "metrics", "weighted_metrics"):
+        value = config.get(name)
+        if value is None:
+            continue
+        try:
+            ast.literal_eval(repr(value))
+        except (SyntaxError, ValueError):
+            return None
+        code += f", {name}={value!r}"
+    return code
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from kerasinit.signals import Setup
 from kerasinit.signals._first_update import clip_of, decay_of, divides_in_half, is_scheduled
 from kerasinit.signals._heads import loss_name
 from kerasinit.signals._probe_loss import chance_loss, has_regularizers, sums_losses
+from kerasinit.signals._rules_of_updates import LEAST_OF_FTRL
 
 # A hundredth of what Adam divides by at least: 1e-7 over the root of 1 - beta_2.
 NEXT_TO_EPSILON = 3e-8
@@ -35,6 +36,8 @@ def setup_of(model: Any, *, is_steered: bool) -> Setup:
         clip=_clip_of(model.optimizer),
         chance=_chance_of(model),
         has_floor=not loss_name(model.loss).startswith("sparse"),
+        compiled=_backend.compiled_in_code(model),
+        forgets=_forgets(_backend.inner_optimizer(model.optimizer)),
     )
 
 
@@ -43,6 +46,13 @@ def _clip_of(optimizer: Any) -> tuple[str, float] | None:
     clip = clip_of(optimizer)
     is_plain = isinstance(_backend.inner_optimizer(optimizer), keras.optimizers.SGD)
     return clip if clip is not None and (is_plain or clip[1] < NEXT_TO_EPSILON) else None
+
+
+def _forgets(optimizer: Any) -> bool:
+    """Whether it is an Ftrl that does not bring back the weights that its first step takes away."""
+    if not isinstance(optimizer, keras.optimizers.Ftrl) or is_scheduled(optimizer):
+        return False
+    return float(_backend.numpy_of(optimizer.learning_rate)) < LEAST_OF_FTRL
 
 
 def _is_constrained(model: Any) -> bool:

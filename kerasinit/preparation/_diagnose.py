@@ -79,9 +79,11 @@ def diagnose(
         x = _weighing(as_batch(model, x, y), class_weight)
     with _backend.same_random_state():
         found = examined(model, x, y)
-        if not verify or not any(verdict.remedy for verdict in found.verdicts):
-            return found
-        return replace(found, verdicts=_verified(found.verdicts, model, x, y))
+        verdicts = found.verdicts
+        if verify and any(verdict.remedy for verdict in verdicts):
+            verdicts = _verified(verdicts, model, x, y)
+        compiled = _backend.compiled_in_code(model)
+        return replace(found, verdicts=tuple(one.keeping(compiled) for one in verdicts))
 
 
 def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any]:

@@ -42,11 +42,14 @@ class HeadSignals:
         sums_to_one: Whether the last axis holds shares.
         shares_axis: Another axis that holds shares, where the last one does not; None if none does.
         spread: Largest standard deviation of a unit over the samples, over the RMS of all values.
+        std: The same, as it is.
         loss: Name of its loss, lower case, without `_`; empty if it is not known.
         from_logits: Whether the loss takes logits.
         is_twice: Whether it is given what a softmax or sigmoid made of them already. (On
             TensorFlow, Keras' losses find the logits behind an output.)
         is_crossed: Whether the loss meets each target with the outputs of all samples.
+        takes_shares: Whether the loss, one of somebody's own, falls for outputs beyond 0..1 below
+            that of outputs that are the targets.
         targets: Its targets, if there are any.
     """
 
@@ -64,10 +67,12 @@ class HeadSignals:
     sums_to_one: bool = False
     shares_axis: int | None = None
     spread: float = 1.0
+    std: float = 0.0
     loss: str = ""
     from_logits: bool = False
     is_twice: bool = False
     is_crossed: bool = False
+    takes_shares: bool = False
     targets: TargetSignals | None = None
 
     @property
@@ -75,6 +80,11 @@ class HeadSignals:
         """Whether it lies in 0..1 by its activation, or is shares that sum to 1."""
         shares = self.units > 1 and self.sums_to_one and not self.is_layer
         return self.reach == (0.0, 1.0) or shares
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether it leaves 0..1."""
+        return self.low < 0 or self.high > 1
 
     @property
     def is_at_end(self) -> bool:
@@ -187,6 +197,7 @@ def _head(
         sums_to_one=sums_to_one(output),
         shares_axis=_shares_axis(output) if classes_are_last else None,
         spread=deviation / size if size > 0 else 0.0,
+        std=deviation,
         loss=loss_name(loss),
         from_logits=bool(getattr(loss, "from_logits", False)),
         targets=targets,

@@ -11,7 +11,8 @@ from kerasinit.signals import _rules_of_batches as batches
 from kerasinit.signals import _rules_of_loss as loss
 from kerasinit.signals import _rules_of_progress as progress
 from kerasinit.signals import _rules_over_time as over_time
-from kerasinit.signals._remedy import of_schedule
+from kerasinit.signals._remedy import Remedy, of_schedule
+from kerasinit.signals._rules_of_updates import FTRL_RATE
 from kerasinit.signals._training_steps import TrainingStep
 from kerasinit.signals._verdict import Verdict, table, without_restatements
 from kerasinit.signals._window import WARM_UP, Setup, Window
@@ -68,7 +69,8 @@ def judge_window(
         root = _for_the_model(root, window)
         return root, replace(broken, fix=root.fix)
     found = [verdict for rule in RULES if (verdict := rule(window)) is not None]
-    return tuple(_for_the_model(one, window) for one in without_restatements(found, RESTATES))
+    verdicts = (_for_the_model(one, window) for one in without_restatements(found, RESTATES))
+    return tuple(verdict.keeping(window.setup.compiled) for verdict in verdicts)
 
 
 RULES: tuple[Callable[[Window], Verdict | None], ...] = (
@@ -99,6 +101,10 @@ RESTATES = table(
 def _for_the_model(verdict: Verdict, window: Window) -> Verdict:
     """The same, with a fix that a schedule or a constraint does not undo."""
     setup = window.setup
+    if setup.forgets and verdict.cause in ("symmetric", "vanishing", "small_updates"):
+        reason = "Ftrl takes weights to next to 0 at once; or another optimizer"
+        cure = Remedy("learning_rate", FTRL_RATE)
+        return Verdict.cured(verdict.cause, verdict.where, verdict.evidence, cure, reason)
     if setup.is_constrained and verdict.cause == "symmetric":  # one batch tells which
         return replace(
             verdict, fix=f"{at_once.DIAGNOSE}  # says which constraint does that", remedy=None

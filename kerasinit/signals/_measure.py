@@ -206,6 +206,8 @@ def _facts_of(
         heads = tuple(replace(head, is_twice=is_twice and head.from_logits) for head in heads)
     if len(heads) == 1 and loss.is_crossed(batch.y, passed.outputs):
         heads = (replace(heads[0], is_crossed=True),)
+    if len(heads) == 1 and heads[0].is_beyond and loss.takes_shares(batch.y, passed.outputs):
+        heads = (replace(heads[0], takes_shares=True),)
     return {
         "heads": heads,
         "loss": passed.loss if loss.is_known else None,

@@ -19,6 +19,9 @@ from kerasinit.signals._heads import ANYTHING, loss_name
 from kerasinit.signals._targets import targets_of
 
 FEW = 8  # samples whose losses are taken one by one
+BEYOND = 20.0  # times the targets, which are 0 and 1: outputs that no probability is
+AS_GOOD = 0.05  # loss beside the best one, of outputs that are the targets: some smooth it
+CHEATED = 0.1  # of a loss from 0 to 1: less than the best one
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class ProbeLoss:
         is_compiled: Whether it is the model's own.
         has_penalty: Whether penalties may be a part of it, beside a loss of the targets.
         refused: Why it must not even be tried.
-        of_targets: Takes targets, outputs and weights, without the penalties; None if it is not
+        of_targets: Takes targets, outputs and weights, without Keras' penalties; None if it is not
             at hand.
         weight: What each sample counts in it; None where all count the same.
     """
@@ -91,6 +94,28 @@ class ProbeLoss:
         close = 1e-3 * abs(fitting)
         return abs(fmean(alone) - fitting) <= close < abs(given - fitting)
 
+    def takes_shares(self, y: Any, y_pred: Any) -> bool:
+        """Whether outputs beyond 0..1 cost less than those that are the targets.
+
+        So it is with losses of overlap (Dice, Tversky, Jaccard), whose best value is 0, or -1
+        where it is the overlap itself.
+        """
+        if self.of_targets is None or not (hasattr(y, "shape") and hasattr(y_pred, "shape")):
+            return False
+        if tuple(y.shape) != tuple(y_pred.shape):
+            return False
+        targets = ops.cast(y, y_pred.dtype)
+        if float(to_numpy(ops.min(targets))) != 0 or float(to_numpy(ops.max(targets))) != 1:
+            return False
+        try:
+            perfect, beyond = (
+                float(to_numpy(self.of_targets(y, factor * targets))) for factor in (1.0, BEYOND)
+            )
+        except _backend.errors():  # a loss of somebody's own
+            return False
+        is_best = min(abs(perfect), abs(perfect + 1)) < AS_GOOD
+        return is_best and beyond < perfect - CHEATED
+
     def is_blind(self, y: Any, y_pred: Any, value: float) -> bool:
         """Whether it gives `value` for numbers that bear no trace of where they come from."""
         if self.of_targets is None:
@@ -142,17 +167,20 @@ def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> 
     elif not compiled or (y is None and not without) or (without and not has_losses):
         yield STAND_IN
     else:
+
+        def own(targets: Any, y_pred: Any, weight: Any = None) -> Tensor:
+            weights = {} if weight is None else {"sample_weight": weight}
+            return model.compute_loss(x=x, y=targets, y_pred=y_pred, training=False, **weights)
+
         with _backend.spare_compiled_loss(model, y, outputs) as spare:
             yield ProbeLoss(
-                lambda y_pred: model.compute_loss(
-                    x=x, y=y, y_pred=y_pred, sample_weight=weight, training=False
-                ),
+                lambda y_pred: own(y, y_pred, weight),
                 model.loss,
                 _times(usual_weight, chance_loss(model.loss, outputs, y)),
                 is_compiled=True,
                 has_penalty=usual and not without,
                 refused=labels_out_of_range(model.loss, batch.all_y, outputs),
-                of_targets=spare,
+                of_targets=spare if usual else own,
                 weight=weight,
             )
 

@@ -75,9 +75,15 @@ def gradient_profile(rows: Sequence[LayerSignals]) -> Profile:
     wanted = [row.trainable or row.gradient_norm > 0 for row in rows]
     first = wanted.index(True) if any(wanted) else 0  # below it, frozen and cut off
     arrived = next((i for i, row in enumerate(rows) if row.gradient_norm > 0), len(rows))
-    # Where the gradient arrives further down, a layer without one is beside its way.
-    rows = [row for i, row in enumerate(rows) if row.gradient_norm > 0 or i < arrived]
-    return Profile(tuple(row.gradient_norm for row in reversed(rows[first:])))
+    learning = {row.path for row in rows if row.gradient_norm > 0}
+    # Where the gradient arrives further down, a layer without one is beside its way; so is a call
+    # of a layer that another call teaches, as of targets that are kept from learning (BYOL).
+    rows = [
+        row
+        for i, row in enumerate(rows)
+        if row.gradient_norm > 0 or (first <= i < arrived and row.path not in learning)
+    ]
+    return Profile(tuple(row.gradient_norm for row in reversed(rows)))
 
 
 def difference_profile(rows: Sequence[LayerSignals]) -> Profile | None:

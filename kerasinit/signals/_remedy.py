@@ -25,7 +25,7 @@ LINES: dict[str, str] = {
     # Keras keeps the metrics of the loss before where none are given: they take other targets.
     "class_loss": "model.compile(model.optimizer, loss={value}, metrics=['accuracy'])",
     "output_activation": "{where}.activation = keras.activations.{value}",
-    "regression": "{where}.activation = None; model.compile(model.optimizer, 'mse'); y = {value}",
+    "regression": "{where}.activation = None; y = {value}; model.compile(model.optimizer, 'mse')",
     "several_labels": "{where}.activation = keras.activations.sigmoid; "
     "model.compile(model.optimizer, 'binary_crossentropy', metrics=['accuracy'])",
     "scale_inputs": "x = {value}",

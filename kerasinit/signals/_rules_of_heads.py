@@ -8,6 +8,7 @@ from math import inf
 
 from kerasinit.signals._head_findings import (
     CLASS_LOSSES,
+    DISTANCES,
     REGRESSIONS,
     Finding,
     other_loss,
@@ -25,6 +26,10 @@ EDGE = 1e-3  # by which a probability may miss 0..1, in half precision
 # Adam moves the output by about its rate for each unit and step: 1e5 is out of its reach in 1e4
 # steps, and a squared error of them has gradients that no usual rate of SGD survives.
 HUGE_TARGETS = 1e5
+# Standard deviation of outputs over that of targets: nets and linear models that began 150 times as
+# wide had learned nothing after 1200 steps of SGD, RMSprop or Adam, a net at 50 most after 2000.
+DWARFED = 100.0
+USUAL_OUTPUT = 3.0  # standard deviation; of larger ones, inputs or weights are the reason
 BYTES = 255  # largest value of an image that was not scaled
 AS_SHARES = Remedy("scale_targets", "y / 255.0"), "images as 0 to 1"
 # Of several losses and targets a line of code would change all: what is to be changed of one.
@@ -88,6 +93,17 @@ def _loss_of_head(head: HeadSignals) -> Finding | None:
     if head.loss in CLASS_LOSSES:
         found = _squashed_twice(head) or _rectified(head)
         return found or _loss_of_labels(head) or _no_probabilities(head)
+    if head.takes_shares:
+        evidence = (
+            f"the output runs from {head.low:.3g} to {head.high:.3g}, and beyond 0 to 1 the loss "
+            "falls below that of outputs that are the targets: it takes probabilities"
+        )
+        wanted = (
+            "softmax"
+            if head.units > 1 and head.targets is not None and head.targets.sums_to_one
+            else "sigmoid"
+        )
+        return evidence, switched(head, wanted), f"use {wanted} on the output"
     takes = f"takes the logarithm of the output, which falls to {head.low:.3g}"
     if head.low < 0 and head.loss == "poisson":
         reason = "use an activation that is never negative"
@@ -287,15 +303,24 @@ def _values(head: HeadSignals, targets: TargetSignals) -> Finding | None:
         return evidence, *(AS_SHARES if _is_bytes(targets) and head.reach[1] == 1 else linear)
     if head.activation == "softmax" and head.units > 1 and not targets.sums_to_one:
         return "the units of a softmax sum to 1, and the targets do not", *linear
-    if head.loss == "meanabsolutepercentageerror" and targets.zero_share > 0:
-        share = 100 * targets.zero_share
-        evidence = f"the loss divides by the target, and {share:.2g} % of them are 0"
+    crosses_zero = targets.zero_share > 0 or targets.low < 0 < targets.high
+    if head.loss == "meanabsolutepercentageerror" and crosses_zero:
+        which = f"{100 * targets.zero_share:.2g} % of them are 0"
+        if not targets.zero_share:
+            which = f"they run from {targets.low:.3g} to {targets.high:.3g}: those near 0 rule it"
+        evidence = f"the loss divides by the target, and {which}"
         return evidence, Remedy("loss", "'mae'"), "does not divide by the target"
     if head.loss == "meansquaredlogarithmicerror":
         fall = f"the loss takes the logarithm of 1 + target, and targets fall to {targets.low:.3g}"
         return (fall, Remedy("loss", "'mse'"), "takes any value") if targets.low <= -1 else None
     if targets.rms > HUGE_TARGETS:
         return unscaled(head, targets, "steps move it far too little to get there, or far too much")
+    if head.loss in DISTANCES and 0 < targets.std < min(head.std, USUAL_OUTPUT) / DWARFED:
+        evidence = (
+            f"the targets vary by {targets.std:.2g}, and the output by {head.std:.2g}: what is "
+            "left of that hides them"
+        )
+        return evidence, Remedy("scale_targets", STANDARDIZE.format("y")), "undo it on predictions"
     return None
 
 

@@ -18,6 +18,7 @@ FLAT_FROM = 1.5  # RMS of the pre-activation; tanh is flat from 3 on
 DEAD_SIGMAS = 2.0
 USUAL_DROPOUT = 0.2
 SPREAD_TARGETS = 0.2  # standard deviation: of 0 and 1, 4 % are 1
+JUMP = 30.0  # times what layers and inputs make: of sums and products, few are as large
 AS_LARGE = 2.0  # times the rows of an embedding: what enters a layer after it, at most
 WORSE = 1.5  # times the loss of the best constant: outputs of 0 and 1 by luck have 2 (mse) or more
 ALIKE = 0.1  # of that: the range of all outputs
@@ -111,6 +112,14 @@ def saturated(signals: Signals) -> Verdict | None:
         if table is not None:
             evidence += f"; the rows of {table.name} have an RMS of {table.activation_rms:.3g}"
             return Verdict.cured("saturated", row.name, evidence, *_smaller_rows(table))
+        grown = _grown_between(signals, row)
+        if grown is not None:
+            evidence += (
+                f"; what enters {grown.name} has an RMS of {grown.input_rms:.3g}, and no layer "
+                "before it makes anything as large"
+            )
+            reason = "look at what is added or multiplied there, as positions from 0 to the length"
+            return Verdict.cured("saturated", row.name, evidence, None, reason)
         remedy, reason = redraw(signals, "gives smaller weights and biases")
         cure = _drawn_anew(row) if row.is_output else remedy, reason
         return Verdict.cured("saturated", row.name, evidence, *cure)
@@ -127,6 +136,17 @@ def _large_table(signals: Signals, row: LayerSignals) -> LayerSignals | None:
         if before.is_embedding:
             size = before.activation_rms
             return before if size > max(LARGE_INPUT, row.input_rms / AS_LARGE) else None
+    return None
+
+
+def _grown_between(signals: Signals, row: LayerSignals) -> LayerSignals | None:
+    """The first layer up to `row` that gets something far larger than layers and inputs make."""
+    largest = max(signals.each_rms, default=0.0)
+    for one in signals.layers[: signals.layers.index(row) + 1]:
+        entering = one.input_rms or 0.0
+        if largest > 0 and entering > max(LARGE_INPUT, JUMP * largest):
+            return one
+        largest = max(largest, one.activation_rms)
     return None
 
 

@@ -24,6 +24,9 @@ SMALL_DROP, FEW_CHANGES = 1e-4, 5e-4
 # Its steps grow with the gradients, up to the rate: at 10, a ranking whose gradients began small
 # went from a loss of 1.6 to millions, at 0.1 (and 1) it was learned.
 MOST_OF_ADAGRAD = 0.1
+# Weights begin anew with Ftrl, at 0: two hidden layers of 64 learned nothing at 1e-3 and 1e-2, and
+# all at 0.1; a linear model nothing at 1e-3 (its weights change by 0.85), and all at 1e-2.
+FORGOTTEN, LEAST_OF_FTRL, FTRL_RATE = 0.8, 5e-2, 0.1
 FAINT = 0.1  # RMS of what enters the last layer
 FAR_TARGETS = 10.0  # times the output: of a step that is too large, they are the reason
 # Of one that is too small: returns of a policy, often 20 to 60, are reached, and not to be scaled.
@@ -122,7 +125,8 @@ def _goes_too_far(signals: Signals, ratio: float, loss: float, after: float) -> 
     # One layer alone, but for a recurrent one, finds its way from any weights downhill.
     rows = [row for row in signals.layers if row.update_ratio is not None and not row.is_embedding]
     is_alone = len(rows) == 1 and rows[0].has_gain
-    if ratio > LARGE_UPDATE and not (is_alone and after < loss):
+    renews = ratio > LARGE_UPDATE and signals.optimizer != "Ftrl"  # whose first step always does
+    if renews and not (is_alone and after < loss):
         return True
     promised = signals.promised_drop or 0.0
     # No loss of classes falls by more than itself, whatever its gradient promises.
@@ -181,6 +185,8 @@ def small_updates(signals: Signals) -> Verdict | None:
     if not ratios or signals.has_learned or signals.goes_on or not signals.loss:
         return None  # fine-tuning takes small steps, on purpose
     ratio, name = max(ratios, key=itemgetter(0))
+    if signals.optimizer == "Ftrl":
+        return _forgotten(signals, median(ratio for ratio, _ in ratios), name)
     # Adagrad's first step is as small as the gradient, too, unless its accumulator starts at 0.
     is_plain = signals.optimizer in ("SGD", "Adagrad")
     share = (signals.promised_drop or 0.0) * signals.momentum_gain / abs(signals.loss)
@@ -215,6 +221,19 @@ def small_updates(signals: Signals) -> Verdict | None:
     if signals.optimizer == "Adagrad" and rate >= MOST_OF_ADAGRAD:
         return None  # no rate is known to help
     return Verdict.cured("small_updates", name, evidence, _rate(signals, ratio), USUAL)
+
+
+def _forgotten(signals: Signals, ratio: float, name: str) -> Verdict | None:
+    """Weights that Ftrl takes to next to 0, and does not bring back."""
+    rate = signals.learning_rate or 0.0
+    if not (ratio > FORGOTTEN and rate < LEAST_OF_FTRL):
+        return None
+    evidence = (
+        f"{_step(signals)} takes the weights to next to 0, whatever they were, and later ones lead "
+        "no further than the rate"
+    )
+    cure = Remedy("constant_rate" if signals.is_scheduled else "learning_rate", FTRL_RATE)
+    return Verdict.cured("small_updates", name, evidence, cure, "or another optimizer")
 
 
 def are_far(

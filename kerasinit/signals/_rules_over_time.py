@@ -14,6 +14,7 @@ from kerasinit.signals._verdict import Verdict, and_more
 from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of
 
 VANISHED = 1e-3  # gradient of the first third of the layers over the last third (AutoTrainer)
+ARRIVES = 1e-2  # the same of a start from which the first layers learn
 STANDSTILL = 1e-5  # update ratio of the first third; tells a faint gradient from a small update
 DOUBLING = 2.0  # growth of the largest gradient from record to record (TheDeepChecker)
 DEAD = 0.75  # share of units; in deep ReLU nets half of them are off for a whole batch
@@ -162,12 +163,28 @@ def vanishing(window: Window) -> Verdict | None:
         f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "
         f"arrives at the first {third}, which do not move, and the loss does not fall"
     )
+    at_first = _share(window.beginning) if window.opening else None
+    if at_first is not None and at_first > ARRIVES:
+        evidence += f"; at the start, {at_first:.1e} of it did"
+        reason = "and start again: training led here"
+        return Verdict.cured("vanishing", layers[0], evidence, LOWER, reason)
     return Verdict.cured("vanishing", layers[0], evidence, INITIALIZE, "and start again")
 
 
 def _arrives(window: Window) -> float | None:
     """How little of the gradient arrives at the first third of the layers; None if enough does."""
-    if len(window.names) < 3 or window.improves or window.has_started:
+    share = _share(window)
+    if share is None or window.improves or window.has_started:
+        return None
+    names = window.names[: len(window.names) // 3]
+    if max(window.median(name, "update_ratio") or 0.0 for name in names) >= STANDSTILL:
+        return None
+    return share if share < VANISHED else None
+
+
+def _share(window: Window) -> float | None:
+    """Gradient of the first third of the layers over that of the last; None if not known."""
+    if len(window.names) < 3:
         return None
     for field in ("signal_gradient_rms", "gradient_rms"):
         medians = [window.median(name, field) for name in window.names]
@@ -177,13 +194,13 @@ def _arrives(window: Window) -> float | None:
     else:
         return None
     third = len(sizes) // 3
-    ratios = [window.median(name, "update_ratio") or 0.0 for name in window.names[:third]]
-    if not all(sizes[-third:]) or max(ratios) >= STANDSTILL:
+    if not all(sizes[-third:]):
         return None
-    share = 0.0
-    if all(sizes[:third]):
-        share = geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
-    return share if share < VANISHED else None
+    return (
+        geometric_mean(sizes[:third]) / geometric_mean(sizes[-third:])
+        if all(sizes[:third])
+        else 0.0
+    )
 
 
 def exploding_loss(window: Window) -> Verdict | None:
@@ -242,6 +259,10 @@ def dead_units(window: Window) -> Verdict | None:
                 f"{window.now}, {100 * min(shares):.0f} % of its units or more got no gradient "
                 f"from any sample in {PERSISTS} recorded steps, and the loss does not fall"
             )
+            begun = window.beginning.series(name, "idle_share")
+            if name == window.names[0] and begun and begun[0] > DEAD:
+                fix = f"{DIAGNOSE}  # says whether the inputs are too large, or its weights"
+                return Verdict("dead_units", name, evidence, fix)
             reason = "and a lower learning rate: these units are off"
             return Verdict.cured("dead_units", name, evidence, INITIALIZE, reason)
     return None

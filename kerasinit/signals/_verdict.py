@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kerasinit._safe_text import safe
@@ -62,6 +62,19 @@ class Verdict:
         """
         line = "" if remedy is None else f"{remedy.line}  "
         return cls(cause, where, evidence, f"{line}# {reason}", remedy)
+
+    def keeping(self, compiled: str | None) -> Verdict:
+        """The same, with a line that compiles the model with the metrics and weights it has.
+
+        Args:
+            compiled: These arguments of `compile`, as code; None if no code says what they are.
+        """
+        line = "" if self.remedy is None else self.remedy.line
+        if "model.compile(" not in line or "metrics=" in line or not self.fix.startswith(line):
+            return self
+        if compiled is None:
+            return replace(self, fix=f"{self.fix}; give your metrics and loss weights again")
+        return replace(self, fix=f"{line[:-1]}{compiled}){self.fix.removeprefix(line)}")
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""

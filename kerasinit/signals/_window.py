@@ -35,6 +35,10 @@ class Setup:
         chance: Loss of a model that knows nothing; None if it is not known.
         has_floor: Whether the best loss may lie near that, as where targets are shares (grey
             images, smoothed labels) and have an entropy of their own.
+        forgets: Whether the optimizer takes weights to next to 0 in its first step, and its rate is
+            too low to bring them back, as that of Ftrl may be.
+        compiled: Its metrics and loss weights, as further arguments of `compile` in code; None if
+            no code says what they are.
 
     >>> Setup(decay=0.1).is_scheduled
     False
@@ -49,6 +53,8 @@ class Setup:
     clip: tuple[str, float] | None = None
     chance: float | None = None
     has_floor: bool = False
+    forgets: bool = False
+    compiled: str | None = ""
 
 
 @dataclass(frozen=True)

@@ -846,3 +846,154 @@ def test_a_first_step_of_adagrad_is_as_small_as_its_gradient(rate, advised):
     lines = [one.fix for one in found if one.cause == "small_updates"]
     wanted = [] if advised is None else [f"model.optimizer.learning_rate = {advised}"]
     assert [line.partition("  #")[0] for line in lines] == wanted
+
+
+# --- losses and optimizers that take something else -----------------------------------------------
+
+
+class Broadcasts(keras.Model):
+    """Computes its own loss, of targets that are no column."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return ops.mean(ops.square(y - y_pred))
+
+
+def test_a_model_whose_own_loss_meets_each_target_with_all_outputs_is_told():
+    inputs = keras.Input((8,))
+    model = Broadcasts(inputs, layers.Dense(1)(layers.Dense(16, "relu")(inputs)))
+    model.compile("adam")
+    verdict = first(model, X, Y[:, 0])
+    assert (verdict.cause, verdict.where) == ("bad_targets", "targets")
+    assert_mends(verdict, model, X, Y[:, 0])
+    assert kerasinit.diagnose(model, X, Y).healthy
+
+
+def dice(y_true, y_pred):
+    both, all_of = ops.sum(y_true * y_pred), ops.sum(y_true) + ops.sum(y_pred)
+    return 1 - (2 * both + 1) / (all_of + 1)
+
+
+def negative_overlap(y_true, y_pred):
+    both = ops.sum(y_true * y_pred)
+    return -(both + 1) / (ops.sum(y_true) + ops.sum(y_pred) - both + 1)
+
+
+def dice_of_logits(y_true, y_pred):
+    return dice(y_true, ops.sigmoid(y_pred))
+
+
+def critic_of_ones(y_true, y_pred):
+    return -ops.mean(y_true * y_pred)
+
+
+@pytest.mark.parametrize("loss", [dice, negative_overlap, keras.losses.Dice()])
+def test_an_overlap_takes_probabilities(loss):
+    model = compiled(head(4), loss=loss)
+    verdict = first(model, X, SEVERAL)
+    assert (verdict.cause, verdict.where) == ("bad_loss", "head")
+    assert verdict.fix.startswith("model.get_layer('head').activation = keras.activations.sigmoid")
+    assert_mends(verdict, model, X, SEVERAL)
+
+
+@pytest.mark.parametrize("loss", [dice_of_logits, critic_of_ones, "mse", "mae", "hinge"])
+def test_other_losses_of_zeros_and_ones_take_what_lies_beyond(loss):
+    assert kerasinit.diagnose(compiled(head(4), loss=loss), X, SEVERAL).healthy
+
+
+@pytest.mark.parametrize(("low", "named"), [(-1.0, True), (0.5, False)])
+def test_a_share_of_targets_on_both_sides_of_0_is_none(low, named):
+    y = np.linspace(low, 2.0, 64, dtype="float32")[:, None]  # none is 0
+    model = compiled(head(1), loss="mape")
+    causes = [verdict.cause for verdict in kerasinit.diagnose(model, X, y).verdicts]
+    assert causes == (["bad_targets"] if named else [])
+
+
+@pytest.mark.parametrize(("size", "named"), [(1e-4, True), (0.1, False)])
+def test_targets_that_the_first_outputs_hide_are_told(size, named):
+    model, y = compiled(head(1)), 3 + size * Y
+    verdicts = kerasinit.diagnose(model, X, y).verdicts
+    assert [verdict.cause for verdict in verdicts] == ["bad_targets"] * named
+    if named:
+        assert "vary" in verdicts[0].evidence
+        assert_mends(verdicts[0], model, X, y)
+
+
+@pytest.mark.parametrize(("rate", "named"), [(1e-3, True), (0.1, False)])
+def test_ftrl_needs_a_rate_that_brings_weights_back(rate, named):
+    model = compiled(head(4, "softmax"), loss=CLASSES, optimizer=keras.optimizers.Ftrl(rate))
+    verdicts = kerasinit.diagnose(model, X, LABELS).verdicts
+    assert [verdict.cause for verdict in verdicts] == ["small_updates"] * named
+    assert all("optimizer.learning_rate = 0.1 " in verdict.fix for verdict in verdicts)
+
+
+def test_a_training_with_ftrl_is_not_told_to_draw_its_weights_anew():
+    hidden = layers.Dense(16, "relu")
+    optimizer = keras.optimizers.Ftrl(1e-3)
+    model = compiled(hidden, head(4, "softmax"), loss=CLASSES, optimizer=optimizer)
+    stats = trained(model, X, LABELS)
+    assert stats.verdicts[0].fix.startswith("model.optimizer.learning_rate = 0.1  #")
+
+
+CLASSES = "sparse_categorical_crossentropy"
+
+
+def test_a_call_that_is_kept_from_learning_fades_nothing():
+    keras.utils.set_random_seed(0)
+    encoder = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(16, "relu"), layers.BatchNormalization(), layers.Dense(8)]
+    )
+    predictor = keras.Sequential([keras.Input((8,)), layers.Dense(8, "relu"), layers.Dense(8)])
+    one, two = keras.Input((4,)), keras.Input((4,))
+    target = ops.stop_gradient(encoder(one))
+    outputs = ops.stack([predictor(encoder(two)), target], axis=1)
+    model = keras.Model([one, two], outputs)
+
+    def differ(y_true, y_pred):
+        return keras.losses.cosine_similarity(y_pred[:, 0], y_pred[:, 1])
+
+    model.compile("adam", differ)
+    assert kerasinit.diagnose(model, [X[:, :4], X[:, 4:]], LABELS).healthy
+
+
+def test_what_grows_between_layers_is_not_mended_by_new_weights():
+    keras.utils.set_random_seed(0)
+    words = keras.Input((16,), dtype="int32")
+    places = ops.convert_to_tensor(50 * np.arange(16, dtype="float32")[:, None])
+    hidden = layers.Dense(16, name="hidden")(layers.Embedding(9, 16)(words) + places)
+    pooled = layers.GlobalAveragePooling1D()(hidden)
+    model = keras.Model(words, layers.Dense(1, "sigmoid", name="head")(pooled))
+    model.compile("adam", "binary_crossentropy")
+    ids = np.random.default_rng(0).integers(0, 9, (64, 16))
+    verdict = next(
+        one
+        for one in kerasinit.diagnose(model, ids, X[:, :1] > 0).verdicts
+        if one.cause == "saturated"
+    )
+    assert "what enters hidden has an RMS of" in verdict.evidence
+    assert verdict.remedy is None
+
+
+# --- lines that compile the model again -----------------------------------------------------------
+
+
+def named(y_true, y_pred):
+    return ops.mean(y_pred)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "model.compile(model.optimizer, loss='mae')  # "),
+        ({"metrics": ["mae", "mse"]}, "loss='mae', metrics=['mae', 'mse'])  # "),
+        ({"metrics": ["mae"], "loss_weights": [2.0]}, ", loss_weights=[2.0], metrics=['mae'])"),
+        ({"metrics": [named]}, "; give your metrics and loss weights again"),
+        ({"weighted_metrics": [keras.metrics.MeanAbsoluteError()]}, "loss weights again"),
+    ],
+    ids=["none", "names", "weights", "function", "object"],
+)
+def test_a_line_that_compiles_again_keeps_the_metrics(given, line):
+    model = compiled(head(1))
+    model.compile("adam", "mape", **given)
+    verdict = first(model, X, Y)
+    assert line in verdict.fix
+    assert_mends(verdict, model, X, Y)

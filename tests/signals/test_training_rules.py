@@ -285,6 +285,25 @@ def test_a_third_of_the_layers_is_compared(names, third):
     assert "1.0e-04 of the gradient" in found.evidence
 
 
+def test_a_gradient_that_faded_in_training_asks_for_a_lower_rate():
+    opening = records(last=19, signal_gradient_rms=1.0, gradient_rms=1.0)
+    led_here = verdict(faded("abcdef", 1e-4, 2), opening=opening)
+    assert "at the start, 1.0e+00 of it did" in led_here.evidence
+    assert led_here.fix.startswith(
+        "model.optimizer.learning_rate = model.optimizer.learning_rate / 10"
+    )
+    from_the_start = verdict(faded("abcdef", 1e-4, 2), opening=faded("abcdef", 1e-4, 2, last=19))
+    assert from_the_start.fix.startswith("kerasinit.initialize(model)")
+
+
+@pytest.mark.parametrize("cause", ["vanishing", "small_updates"])
+def test_weights_that_ftrl_takes_away_ask_for_a_higher_rate(cause):
+    steps = faded("abcdef", 1e-4, 2) if cause == "vanishing" else records(update_ratio=1e-7)
+    told = verdict(steps, setup=Setup(forgets=True))
+    assert told.cause == cause
+    assert told.fix.startswith("model.optimizer.learning_rate = 0.1  #")
+
+
 def test_two_layers_are_no_depth():
     assert "vanishing" not in [cause for cause, _ in found(faded("ab", 1e-6, 1))]
 
@@ -407,6 +426,16 @@ def test_idle_units_are_a_fault_where_the_loss_does_not_fall(fields, named):
 def test_the_last_layer_may_be_idle():
     assert found(records(at={"f": {"idle_share": 0.95}})) == []
     assert found(records(at={"e": {"idle_share": 0.95}})) == [("dead_units", "e")]
+
+
+@pytest.mark.parametrize(("name", "begun", "draws"), [
+    ("a", 0.95, False), ("a", 0.2, True), ("b", 0.95, True),
+])  # fmt: skip
+def test_units_of_the_first_layer_that_began_idle_may_be_those_of_large_inputs(name, begun, draws):
+    opening = records(last=19, at={name: {"idle_share": begun}})
+    told = verdict(records(at={name: {"idle_share": 0.95}}), opening=opening)
+    assert (told.cause, told.where) == ("dead_units", name)
+    assert told.fix.startswith("kerasinit.initialize" if draws else "kerasinit.diagnose")
 
 
 @pytest.mark.parametrize(("above", "named"), [(1e-3, False), (0.0, True)])
@@ -977,3 +1006,17 @@ def test_a_rate_that_a_callback_sets_is_changed_there():
 def test_weight_decay_that_takes_the_weights_away_is_told_while_the_loss_stands(decay, named):
     assert found(records(), setup=Setup(decay=decay)) == [("large_updates", "model")] * named
     assert found(records(loss=lambda i: 2.0 - 0.05 * i), setup=Setup(decay=decay)) == []
+
+
+@pytest.mark.parametrize(
+    ("compiled", "line"),
+    [
+        ("", "model.loss)  # or"), (", metrics=['mae']", "model.loss, metrics=['mae'])  # or"),
+        (None, "usual; give your metrics and loss weights again"),
+    ],
+)  # fmt: skip
+def test_a_line_that_compiles_again_keeps_the_metrics(compiled, line):
+    steps = records(penalty=100 * LOSS)
+    told = verdict(steps, setup=Setup(compiled=compiled))
+    assert told.cause == "unexpected_loss"
+    assert line in told.fix
