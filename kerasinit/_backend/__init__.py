@@ -42,6 +42,7 @@ from kerasinit._backend._keras_training import (
     decays,
     fresh_compiled_loss,
     has_keras_train_step,
+    has_loss_weights,
     inner_optimizer,
     is_of_call,
     lent_loss,
@@ -103,10 +104,11 @@ quietly = _backend.quietly
 raw_calls = _backend.raw_calls
 run_for_shapes = _backend.run_for_shapes
 run_once = _backend.run_once
-same_gradients = _backend.same_gradients
+same_beside = _backend.same_beside
 same_random_state = _backend.same_random_state
 seeded = _backend.seeded
 seed_tensor = _backend.seed_tensor
+sole_optimizer = _backend.sole_optimizer
 synchronise = _backend.synchronise
 note_state = _backend.note_state
 takes_rows = _backend.takes_rows
@@ -160,6 +162,7 @@ __all__ = [
     "gradients_of",
     "graph_calls",
     "has_keras_train_step",
+    "has_loss_weights",
     "in_stateless_scope",
     "inner_optimizer",
     "is_concrete",
@@ -193,13 +196,14 @@ __all__ = [
     "replaced",
     "run_for_shapes",
     "run_once",
-    "same_gradients",
+    "same_beside",
     "same_random_state",
     "sampled",
     "scope_of_running_model",
     "seed_states",
     "seed_tensor",
     "seeded",
+    "sole_optimizer",
     "spare_compiled_loss",
     "split_step",
     "step_state",

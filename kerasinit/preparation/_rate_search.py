@@ -50,13 +50,13 @@ def rate_curves(
     return curves, still[0]
 
 
-def curves_at(trial: Trial, starts: Sequence[tuple[Weights, float]]) -> list[RateCurve]:
-    """What a model does from each start at its rate, in as many steps.
+def trained_from(trial: Trial, weights: Weights, rate: float) -> tuple[RateCurve, Weights]:
+    """What a model does from a start at one rate, in as many steps, and where it ends.
 
     Args:
-        trial: Trains the copies.
-        starts: Weights and learning rates.
+        trial: Trains the copy.
+        weights: Where it starts.
+        rate: Its learning rate.
     """
-    _, losses = trial.advance([trial.start(*start) for start in starts], 0, MOST_STEPS)
-    rows = zip(starts, losses.tolist(), strict=True)
-    return [RateCurve(rate, tuple(row)) for (_, rate), row in rows]
+    (copy,), (losses,) = trial.advance([trial.start(weights, rate)], 0, MOST_STEPS)
+    return RateCurve(rate, tuple(losses.tolist())), copy.weights
