@@ -48,9 +48,9 @@ def learning_rate(
     alone, and see the same batches. The model, its optimizer and all random generators are
     afterwards as they were; objects of other classes that your own code writes into (a counter, an
     array) are not looked after. In between, the model holds the copies' weights: let no other
-    thread use it. Main memory holds 12 copies with their optimizers' variables (of Adam, about 45 times
-    the weights), up to 4 GiB: beyond, they begin anew at each stage, in 202 steps for 147. What
-    changes the rate in training (a schedule, a warm-up) is left out: the advice is its highest
+    thread use it. Main memory holds 12 copies with their optimizers' variables (of Adam, about 45
+    times the weights), up to 4 GiB: beyond, they begin anew at each stage, in 202 steps for 147.
+    What changes the rate in training (a schedule, a warm-up) is left out: the advice is its highest
     value.
 
     Args:

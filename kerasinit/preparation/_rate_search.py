@@ -45,9 +45,21 @@ def rate_curves(
             losses[i] += row.tolist()
         first += steps
     curves = tuple(RateCurve(rate, tuple(row)) for rate, row in zip(rates, losses, strict=True))
-    last = last_quarter(first)
-    _, still = trial.advance([trial.start(weights, 0.0)], last.start, last.stop)
-    return curves, still[0]
+    return curves, _losses_at_rest(trial, weights, last_quarter(first))
+
+
+def _losses_at_rest(trial: Trial, weights: Weights, steps: slice) -> np.ndarray:
+    """Losses of a copy that does not move."""
+    copy = trial.start(weights, 0.0)
+    _, (losses,) = trial.advance([copy], steps.start, steps.stop)
+    if np.isfinite(losses).all():
+        return losses
+    found = []  # FTRL divides by its rate: after each step, the weights are put back
+    for step in range(steps.start, steps.stop):
+        (after,), (losses,) = trial.advance([copy], step, step + 1)
+        copy = trial.start(Weights(weights.trainable, after.weights.states), 0.0)
+        found += losses.tolist()
+    return np.array(found)
 
 
 def trained_from(trial: Trial, weights: Weights, rate: float) -> tuple[RateCurve, Weights]:

@@ -184,6 +184,28 @@ def test_a_step_by_an_optimizer_that_the_model_does_not_hold_is_refused_before_i
     assert "apply" not in vars(keras.optimizers.Optimizer)
 
 
+class ByHand(OwnStep):
+    """Moves its weights without an optimizer."""
+
+    def train_step(self, *arguments):
+        found = super().train_step(*arguments)
+        if keras.config.backend() == "jax":
+            logs, (trainable, *others) = found
+            return logs, ([0.9 * value for value in trainable], *others)
+        for weight in self.trainable_variables:
+            weight.assign(0.9 * weight + 0.1)
+        return found
+
+
+def test_a_model_that_trains_without_its_optimizer_is_told_so():
+    model = with_own_step(ByHand)
+    model.dense.bias.assign([1.0, 2.0, 3.0])
+    before = state_of(model)
+    with pytest.raises(ValueError, match="at a learning rate of 0, all weights moved"):
+        trained(model)
+    assert state_of(model) == before
+
+
 class HidesState(layers.Layer):
     """Holds a variable as a stateful RNN does: it is none of the layer's own."""
 
