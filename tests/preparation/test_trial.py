@@ -166,7 +166,7 @@ class TwoOptimizers(OwnStep):
 
     def train_step(self, *arguments):
         weights = self.trainable_variables
-        UNKNOWN.apply([keras.ops.zeros_like(weight) for weight in weights], weights)
+        UNKNOWN.apply([keras.ops.zeros(weight.shape) for weight in weights], weights)
         return super().train_step(*arguments)
 
 
