@@ -86,6 +86,8 @@ class Task:
     def schedule(self) -> str:
         """Name of the class of a learning rate schedule; empty where the rate is a number."""
         config = _backend.config_of(self.inner).get("learning_rate")
+        if isinstance(config, keras.optimizers.schedules.LearningRateSchedule):
+            return type(config).__name__
         return str(config.get("class_name", "schedule")) if isinstance(config, dict) else ""
 
     def new_optimizer(self, rate: float) -> Any:

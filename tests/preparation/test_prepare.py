@@ -128,6 +128,24 @@ def test_a_schedule_stays_and_is_said_so():
     assert model.optimizer.get_config()["learning_rate"]["class_name"] == "CosineDecay"
 
 
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule without `get_config`."""
+
+    def __call__(self, step):
+        return 0.01 * keras.ops.minimum(1.0, (keras.ops.cast(step, "float32") + 1) / 10)
+
+
+@pytest.mark.filterwarnings("ignore:The model holds learned weights")
+def test_a_schedule_without_a_config_stays_too():
+    model = badly_started()
+    model.compile(keras.optimizers.Adam(WarmUp()), model.loss)
+    model.fit(X, CLASSES, epochs=1, verbose=0)
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert "follows a schedule (WarmUp)" in prepared.notes[0]
+    assert isinstance(vars(model.optimizer)["_learning_rate"], WarmUp)
+    assert int(model.optimizer.iterations) == 0
+
+
 def test_a_model_with_a_train_step_of_its_own_is_prepared():
     model = with_own_step()
     prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
