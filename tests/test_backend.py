@@ -881,3 +881,18 @@ def test_the_types_that_tensorflow_is_asked_for_are_given():
         assert tf.shape(x, out_type=tf.int64).dtype == tf.size(x, tf.int64).dtype == tf.int64
         assert tf.convert_to_tensor(x) is x
         assert tf.convert_to_tensor(x, dtype="int32").dtype == "int32"
+
+
+@pytest.mark.skipif(keras.config.backend() != "torch", reason="modules of torch")
+def test_a_search_for_a_rate_leaves_buffers_and_modes_of_torch_modules_as_they_were():
+    import torch
+
+    norm = torch.nn.BatchNorm1d(4)
+    inner = keras.layers.TorchModuleWrapper(norm, output_shape=(None, 4))
+    model = keras.Sequential([keras.Input((4,)), inner, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    before = [norm.training, *[one.clone() for one in norm.buffers()]]
+    x = np.random.default_rng(0).standard_normal((64, 4)).astype("float32")
+    kerasinit.learning_rate(model, 3 + x, x[:, :1])
+    kerasinit.prepare(model, 3 + x, x[:, :1], dry_run=True)
+    assert all(map(np.array_equal, before, [norm.training, *norm.buffers()]))

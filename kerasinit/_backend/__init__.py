@@ -44,6 +44,7 @@ from kerasinit._backend._keras_training import (
     decays,
     fresh_compiled_loss,
     has_keras_train_step,
+    has_loss_weights,
     inner_optimizer,
     is_of_call,
     lent_loss,
@@ -105,10 +106,11 @@ quietly = _backend.quietly
 raw_calls = _backend.raw_calls
 run_for_shapes = _backend.run_for_shapes
 run_once = _backend.run_once
-same_gradients = _backend.same_gradients
+same_beside = _backend.same_beside
 same_random_state = _backend.same_random_state
 seeded = _backend.seeded
 seed_tensor = _backend.seed_tensor
+sole_optimizer = _backend.sole_optimizer
 synchronise = _backend.synchronise
 note_state = _backend.note_state
 takes_rows = _backend.takes_rows

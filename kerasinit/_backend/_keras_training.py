@@ -91,6 +91,12 @@ def compiled_in_code(model: Any) -> str | None:
     return code
 
 
+def has_loss_weights(model: Any) -> bool:
+    """Whether `compile` got `loss_weights` (reads `Model._compile_loss._user_loss_weights`)."""
+    own = getattr(model, "_compile_loss", None)
+    return getattr(own, "_user_loss_weights", None) is not None
+
+
 @contextlib.contextmanager
 def spare_compiled_loss(model: Any, y: Any, y_pred: Any) -> Iterator[Any]:
     """Lends `model` a fresh copy of its compiled loss, so that its own is not built or updated.
@@ -185,7 +191,8 @@ def is_of_call(error: Exception) -> bool:
 def decays(optimizer: Any, variable: Any) -> bool:
     """Whether `optimizer` applies its weight decay to `variable` (`_use_weight_decay`)."""
     asked = getattr(optimizer, "_use_weight_decay", None)
-    return asked is None or bool(asked(variable))
+    with replaced(optimizer, _exclude_from_weight_decay_cache={}):  # it would keep the answer
+        return asked is None or bool(asked(variable))
 
 
 def cause_of(error: Exception) -> str:

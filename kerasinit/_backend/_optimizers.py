@@ -16,6 +16,7 @@ from kerasinit._backend._keras_training import (
     trained_variables,
 )
 from kerasinit._backend._protocol import Entering
+from kerasinit._backend._replaced import replaced
 
 
 class AppliedUpdate:
@@ -88,11 +89,20 @@ def optimizers_of(model: Any) -> list[Any]:
 def config_of(optimizer: Any) -> dict[str, Any]:
     """What `optimizer.get_config` returns, without numpy's warning of how it reads the rate.
 
-    Keras reads the learning rate in the way of which `numpy_of` tells.
+    Keras reads the learning rate in the way of which `numpy_of` tells. A schedule that has no
+    config of its own stands in it itself (reads `Optimizer._learning_rate`).
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        config: dict[str, Any] = optimizer.get_config()
+        try:
+            config: dict[str, Any] = optimizer.get_config()
+        except NotImplementedError:
+            schedule = getattr(optimizer, "_learning_rate", None)
+            if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+                raise
+            with replaced(optimizer, _learning_rate=0.0):
+                config = optimizer.get_config()
+            config["learning_rate"] = schedule
         return config
 
 

@@ -88,8 +88,15 @@ class Backend(Protocol):
     def without_gradients(self) -> contextlib.AbstractContextManager[Any]:
         """A scope in which nothing is recorded for a backward pass."""
 
-    def same_gradients(self, variables: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
-        """A scope that leaves the gradients which variables keep, where they do, as they were."""
+    def same_beside(self, model: Any) -> contextlib.AbstractContextManager[None]:
+        """A scope that leaves what a model holds beside its Keras variables as it was."""
+
+    def sole_optimizer(self, *own: Any) -> contextlib.AbstractContextManager[None]:
+        """A scope in which no other optimizer takes a step in this thread: it raises `ValueError`.
+
+        Args:
+            *own: The one that may, and others that stand for it.
+        """
 
     def same_random_state(self, *, traced: bool = False) -> contextlib.AbstractContextManager[None]:
         """A scope that leaves the global generators as they were: also Python's and numpy's.

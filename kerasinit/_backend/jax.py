@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from kerasinit._backend import _random_state
+from kerasinit._backend import _random_state, _sole_optimizer
 from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._jax_calls import raw_calls as raw_calls
 from kerasinit._backend._jax_programs import Program, TrainingInParts, cores, side_by_side
@@ -64,9 +64,14 @@ def without_gradients() -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
-def same_gradients(variables: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
-    """No variable of JAX's keeps a gradient."""
+def same_beside(model: Any) -> contextlib.AbstractContextManager[None]:
+    """No variable of JAX's keeps a gradient, and Keras knows them all."""
     return contextlib.nullcontext()
+
+
+def sole_optimizer(*own: Any) -> contextlib.AbstractContextManager[None]:
+    """Keras' alone are looked at."""
+    return _sole_optimizer.sole_optimizer(*own)
 
 
 def same_random_state(*, traced: bool = False) -> contextlib.AbstractContextManager[None]:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2
 
-from kerasinit._backend import _random_state
+from kerasinit._backend import _random_state, _sole_optimizer
 from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._eager import *  # noqa: F403 - a part of the protocol
 from kerasinit._backend._in_place import InPlace
@@ -54,9 +54,14 @@ def without_gradients() -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
-def same_gradients(variables: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
-    """No variable of TensorFlow's keeps a gradient."""
+def same_beside(model: Any) -> contextlib.AbstractContextManager[None]:
+    """No variable of TensorFlow's keeps a gradient, and Keras knows them all."""
     return contextlib.nullcontext()
+
+
+def sole_optimizer(*own: Any) -> contextlib.AbstractContextManager[None]:
+    """Keras' alone are looked at."""
+    return _sole_optimizer.sole_optimizer(*own)
 
 
 def same_random_state(*, traced: bool = False) -> contextlib.AbstractContextManager[None]:

@@ -11,16 +11,19 @@ from typing import Any
 import keras
 import numpy as np
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from kerasinit._backend import _random_state
+from kerasinit._backend import _random_state, _sole_optimizer
 from kerasinit._backend._arrays import numpy_of
 from kerasinit._backend._eager import *  # noqa: F403 - a part of the protocol
 from kerasinit._backend._in_place import InPlace
+from kerasinit._backend._keras import flat_layers
 from kerasinit._backend._optimizers import AppliedUpdate
 from kerasinit._backend._protocol import PYTHON_ERRORS, Step, Training, Update, Values
 from kerasinit._backend._raw_calls import record
 from kerasinit._backend._replaced import changed
 from kerasinit._backend._sampling import RUN, even_step
+from kerasinit._backend._sole_optimizer import refuse_other
 
 # --- values and traces ----------------------------------------------------------------------------
 
@@ -51,9 +54,11 @@ def without_gradients() -> contextlib.AbstractContextManager[Any]:
 
 
 @contextlib.contextmanager
-def same_gradients(variables: Sequence[Any]) -> Iterator[None]:
-    """A backward pass adds to them; an optimizer or the user may not have used them yet."""
-    held = [(variable.value, variable.value.grad) for variable in variables]
+def same_beside(model: Any) -> Iterator[None]:
+    """Gradients, which a backward pass adds to; buffers and modes of torch's own modules."""
+    held = [(variable.value, variable.value.grad) for variable in model.trainable_variables]
+    modules = {module: None for layer in flat_layers(model) for module in layer.modules()}
+    kept = [(module, module.training, _buffers_of(module)) for module in modules]
     try:
         for parameter, _ in held:
             parameter.grad = None  # nothing is written into the tensor that is kept
@@ -61,6 +66,31 @@ def same_gradients(variables: Sequence[Any]) -> Iterator[None]:
     finally:
         for parameter, gradient in held:
             parameter.grad = gradient
+        for module, mode, buffers in kept:
+            module.training = mode
+            for name, buffer, values in buffers:
+                buffer.data.copy_(values)
+                module._buffers[name] = buffer
+
+
+def _buffers_of(module: torch.nn.Module) -> list[tuple[str, torch.Tensor, torch.Tensor]]:
+    """Each buffer of a module itself, with a copy."""
+    return [(name, one, one.clone()) for name, one in module.named_buffers(recurse=False)]
+
+
+@contextlib.contextmanager
+def sole_optimizer(*own: Any) -> Iterator[None]:
+    """Also torch's own optimizers may not step."""
+
+    def before(optimizer: Any, *_: Any) -> None:
+        refuse_other(optimizer)
+
+    hook = register_optimizer_step_pre_hook(before)
+    try:
+        with _sole_optimizer.sole_optimizer(*own):
+            yield
+    finally:
+        hook.remove()
 
 
 @contextlib.contextmanager

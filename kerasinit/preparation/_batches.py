@@ -21,6 +21,7 @@ from kerasinit.models._first_batch import is_batch
 from kerasinit.signals._batch import declared_inputs, flat_arrays
 
 MOST_LABELS = 512  # batches of a stream, beside those of the trial, whose labels are counted
+ENOUGH = 4  # different batches for a trial in one shape: TensorFlow and JAX compile for each shape
 SHOWN = 4  # shapes in a message
 
 Item = tuple[Any, Any, Any]  # inputs, targets, sample weights; None where there are none
@@ -28,7 +29,7 @@ Item = tuple[Any, Any, Any]  # inputs, targets, sample weights; None where there
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches of one shape, and the labels that are known.
+    """Batches of as many samples, and the labels that are known.
 
     Args:
         items: For each step, inputs, targets and sample weights: structures of arrays.
@@ -59,12 +60,13 @@ def batches_of(
     class_weight: Mapping[int, float] | None = None,
     seed: int = 0,
 ) -> Batches:
-    """`steps` batches of one shape, in random order: the data may be sorted by class.
+    """`steps` batches of as many samples, in random order: the data may be sorted by class.
 
     From all of arrays and of a `PyDataset` of known length. Of another stream, from its first
     `steps + MOST_LABELS` batches; of a generator, which cannot begin anew, from the first `steps`.
-    Of several shapes, the one that holds the most samples is taken: a last batch may be short.
-    Where its batches are fewer than `steps`, they are used several times.
+    Of several shapes, the one that holds the most samples is taken: a last batch may be short. If
+    it has fewer than 4 batches, also others with as many samples (sequences of other lengths).
+    Where all that are taken are fewer than `steps`, they are used several times.
 
     Args:
         x: Inputs, or what yields batches (see `first_batch`).
@@ -244,10 +246,14 @@ def _of_stream(
             same[place] = item
     if not found:
         raise ValueError(f"`x` has no batch. Received: {kind_in_words(stream)}.")
-    best = found[max(found, key=lambda shapes: counts[shapes] * _samples(shapes))]
-    order = itertools.islice(itertools.cycle(rng.permutation(len(best))), steps)
-    items = tuple(best[place] for place in order)
-    return Batches(items, *(_joined(parts) for parts in zip(*labels, strict=True)))
+    ranked = sorted(found, key=lambda shapes: counts[shapes] * _samples(shapes), reverse=True)
+    taken: list[Item] = []
+    for shapes in ranked:
+        if len(taken) < ENOUGH and _samples(shapes) == _samples(ranked[0]):
+            taken += found[shapes]
+    order = itertools.islice(itertools.cycle(rng.permutation(len(taken))), steps)
+    items = tuple(taken[place] for place in order)
+    return Batches(items, *(joined(parts) for parts in zip(*labels, strict=True)))
 
 
 def _batches_in(stream: Any, rng: np.random.Generator) -> Iterator[Any]:
@@ -258,7 +264,7 @@ def _batches_in(stream: Any, rng: np.random.Generator) -> Iterator[Any]:
     return iter(stream)
 
 
-def _joined(parts: tuple[Any, ...]) -> Any:
+def joined(parts: tuple[Any, ...]) -> Any:
     """Structures of arrays as one: None where there is none, or where shapes differ."""
     if any(part is None for part in parts):
         return None

@@ -8,6 +8,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import keras
+
 KINDS = OrderedDict, dict, list, set, deque  # the first that fits: a dict's methods break others
 
 
@@ -28,13 +30,29 @@ def same_contents(holders: Iterable[Any]) -> Iterator[None]:
                 _refill(container, values)
 
 
+def variables_in(holders: Iterable[Any]) -> list[Any]:
+    """Keras variables in dicts, lists and sets, and in those which they hold."""
+    holders = list(holders)
+    inner = [container for container, _ in _contents(holders)]
+    return [one for one in _values([*holders, *inner]) if isinstance(one, keras.Variable)]
+
+
+def _values(holders: Iterable[Any]) -> list[Any]:
+    """What dicts, lists and sets hold."""
+    return [
+        value
+        for holder in holders
+        for value in (holder.values() if isinstance(holder, dict) else holder)
+    ]
+
+
 def _contents(holders: Iterable[Any]) -> list[tuple[Any, Any]]:
     """Each container with what it holds."""
     found: dict[int, tuple[Any, Any]] = {}
     waiting = list(holders)
     while waiting:
         holder = waiting.pop()
-        for value in list(holder.values() if isinstance(holder, dict) else holder):
+        for value in _values([holder]):
             if isinstance(value, KINDS) and id(value) not in found:
                 found[id(value)] = value, dict(value) if isinstance(value, dict) else list(value)
                 waiting.append(value)

@@ -13,7 +13,7 @@ from kerasinit import _backend
 from kerasinit.experiments._stacking import Weights
 from kerasinit.preparation._batches import Item, tensors
 from kerasinit.preparation._task import Task
-from kerasinit.preparation._untouched import untouched
+from kerasinit.preparation._untouched import hidden_variables, untouched
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Copy:
 
     Args:
         weights: Trainable weights, and all that is not trained (moving statistics, seeds).
-        slots: The optimizer's variables, its learning rate among them.
+        slots: The optimizer's variables, its learning rate among them, and those that layers hide.
     """
 
     weights: Weights
@@ -50,7 +50,8 @@ class Copies:
         self._task = task
         self._optimizer = task.new_optimizer(1.0)
         self._optimizer.build(task.model.trainable_variables)
-        self._fresh = _values_of(self._optimizer.variables)
+        self._slots = [*self._optimizer.variables, *hidden_variables(task.model)]
+        self._fresh = _values_of(self._slots)
         rate = self._optimizer.learning_rate
         (self._rate,) = (i for i, v in enumerate(self._optimizer.variables) if v is rate)
         self._compiled_loss = _backend.fresh_compiled_loss(task.model)
@@ -67,9 +68,10 @@ class Copies:
     ) -> tuple[list[Copy], np.ndarray]:
         """The copies after a step with each batch, and their losses, `(copies, steps)`."""
         model = self._task.model
-        groups = model.trainable_variables, model.non_trainable_variables, self._optimizer.variables
+        groups = model.trainable_variables, model.non_trainable_variables, self._slots
         trained, rows = [], []
-        with untouched(model, self._task.inner):
+        own = self._optimizer, self._task.inner
+        with untouched(model, own[1], *self._task.losses), _backend.sole_optimizer(*own):
             self._lend()
             for copy in copies:
                 for variables, values in zip(groups, copy.groups, strict=True):

@@ -19,7 +19,8 @@ from kerasinit.preparation._rate_search import MOST_STEPS, rate_curves
 from kerasinit.preparation._sharpness import limits_rate, sharpness_of
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
-from kerasinit.signals._probe_loss import chance_loss, has_regularizers
+from kerasinit.preparation._untouched import same_attributes
+from kerasinit.signals._probe_loss import chance_loss
 
 NEAR = 2.0  # times the loss of equal shares: from far above it, to come near is progress
 BATCH_SIZE = 32  # what `fit` takes unless it is told otherwise
@@ -46,10 +47,11 @@ def learning_rate(
 
     Copies of the model start from its weights, with fresh optimizers that differ in their rate
     alone, and see the same batches. The model, its optimizer and all random generators are
-    afterwards as they were. In between, the model holds the copies' weights: let no other thread
-    use it. Main memory holds 12 copies with their optimizers' variables (of Adam, about 45 times
-    the weights), up to 4 GiB: beyond, they begin anew at each stage, in 202 steps for 147. What
-    changes the rate in training (a schedule, a warm-up) is left out: the advice is its highest
+    afterwards as they were; objects of other classes that your own code writes into (a counter, an
+    array) are not looked after. In between, the model holds the copies' weights: let no other
+    thread use it. Main memory holds 12 copies with their optimizers' variables (of Adam, about 45
+    times the weights), up to 4 GiB: beyond, they begin anew at each stage, in 202 steps for 147.
+    What changes the rate in training (a schedule, a warm-up) is left out: the advice is its highest
     value.
 
     Args:
@@ -83,11 +85,12 @@ def learning_rate(
         x, y, sample_weight, class_weight=class_weight, batch_size=size, steps=MOST_STEPS
     )
     check_batched(model, batches.items[0][0], of_stream=not is_batch(x))
-    y_pred, weights = outputs_of(model, batches.items[0][0]), Weights.of(model)
-    advice = advice_for(task, Trial(task, batches), weights, batches, y_pred)
-    if not limits_rate(task):
-        return advice
-    sharpness = sharpness_of(task, weights, batches.items[0], y_pred)
+    with same_attributes(model, *task.losses):
+        y_pred, weights = outputs_of(model, batches.items[0][0]), Weights.of(model)
+        advice = advice_for(task, Trial(task, batches), weights, batches, y_pred)
+        if not limits_rate(task):
+            return advice
+        sharpness = sharpness_of(task, weights, batches.items[0], y_pred)
     return replace(advice, sharpness=sharpness, momentum=task.optimizer.momentum)
 
 
@@ -128,7 +131,7 @@ def _of_nothing_learned(still: np.ndarray, task: Task, batches: Batches, y_pred:
     From random answers the loss falls to that of equal shares at any rate, soonest at one that is
     too low for more.
     """
-    if batches.weights is not None or not task.compares or has_regularizers(task.model):
+    if batches.weights is not None or not task.reports_loss_alone:
         return still
     chance = chance_loss(task.declared_loss, y_pred)
     if chance is None or not still.mean() < NEAR * chance:

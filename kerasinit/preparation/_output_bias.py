@@ -13,7 +13,7 @@ from kerasinit._safe_text import safe
 from kerasinit.layers import activation_name, is_channels_first, is_closed, kind_of, own_activation
 from kerasinit.models._graph import Graph, GraphCall
 from kerasinit.models._scene import Scene
-from kerasinit.preparation._batches import Batches, tensors
+from kerasinit.preparation._batches import Batches, joined, tensors
 from kerasinit.preparation._label_prior import Unsure, narrowing, prior_of
 from kerasinit.preparation._task import Task
 from kerasinit.signals._heads import names_of_outputs, of_outputs, targets_of_outputs
@@ -170,7 +170,7 @@ def _masked(masks: list[Any], items: list[tuple[Any, Any]]) -> tuple[Any, Any]:
     for mask, (_, own) in zip(masks, items, strict=True):
         factor = 1.0 if own is None else own.reshape(own.shape + (1,) * (mask.ndim - own.ndim))
         weights.append(mask * factor)
-    return np.concatenate([y for y, _ in items]), np.concatenate(weights)
+    return joined(tuple(y for y, _ in items)), joined(tuple(weights))
 
 
 def _masks(task: Task, batches: Batches, count: int) -> list[Any]:

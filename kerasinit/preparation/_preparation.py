@@ -13,6 +13,7 @@ from kerasinit.preparation._output_bias import BiasRow
 from kerasinit.preparation._proof import Proof
 from kerasinit.preparation._rate_advice import RateAdvice
 from kerasinit.preparation._trial import Cost
+from kerasinit.preparation._unmoved import REASON
 from kerasinit.signals import Diagnosis
 
 
@@ -34,6 +35,8 @@ class Preparation:
         diagnosis: Health of the signal at the end; None where it could not be told.
         undiagnosed: Why there is no diagnosis; empty where there is one.
         notes: Why the learning rate was not set; empty where it was.
+        forgotten_steps: Steps of the optimizer that belonged to the weights that were replaced: its
+            moments, averages and step count began anew. 0 where it keeps them.
         dry_run: Whether everything was left as it was.
 
     Example:
@@ -54,6 +57,7 @@ class Preparation:
     diagnosis: Diagnosis | None
     undiagnosed: str
     notes: tuple[str, ...]
+    forgotten_steps: int
     dry_run: bool
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,6 +73,7 @@ class Preparation:
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
             "undiagnosed": self.undiagnosed,
             "notes": list(self.notes),
+            "forgotten_steps": self.forgotten_steps,
             "dry_run": self.dry_run,
         }
 
@@ -109,6 +114,7 @@ class Preparation:
         had = "" if self.notes else f"; the optimizer had {advice.own_rate:.2g}"
         drawn = [row for row in plan.changed if row.kind == "kernel"]
         reasons = {row.reason for row in drawn}
+        stay = sum(row.reason == REASON for row in plan)
         return [
             (
                 f"1. Weights{kept}",
@@ -116,6 +122,8 @@ class Preparation:
                     f"{len(plan.changed)} of {len(plan)} variables drawn, seed {plan.seed}: "
                     f"print(preparation.plan)",
                     *sorted(reasons)[:3],
+                    *([f"{stay} variables stay: {REASON}"] if stay else []),
+                    *([self._forgotten()] if self.forgotten_steps else []),
                 ],
             ),
             (
@@ -135,6 +143,12 @@ class Preparation:
             ("4. Proof", [*str(self.trial).splitlines(), f"Cost: {self.cost}"]),
             ("5. Health", self._health()),
         ]
+
+    def _forgotten(self) -> str:
+        return (
+            f"the optimizer begins anew: its {self.forgotten_steps} steps belonged to the weights "
+            "that are replaced"
+        )
 
     def _health(self) -> list[str]:
         if self.diagnosis is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,13 @@ import keras
 import numpy as np
 
 from kerasinit import _backend
-from kerasinit._typing import Batch, Model, SeedLike
+from kerasinit._typing import Batch, Model, Rules, SeedLike
 from kerasinit.experiments._stacking import Weights
 from kerasinit.models import initialize
 from kerasinit.models._building import build_on
 from kerasinit.models._draw import Choice
 from kerasinit.models._first_batch import is_batch
+from kerasinit.models._initialize import restart
 from kerasinit.models._journal import journal
 from kerasinit.models._learned import has_learned, remember
 from kerasinit.models._plan import Plan
@@ -32,14 +33,14 @@ from kerasinit.preparation._preparation import Preparation
 from kerasinit.preparation._proof import proof_of
 from kerasinit.preparation._rate_advice import RateAdvice
 from kerasinit.preparation._rate_rule import RateCurve, is_lower
-from kerasinit.preparation._rate_search import MOST_STEPS, curves_at
+from kerasinit.preparation._rate_search import MOST_STEPS, trained_from
 from kerasinit.preparation._task import Task, task_of
 from kerasinit.preparation._trial import Trial, outputs_of
+from kerasinit.preparation._unmoved import REASON, not_trained, unmoved
 from kerasinit.preparation._untouched import marks_of, same_attributes, taken_back
 from kerasinit.signals import Diagnosis
 from kerasinit.signals._batch import of_dataset
 from kerasinit.signals._heads import of_outputs
-from kerasinit.signals._probe_loss import has_regularizers
 
 OF_LIBRARIES = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # not for users
 
@@ -49,6 +50,7 @@ def prepare(
     x: Batch,
     y: Batch | None = None,
     *,
+    rules: Rules = None,
     sample_weight: Batch | None = None,
     class_weight: Mapping[int, float] | None = None,
     batch_size: int = BATCH_SIZE,
@@ -65,16 +67,21 @@ def prepare(
     (`learning_rate`); and the proof, the same trainings from the weights that the model came with.
     Where those end lower, the model keeps them; where they are as good, if they have been learned
     and know more than the shares of the labels. A new head on layers that have learned gets its
-    bias either way.
+    bias either way. The proof is short: what must not go, keep by `rules` or `trainable = False`
+    (with `dry_run=True` first, nothing is lost). A learned part that a `train_step` of your own
+    does not train, such as a teacher, stays.
 
     Args:
         model: A model, compiled unless `loss` and `optimizer` are given. If it waits for its first
             data, it is built on `x`, as by `fit`. A compiled one gets the rate, too, unless its
             optimizer follows a schedule, or it keeps its own start and no rate is known to be
-            better, or its optimizer has taken steps from there.
+            better, or its optimizer has taken steps from there. With the new start, an optimizer
+            that has taken steps begins anew, as in the proof.
         x: Inputs as for `fit`: arrays, or a `tf.data.Dataset`, a `PyDataset`, a generator (some
             batches are taken from it).
         y: Targets, unless `x` holds them.
+        rules: As for `initialize`; `[("path", None), ...]` keeps parts. The output bias comes on
+            top.
         sample_weight: Weights of the samples, likewise.
         class_weight: As for `fit`, `{class: weight}`: the labels and the trial count by it.
         batch_size: Samples per step, of arrays. Train with the same.
@@ -108,33 +115,48 @@ def prepare(
     if isinstance(seed, keras.random.SeedGenerator):
         touched.append(seed.state)
     kept = taken_back(touched) if dry_run else journal(touched)
-    with kept, same_attributes(model), contextlib.ExitStack() as undone:
+    with kept, same_attributes(model, *task.losses), contextlib.ExitStack() as undone:
         undone.callback(marks_of(model))
-        prepared = _prepared(task, batches, seed, dry_run=dry_run)
+        prepared = _prepared(task, batches, rules, seed, dry_run=dry_run)
         if prepared.trial.adopted and not dry_run:
             undone.pop_all()
         return prepared
 
 
-def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) -> Preparation:
+def _prepared(
+    task: Task, batches: Batches, rules: Rules, seed: SeedLike, *, dry_run: bool
+) -> Preparation:
     model = task.model
     y_pred = outputs_of(model, batches.items[0][0])
     trial = Trial(task, batches)
-    learned = any(map(has_learned, scene_of(model).slots))
+    slots = scene_of(model).slots
+    learned = any(map(has_learned, slots))
     # A new head on what was learned gets its bias, too, so that the two starts can be compared.
     own_biases = _set_biases(task, batches, y_pred) if learned else ()
     own = Weights.of(model)
     own_advice = advice_for(task, trial, own, batches, y_pred)
+    own_curve, trained = trained_from(trial, own, own_advice.rate)
+    aside = unmoved(task, slots, own, trained)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        plan = initialize(model, seed=seed)
-        biases = _set_biases(task, batches, y_pred, plan)
+        with not_trained(aside):
+            plan = _noted(initialize(model, rules, seed=seed), {slot.path for slot in aside})
+            biases = _set_biases(task, batches, y_pred, plan)
         ready = Weights.of(model)
         advice = advice_for(task, trial, ready, batches, y_pred)
-        starts = (own, own_advice.rate), (ready, advice.rate)
-        curves = curves_at(trial, starts)
-        knows_nothing = _knows_nothing(task, y_pred, biases, curves[0])
-        proof = proof_of(*curves, has_learned=learned, knows_nothing=knows_nothing)
+        ready_curve, _ = trained_from(trial, ready, advice.rate)
+        know_nothing = [
+            _knows_nothing(task, batches, y_pred, biases, curve)
+            for curve in (own_curve, ready_curve)
+        ]
+        proof = proof_of(
+            own_curve,
+            ready_curve,
+            has_learned=learned,
+            # A new head knows nothing; what is below it may.
+            knows_nothing=know_nothing[0] and not own_biases,
+            ready_knows_nothing=know_nothing[1],
+        )
     if proof.adopted:
         for warning in said:
             if not issubclass(warning.category, OF_LIBRARIES):
@@ -147,6 +169,9 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         note = f"the learning rate stays {task.rate:.3g}: {why_not}"
     else:
         note = _set_rate(task, advice.rate)
+    steps = _backend.steps_taken(task.optimizer) if proof.adopted and task.loss is None else 0
+    if steps:
+        restart(task.optimizer)
     diagnosis, problem = _diagnosis(model, batches)
     return Preparation(
         model=model.name,
@@ -159,17 +184,28 @@ def _prepared(task: Task, batches: Batches, seed: SeedLike, *, dry_run: bool) ->
         diagnosis=diagnosis,
         undiagnosed=problem,
         notes=(note,) if note else (),
+        forgotten_steps=steps,
         dry_run=dry_run,
     )
 
 
-def _knows_nothing(task: Task, y_pred: Any, rows: Sequence[BiasRow], own: RateCurve) -> bool:
-    """Whether the loss from the model's own start is no lower than that of the labels' shares."""
-    if len(rows) != 1 or rows[0].values is None or has_regularizers(task.model):
+def _noted(plan: Plan, paths: Set[str]) -> Plan:
+    """The plan with the reason why learned variables of these paths stay."""
+    rows = (replace(row, reason=REASON) if row.path in paths else row for row in plan.rows)
+    return replace(plan, rows=tuple(rows))
+
+
+def _knows_nothing(
+    task: Task, batches: Batches, y_pred: Any, rows: Sequence[BiasRow], curve: RateCurve
+) -> bool:
+    """Whether the loss from a start is no lower than that of the labels' shares."""
+    if batches.weights is not None or not task.reports_loss_alone:
+        return False
+    if len(rows) != 1 or rows[0].values is None:
         return False
     (loss,) = of_outputs(task.model, task.declared_loss, y_pred)
     chance = loss_of_prior(loss, rows[0].values)
-    return chance is not None and not is_lower(own.last, np.full_like(own.last, chance))
+    return chance is not None and not is_lower(curve.last, np.full_like(curve.last, chance))
 
 
 def _set_biases(

@@ -42,7 +42,12 @@ class Proof:
 
 
 def proof_of(
-    own: RateCurve, ready: RateCurve, *, has_learned: bool, knows_nothing: bool = False
+    own: RateCurve,
+    ready: RateCurve,
+    *,
+    has_learned: bool,
+    knows_nothing: bool = False,
+    ready_knows_nothing: bool = False,
 ) -> Proof:
     """Compares the two starts on the last batches, which both have seen.
 
@@ -56,6 +61,7 @@ def proof_of(
         has_learned: Whether the model was trained before.
         knows_nothing: Whether its own start ends no lower than a model that knows the shares of the
             labels alone.
+        ready_knows_nothing: Likewise, of the new start: no reason to give up what was learned.
     """
     has_learned = has_learned and not knows_nothing
     if is_lower(own.last, ready.last):
@@ -65,8 +71,12 @@ def proof_of(
                 own, ready, True, f"{few}: these are too few to tell. It gets the new one."
             )
         return Proof(own, ready, False, "The own start is better: the model keeps it.")
+    if has_learned and ready_knows_nothing:
+        few = f"From the new start, the model learns nothing in {len(ready.losses)} steps"
+        return Proof(own, ready, False, f"{few}: it keeps what it has learned.")
     if is_lower(ready.last, own.last):
-        return Proof(own, ready, True, "The new start is better.")
+        replaced = " It replaces what the model has learned." if has_learned else ""
+        return Proof(own, ready, True, f"The new start is better.{replaced}")
     as_good = "The new start is as good within the spread of the batches"
     if has_learned:
         return Proof(own, ready, False, f"{as_good}: the model keeps what it has learned.")

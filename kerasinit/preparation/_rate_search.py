@@ -45,18 +45,30 @@ def rate_curves(
             losses[i] += row.tolist()
         first += steps
     curves = tuple(RateCurve(rate, tuple(row)) for rate, row in zip(rates, losses, strict=True))
-    last = last_quarter(first)
-    _, still = trial.advance([trial.start(weights, 0.0)], last.start, last.stop)
-    return curves, still[0]
+    return curves, _losses_at_rest(trial, weights, last_quarter(first))
 
 
-def curves_at(trial: Trial, starts: Sequence[tuple[Weights, float]]) -> list[RateCurve]:
-    """What a model does from each start at its rate, in as many steps.
+def _losses_at_rest(trial: Trial, weights: Weights, steps: slice) -> np.ndarray:
+    """Losses of a copy that does not move."""
+    copy = trial.start(weights, 0.0)
+    _, (losses,) = trial.advance([copy], steps.start, steps.stop)
+    if np.isfinite(losses).all():
+        return losses
+    found = []  # FTRL divides by its rate: after each step, the weights are put back
+    for step in range(steps.start, steps.stop):
+        (after,), (losses,) = trial.advance([copy], step, step + 1)
+        copy = trial.start(Weights(weights.trainable, after.weights.states), 0.0)
+        found += losses.tolist()
+    return np.array(found)
+
+
+def trained_from(trial: Trial, weights: Weights, rate: float) -> tuple[RateCurve, Weights]:
+    """What a model does from a start at one rate, in as many steps, and where it ends.
 
     Args:
-        trial: Trains the copies.
-        starts: Weights and learning rates.
+        trial: Trains the copy.
+        weights: Where it starts.
+        rate: Its learning rate.
     """
-    _, losses = trial.advance([trial.start(*start) for start in starts], 0, MOST_STEPS)
-    rows = zip(starts, losses.tolist(), strict=True)
-    return [RateCurve(rate, tuple(row)) for (_, rate), row in rows]
+    (copy,), (losses,) = trial.advance([trial.start(weights, rate)], 0, MOST_STEPS)
+    return RateCurve(rate, tuple(losses.tolist())), copy.weights

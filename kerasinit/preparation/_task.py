@@ -10,7 +10,7 @@ import keras
 from kerasinit import _backend
 from kerasinit.signals._batch import check_model, fixed_batch_size
 from kerasinit.signals._measure import HALF_SCALE
-from kerasinit.signals._probe_loss import sums_losses
+from kerasinit.signals._probe_loss import has_regularizers, sums_losses
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,26 @@ class Task:
         return self.model.loss if self.loss is None else self.loss
 
     @property
+    def losses(self) -> list[Any]:
+        """The losses that are objects, which may keep notes."""
+        given = keras.tree.flatten(self.declared_loss)
+        return [one for one in given if isinstance(one, keras.losses.Loss)]
+
+    @property
+    def trains_all(self) -> bool:
+        """Whether a step and its loss are Keras' own: all that is trainable is trained."""
+        return _backend.has_keras_train_step(self.model) and sums_losses(self.model)
+
+    @property
     def compares(self) -> bool:
         """Whether a training step of Keras' own gives targets to the loss."""
-        is_usual = _backend.has_keras_train_step(self.model) and sums_losses(self.model)
-        return is_usual and self.declared_loss is not None
+        return self.trains_all and self.declared_loss is not None
+
+    @property
+    def reports_loss_alone(self) -> bool:
+        """Whether what a step reports is the mean of the declared loss, without weights of ours."""
+        weighted = self.loss is None and _backend.has_loss_weights(self.model)
+        return self.compares and not weighted and not has_regularizers(self.model)
 
     @property
     def inner(self) -> Any:
@@ -70,6 +86,8 @@ class Task:
     def schedule(self) -> str:
         """Name of the class of a learning rate schedule; empty where the rate is a number."""
         config = _backend.config_of(self.inner).get("learning_rate")
+        if isinstance(config, keras.optimizers.schedules.LearningRateSchedule):
+            return type(config).__name__
         return str(config.get("class_name", "schedule")) if isinstance(config, dict) else ""
 
     def new_optimizer(self, rate: float) -> Any:

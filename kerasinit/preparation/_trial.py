@@ -64,12 +64,14 @@ class Trial:
         self._batches = batches
         self._steps, self._seconds = 0, 0.0
         self._copies = Copies(task)
+        before = Weights.of(task.model)
         try:
-            self.advance([self.start(Weights.of(task.model), 0.0)], 0, 1)
+            (at_rest,), _ = self.advance([self.start(before, 0.0)], 0, 1)
         except _backend.errors() as error:
             raise ValueError(
                 f"{task.model.name!r} cannot be trained on this data: {_backend.cause_of(error)}"
             ) from error
+        _check_rate_counts(task.model, before, at_rest.weights)
         self._steps, self._seconds = 0, 0.0
         self._compile_seconds = time.perf_counter() - began
 
@@ -91,6 +93,27 @@ class Trial:
         self._seconds += time.perf_counter() - began
         self._steps += losses.size
         return trained, losses
+
+
+def _check_rate_counts(model: Any, before: Weights, after: Weights) -> None:
+    """Refuses a model whose weights all move at a rate of 0: another rate trains them.
+
+    Raises:
+        ValueError: If so.
+    """
+    moved = [
+        bool(np.isfinite(new).all()) and not np.array_equal(old, new)  # FTRL divides by its rate
+        for variable, old, new in zip(
+            model.trainable_variables, before.trainable, after.trainable, strict=True
+        )
+        if variable.constraint is None
+    ]
+    if moved and all(moved):
+        raise ValueError(
+            f"The `train_step` of {model.name!r} does not train by the compiled optimizer: at a "
+            "learning rate of 0, all weights moved. Let it use `self.optimizer`, or only "
+            "initialize the model: `kerasinit.initialize(model)`."
+        )
 
 
 def outputs_of(model: Any, x: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from kerasinit import _backend
 from kerasinit.layers import MARK
 from kerasinit.models._journal import journal, uninterrupted
-from kerasinit.preparation._contents import same_contents
+from kerasinit.preparation._contents import same_contents, variables_in
 
 
 class _Finished(Exception):  # noqa: N818 - not an error: it ends what is taken back
@@ -36,9 +36,19 @@ def marks_of(model: Any) -> Callable[[], None]:
     return put_back
 
 
+def hidden_variables(model: Any) -> list[Any]:
+    """Variables that layers hold and do not count among theirs: the states of a stateful RNN."""
+    known = {id(variable) for variable in model.variables}
+    held = variables_in(map(vars, _backend.flat_layers(model)))
+    return [one for one in dict(zip(map(id, held), held, strict=True)).values()
+            if id(one) not in known]  # fmt: skip
+
+
 @contextlib.contextmanager
 def same_attributes(model: Any, *others: Any) -> Iterator[None]:
     """Takes back what the body does to attributes of a model and its layers, and draws nothing.
+
+    On torch also to gradients, and to buffers of torch's own modules.
 
     Also what it puts into lists, dicts and sets that they hold; what it writes into arrays and
     objects of other classes is not seen.
@@ -50,7 +60,7 @@ def same_attributes(model: Any, *others: Any) -> Iterator[None]:
     owners = [*_backend.flat_layers(model), *others]
     held = [dict(vars(owner)) for owner in owners]
     try:
-        with same_contents(held), _backend.same_random_state():
+        with same_contents(held), _backend.same_beside(model), _backend.same_random_state():
             yield
     finally:
         with uninterrupted():
@@ -69,7 +79,10 @@ def untouched(model: Any, *others: Any) -> Iterator[None]:
         model: A built model; the variables of its optimizer are left to the body.
         *others: What else keeps its attributes.
     """
-    kept = [*model.variables, *getattr(model, "metrics_variables", ())]
-    gradients = _backend.same_gradients(model.trainable_variables)
-    with same_attributes(model, *others), taken_back(kept), gradients:
+    kept = [
+        *model.variables,
+        *getattr(model, "metrics_variables", ()),
+        *hidden_variables(model),
+    ]
+    with same_attributes(model, *others), taken_back(kept):
         yield

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasinit.preparation._batches import batches_of
+from kerasinit.preparation._batches import ENOUGH, batches_of
 
 from .models import OwnStep, with_own_step
 
@@ -177,11 +177,11 @@ def test_a_short_batch_never_takes_the_place_of_the_full_ones(make, samples, see
 
 
 def test_of_sequences_of_several_lengths_those_of_the_most_frequent_one_are_taken():
-    lengths = [9, 5, 7, 5, 6, 5, 7]
-    found = taken([(np.full((4, n), i), Y[:4]) for i, n in enumerate(lengths)].__iter__(), steps=7)
+    lengths = [9, 5, 7, 5, 6, 5, 7, 5]
+    found = taken([(np.full((4, n), i), Y[:4]) for i, n in enumerate(lengths)].__iter__(), steps=8)
     assert {x.shape for x, _, _ in found.items} == {(4, 5)}
-    assert {int(x[0, 0]) for x, _, _ in found.items} == {1, 3, 5}
-    assert len(found.targets) == 28
+    assert {int(x[0, 0]) for x, _, _ in found.items} == {1, 3, 5, 7}
+    assert len(found.targets) == 32
 
 
 @pytest.mark.parametrize(
@@ -202,3 +202,11 @@ def test_wrong_data_is_refused(arguments, words):
 def test_a_batch_size_of_zero_is_refused():
     with pytest.raises(ValueError, match="`batch_size` must be at least 1"):
         batches_of(X, Y, None, batch_size=0, steps=1)
+
+
+def test_sequences_that_all_differ_in_length_are_not_one_batch_again_and_again():
+    lengths = [9, 5, 7, 6, 8]
+    found = taken([(np.ones((4, length)), Y[:4]) for length in lengths].__iter__(), steps=8)
+    assert len({x.shape for x, _, _ in found.items}) == ENOUGH
+    short = [(np.ones((4, 5)), Y[:4]), (np.ones((3, 5)), Y[:3])]
+    assert {x.shape for x, _, _ in taken(iter(short), steps=8).items} == {(4, 5)}

@@ -377,3 +377,10 @@ def test_copies_of_a_large_model_begin_anew_and_lead_to_the_same_advice(monkeypa
     assert anew.rate == kept.rate
     for one, other in zip(anew.curves, kept.curves, strict=True):
         assert one.losses == pytest.approx(other.losses, rel=1e-5)
+
+
+def test_an_optimizer_that_divides_by_its_rate_is_compared_with_the_untrained_model():
+    model = classifier(optimizer=keras.optimizers.Ftrl())
+    untrained = kerasinit.learning_rate(model, X, CLASSES).untrained
+    model.compile("sgd", model.loss)
+    assert untrained == pytest.approx(kerasinit.learning_rate(model, X, CLASSES).untrained)

@@ -10,7 +10,7 @@ from kerasinit.preparation._proof import proof_of
 from kerasinit.preparation._rate_rule import RateCurve
 from kerasinit.preparation._rate_search import MOST_STEPS
 
-from .models import CLASSES, OwnStep, X, classifier, state_of, with_own_step
+from .models import CLASSES, RNG, OwnStep, X, classifier, state_of, with_own_step
 
 
 def badly_started(depth=4):
@@ -127,6 +127,24 @@ def test_a_schedule_stays_and_is_said_so():
     prepared = kerasinit.prepare(model, X, CLASSES)
     assert "follows a schedule (CosineDecay)" in prepared.notes[0]
     assert model.optimizer.get_config()["learning_rate"]["class_name"] == "CosineDecay"
+
+
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule without `get_config`."""
+
+    def __call__(self, step):
+        return 0.01 * keras.ops.minimum(1.0, (keras.ops.cast(step, "float32") + 1) / 10)
+
+
+@pytest.mark.filterwarnings("ignore:The model holds learned weights")
+def test_a_schedule_without_a_config_stays_too():
+    model = badly_started()
+    model.compile(keras.optimizers.Adam(WarmUp()), model.loss)
+    model.fit(X, CLASSES, epochs=1, verbose=0)
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert "follows a schedule (WarmUp)" in prepared.notes[0]
+    assert isinstance(vars(model.optimizer)["_learning_rate"], WarmUp)
+    assert int(model.optimizer.iterations) == 0
 
 
 def test_a_model_with_a_train_step_of_its_own_is_prepared():
@@ -309,3 +327,105 @@ def test_a_start_from_which_nothing_is_learned_is_not_better_than_one_on_its_way
     broken = RateCurve(1e-3, (2.6, *[float("nan")] * 27))
     for worse in (rising, broken):
         assert not proof_of(own, worse, has_learned=False, knows_nothing=True).adopted
+
+
+@pytest.mark.parametrize(
+    ("compiled", "given"),
+    [
+        ({}, {"class_weight": dict.fromkeys(range(3), 10.0)}),
+        ({}, {"sample_weight": np.full(len(X), 10.0)}),
+        ({"loss_weights": [10.0]}, {}),
+    ],
+    ids=["class_weight", "sample_weight", "loss_weights"],
+)
+def test_weights_that_scale_the_loss_do_not_make_a_trained_model_seem_to_know_nothing(
+    compiled, given
+):
+    keras.utils.set_random_seed(0)
+    model = classifier()
+    model.compile(keras.optimizers.Adam(0.01), model.loss, **compiled)
+    model.fit(X, CLASSES, epochs=10, verbose=0)
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0, dry_run=True, **given)
+    assert prepared.trial.own.end < 0.6 * prepared.trial.ready.end
+    assert not prepared.trial.adopted
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_learned_layers_under_a_new_head_stay_where_the_proof_is_too_short_to_tell(seed):
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    backbone = classifier()
+    backbone.fit(X, CLASSES, epochs=10, verbose=0)
+    learned = keras.Sequential([keras.Input((6,)), *backbone.layers[:-1]])
+    model = keras.Sequential([learned, layers.Dense(3)])
+    model.compile("adam", backbone.loss)
+    x = rng.standard_normal((1000, 6)).astype("float32")  # that says nothing of the labels
+    prepared = kerasinit.prepare(model, x, rng.integers(0, 3, 1000), seed=seed, dry_run=True)
+    assert not prepared.trial.adopted
+
+
+@pytest.mark.filterwarnings("ignore:The model holds learned weights")
+def test_an_optimizer_begins_anew_with_the_new_start_and_leaves_its_average_of_the_old_one():
+    model = badly_started()
+    model.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_overwrite_frequency=1), model.loss)
+    model.fit(X, CLASSES, epochs=2, verbose=0)
+    planned = kerasinit.prepare(model, X, CLASSES, seed=0, dry_run=True)
+    assert int(model.optimizer.iterations) == planned.forgotten_steps == 14
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert prepared.trial.adopted
+    assert int(model.optimizer.iterations) == 0
+    assert "its 14 steps belonged to the weights that are" in str(prepared)
+    model.fit(X, CLASSES, epochs=1, verbose=0)  # the average took the weights back to the old ones
+    assert np.std(model.get_weights()[0]) > 0.1
+
+
+class Student(keras.Model):
+    """Learns from labels and from a teacher, which no step moves."""
+
+    def __init__(self, teacher):
+        super().__init__()
+        self.teacher, self.dense = teacher, layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        from_teacher = keras.ops.stop_gradient(self.teacher(x))
+        own = super().compute_loss(x, y, y_pred, sample_weight)
+        return own + keras.ops.mean(keras.ops.square(y_pred - from_teacher))
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_a_teacher_that_no_step_moves_stays_and_the_plan_says_why():
+    teacher = classifier()
+    teacher.fit(X, CLASSES, epochs=5, verbose=0)
+    model = Student(teacher)
+    model(X[:2])
+    model.compile("adam", teacher.loss)
+    learned = teacher.get_weights()
+    prepared = kerasinit.prepare(model, X, CLASSES, seed=0)
+    assert all(map(np.array_equal, learned, teacher.get_weights()))
+    assert all(variable.trainable for variable in teacher.weights)
+    assert prepared.plan[teacher.weights[0].path].reason == (
+        "learned, and no training step moves it"
+    )
+    assert "6 variables stay: learned" in str(prepared)
+
+
+def test_rules_say_what_is_drawn_and_what_stays():
+    model = badly_started(depth=2)
+    first = model.layers[0]
+    kernel = RNG.standard_normal(first.kernel.shape).astype("float32")
+    first.kernel.assign(kernel)
+    rules = [(first.kernel.path, None), ("kernel", "he_normal")]
+    prepared = kerasinit.prepare(model, X, CLASSES, rules=rules, seed=0)
+    assert prepared.trial.adopted
+    assert np.array_equal(keras.ops.convert_to_numpy(first.kernel), kernel)
+    assert prepared.plan[model.layers[1].kernel.path].initializer == "HeNormal()"
+
+
+def test_a_dry_run_leaves_no_cache_of_weight_decay():
+    model = classifier(optimizer=keras.optimizers.AdamW(1e-3))
+    names = set(vars(model.optimizer))
+    kerasinit.prepare(model, X, CLASSES, dry_run=True)
+    assert set(vars(model.optimizer)) == names

@@ -161,6 +161,93 @@ def test_an_optimizer_with_a_second_name_is_not_stepped_and_its_rate_is_searched
         assert curve.losses == pytest.approx(other.losses, rel=1e-4)
 
 
+class TwoOptimizers(OwnStep):
+    """Steps an optimizer, too, that nothing but this module knows."""
+
+    def train_step(self, *arguments):
+        weights = self.trainable_variables
+        UNKNOWN.apply([keras.ops.zeros(weight.shape) for weight in weights], weights)
+        return super().train_step(*arguments)
+
+
+UNKNOWN = keras.optimizers.Adam()
+
+
+def test_a_step_by_an_optimizer_that_the_model_does_not_hold_is_refused_before_it_is_taken():
+    model = with_own_step(TwoOptimizers)
+    UNKNOWN.build(model.trainable_variables)
+    before = state_of(model)
+    with pytest.raises(ValueError, match=r"another optimizer step \(keras's Adam\)"):
+        trained(model)
+    assert state_of(model) == before
+    assert int(UNKNOWN.iterations) == 0
+    assert "apply" not in vars(keras.optimizers.Optimizer)
+
+
+class ByHand(OwnStep):
+    """Moves its weights without an optimizer."""
+
+    def train_step(self, *arguments):
+        found = super().train_step(*arguments)
+        if keras.config.backend() == "jax":
+            logs, (trainable, *others) = found
+            return logs, ([0.9 * value for value in trainable], *others)
+        for weight in self.trainable_variables:
+            weight.assign(0.9 * weight + 0.1)
+        return found
+
+
+def test_a_model_that_trains_without_its_optimizer_is_told_so():
+    model = with_own_step(ByHand)
+    model.dense.bias.assign([1.0, 2.0, 3.0])
+    before = state_of(model)
+    with pytest.raises(ValueError, match="at a learning rate of 0, all weights moved"):
+        trained(model)
+    assert state_of(model) == before
+
+
+class HidesState(layers.Layer):
+    """Holds a variable as a stateful RNN does: it is none of the layer's own."""
+
+    def build(self, shape):
+        vars(self)["hidden"] = [keras.Variable(1.0, trainable=False)]
+
+    def call(self, x):
+        self.hidden[0].assign_add(1.0)
+        return x
+
+
+def test_a_variable_that_a_layer_hides_is_as_before():
+    inner = HidesState()
+    model = keras.Sequential([keras.Input((6,)), inner, layers.Dense(3)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    inner.hidden[0].assign(1.0)
+    trained(model)
+    assert float(inner.hidden[0]) == 1.0
+
+
+class Counting(keras.losses.MeanSquaredError):
+    """Keeps notes of its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.count, self.notes = 0, []
+
+    def call(self, y_true, y_pred):
+        self.count += 1
+        self.notes.append("a call")
+        return super().call(y_true, y_pred)
+
+
+def test_what_a_loss_notes_of_its_calls_is_as_before():
+    loss = Counting()
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile("sgd", loss)
+    trained(model, y=X[:, :1])
+    kerasinit.prepare(model, X, X[:, :1], dry_run=True)
+    assert (loss.count, loss.notes) == (0, [])
+
+
 def test_data_that_does_not_fit_is_told_with_the_cause():
     y = CLASSES.astype("float32")[:, None].repeat(2, 1)
     with pytest.raises(ValueError, match="cannot be trained on this data"):
