@@ -33,11 +33,11 @@ from kerasinit.layers._nonlinearity import (
 )
 from kerasinit.layers._period import angular_frequency
 from kerasinit.layers._signal_path import (
-    halves,
     is_closed,
     is_product,
     is_product_of,
     multiplies_by_constant,
+    number_factor,
     pixels_merged,
     tensor_factors,
     units_last,
@@ -81,7 +81,6 @@ __all__ = [
     "axes_of_shape",
     "fans",
     "find_owner",
-    "halves",
     "has_own_shape_rule",
     "have_learned_biases",
     "held_initializers",
@@ -110,6 +109,7 @@ __all__ = [
     "mark_start",
     "mixes",
     "multiplies_by_constant",
+    "number_factor",
     "numbers_of",
     "own_activation",
     "pixels_merged",

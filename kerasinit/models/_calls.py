@@ -111,6 +111,15 @@ def source_of(value: int, graph: Graph) -> GraphCall | None:
     return graph.maker.get(carried(value, graph))
 
 
+def scaled_by(value: int, graph: Graph) -> float:
+    """The number by which the value that a layer made was multiplied to make this one."""
+    found, maker = 1.0, graph.maker.get(value)
+    while maker is not None and is_transparent(maker, graph):
+        found *= maker.number
+        maker = graph.maker.get(maker.inputs[0])
+    return found
+
+
 def carries(call: GraphCall, value: int, graph: Graph) -> bool:
     """Whether `value` goes on in what a call makes: as it is, in part, shifted, or gated."""
     if is_transparent(call, graph):
