@@ -39,6 +39,7 @@ from kerasinit.layers._signal_path import (
     multiplies_by_constant,
     number_factor,
     pixels_merged,
+    rectifies,
     tensor_factors,
     units_last,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "numbers_of",
     "own_activation",
     "pixels_merged",
+    "rectifies",
     "role_of",
     "tensor_factors",
     "units_last",

@@ -97,6 +97,19 @@ def number_factor(operation: Any, arguments: Any) -> float:
     return math.prod(float(one) for one in factors if isinstance(one, NUMBERS))
 
 
+def rectifies(operation: Any, arguments: Any) -> bool:
+    """Whether a call is `maximum(x, 0)`.
+
+    Args:
+        operation: An operation of a graph.
+        arguments: What it was given, as Keras keeps it.
+    """
+    if _name_of(operation) != "maximum":
+        return False
+    given = _backend.given_to(operation, arguments)
+    return any(isinstance(one, NUMBERS) and one == 0 for one in given)
+
+
 def tensor_factors(operation: Any, arguments: Any) -> tuple[Any, ...]:
     """The weights, and other tensors that no layer or input makes, by which a call multiplies.
 

@@ -27,6 +27,8 @@ def activation_of(call: GraphCall) -> Any | None:
     """The activation that a call applies to each entry; None where the call is something else."""
     if len(call.inputs) != 1:
         return None
+    if call.rectifies:
+        return keras.activations.relu
     return applied_activation(call.operation) or function_of(call.operation)
 
 
@@ -46,6 +48,8 @@ def is_rectifier(activation: Any | None) -> bool:
     >>> import keras
     >>> is_rectifier(keras.activations.leaky_relu), is_rectifier(keras.activations.gelu)
     (True, False)
+    >>> is_rectifier(lambda x: keras.ops.maximum(x, 0))
+    True
     """
     if activation is None:
         return False

@@ -18,6 +18,7 @@ from kerasinit.layers import (
     kind_of,
     mixes,
     number_factor,
+    rectifies,
     tensor_factors,
     waits_for_weights,
 )
@@ -38,6 +39,7 @@ class GraphCall:
         number: The number by which it multiplies its signal.
         factors: Weights, and other tensors that nothing in the graph makes, by which it multiplies.
         is_mask: Whether what it makes is true or false.
+        rectifies: Whether it is `maximum(x, 0)`.
     """
 
     operation: Any
@@ -47,6 +49,7 @@ class GraphCall:
     number: float = 1.0
     factors: tuple[Any, ...] = ()
     is_mask: bool = False
+    rectifies: bool = False
 
     @property
     def halves(self) -> bool:
@@ -261,6 +264,7 @@ class _Reader:
                     number_factor(operation, arguments),
                     tensor_factors(operation, arguments),
                     all(tensor.dtype == "bool" for tensor in made),
+                    rectifies(operation, arguments),
                 )
                 continue
             # A model that is called twice is read twice, under new numbers for its inside.

@@ -759,3 +759,23 @@ def test_a_projection_onto_words_is_no_table_of_rows():
     plan = kerasinit.initialize(model, seed=0)
     assert "one row is read at a time" in plan["words/embeddings"].reason
     assert plan["words/reverse_embeddings"].reason == "the layer's own initializer"
+
+
+@pytest.mark.parametrize("rectify", [lambda x: ops.maximum(x, 0), lambda x: ops.maximum(0.0, x)])
+def test_a_maximum_with_zero_is_a_relu(rectify):
+    def plan(rectify):
+        inputs = keras.Input((16,))
+        x = inputs
+        for number in range(6):
+            x = rectify(layers.Dense(16, name=f"dense{number}")(x))
+        model = keras.Model(inputs, layers.Dense(2, name="last")(x))
+        return [(row.initializer, row.reason) for row in kerasinit.initialize(model, seed=0)]
+
+    assert plan(rectify) == plan(ops.relu)
+
+
+def test_a_maximum_with_another_number_is_no_relu():
+    inputs = keras.Input((16,))
+    x = ops.maximum(layers.Dense(16, name="hidden")(inputs), 1.0)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
+    assert "relu" not in plan["hidden/kernel"].reason
