@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -84,7 +85,7 @@ def _twins(scene: Scene) -> Iterator[tuple[int, Any]]:
     for slot in scene.slots:
         layers[id(slot.layer)].append(slot)
     for early, late in _equal_pairs(layers.values(), scene):
-        if not _draw_the_same(early, late):
+        if not _is_seeded(late):
             yield from _by_variable(early, late)
     # Equal seeds, too, may have filled a part of a container that is called on its own.
     parts = [part.slots for part in _scenes(_composites(scene.model), scene)]
@@ -136,10 +137,22 @@ def _are_equal(first: Sequence[Slot], second: Sequence[Slot]) -> bool:
     )
 
 
-def _draw_the_same(first: Sequence[Slot], second: Sequence[Slot]) -> bool:
-    """Whether two layers may be equal since their seeds are: then nobody copied them."""
-    seeds = [[getattr(slot.initializer, "seed", None) for slot in own] for own in (first, second)]
-    return any(one is not None and one == other for one, other in zip(*seeds, strict=True))
+def _is_seeded(own: Sequence[Slot]) -> bool:
+    """Whether the initializers of a layer gave it what it holds: equal seeds, nobody copied it."""
+    return any(map(_gave, own))
+
+
+def _gave(slot: Slot) -> bool:
+    values = _backend.numpy_of(slot.variable)
+    if slot.initializer is None or not values.size or values.min() == values.max():
+        return False
+    try:
+        initializer = copy.deepcopy(slot.initializer)  # a generator in it may count its draws
+        with _backend.seeded(0):
+            drawn = _backend.numpy_of(initializer(slot.shape, dtype=slot.variable.dtype))
+    except Exception:  # noqa: BLE001 - the code of any initializer runs here
+        return False
+    return np.array_equal(drawn, values)
 
 
 def _copied(choice: Choice, source: Any) -> Choice:

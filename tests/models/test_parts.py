@@ -101,6 +101,17 @@ def test_a_target_of_a_called_part_stays_equal_where_seeds_are_equal():
     np.testing.assert_array_equal(online.get_weights()[0], target.get_weights()[0])
 
 
+def test_a_plan_of_copied_layers_leaves_their_generator_as_it_is():
+    generator = keras.random.SeedGenerator(4)
+    drawn = keras.initializers.HeNormal(seed=generator)
+    pair = [layers.Dense(6, kernel_initializer=drawn) for _ in range(2)]
+    model = Student(*pair, is_called=True)
+    model(ops.ones((2, 4)))
+    before = ops.convert_to_numpy(generator.state)
+    kerasinit.initialize(model, dry_run=True)
+    np.testing.assert_array_equal(ops.convert_to_numpy(generator.state), before)
+
+
 @pytest.mark.parametrize("contained", [False, True])
 def test_layers_of_equal_seeds_are_no_copies(contained):
     seeded = [
