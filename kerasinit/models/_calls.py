@@ -124,6 +124,14 @@ def scaled_by(value: int, graph: Graph) -> float:
     return found
 
 
+def weighted_source(value: int, graph: Graph) -> GraphCall | None:
+    """The call that made a value, before its activation, too; None for an input."""
+    call = source_of(value, graph)
+    while call is not None and activation_of(call) is not None and not mixes(call.operation):
+        call = source_of(call.inputs[0], graph)
+    return call
+
+
 def carries(call: GraphCall, value: int, graph: Graph) -> bool:
     """Whether `value` goes on in what a call makes: as it is, in part, shifted, or gated."""
     if is_transparent(call, graph):

@@ -779,3 +779,14 @@ def test_a_maximum_with_another_number_is_no_relu():
     x = ops.maximum(layers.Dense(16, name="hidden")(inputs), 1.0)
     plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
     assert "relu" not in plan["hidden/kernel"].reason
+
+
+def test_a_stack_behind_joined_inputs_starts_as_small_as_one_on_data():
+    inputs = [keras.Input((6,)), keras.Input((4,))]
+    x = layers.concatenate([layers.Dense(16, "relu")(one) for one in inputs])
+    x = layers.Dense(32, "relu", name="first")(x)
+    for _ in range(5):
+        x = layers.Dense(32, "relu")(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(1)(x)), seed=0)
+    assert plan["first/kernel"].gain == pytest.approx(0.1**0.5)
+    assert "from a tenth of its inputs' mean square" in plan["first/kernel"].reason
