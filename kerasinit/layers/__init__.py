@@ -33,12 +33,13 @@ from kerasinit.layers._nonlinearity import (
 )
 from kerasinit.layers._period import angular_frequency
 from kerasinit.layers._signal_path import (
-    halves,
     is_closed,
     is_product,
     is_product_of,
     multiplies_by_constant,
+    number_factor,
     pixels_merged,
+    rectifies,
     tensor_factors,
     units_last,
 )

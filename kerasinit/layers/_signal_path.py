@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -14,7 +15,6 @@ from kerasinit.layers._kinds import is_channels_first, is_kept_method, kind_of
 MERGING = ("Flatten", "Reshape", "Ravel")  # may lay the pixels of an image side by side
 PRODUCTS = ("conv", "dot", "einsum", "linear", "matmul", "tensordot")
 NUMBERS = (int, float, np.integer, np.floating)
-HALVING = 0.7072  # a factor that halves a mean square, rounded up, dimensionless
 CLOSED = ("attention", "recurrent", "wrapper")
 
 
@@ -79,8 +79,8 @@ def is_product_of(operation: Any, signals: int) -> bool:
     return signals > 1 and _name_of(operation).startswith(PRODUCTS)
 
 
-def halves(operation: Any, arguments: Any) -> bool:
-    """Whether a call multiplies its signal by a number of at most 1/sqrt(2): no sum of two grows.
+def number_factor(operation: Any, arguments: Any) -> float:
+    """The number by which a call multiplies its signal; 1 where it does not.
 
     Args:
         operation: A layer, or an operation of a graph.
@@ -93,8 +93,21 @@ def halves(operation: Any, arguments: Any) -> bool:
         if "div" in _name_of(operation):
             factors = [1 / one for one in factors[1:2] if isinstance(one, NUMBERS) and one]
     else:
+        return 1.0
+    return math.prod(float(one) for one in factors if isinstance(one, NUMBERS))
+
+
+def rectifies(operation: Any, arguments: Any) -> bool:
+    """Whether a call is `maximum(x, 0)`.
+
+    Args:
+        operation: An operation of a graph.
+        arguments: What it was given, as Keras keeps it.
+    """
+    if _name_of(operation) != "maximum":
         return False
-    return any(isinstance(one, NUMBERS) and abs(float(one)) <= HALVING for one in factors)
+    given = _backend.given_to(operation, arguments)
+    return any(isinstance(one, NUMBERS) and one == 0 for one in given)
 
 
 def tensor_factors(operation: Any, arguments: Any) -> tuple[Any, ...]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from kerasinit.layers import activation_name
 from kerasinit.models import _calls
+from kerasinit.models._builtin import given_std, keras_fans
 from kerasinit.models._draw import Choice
 from kerasinit.models._scene import Scene
 from kerasinit.models._slots import Slot
 
+# Gain of a kernel that a standard deviation was told for, below which a branch starts at nothing:
+# adapters have 0.008 (0.001 and 64 inputs), Houlsby et al., 2019, https://arxiv.org/abs/1902.00751
+NEAR_NOTHING = 0.05
 NOTHING_COMMON = 1e-6  # share of a mean square that is rounding
 
 
@@ -22,6 +27,10 @@ def branch_end(slot: Slot, initializer: Any, scene: Scene) -> Choice:
         scene: Its model, in which `scene.branches_beside(slot.layer)` is not 0.
     """
     count = scene.branches_beside(slot.layer)
+    std = given_std(slot.initializer)
+    if std is not None and std * math.sqrt(keras_fans(slot)[0]) <= NEAR_NOTHING:
+        reason = f"ends one of {count} residual branches, which its author let start near nothing"
+        return Choice(slot, slot.initializer, reason)
     last = scene.place(slot.layer).before_add
     common = _calls.common_share(last)
     scale = (count * (1 + (count - 1) * common)) ** -0.5

@@ -27,6 +27,8 @@ def activation_of(call: GraphCall) -> Any | None:
     """The activation that a call applies to each entry; None where the call is something else."""
     if len(call.inputs) != 1:
         return None
+    if call.rectifies:
+        return keras.activations.relu
     return applied_activation(call.operation) or function_of(call.operation)
 
 
@@ -46,6 +48,8 @@ def is_rectifier(activation: Any | None) -> bool:
     >>> import keras
     >>> is_rectifier(keras.activations.leaky_relu), is_rectifier(keras.activations.gelu)
     (True, False)
+    >>> is_rectifier(lambda x: keras.ops.maximum(x, 0))
+    True
     """
     if activation is None:
         return False
@@ -109,6 +113,23 @@ def carried(value: int, graph: Graph) -> int:
 def source_of(value: int, graph: Graph) -> GraphCall | None:
     """The call that made a value, before it was scaled, dropped or reshaped; None for an input."""
     return graph.maker.get(carried(value, graph))
+
+
+def scaled_by(value: int, graph: Graph) -> float:
+    """The number by which the value that a layer made was multiplied to make this one."""
+    found, maker = 1.0, graph.maker.get(value)
+    while maker is not None and is_transparent(maker, graph):
+        found *= maker.number
+        maker = graph.maker.get(maker.inputs[0])
+    return found
+
+
+def weighted_source(value: int, graph: Graph) -> GraphCall | None:
+    """The call that made a value, before its activation, too; None for an input."""
+    call = source_of(value, graph)
+    while call is not None and activation_of(call) is not None and not mixes(call.operation):
+        call = source_of(call.inputs[0], graph)
+    return call
 
 
 def carries(call: GraphCall, value: int, graph: Graph) -> bool:

@@ -13,15 +13,18 @@ import keras
 
 from kerasinit import _backend
 from kerasinit.layers import (
-    halves,
     is_norm,
     is_product_of,
     kind_of,
     mixes,
+    number_factor,
+    rectifies,
     tensor_factors,
     waits_for_weights,
 )
 from kerasinit.models._opened import SIZES, corrected_shapes, in_short, like, open_call
+
+HALVING = 0.7072  # a factor that halves a mean square, rounded up, dimensionless
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,25 @@ class GraphCall:
         inputs: Numbers of the values it reads.
         outputs: Numbers of the values it makes.
         shapes: Shapes of the values it makes.
-        halves: Whether it multiplies its signal by a number of at most 1/sqrt(2).
+        number: The number by which it multiplies its signal.
         factors: Weights, and other tensors that nothing in the graph makes, by which it multiplies.
         is_mask: Whether what it makes is true or false.
+        rectifies: Whether it is `maximum(x, 0)`.
     """
 
     operation: Any
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int | None, ...], ...]
-    halves: bool = False
+    number: float = 1.0
     factors: tuple[Any, ...] = ()
     is_mask: bool = False
+    rectifies: bool = False
+
+    @property
+    def halves(self) -> bool:
+        """Whether it multiplies its signal by at most 1/sqrt(2): no sum of two grows."""
+        return abs(self.number) <= HALVING
 
 
 @dataclass(frozen=True)
@@ -251,9 +261,10 @@ class _Reader:
                     tuple(self.number(tensor) for tensor in sources),
                     tuple(self.number(tensor) for tensor in made),
                     tuple(tuple(tensor.shape) for tensor in made),
-                    halves(operation, arguments),
+                    number_factor(operation, arguments),
                     tensor_factors(operation, arguments),
                     all(tensor.dtype == "bool" for tensor in made),
+                    rectifies(operation, arguments),
                 )
                 continue
             # A model that is called twice is read twice, under new numbers for its inside.

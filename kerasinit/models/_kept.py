@@ -153,6 +153,22 @@ def _numbers(slot: Slot, seed: int) -> np.ndarray:
     return _backend.numpy_of(ops.cast(values, "float32"))
 
 
+def draws_orthogonal(slot: Slot) -> bool:
+    """Whether an initializer that somebody wrote draws one matrix of orthogonal rows, or columns.
+
+    As `numpy.linalg.qr` gives for an invertible layer of a flow.
+    """
+    if slot.initializer is None or is_library(slot.initializer) or len(slot.shape) != 2:
+        return False
+    try:
+        values = _numbers(slot, 0)
+    except Exception:  # noqa: BLE001 - the code of any initializer runs here; the draw will report
+        return False
+    products = values @ values.T if len(values) <= values.shape[1] else values.T @ values
+    size = float(products.trace()) / len(products)
+    return size > 0 and np.allclose(products, size * np.eye(len(products)), atol=1e-3 * size)
+
+
 def start_size(slot: Slot) -> float:
     """Root mean square of a variable when training starts, dimensionless."""
     own = own_choice(slot).initializer

@@ -23,6 +23,7 @@ from kerasinit.models import _calls
 from kerasinit.models._branch_ends import branch_end, branch_gate
 from kerasinit.models._builtin import scaled_gain
 from kerasinit.models._draw import Choice
+from kerasinit.models._kept import draws_orthogonal
 from kerasinit.models._places import Place, leaves
 from kerasinit.models._scene import Scene
 from kerasinit.models._shallow import (
@@ -102,7 +103,9 @@ def _orthogonal_as_own(choice: Choice) -> Choice:
     """The same size from orthogonal rows where the author chose them: flows invert the matrix."""
     drawn: Any = choice.initializer
     own = choice.slot.initializer
-    if not isinstance(own, ORTHOGONAL) or own is drawn or type(drawn) not in PER_INPUT:
+    if own is drawn or type(drawn) not in PER_INPUT:
+        return choice
+    if not (isinstance(own, ORTHOGONAL) or draws_orthogonal(choice.slot)):
         return choice
     reason = f"{choice.reason}; orthogonal, as its author chose"
     return replace(choice, initializer=initializers.Orthogonal(gain=drawn.gain), reason=reason)

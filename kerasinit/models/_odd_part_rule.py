@@ -134,8 +134,10 @@ def _keeps_own_size(role: StackRole) -> bool:
 
 
 def _starts_small(role: StackRole) -> bool:
-    """Whether a first layer on data starts at a tenth of its mean square."""
-    return role.reads_data and _point(role.after, role).length == 1.0 and role.depth <= DEEPEST
+    """Whether a first layer on data, or several of it, starts at a tenth of its mean square."""
+    if not (role.reads_data or role.joins_data) or role.depth > DEEPEST:
+        return False
+    return _point(role.after, role).length == 1.0
 
 
 def _first_scale(role: StackRole, slot: Slot) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from kerasinit.layers import is_closed
 from kerasinit.models._draw import Choice
 from kerasinit.models._plan import COPIED
 from kerasinit.models._scene import Scene
+from kerasinit.models._slots import Slot
 
 
 def parts_of_container(scene: Scene) -> Iterator[Scene]:
@@ -47,7 +50,7 @@ def _scenes(parts: list[Any], scene: Scene) -> Iterator[Scene]:
 
 
 def with_twins(scene: Scene, choices: list[Choice]) -> list[Choice]:
-    """The choices, with a part that equals an earlier one (an average, a target) equal afterwards.
+    """The choices, with layers that equal earlier ones (averages, targets) equal afterwards.
 
     Args:
         scene: A built model.
@@ -77,25 +80,79 @@ def _composites(model: Any) -> list[Any]:
 
 
 def _twins(scene: Scene) -> Iterator[tuple[int, Any]]:
-    """Identity of a variable -> the variable of an earlier part that it equals."""
-    parts = _composites(scene.model)
-    shapes = [[tuple(v.shape) for v in part.weights] for part in parts]
-    for late, part in enumerate(parts):
-        for early in range(late):
-            if shapes[early] == shapes[late] and _are_equal(parts[early], part):
-                if not (scene.reaches(parts[early]) and scene.reaches(part)):
-                    # else they are parts of one computation
-                    yield from zip(map(id, part.weights), parts[early].weights, strict=True)
-                break
+    """Identity of a variable -> the variable of an earlier layer, or part, that it equals."""
+    layers: dict[int, list[Slot]] = defaultdict(list)
+    for slot in scene.slots:
+        layers[id(slot.layer)].append(slot)
+    for early, late in _equal_pairs(layers.values(), scene):
+        if not _is_seeded(late):
+            yield from _by_variable(early, late)
+    # Equal seeds, too, may have filled a part of a container that is called on its own.
+    parts = [part.slots for part in _scenes(_composites(scene.model), scene)]
+    for early, late in _equal_pairs(parts, scene):
+        if not (scene.reaches(early[0].layer) and scene.reaches(late[0].layer)):
+            yield from _by_variable(early, late)
 
 
-def _are_equal(first: Any, second: Any) -> bool:
-    pairs = list(zip(first.weights, second.weights, strict=True))
-    if any(one is other for one, other in pairs):
+def _by_variable(early: Sequence[Slot], late: Sequence[Slot]) -> Iterator[tuple[int, Any]]:
+    for one, other in zip(early, late, strict=True):
+        yield id(other.variable), one.variable
+
+
+def _equal_pairs(
+    groups: Iterable[Sequence[Slot]], scene: Scene
+) -> Iterator[tuple[Sequence[Slot], Sequence[Slot]]]:
+    """Each group of variables that has the shapes and values of an earlier one, behind that."""
+    known = list(groups)
+    shapes = [tuple(slot.shape for slot in own) for own in known]
+    repeated = Counter(shapes)
+    seen: dict[Any, list[Sequence[Slot]]] = defaultdict(list)
+    for shape, own in zip(shapes, known, strict=True):
+        if repeated[shape] == 1 or not _is_drawn(own, scene):
+            continue
+        alike = seen[shape, *map(_first_number, own)]
+        early = next((one for one in alike if _are_equal(one, own)), None)
+        if early is None:
+            alike.append(own)
+        else:
+            yield early, own
+
+
+def _first_number(slot: Slot) -> float | None:
+    """The first entry of a variable; None of one that has none."""
+    return next(iter(_backend.numpy_of(slot.variable).flat), None)
+
+
+def _is_drawn(own: Sequence[Slot], scene: Scene) -> bool:
+    """Whether some variable has unlike entries, and its author fixed none of them."""
+    free = [slot for slot in own if id(slot.variable) not in scene.kept]
+    values = (_backend.numpy_of(slot.variable) for slot in free)
+    return any(one.size and one.min() != one.max() for one in values)
+
+
+def _are_equal(first: Sequence[Slot], second: Sequence[Slot]) -> bool:
+    return all(
+        np.array_equal(_backend.numpy_of(one.variable), _backend.numpy_of(other.variable))
+        for one, other in zip(first, second, strict=True)
+    )
+
+
+def _is_seeded(own: Sequence[Slot]) -> bool:
+    """Whether the initializers of a layer gave it what it holds: equal seeds, nobody copied it."""
+    return any(map(_gave, own))
+
+
+def _gave(slot: Slot) -> bool:
+    values = _backend.numpy_of(slot.variable)
+    if slot.initializer is None or not values.size or values.min() == values.max():
         return False
-    values = [[_backend.numpy_of(v) for v in pair] for pair in pairs]
-    equal = all(np.array_equal(one, other) for one, other in values)
-    return equal and any(one.min() != one.max() for one, _ in values if one.size)
+    try:
+        initializer = copy.deepcopy(slot.initializer)  # a generator in it may count its draws
+        with _backend.seeded(0):
+            drawn = _backend.numpy_of(initializer(slot.shape, dtype=slot.variable.dtype))
+    except Exception:  # noqa: BLE001 - the code of any initializer runs here
+        return False
+    return np.array_equal(drawn, values)
 
 
 def _copied(choice: Choice, source: Any) -> Choice:

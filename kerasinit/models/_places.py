@@ -20,6 +20,7 @@ class Place:
         activation: The activation that really follows, with no norm between; None where there is
             none, or where it follows a part of the output and another part goes on without.
         is_parted: Whether it is the latter: a GLU of one kernel.
+        number: The number by which the signal is multiplied before that activation.
         norm: The norm that follows before the next weighted layer; None where there is none.
         adds: The residual adds that its output reaches with no weighted layer or norm between.
         gated: Those whose branch is multiplied by its output, as in `x + gate(c) * f(x)`.
@@ -35,6 +36,7 @@ class Place:
     calls: tuple[GraphCall, ...] = ()
     activation: Any | None = None
     is_parted: bool = False
+    number: float = 1.0
     norm: Any | None = None
     adds: tuple[GraphCall, ...] = ()
     gated: tuple[GraphCall, ...] = ()
@@ -48,6 +50,7 @@ class Place:
 @dataclass
 class _Findings:
     activations: list[Any] = field(default_factory=list)
+    numbers: list[float] = field(default_factory=list)
     has_plain_part: bool = False
     norms: list[Any] = field(default_factory=list)
     adds: list[GraphCall] = field(default_factory=list)
@@ -64,6 +67,7 @@ class _Way:
     value: int
     passed: Any | None = None
     after_norm: bool = False
+    number: float = 1.0
     factors: tuple[Any, ...] = ()
     is_part: bool = False
     is_gate: bool = False
@@ -88,6 +92,7 @@ def place_of(layer: Any, graph: Graph | None) -> Place:
         calls=calls,
         activation=activation,
         is_parted=is_parted,
+        number=1.0 if own else next(iter(found.numbers), 1.0),
         norm=next(iter(found.norms), None),
         adds=tuple(found.adds),
         gated=tuple(found.gated),
@@ -126,6 +131,7 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
         elif acts is not None:
             if not way.after_norm:
                 found.activations.append(acts)
+                found.numbers.append(way.number)
         elif normalizes:
             found.norms.append(call.operation)
             if way.passed is not None:
@@ -144,6 +150,7 @@ def _go_on(way: _Way, graph: Graph, found: _Findings) -> Iterator[_Way]:
                 value=made,
                 passed=acts if way.passed is None else way.passed,
                 after_norm=way.after_norm or normalizes,
+                number=way.number * call.number,
                 factors=way.factors + call.factors,
                 is_part=way.is_part or kind_of(call.operation).family == "part",
                 is_gate=way.is_gate or opens,

@@ -8,6 +8,7 @@ from kerasinit.layers import is_norm, is_table, kind_of, mixes
 from kerasinit.models import _calls
 from kerasinit.models._calls import carried, source_of
 from kerasinit.models._graph import Graph, GraphCall
+from kerasinit.models._sums import plain_sums
 
 
 def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
@@ -17,7 +18,7 @@ def residual_adds(graph: Graph) -> tuple[GraphCall, ...]:
     Outputs of layers beside each other (wide and deep) that are summed at the end carry no stream.
     """
     blends = [found for call in graph.calls for found in _blend(call, graph)]
-    known = {id(call) for call in blends}
+    known = {id(call) for call in blends} | plain_sums(graph)
     found: list[GraphCall] = []
     sums: set[int] = set()
     for call in graph.calls:

@@ -10,6 +10,7 @@ from kerasinit import theory
 from kerasinit.layers import (
     is_channels_first,
     is_one_matrix,
+    kind_of,
     own_activation,
     pixels_merged,
     variable_of,
@@ -32,6 +33,7 @@ class StackRole:
         pixels: Pixels that a flattening laid side by side on its input axis.
         reads_data: Whether the first layer of the stack is no convolution and nothing but norms is
             trained above it (`Graph.reads_data`).
+        joins_data: Whether that layer reads several inputs side by side, a dense layer behind each.
     """
 
     layer: Any
@@ -40,6 +42,7 @@ class StackRole:
     depth: int
     pixels: int = 1
     reads_data: bool = False
+    joins_data: bool = False
 
     @property
     def name(self) -> str:
@@ -94,6 +97,7 @@ def roles(graph: Graph, fixed: frozenset[int] = frozenset()) -> dict[int, StackR
             above[id(call)] + below[id(call)],
             feeder[1].pixels if feeder else 1,
             found[id(feeder[0].operation)].reads_data if feeder else _is_dense_on_data(call, graph),
+            feeder is None and _joins_data(call, graph),
         )
     return found
 
@@ -101,6 +105,14 @@ def roles(graph: Graph, fixed: frozenset[int] = frozenset()) -> dict[int, StackR
 def _is_dense_on_data(call: GraphCall, graph: Graph) -> bool:
     kernel = variable_of(call.operation, "kernel")
     return kernel is not None and len(kernel.shape) == 2 and graph.reads_data(call)
+
+
+def _joins_data(call: GraphCall, graph: Graph) -> bool:
+    join = _calls.source_of(call.inputs[0], graph)
+    if join is None or kind_of(join.operation).name != "Concatenate":
+        return False
+    makers = [_calls.weighted_source(value, graph) for value in join.inputs]
+    return all(one is None or _is_dense_on_data(one, graph) for one in makers)
 
 
 def _is_plain(call: GraphCall, graph: Graph, fixed: frozenset[int]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kerasinit.layers import kind_of, own_activation
 from kerasinit.models import _calls
@@ -21,9 +21,51 @@ def summed_kernels(graph: Graph, residual: Iterable[GraphCall]) -> dict[int, int
         graph: The graph of a model.
         residual: Its residual adds, which join a branch with a stream.
     """
-    joined = {id(call) for call in residual}
-    parts: dict[int, tuple[GraphCall, ...]] = {}  # value -> the calls whose results it is a sum of
     found: dict[int, int] = {}
+    joined = frozenset(id(call) for call in residual)
+    for call, summed in _sums_of_kernels(graph, joined):
+        is_halved = _is_halved(call, graph)
+        for part in summed:
+            key = id(part.operation)
+            found[key] = 1 if is_halved else max(len(summed), found.get(key, 1))
+    return found
+
+
+def plain_sums(graph: Graph) -> frozenset[int]:
+    """Identities of adds that are no residual ones: of kernels that none is the skip of.
+
+    Of two as deep as each other (GraphSAGE), or of three and more, added at once or one by one:
+    what nothing but the next add reads is no stream (skip outputs of a WaveNet).
+
+    Args:
+        graph: The graph of a model.
+    """
+    sums = {id(call): summed for call, summed in _sums_of_kernels(graph, frozenset())}
+    found: dict[int, bool] = {}
+    for call in reversed([call for call in graph.calls if id(call) in sums]):
+        readers = graph.readers.get(call.outputs[0], ())
+        is_in_larger = len(readers) == 1 and found.get(id(readers[0]), False)
+        is_many = len(sums[id(call)]) > 2
+        found[id(call)] = is_in_larger or is_many or _are_as_deep(call, graph)
+    return frozenset(key for key, is_plain in found.items() if is_plain)
+
+
+def _are_as_deep(call: GraphCall, graph: Graph) -> bool:
+    """Whether two values that are added have as many weighted layers of their own."""
+    first, second = (graph.ancestors(value) for value in dict.fromkeys(call.inputs))
+    return graph.work(first - second) == graph.work(second - first)
+
+
+def _sums_of_kernels(
+    graph: Graph, joined: frozenset[int]
+) -> Iterator[tuple[GraphCall, tuple[GraphCall, ...]]]:
+    """Each add of what kernels give alone, side by side, and the calls of all those kernels.
+
+    Args:
+        graph: The graph of a model.
+        joined: Identities of adds to leave out.
+    """
+    parts: dict[int, tuple[GraphCall, ...]] = {}  # value -> the calls whose results it is a sum of
     for call in graph.calls:
         if _is_kernel(call, graph):
             parts[call.outputs[0]] = (call,)
@@ -32,14 +74,10 @@ def summed_kernels(graph: Graph, residual: Iterable[GraphCall]) -> dict[int, int
             summed = tuple(part for some in made for part in some)
             if id(call) in joined or not all(made) or not _is_side_by_side(summed, graph):
                 continue
-            is_halved = _is_halved(call, graph)
-            parts[call.outputs[0]] = () if is_halved else summed
-            for part in summed:
-                key = id(part.operation)
-                found[key] = 1 if is_halved else max(len(summed), found.get(key, 1))
+            parts[call.outputs[0]] = () if _is_halved(call, graph) else summed
+            yield call, summed
         elif _passes_on(call, graph):
             parts.update(dict.fromkeys(call.outputs, parts.get(call.inputs[0], ())))
-    return found
 
 
 def _is_kernel(call: GraphCall, graph: Graph) -> bool:
@@ -50,7 +88,8 @@ def _is_kernel(call: GraphCall, graph: Graph) -> bool:
 
 def _passes_on(call: GraphCall, graph: Graph) -> bool:
     """Whether a call gives its input, or parts of it, at the size that it has."""
-    is_part = kind_of(call.operation).family == "part"
+    family = kind_of(call.operation).family
+    is_part = family == "part" or (family == "add" and len(call.inputs) == 1)  # or a constant
     is_as_large = not call.halves and not call.factors
     return is_as_large and (is_part or _calls.is_transparent(call, graph))
 

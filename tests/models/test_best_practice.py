@@ -762,3 +762,34 @@ def test_a_projection_onto_words_is_no_table_of_rows():
     plan = kerasinit.initialize(model, seed=0)
     assert "one row is read at a time" in plan["words/embeddings"].reason
     assert plan["words/reverse_embeddings"].reason == "the layer's own initializer"
+
+
+@pytest.mark.parametrize("rectify", [lambda x: ops.maximum(x, 0), lambda x: ops.maximum(0.0, x)])
+def test_a_maximum_with_zero_is_a_relu(rectify):
+    def plan(rectify):
+        inputs = keras.Input((16,))
+        x = inputs
+        for number in range(6):
+            x = rectify(layers.Dense(16, name=f"dense{number}")(x))
+        model = keras.Model(inputs, layers.Dense(2, name="last")(x))
+        return [(row.initializer, row.reason) for row in kerasinit.initialize(model, seed=0)]
+
+    assert plan(rectify) == plan(ops.relu)
+
+
+def test_a_maximum_with_another_number_is_no_relu():
+    inputs = keras.Input((16,))
+    x = ops.maximum(layers.Dense(16, name="hidden")(inputs), 1.0)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(2)(x)), seed=0)
+    assert "relu" not in plan["hidden/kernel"].reason
+
+
+def test_a_stack_behind_joined_inputs_starts_as_small_as_one_on_data():
+    inputs = [keras.Input((6,)), keras.Input((4,))]
+    x = layers.concatenate([layers.Dense(16, "relu")(one) for one in inputs])
+    x = layers.Dense(32, "relu", name="first")(x)
+    for _ in range(5):
+        x = layers.Dense(32, "relu")(x)
+    plan = kerasinit.initialize(keras.Model(inputs, layers.Dense(1)(x)), seed=0)
+    assert plan["first/kernel"].gain == pytest.approx(0.1**0.5)
+    assert "from a tenth of its inputs' mean square" in plan["first/kernel"].reason

@@ -819,17 +819,27 @@ def test_what_a_layer_assigns_as_it_is_built_stays_and_counters_do_not_move(dry_
 class Rotation(layers.Layer):
     """An invertible step of a flow (Glow, Kingma and Dhariwal, 2018)."""
 
+    def __init__(self, initializer="orthogonal", **options):
+        super().__init__(**options)
+        self.initializer = keras.initializers.get(initializer)
+
     def build(self, shape):
         size = (shape[-1], shape[-1])
-        self.kernel = self.add_weight(name="kernel", shape=size, initializer="orthogonal")
+        self.kernel = self.add_weight(name="kernel", shape=size, initializer=self.initializer)
 
     def call(self, x):
         return ops.matmul(x, self.kernel)
 
 
-def test_a_kernel_that_its_author_made_orthogonal_stays_so():
+def by_numpy(shape, dtype=None):
+    factor, _ = np.linalg.qr(np.random.normal(size=shape))  # noqa: NPY002
+    return ops.convert_to_tensor(factor, dtype)
+
+
+@pytest.mark.parametrize("initializer", ["orthogonal", by_numpy])
+def test_a_kernel_that_its_author_made_orthogonal_stays_so(initializer):
     inputs = keras.Input((WIDTH,))
-    left, right = ops.split(Rotation()(inputs), 2, axis=-1)
+    left, right = ops.split(Rotation(initializer, name="rotation")(inputs), 2, axis=-1)
     moved = right + layers.Dense(WIDTH // 2, kernel_initializer="zeros")(
         layers.Dense(16, "relu")(left)
     )

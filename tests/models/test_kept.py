@@ -276,6 +276,23 @@ def test_zeros_on_purpose_stay(build, rules):
     assert row.reason.startswith("zero on purpose: ")
 
 
+@pytest.mark.parametrize(("stddev", "is_kept"), [(0.001, True), (0.05, False)])
+def test_an_adapter_that_starts_near_nothing_does_so_again(stddev, is_kept):
+    """Houlsby et al., 2019: near the identity, so that a frozen network goes on as it was."""
+    near_nothing = keras.initializers.TruncatedNormal(stddev=stddev)
+    inputs = keras.Input((16,))
+    x = inputs
+    for number in range(2):
+        h = layers.Dense(16, trainable=False)(layers.LayerNormalization(trainable=False)(x))
+        up = layers.Dense(16, kernel_initializer=near_nothing, name=f"up{number}")
+        x = x + h + up(layers.Dense(4, "gelu", kernel_initializer=near_nothing)(h))
+    model = keras.Model(inputs, x)
+    plan = kerasinit.initialize(model, seed=1)
+    ends = [row for row in plan if row.path.startswith("up") and row.kind == "kernel"]
+    assert len(ends) == 2
+    assert all(("near nothing" in row.reason) == is_kept for row in ends)
+
+
 def test_a_rule_that_names_a_zero_kernel_draws_it():
     model = head()
     plan = kerasinit.initialize(model, [("zero", "he_normal")], seed=1)

@@ -51,6 +51,31 @@ def test_a_sine_net_starts_as_siren(apart):
     assert "omega 30: Siren, reads the coordinates" in plan.rows[0].reason
 
 
+class SineLayer(layers.Layer):
+    """As most write it: the frequency is a factor on what a layer makes."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.linear = layers.Dense(units)
+
+    def call(self, inputs):
+        return ops.sin(30.0 * self.linear(inputs))
+
+
+@pytest.mark.parametrize("by_layer", [False, True], ids=["operations", "layers"])
+def test_a_number_before_a_sine_is_part_of_its_frequency(by_layer):
+    inputs = keras.Input((2,))
+    values = inputs
+    for _ in range(3):
+        values = SineLayer(64)(values) if by_layer else ops.sin(30 * layers.Dense(64)(values))
+    model = keras.Model(inputs, layers.Dense(1)(values))
+    kernels = [row for row in kerasinit.initialize(model, seed=1) if row.kind == "kernel"]
+    assert all("is a sine of omega 29.98: Siren" in row.reason for row in kernels)
+    found = [weight for weight in model.get_weights() if weight.ndim == 2]
+    for kernel, limit in zip(found, [1 / 2, *[(6 / 64) ** 0.5 / 30] * 3], strict=True):
+        assert 0.9 * limit < abs(kernel).max() <= 1.002 * limit
+
+
 def test_kernels_that_ask_for_siren_keep_its_law():
     siren = kerasinit.initializers.Siren(omega=20.0)
     model = keras.Sequential([keras.Input((8,)), layers.Dense(64, sine, kernel_initializer=siren)])

@@ -14,14 +14,28 @@ def dense(name, **options):
     return layers.Dense(WIDTH, name=name, **options)
 
 
-def wave_net(inputs):
-    """Skip outputs of six blocks, summed (van den Oord et al., 2016)."""
+def skips_of_wave_net(inputs):
+    """Skip outputs of six blocks (van den Oord et al., 2016)."""
     x, skips = inputs[0], []
     for number in range(6):
         h = layers.Dense(WIDTH, "tanh")(x) * layers.Dense(WIDTH, "sigmoid")(x)
         skips.append(dense(f"part{number}")(h))
         x = x + layers.Dense(WIDTH)(h)
-    return layers.Add()(skips), 6
+    return skips
+
+
+def wave_net(inputs):
+    return layers.Add()(skips_of_wave_net(inputs)), 6
+
+
+def wave_net_one_by_one(inputs):
+    return sum(skips_of_wave_net(inputs)), 6
+
+
+def graph_sage(inputs):
+    """Of a node, and of those around it (Hamilton et al., 2017)."""
+    around = layers.Reshape((WIDTH,))(inputs[1] * inputs[0] / 8)
+    return dense("part0")(inputs[0]) + dense("part1")(around), 2
 
 
 def two_inputs(inputs):
@@ -43,7 +57,15 @@ def dropped(inputs):
     return layers.Dropout(0.1)(dense("part0")(inputs[0])) - dense("part1")(inputs[1]), 2
 
 
-SUMS = (wave_net, two_inputs, one_after_the_other, additive_attention, dropped)
+SUMS = (
+    wave_net,
+    wave_net_one_by_one,
+    graph_sage,
+    two_inputs,
+    one_after_the_other,
+    additive_attention,
+    dropped,
+)
 
 
 def halved(total):
