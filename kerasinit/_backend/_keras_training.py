@@ -15,6 +15,15 @@ from kerasinit._backend._keras import flat_layers, is_of_keras, missing
 from kerasinit._backend._replaced import replaced
 from kerasinit._safe_text import safe
 
+# What `compile` takes beside an optimizer and a loss, and what it is unless it is given.
+COMPILED = {
+    "loss_weights": None,
+    "metrics": None,
+    "weighted_metrics": None,
+    "run_eagerly": False,
+    "steps_per_execution": 1,
+}
+
 
 def training_argument(model: Any, training: bool) -> dict[str, bool]:
     """The keyword argument `training` if the model's `call` takes it, as Keras' trainers ask."""
@@ -73,15 +82,18 @@ def fresh_compiled_loss(model: Any) -> Any:
 
 
 def compiled_in_code(model: Any) -> str | None:
-    """Metrics and loss weights of `model` as further arguments of `compile`, empty without any.
+    """Further arguments that `compile` got beside optimizer and loss, as code; empty without any.
 
     None where code does not say what they are, as for functions. Reads `Trainer._compile_config`.
     """
     config = getattr(getattr(model, "_compile_config", None), "config", None) or {}
+    # `jit_compile="auto"` is kept as what it means for the model.
+    resolve = getattr(model, "_resolve_auto_jit_compile", bool)
+    jit = resolve() and not getattr(model, "run_eagerly", False)
     code = ""
-    for name in ("loss_weights", "metrics", "weighted_metrics"):
-        value = config.get(name)
-        if value is None:
+    for name, usual in {**COMPILED, "jit_compile": jit}.items():
+        value = config.get(name, usual)
+        if value is None or value == usual:
             continue
         try:
             ast.literal_eval(repr(value))

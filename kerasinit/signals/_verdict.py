@@ -64,7 +64,7 @@ class Verdict:
         return cls(cause, where, evidence, f"{line}# {reason}", remedy)
 
     def keeping(self, compiled: str | None) -> Verdict:
-        """The same, with a line that compiles the model with the metrics and weights it has.
+        """The same, with a line that compiles the model with its metrics, loss weights and options.
 
         Args:
             compiled: These arguments of `compile`, as code; None if no code says what they are.
@@ -73,7 +73,7 @@ class Verdict:
         if "model.compile(" not in line or "metrics=" in line or not self.fix.startswith(line):
             return self
         if compiled is None:
-            return replace(self, fix=f"{self.fix}; give your metrics and loss weights again")
+            return replace(self, fix=f"{self.fix}; give your other arguments of `compile` again")
         return replace(self, fix=f"{line[:-1]}{compiled}){self.fix.removeprefix(line)}")
 
     def to_dict(self) -> dict[str, Any]:

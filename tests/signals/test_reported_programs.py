@@ -986,14 +986,25 @@ def named(y_true, y_pred):
         ({}, "model.compile(model.optimizer, loss='mae')  # "),
         ({"metrics": ["mae", "mse"]}, "loss='mae', metrics=['mae', 'mse'])  # "),
         ({"metrics": ["mae"], "loss_weights": [2.0]}, ", loss_weights=[2.0], metrics=['mae'])"),
-        ({"metrics": [named]}, "; give your metrics and loss weights again"),
-        ({"weighted_metrics": [keras.metrics.MeanAbsoluteError()]}, "loss weights again"),
+        ({"metrics": [named]}, "; give your other arguments of `compile` again"),
+        ({"weighted_metrics": [keras.metrics.MeanAbsoluteError()]}, "of `compile` again"),
+        ({"run_eagerly": True}, "loss='mae', run_eagerly=True)  # "),
+        ({"steps_per_execution": 2}, "loss='mae', steps_per_execution=2)  # "),
     ],
-    ids=["none", "names", "weights", "function", "object"],
+    ids=["none", "names", "weights", "function", "object", "eager", "steps"],
 )
-def test_a_line_that_compiles_again_keeps_the_metrics(given, line):
+def test_a_line_that_compiles_again_keeps_the_rest(given, line):
     model = compiled(head(1))
     model.compile("adam", "mape", **given)
     verdict = first(model, X, Y)
     assert line in verdict.fix
     assert_mends(verdict, model, X, Y)
+
+
+@pytest.mark.parametrize("jit_compile", [True, False, "auto"])
+def test_a_line_that_compiles_again_keeps_whether_xla_compiles(jit_compile):
+    model = compiled(head(1))
+    model.compile("adam", "mape", jit_compile=jit_compile)
+    before = model.jit_compile
+    assert_mends(first(model, X, Y), model, X, Y)
+    assert model.jit_compile == before
