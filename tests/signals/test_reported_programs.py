@@ -900,6 +900,11 @@ def test_other_losses_of_zeros_and_ones_take_what_lies_beyond(loss):
     assert kerasinit.diagnose(compiled(head(4), loss=loss), X, SEVERAL).healthy
 
 
+def test_a_critic_may_score_a_rare_class():
+    rare = (np.arange(len(X)) == 0).astype("float32")[:, None]  # its loss is next to 0 there
+    assert kerasinit.diagnose(compiled(head(1), loss=critic_of_ones), X, rare).healthy
+
+
 @pytest.mark.parametrize(("low", "named"), [(-1.0, True), (0.5, False)])
 def test_a_share_of_targets_on_both_sides_of_0_is_none(low, named):
     y = np.linspace(low, 2.0, 64, dtype="float32")[:, None]  # none is 0
