@@ -81,8 +81,8 @@ def fresh_compiled_loss(model: Any) -> Any:
         return None
 
 
-def compiled_in_code(model: Any) -> str | None:
-    """Further arguments that `compile` got beside optimizer and loss, as code; empty without any.
+def compiled_in_code(model: Any) -> tuple[str, ...] | None:
+    """What `compile` got beside optimizer and loss, as code of further arguments.
 
     None where code does not say what they are, as for functions. Reads `Trainer._compile_config`.
     """
@@ -90,7 +90,7 @@ def compiled_in_code(model: Any) -> str | None:
     # `jit_compile="auto"` is kept as what it means for the model.
     resolve = getattr(model, "_resolve_auto_jit_compile", bool)
     jit = resolve() and not getattr(model, "run_eagerly", False)
-    code = ""
+    found = []
     for name, usual in {**COMPILED, "jit_compile": jit}.items():
         value = config.get(name, usual)
         if value is None or value == usual:
@@ -99,8 +99,8 @@ def compiled_in_code(model: Any) -> str | None:
             ast.literal_eval(repr(value))
         except (SyntaxError, ValueError):
             return None
-        code += f", {name}={value!r}"
-    return code
+        found.append(f"{name}={value!r}")
+    return tuple(found)
 
 
 def has_loss_weights(model: Any) -> bool:

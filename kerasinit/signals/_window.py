@@ -54,7 +54,7 @@ class Setup:
     chance: float | None = None
     has_floor: bool = False
     forgets: bool = False
-    compiled: str | None = ""
+    compiled: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)

@@ -1006,6 +1006,15 @@ def test_a_line_that_compiles_again_keeps_the_rest(given, line):
     assert_mends(verdict, model, X, Y)
 
 
+def test_a_line_with_metrics_of_its_own_keeps_the_rest():
+    model = compiled(head(4, "softmax"))
+    given = {"metrics": ["sparse_categorical_accuracy"], "loss_weights": [2.0]}
+    model.compile("adam", "sparse_categorical_crossentropy", **given)
+    verdict = first(model, X, np.eye(4)[LABELS])
+    assert ", metrics=['accuracy'], loss_weights=[2.0])  # " in verdict.fix
+    assert_mends(verdict, model, X, np.eye(4)[LABELS])
+
+
 @pytest.mark.parametrize("jit_compile", [True, False, "auto"])
 def test_a_line_that_compiles_again_keeps_whether_xla_compiles(jit_compile):
     model = compiled(head(1))

@@ -1011,7 +1011,7 @@ def test_weight_decay_that_takes_the_weights_away_is_told_while_the_loss_stands(
 @pytest.mark.parametrize(
     ("compiled", "line"),
     [
-        ("", "model.loss)  # or"), (", metrics=['mae']", "model.loss, metrics=['mae'])  # or"),
+        ((), "model.loss)  # or"), (["metrics=['mae']"], "model.loss, metrics=['mae'])  # or"),
         (None, "usual; give your other arguments of `compile` again"),
     ],
 )  # fmt: skip
