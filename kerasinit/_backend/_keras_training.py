@@ -87,19 +87,19 @@ def compiled_in_code(model: Any) -> tuple[str, ...] | None:
     None where code does not say what they are, as for functions. Reads `Trainer._compile_config`.
     """
     config = getattr(getattr(model, "_compile_config", None), "config", None) or {}
-    # `jit_compile="auto"` is kept as what it means for the model.
+    # Keras keeps, for `jit_compile="auto"`, what that means for the model.
     resolve = getattr(model, "_resolve_auto_jit_compile", bool)
     jit = resolve() and not getattr(model, "run_eagerly", False)
     found = []
     for name, usual in {**COMPILED, "jit_compile": jit}.items():
-        value = config.get(name, usual)
-        if value is None or value == usual:
+        code = repr(config.get(name))
+        if code in ("None", repr(usual)):
             continue
         try:
-            ast.literal_eval(repr(value))
+            ast.literal_eval(code)
         except (SyntaxError, ValueError):
             return None
-        found.append(f"{name}={value!r}")
+        found.append(f"{name}={code}")
     return tuple(found)
 
 
