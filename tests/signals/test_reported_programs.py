@@ -286,7 +286,7 @@ def test_numbers_of_classes_under_a_squared_error_are_told():
 )  # fmt: skip
 def test_targets_that_a_guessed_loss_cannot_take_are_told(y):
     model = compiled(head(4, "softmax"))
-    plain = keras.Model(model.inputs, model.outputs)  # which is not compiled
+    plain = keras.Sequential(model.layers)  # which is not compiled
     found = kerasinit.diagnose(plain, X, y)
     assert found.verdicts[0].cause in ("bad_targets", "bad_loss")
 
