@@ -896,3 +896,33 @@ def test_a_search_for_a_rate_leaves_buffers_and_modes_of_torch_modules_as_they_w
     kerasinit.learning_rate(model, 3 + x, x[:, :1])
     kerasinit.prepare(model, 3 + x, x[:, :1], dry_run=True)
     assert all(map(np.array_equal, before, [norm.training, *norm.buffers()]))
+
+
+def test_an_apply_that_another_library_put_in_place_is_used_and_stays(monkeypatch):
+    own, steps = keras.optimizers.Optimizer.apply, []
+
+    def counted(self, *arguments, **options):
+        steps.append(self)
+        return own(self, *arguments, **options)
+
+    monkeypatch.setattr(keras.optimizers.Optimizer, "apply", counted)
+    x = np.random.default_rng(0).standard_normal((64, 4)).astype("float32")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    kerasinit.learning_rate(model, x, x[:, :1])
+    assert steps
+    assert keras.optimizers.Optimizer.apply is counted
+
+
+def test_scopes_of_one_optimizer_nest():
+    outer, inner = keras.optimizers.SGD(), keras.optimizers.SGD()
+    variable = keras.Variable([1.0])
+    step = [keras.ops.ones(1)], [variable]
+    with _backend.sole_optimizer(outer):
+        with _backend.sole_optimizer(inner):
+            inner.apply(*step)
+        outer.apply(*step)
+        with pytest.raises(ValueError, match="another optimizer"):
+            inner.apply(*step)
+    inner.apply(*step)
+    assert "apply" not in vars(keras.optimizers.Optimizer)

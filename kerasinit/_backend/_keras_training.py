@@ -15,6 +15,15 @@ from kerasinit._backend._keras import flat_layers, is_of_keras, missing
 from kerasinit._backend._replaced import replaced
 from kerasinit._safe_text import safe
 
+# What `compile` takes beside an optimizer and a loss, and what it is unless it is given.
+COMPILED = {
+    "loss_weights": None,
+    "metrics": None,
+    "weighted_metrics": None,
+    "run_eagerly": False,
+    "steps_per_execution": 1,
+}
+
 
 def training_argument(model: Any, training: bool) -> dict[str, bool]:
     """The keyword argument `training` if the model's `call` takes it, as Keras' trainers ask."""
@@ -72,23 +81,26 @@ def fresh_compiled_loss(model: Any) -> Any:
         return None
 
 
-def compiled_in_code(model: Any) -> str | None:
-    """Metrics and loss weights of `model` as further arguments of `compile`, empty without any.
+def compiled_in_code(model: Any) -> tuple[str, ...] | None:
+    """What `compile` got beside optimizer and loss, as code of further arguments.
 
     None where code does not say what they are, as for functions. Reads `Trainer._compile_config`.
     """
     config = getattr(getattr(model, "_compile_config", None), "config", None) or {}
-    code = ""
-    for name in ("loss_weights", "metrics", "weighted_metrics"):
-        value = config.get(name)
-        if value is None:
+    # Keras keeps, for `jit_compile="auto"`, what that means for the model.
+    resolve = getattr(model, "_resolve_auto_jit_compile", bool)
+    jit = resolve() and not getattr(model, "run_eagerly", False)
+    found = []
+    for name, usual in {**COMPILED, "jit_compile": jit}.items():
+        code = repr(config.get(name))
+        if code in ("None", repr(usual)):
             continue
         try:
-            ast.literal_eval(repr(value))
+            ast.literal_eval(code)
         except (SyntaxError, ValueError):
             return None
-        code += f", {name}={value!r}"
-    return code
+        found.append(f"{name}={code}")
+    return tuple(found)
 
 
 def has_loss_weights(model: Any) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
+from kerasinit._backend._replaced import changed
+
 _lock = threading.Lock()
 _own: dict[int, tuple[Any, ...]] = {}  # by thread: others may train other models meanwhile
-_apply = keras.optimizers.Optimizer.apply
+_guard = contextlib.ExitStack()  # holds the method that was found, while any thread has an entry
 
 
 def refuse_other(optimizer: Any) -> None:
@@ -34,20 +36,28 @@ def refuse_other(optimizer: Any) -> None:
 @contextlib.contextmanager
 def sole_optimizer(*own: Any) -> Iterator[None]:
     """See `_protocol.Backend.sole_optimizer`."""
-    kind: Any = keras.optimizers.Optimizer
+    kind = keras.optimizers.Optimizer
     thread = threading.get_ident()
     with _lock:
+        if not _own:
+            _guard.enter_context(changed(kind, apply=_guarded(kind.apply)))
+        outer = _own.get(thread)
         _own[thread] = own
-        kind.apply = _guarded_apply
     try:
         yield
     finally:
         with _lock:
-            del _own[thread]
-            if not _own and "apply" in vars(kind):
-                del kind.apply
+            if outer is None:
+                del _own[thread]
+            else:
+                _own[thread] = outer
+            if not _own:
+                _guard.close()
 
 
-def _guarded_apply(self: Any, *arguments: Any, **options: Any) -> Any:
-    refuse_other(self)
-    return _apply(self, *arguments, **options)
+def _guarded(apply: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: Any, *arguments: Any, **options: Any) -> Any:
+        refuse_other(self)
+        return apply(self, *arguments, **options)
+
+    return guarded

@@ -275,14 +275,11 @@ def _parts(y: np.ndarray, *, by_class: bool) -> tuple[np.ndarray, np.ndarray]:
     if not by_class:
         return order[:-size], order[-size:]
     _, labels, counts = np.unique(y[order], return_inverse=True, return_counts=True)
-    by_label = np.argsort(labels, kind="stable")
-    number = np.empty(len(y), int)  # of a sample within its class
-    number[by_label] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
-    of_class = counts[labels]
-    place = (number + 0.5) / of_class  # the lowest are kept for validation: of each class its share
-    place[number == 0] = 0
-    is_last = number == of_class - 1
-    place[is_last] = np.where(of_class > 1, 2, 1)[is_last]  # one that is alone rather than these
+    place = np.empty(len(y))  # the lowest are kept for validation
+    for rows in np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1]):
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)  # of each class its share
+        place[rows[0]] = 0  # one of each class for validation,
+        place[rows[-1]] = 2 if len(rows) > 1 else 1  # and one for training, the only one, too
     kept = np.zeros(len(y), bool)
     kept[np.argsort(place, kind="stable")[: max(size, int(np.sum(counts > 1)))]] = True
     return order[~kept], order[kept]

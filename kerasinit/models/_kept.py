@@ -156,9 +156,11 @@ def _numbers(slot: Slot, seed: int) -> np.ndarray:
 def draws_orthogonal(slot: Slot) -> bool:
     """Whether an initializer that somebody wrote draws one matrix of orthogonal rows, or columns.
 
-    As `numpy.linalg.qr` gives for an invertible layer of a flow.
+    As `numpy.linalg.qr` gives for an invertible layer of a flow. A single row or column is none.
     """
-    if slot.initializer is None or is_library(slot.initializer) or len(slot.shape) != 2:
+    if slot.initializer is None or is_library(slot.initializer):
+        return False
+    if len(slot.shape) != 2 or min(slot.shape) < 2:
         return False
     try:
         values = _numbers(slot, 0)

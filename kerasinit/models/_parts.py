@@ -87,7 +87,7 @@ def _twins(scene: Scene) -> Iterator[tuple[int, Any]]:
     for early, late in _equal_pairs(layers.values(), scene):
         if not _is_seeded(late):
             yield from _by_variable(early, late)
-    # Equal seeds, too, may have filled a part of a container that is called on its own.
+    # A part that is called on its own is a copy, too, where equal seeds made it one.
     parts = [part.slots for part in _scenes(_composites(scene.model), scene)]
     for early, late in _equal_pairs(parts, scene):
         if not (scene.reaches(early[0].layer) and scene.reaches(late[0].layer)):
@@ -102,7 +102,7 @@ def _by_variable(early: Sequence[Slot], late: Sequence[Slot]) -> Iterator[tuple[
 def _equal_pairs(
     groups: Iterable[Sequence[Slot]], scene: Scene
 ) -> Iterator[tuple[Sequence[Slot], Sequence[Slot]]]:
-    """Each group of variables that has the shapes and values of an earlier one, behind that."""
+    """Pairs of an earlier group of variables, and one that has the same shapes and values."""
     known = list(groups)
     shapes = [tuple(slot.shape for slot in own) for own in known]
     repeated = Counter(shapes)
@@ -138,11 +138,11 @@ def _are_equal(first: Sequence[Slot], second: Sequence[Slot]) -> bool:
 
 
 def _is_seeded(own: Sequence[Slot]) -> bool:
-    """Whether the initializers of a layer gave it what it holds: equal seeds, nobody copied it."""
-    return any(map(_gave, own))
+    """Whether its initializers gave a layer what it holds: by equal seeds, and not as a copy."""
+    return any(map(_draws_its_values, own))
 
 
-def _gave(slot: Slot) -> bool:
+def _draws_its_values(slot: Slot) -> bool:
     values = _backend.numpy_of(slot.variable)
     if slot.initializer is None or not values.size or values.min() == values.max():
         return False

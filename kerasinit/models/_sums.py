@@ -52,6 +52,8 @@ def plain_sums(graph: Graph) -> frozenset[int]:
 
 def _are_as_deep(call: GraphCall, graph: Graph) -> bool:
     """Whether two values that are added have as many weighted layers of their own."""
+    if len(set(call.inputs)) < 2:  # one value is added to itself
+        return False
     first, second = (graph.ancestors(value) for value in dict.fromkeys(call.inputs))
     return graph.work(first - second) == graph.work(second - first)
 

@@ -21,7 +21,7 @@ from kerasinit.models._first_batch import is_batch
 from kerasinit.signals._batch import declared_inputs, flat_arrays
 
 MOST_LABELS = 512  # batches of a stream, beside those of the trial, whose labels are counted
-ENOUGH = 4  # different batches for a trial in one shape: TensorFlow and JAX compile for each shape
+ENOUGH = 4  # batches of one shape, from which no other is added: each is compiled for (TF, JAX)
 SHOWN = 4  # shapes in a message
 
 Item = tuple[Any, Any, Any]  # inputs, targets, sample weights; None where there are none
@@ -29,7 +29,7 @@ Item = tuple[Any, Any, Any]  # inputs, targets, sample weights; None where there
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches of as many samples, and the labels that are known.
+    """Batches of equally many samples, and the labels that are known.
 
     Args:
         items: For each step, inputs, targets and sample weights: structures of arrays.
@@ -60,13 +60,13 @@ def batches_of(
     class_weight: Mapping[int, float] | None = None,
     seed: int = 0,
 ) -> Batches:
-    """`steps` batches of as many samples, in random order: the data may be sorted by class.
+    """`steps` batches of equally many samples, in random order: data may be sorted by class.
 
     From all of arrays and of a `PyDataset` of known length. Of another stream, from its first
     `steps + MOST_LABELS` batches; of a generator, which cannot begin anew, from the first `steps`.
-    Of several shapes, the one that holds the most samples is taken: a last batch may be short. If
-    it has fewer than 4 batches, also others with as many samples (sequences of other lengths).
-    Where all that are taken are fewer than `steps`, they are used several times.
+    Batches may have several shapes: those of the shape with the most samples in all are taken (a
+    last batch may be short), and where they are fewer than `ENOUGH`, others of as many samples, too
+    (sequences of another length). Where these are fewer than `steps`, each is used several times.
 
     Args:
         x: Inputs, or what yields batches (see `first_batch`).

@@ -145,17 +145,14 @@ def _prepared(
         ready = Weights.of(model)
         advice = advice_for(task, trial, ready, batches, y_pred)
         ready_curve, _ = trained_from(trial, ready, advice.rate)
-        know_nothing = [
-            _knows_nothing(task, batches, y_pred, biases, curve)
-            for curve in (own_curve, ready_curve)
-        ]
+        shares = _loss_of_shares(task, batches, y_pred, biases)
         proof = proof_of(
             own_curve,
             ready_curve,
             has_learned=learned,
             # A new head knows nothing; what is below it may.
-            knows_nothing=know_nothing[0] and not own_biases,
-            ready_knows_nothing=know_nothing[1],
+            knows_nothing=not own_biases and not _is_below(own_curve, shares),
+            ready_knows_nothing=not _is_below(ready_curve, shares),
         )
     if proof.adopted:
         for warning in said:
@@ -195,17 +192,21 @@ def _noted(plan: Plan, paths: Set[str]) -> Plan:
     return replace(plan, rows=tuple(rows))
 
 
-def _knows_nothing(
-    task: Task, batches: Batches, y_pred: Any, rows: Sequence[BiasRow], curve: RateCurve
-) -> bool:
-    """Whether the loss from a start is no lower than that of the labels' shares."""
+def _loss_of_shares(
+    task: Task, batches: Batches, y_pred: Any, rows: Sequence[BiasRow]
+) -> float | None:
+    """What a step reports of a model that knows the labels' shares alone; None if not known."""
     if batches.weights is not None or not task.reports_loss_alone:
-        return False
+        return None
     if len(rows) != 1 or rows[0].values is None:
-        return False
+        return None
     (loss,) = of_outputs(task.model, task.declared_loss, y_pred)
-    chance = loss_of_prior(loss, rows[0].values)
-    return chance is not None and not is_lower(curve.last, np.full_like(curve.last, chance))
+    return loss_of_prior(loss, rows[0].values)
+
+
+def _is_below(curve: RateCurve, loss: float | None) -> bool:
+    """Whether a training ends below a loss, or that is not known."""
+    return loss is None or is_lower(curve.last, np.full_like(curve.last, loss))
 
 
 def _set_biases(

@@ -35,8 +35,8 @@ def unmoved(task: Task, slots: Sequence[Slot], own: Weights, trained: Weights) -
     parts: dict[int, list[Slot]] = {}
     for slot in slots:
         if id(slot.variable) in still:
-            outermost = (*slot.owners[1:], slot.layer)[0]
-            parts.setdefault(id(outermost), []).append(slot)
+            part, *_ = *slot.owners[1:], slot.layer  # owners[0] is the model
+            parts.setdefault(id(part), []).append(slot)
     return [
         slot
         for part in parts.values()

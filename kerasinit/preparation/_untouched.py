@@ -39,18 +39,16 @@ def marks_of(model: Any) -> Callable[[], None]:
 def hidden_variables(model: Any) -> list[Any]:
     """Variables that layers hold and do not count among theirs: the states of a stateful RNN."""
     known = {id(variable) for variable in model.variables}
-    held = variables_in(map(vars, _backend.flat_layers(model)))
-    return [one for one in dict(zip(map(id, held), held, strict=True)).values()
-            if id(one) not in known]  # fmt: skip
+    held = {id(one): one for one in variables_in(map(vars, _backend.flat_layers(model)))}
+    return [one for key, one in held.items() if key not in known]
 
 
 @contextlib.contextmanager
 def same_attributes(model: Any, *others: Any) -> Iterator[None]:
     """Takes back what the body does to attributes of a model and its layers, and draws nothing.
 
-    On torch also to gradients, and to buffers of torch's own modules.
-
-    Also what it puts into lists, dicts and sets that they hold; what it writes into arrays and
+    Also what it puts into lists, dicts and sets that they hold, and on torch what it does to
+    gradients, and to buffers and modes of torch's own modules. What it writes into arrays and
     objects of other classes is not seen.
 
     Args:

@@ -19,9 +19,11 @@ from kerasinit.signals._heads import ANYTHING, loss_name
 from kerasinit.signals._targets import targets_of
 
 FEW = 8  # samples whose losses are taken one by one
-BEYOND = 20.0  # times the targets, which are 0 and 1: outputs that no probability is
-AS_GOOD = 0.05  # loss beside the best one, of outputs that are the targets: some smooth it
-CHEATED = 0.1  # of a loss from 0 to 1: less than the best one
+# Of a loss of overlap, from 0 to 1, that outputs which are no probabilities can deceive:
+BEYOND = 20.0  # such outputs over the targets, which are 0 and 1
+AS_GOOD = 0.05  # most above the best loss, where the outputs are the targets: some smooth it
+ROUNDED = 1e-4  # most below it
+CHEATED = 0.1  # how far the loss falls below that
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class ProbeLoss:
             )
         except _backend.errors():  # a loss of somebody's own
             return False
-        is_best = min(abs(perfect), abs(perfect + 1)) < AS_GOOD
+        is_best = any(-ROUNDED < perfect - best < AS_GOOD for best in (0, -1))
         return is_best and beyond < perfect - CHEATED
 
     def is_blind(self, y: Any, y_pred: Any, value: float) -> bool:

@@ -81,7 +81,8 @@ class Remedy:
         """The change as a line of code, for a program that has `model`, `x` and `y`."""
         if self.kind == "constant_rate":
             return SCHEDULED.format(rate=f"{self.value:.3g}")
-        return LINES[self.kind].format(value=self.value, where=layer_line(self.where or ""))
+        line = LINES[self.kind].format(value=self.value, where=layer_line(self.where or ""))
+        return line.replace("y = y; ", "")  # targets that a regression takes as they are
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""

@@ -63,18 +63,21 @@ class Verdict:
         line = "" if remedy is None else f"{remedy.line}  "
         return cls(cause, where, evidence, f"{line}# {reason}", remedy)
 
-    def keeping(self, compiled: str | None) -> Verdict:
-        """The same, with a line that compiles the model with the metrics and weights it has.
+    def keeping(self, compiled: Sequence[str] | None) -> Verdict:
+        """The same, with a line that compiles the model with its metrics, loss weights and options.
 
         Args:
             compiled: These arguments of `compile`, as code; None if no code says what they are.
         """
         line = "" if self.remedy is None else self.remedy.line
-        if "model.compile(" not in line or "metrics=" in line or not self.fix.startswith(line):
+        if "model.compile(" not in line or not self.fix.startswith(line):
             return self
+        if "metrics=" in line:  # those that it had take other targets
+            compiled = [one for one in compiled or () if "metrics=" not in one]
         if compiled is None:
-            return replace(self, fix=f"{self.fix}; give your metrics and loss weights again")
-        return replace(self, fix=f"{line[:-1]}{compiled}){self.fix.removeprefix(line)}")
+            return replace(self, fix=f"{self.fix}; give your other arguments of `compile` again")
+        whole = ", ".join([line[:-1], *compiled])
+        return replace(self, fix=f"{whole}){self.fix.removeprefix(line)}")
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values, ready for JSON."""

@@ -37,8 +37,8 @@ class Setup:
             images, smoothed labels) and have an entropy of their own.
         forgets: Whether the optimizer takes weights to next to 0 in its first step, and its rate is
             too low to bring them back, as that of Ftrl may be.
-        compiled: Its metrics and loss weights, as further arguments of `compile` in code; None if
-            no code says what they are.
+        compiled: What `compile` got beside optimizer and loss, as code of further arguments; None
+            if no code says what it is.
 
     >>> Setup(decay=0.1).is_scheduled
     False
@@ -54,7 +54,7 @@ class Setup:
     chance: float | None = None
     has_floor: bool = False
     forgets: bool = False
-    compiled: str | None = ""
+    compiled: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)

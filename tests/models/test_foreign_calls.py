@@ -850,6 +850,17 @@ def test_a_kernel_that_its_author_made_orthogonal_stays_so(initializer):
     assert plan["rotation/kernel"].reason.endswith("orthogonal, as its author chose")
 
 
+def test_one_column_is_not_called_orthogonal():
+    def normal(shape, dtype=None):
+        return keras.random.normal(shape, dtype=dtype)
+
+    inputs = keras.Input((WIDTH,))
+    x = layers.Dense(WIDTH, "relu")(inputs)
+    model = keras.Model(inputs, layers.Dense(1, kernel_initializer=normal, name="head")(x))
+    plan = kerasinit.initialize(model, seed=0, dry_run=True)
+    assert "orthogonal" not in plan["head/kernel"].reason
+
+
 def test_an_orthogonal_kernel_has_the_size_of_its_place():
     x = inputs = keras.Input((32,))
     for number in range(BLOCKS):

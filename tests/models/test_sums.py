@@ -139,6 +139,11 @@ def with_relu(inputs):
     return dense("part0")(inputs[0]) + dense("part1", activation="relu")(inputs[1]), 2
 
 
+def with_itself(inputs):
+    part = dense("part0")(inputs[0])
+    return layers.Add()([part, part]), 1
+
+
 def with_words(inputs):
     words = layers.Embedding(4, WIDTH)(ops.cast(inputs[0][:, 0] > 0, "int32"))
     return dense("part0")(inputs[0]) + words, 1
@@ -151,7 +156,9 @@ def with_a_stream(inputs):
 
 
 @pytest.mark.parametrize(
-    "make", [with_input, with_relu, with_words, with_a_stream], ids=lambda one: one.__name__
+    "make",
+    [with_input, with_relu, with_itself, with_words, with_a_stream],
+    ids=lambda one: one.__name__,
 )
 def test_sums_with_anything_else_are_left_alone(make):
     plan, _ = plan_of(make)

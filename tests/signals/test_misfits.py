@@ -161,7 +161,7 @@ OF_LABELS = {
     "fractions": (targets(high=3.5, whole=False), 5, "# a regression has a linear output"),
     "fractions, one unit": (
         targets(high=3.5, whole=False), 1,
-        "model.get_layer('out').activation = None; y = y; model.compile(model.optimizer, 'mse') ",
+        "model.get_layer('out').activation = None; model.compile(model.optimizer, 'mse') ",
     ),
     "prices, one unit": (
         targets(high=3.5, whole=False, rms=1.1e5), 1, "None; y = (y - y.mean(axis=0)) / ",
@@ -209,17 +209,17 @@ OF_SHARES = {
     "column of 0 and 1": (targets(shape=(1,)), 5, SHARES, "SparseCategoricalCrossentropy(), "),
     "negative numbers": (targets(shape=(), low=-1.0, high=4.0), 5, SHARES, "# a regression"),
     "signs": (targets(low=-1.0), 1, BINARY, "y = (y + 1) / 2"),
-    "fractions of signs": (targets(low=-1.0, whole=False), 1, BINARY, "None; y = y; model"),
+    "fractions of signs": (targets(low=-1.0, whole=False), 1, BINARY, "None; model.compile("),
     "1 and 2": (targets(low=1.0, high=2.0), 1, BINARY, "y = y - 1"),
     "-1 and 0": (targets(low=-1.0, high=0.0), 1, BINARY, "y = y + 1"),
     "1 and 3": (targets(low=1.0, high=3.0), 1, BINARY, "# for 4 classes: a unit for each"),
     "99 classes": (targets(high=99.0), 1, BINARY, "# for 100 classes"),
-    "100 and more": (targets(high=100.0), 1, BINARY, "None; y = y; model"),
+    "100 and more": (targets(high=100.0), 1, BINARY, "None; model.compile("),
     "in two units": (targets(shape=(2,), high=3.0), 2, BINARY, "# a regression"),
-    "negative classes": (targets(low=-2.0, high=3.0), 1, BINARY, "None; y = y; model"),
+    "negative classes": (targets(low=-2.0, high=3.0), 1, BINARY, "None; model.compile("),
     "bytes": (targets(high=255.0), 1, BINARY, "y = y / 255.0"),
-    "negative bytes": (targets(low=-1.0, high=255.0), 1, BINARY, "None; y = y; model"),
-    "fractions of bytes": (targets(high=255.0, whole=False), 1, BINARY, "None; y = y; model"),
+    "negative bytes": (targets(low=-1.0, high=255.0), 1, BINARY, "None; model.compile("),
+    "fractions of bytes": (targets(high=255.0, whole=False), 1, BINARY, "None; model.compile("),
 }  # fmt: skip
 
 

@@ -286,7 +286,7 @@ def test_numbers_of_classes_under_a_squared_error_are_told():
 )  # fmt: skip
 def test_targets_that_a_guessed_loss_cannot_take_are_told(y):
     model = compiled(head(4, "softmax"))
-    plain = keras.Model(model.inputs, model.outputs)  # which is not compiled
+    plain = keras.Sequential(model.layers)  # which is not compiled
     found = kerasinit.diagnose(plain, X, y)
     assert found.verdicts[0].cause in ("bad_targets", "bad_loss")
 
@@ -900,6 +900,11 @@ def test_other_losses_of_zeros_and_ones_take_what_lies_beyond(loss):
     assert kerasinit.diagnose(compiled(head(4), loss=loss), X, SEVERAL).healthy
 
 
+def test_a_critic_may_score_a_rare_class():
+    rare = (np.arange(len(X)) == 0).astype("float32")[:, None]  # its loss is next to 0 there
+    assert kerasinit.diagnose(compiled(head(1), loss=critic_of_ones), X, rare).healthy
+
+
 @pytest.mark.parametrize(("low", "named"), [(-1.0, True), (0.5, False)])
 def test_a_share_of_targets_on_both_sides_of_0_is_none(low, named):
     y = np.linspace(low, 2.0, 64, dtype="float32")[:, None]  # none is 0
@@ -986,14 +991,34 @@ def named(y_true, y_pred):
         ({}, "model.compile(model.optimizer, loss='mae')  # "),
         ({"metrics": ["mae", "mse"]}, "loss='mae', metrics=['mae', 'mse'])  # "),
         ({"metrics": ["mae"], "loss_weights": [2.0]}, ", loss_weights=[2.0], metrics=['mae'])"),
-        ({"metrics": [named]}, "; give your metrics and loss weights again"),
-        ({"weighted_metrics": [keras.metrics.MeanAbsoluteError()]}, "loss weights again"),
+        ({"metrics": [named]}, "; give your other arguments of `compile` again"),
+        ({"weighted_metrics": [keras.metrics.MeanAbsoluteError()]}, "of `compile` again"),
+        ({"run_eagerly": True}, "loss='mae', run_eagerly=True)  # "),
+        ({"steps_per_execution": 2}, "loss='mae', steps_per_execution=2)  # "),
     ],
-    ids=["none", "names", "weights", "function", "object"],
+    ids=["none", "names", "weights", "function", "object", "eager", "steps"],
 )
-def test_a_line_that_compiles_again_keeps_the_metrics(given, line):
+def test_a_line_that_compiles_again_keeps_the_rest(given, line):
     model = compiled(head(1))
     model.compile("adam", "mape", **given)
     verdict = first(model, X, Y)
     assert line in verdict.fix
     assert_mends(verdict, model, X, Y)
+
+
+def test_a_line_with_metrics_of_its_own_keeps_the_rest():
+    model = compiled(head(4, "softmax"))
+    given = {"metrics": ["sparse_categorical_accuracy"], "loss_weights": [2.0]}
+    model.compile("adam", "sparse_categorical_crossentropy", **given)
+    verdict = first(model, X, np.eye(4)[LABELS])
+    assert ", metrics=['accuracy'], loss_weights=[2.0])  # " in verdict.fix
+    assert_mends(verdict, model, X, np.eye(4)[LABELS])
+
+
+@pytest.mark.parametrize("jit_compile", [True, False, "auto"])
+def test_a_line_that_compiles_again_keeps_whether_xla_compiles(jit_compile):
+    model = compiled(head(1))
+    model.compile("adam", "mape", jit_compile=jit_compile)
+    before = model.jit_compile
+    assert_mends(first(model, X, Y), model, X, Y)
+    assert model.jit_compile == before

@@ -1011,8 +1011,8 @@ def test_weight_decay_that_takes_the_weights_away_is_told_while_the_loss_stands(
 @pytest.mark.parametrize(
     ("compiled", "line"),
     [
-        ("", "model.loss)  # or"), (", metrics=['mae']", "model.loss, metrics=['mae'])  # or"),
-        (None, "usual; give your metrics and loss weights again"),
+        ((), "model.loss)  # or"), (["metrics=['mae']"], "model.loss, metrics=['mae'])  # or"),
+        (None, "usual; give your other arguments of `compile` again"),
     ],
 )  # fmt: skip
 def test_a_line_that_compiles_again_keeps_the_metrics(compiled, line):
