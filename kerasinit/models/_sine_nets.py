@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasinit import initializers
+from kerasinit._numbers import LARGEST, SMALLEST
 from kerasinit.layers import activation_name, angular_frequency, is_one_matrix
 from kerasinit.models import _calls
 from kerasinit.models._calls import source_of
@@ -105,6 +106,7 @@ def _before(layer: Any, graph: Graph, after: dict[int, _Sine | None]) -> _Sine |
 
 
 def _sine(activation: Any, frequency: float | None, number: float) -> _Sine | None:
-    """A sine of `number` times the signal; None of an activation that is no sine."""
+    """A sine of `number` times the signal; None of what is no sine, or one that no weights suit."""
     omega = abs(number) * (frequency or 0.0)
-    return _Sine(activation_name(activation), omega) if omega else None
+    is_usual = SMALLEST <= omega <= LARGEST
+    return _Sine(activation_name(activation), omega) if is_usual else None

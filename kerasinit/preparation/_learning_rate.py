@@ -10,7 +10,6 @@ import numpy as np
 
 from kerasinit._typing import Batch, Model
 from kerasinit.experiments._stacking import Weights
-from kerasinit.models._building import build_on
 from kerasinit.models._first_batch import is_batch
 from kerasinit.preparation._batches import Batches, batches_of, check_batched
 from kerasinit.preparation._rate_advice import RateAdvice
@@ -78,8 +77,7 @@ def learning_rate(
     >>> 0.005 < learning_rate(model, x, x.sum(axis=1)).rate < 0.5
     True
     """
-    build_on(model, x)
-    task = task_of(model, loss, optimizer)
+    task = task_of(model, loss, optimizer, x)
     size = task.batch_size(batch_size)
     batches = batches_of(
         x, y, sample_weight, class_weight=class_weight, batch_size=size, steps=MOST_STEPS

@@ -15,7 +15,6 @@ from kerasinit import _backend
 from kerasinit._typing import Batch, Model, Rules, SeedLike
 from kerasinit.experiments._stacking import Weights
 from kerasinit.models import initialize
-from kerasinit.models._building import build_on
 from kerasinit.models._draw import Choice
 from kerasinit.models._first_batch import is_batch
 from kerasinit.models._initialize import restart
@@ -102,8 +101,7 @@ def prepare(
     >>> prepare(model, x, 3 + x.sum(axis=1), seed=1, dry_run=True).bias[0].reason
     'mean of the targets, 256 samples'
     """
-    build_on(model, x)
-    task = task_of(model, loss, optimizer)
+    task = task_of(model, loss, optimizer, x)
     size = task.batch_size(batch_size)
     batches = batches_of(
         x, y, sample_weight, class_weight=class_weight, batch_size=size, steps=MOST_STEPS

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from kerasinit import _backend
-from kerasinit.signals._batch import check_model, fixed_batch_size
+from kerasinit.models._building import build_on
+from kerasinit.signals._batch import check_kind, check_model, fixed_batch_size
 from kerasinit.signals._measure import HALF_SCALE
 from kerasinit.signals._probe_loss import has_regularizers, sums_losses
 
@@ -115,15 +116,21 @@ class Task:
             ) from error
 
 
-def task_of(model: Any, loss: Any = None, optimizer: Any = None) -> Task:
+def task_of(model: Any, loss: Any = None, optimizer: Any = None, x: Any = None) -> Task:
     """The task of a compiled model, or of one that is given a loss and an optimizer.
+
+    Args:
+        model: The model.
+        loss: For a model that is not compiled, what `compile` takes.
+        optimizer: Likewise.
+        x: Data to build it on, if it has no weights yet; None if it has.
 
     Raises:
         TypeError: If it is no model.
-        ValueError: If the model is not built, has nothing to train, is neither compiled nor given
-            both, or trains with several optimizers.
+        ValueError: If the model is neither compiled nor given both, trains with several optimizers,
+            has nothing to train, or cannot be built.
     """
-    check_model(model)
+    check_kind(model)
     compiled = bool(getattr(model, "compiled", False))
     if compiled and (loss is not None or optimizer is not None):
         raise ValueError(
@@ -151,6 +158,9 @@ def task_of(model: Any, loss: Any = None, optimizer: Any = None) -> Task:
             f"{model.name!r} is compiled without an optimizer: its copies cannot be trained. "
             "Compile it with one."
         )
+    if x is not None:
+        build_on(model, x)
+    check_model(model)
     if not model.trainable_variables:
         raise ValueError(
             f"Nothing in {model.name!r} is trainable: there is nothing to prepare. "

@@ -180,12 +180,11 @@ def _passes(model: Any, declared: Any, size: int) -> bool:
     return True
 
 
-def check_model(model: Any) -> None:
-    """Refuses what is no model, and a model without its weights.
+def check_kind(model: Any) -> None:
+    """Refuses what is no model.
 
     Raises:
         TypeError: If it is no Keras model.
-        ValueError: If it is not built.
     """
     if not isinstance(model, keras.layers.Layer):
         order = "Pass the model first, then the data, as in `diagnose(model, x, y)`."
@@ -193,6 +192,16 @@ def check_model(model: Any) -> None:
             f"`model` must be a built Keras model. Received: {kind_in_words(model)}. "
             f"{_backend.way_to_a_model(model) or order}"
         )
+
+
+def check_model(model: Any) -> None:
+    """Refuses what is no model, and a model without its weights.
+
+    Raises:
+        TypeError: If it is no Keras model.
+        ValueError: If it is not built.
+    """
+    check_kind(model)
     if _backend.is_whole(model):
         return
     if model.weights:

@@ -100,3 +100,12 @@ def test_a_model_without_sines_is_no_siren():
     model = keras.Sequential([keras.Input((2,)), layers.Dense(8, "relu"), layers.Dense(1)])
     with pytest.raises(ValueError, match=r"'scaled-siren' need .*around sines, of which '"):
         kerasinit.initialize(model, "scaled-siren")
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e35, 0.0])
+def test_a_factor_that_no_weights_suit_is_not_taken_for_a_frequency(factor):
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(8)(inputs)
+    outputs = keras.layers.Dense(1)(keras.ops.sin(factor * hidden))
+    plan = kerasinit.initialize(keras.Model(inputs, outputs), seed=0)
+    assert not any(row.initializer.startswith("Siren") for row in plan)

@@ -93,3 +93,10 @@ def test_a_generator_keeps_its_batch():
     with pytest.raises(ValueError, match="no weights yet"):
         kerasinit.diagnose(without_input(), given)
     assert len(next(given)) == 2
+
+
+def test_what_is_refused_is_not_built():
+    model = without_input()
+    with pytest.raises(ValueError, match="not compiled"):
+        kerasinit.prepare(model, X, CLASSES)
+    assert not model.built
