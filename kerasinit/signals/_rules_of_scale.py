@@ -160,6 +160,8 @@ def too_narrow(signals: Signals) -> Verdict | None:
         return None
     if any(row.is_beside for row in rows):
         return None  # a layer for each feature, a tower for each task: no stack
+    if len({row.path for row in rows}) < len(rows):
+        return None  # calls of one layer are not drawn independently
     widths = [row.units for row in rows]
     if median(widths) > ALIKE * min(widths):
         return None  # a bottleneck is narrow on purpose
