@@ -15,7 +15,7 @@ from kerasinit.callbacks._record import History, Record
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import RowFile
 from kerasinit.callbacks._tensorboard import EventFile
-from kerasinit.signals import Setup
+from kerasinit.signals import Setup, Verdict
 
 SHOWN = 32  # records whose norms the logs can still ask for: Keras may write them in a thread
 
@@ -104,6 +104,11 @@ class Ledger:
                 if not shown.overflow:
                     return shown.reading.summary
         return {}
+
+    def conclude(self, verdict: Verdict, step: int) -> None:
+        """Takes in a verdict on the training as a whole."""
+        if self._findings.add(verdict):
+            self.found.append(Found(verdict, step, onset=None))
 
     def close(self) -> None:
         """Closes the files."""

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 import warnings
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from kerasinit import _backend
 from kerasinit._safe_text import safe
 from kerasinit.callbacks._asked_for import Settings
 from kerasinit.callbacks._attached import attach, detach
+from kerasinit.callbacks._beside import FAILURES
 from kerasinit.callbacks._ledger import Ledger
 from kerasinit.callbacks._measuring import MeasuringStep
 from kerasinit.callbacks._reaction import GradientWarning, Reaction
 from kerasinit.callbacks._reading import Reading
 from kerasinit.callbacks._record import Record
 from kerasinit.callbacks._schedule import Schedule
+from kerasinit.signals import Verdict
 from kerasinit.signals._first_update import was_trained
+from kerasinit.signals._window import WARM_UP
 
 
 class Wish(NamedTuple):
@@ -91,6 +96,8 @@ class Session(keras.callbacks.Callback):
         self._loss_scaling = _backend.loss_scaling(model.optimizer)
         self._complained = False
         self._records = 0
+        self._without = 0  # steps in which no gradient entered an optimizer
+        self._sizes: list[float] = []  # of the weights, when that was found
         self._step: int | None = None  # the next; None before the first
         self._batch = 0
 
@@ -115,6 +122,9 @@ class Session(keras.callbacks.Callback):
             _backend.synchronise(self.subject)
             self.count_steps()
         self._reaction.prepare(self.next_step, self._records)
+        if self._without == 1:
+            with contextlib.suppress(*FAILURES):
+                self._sizes = sizes_of_weights(self.subject)
 
     def count_steps(self) -> None:
         """Notes how many steps were taken before."""
@@ -186,6 +196,7 @@ class Session(keras.callbacks.Callback):
             self.complain(f"{type(failure).__name__}: {cause}")
         if reading is None:
             self.complain("no gradient entered an optimizer of the model")
+            self._without += failure is None
             return
         self._records += 1
         record = Record(
@@ -226,9 +237,21 @@ class Session(keras.callbacks.Callback):
 
     def end(self) -> None:
         """Records what is left and closes the files; the second time, nothing."""
+        if not self.ended:
+            with contextlib.suppress(*FAILURES):
+                self._look_back()
         self.ended = True
         self.settle()
         self._ledger.close()
+
+    def _look_back(self) -> None:
+        """Says if no step gave an optimizer a gradient, nor changed the weights in another way."""
+        if self._records or self._without < WARM_UP:
+            return
+        if sizes_of_weights(self.subject) == self._sizes != []:
+            evidence = f"in {self._without} steps, no optimizer got a gradient, no weight changed"
+            fix = "# let `train_step` apply the gradients: `self.optimizer.apply(gradients)`"
+            self._ledger.conclude(Verdict("zero_gradient", "model", evidence, fix), self.next_step)
 
     def react(self) -> None:
         """Says what could not be done, and does what new verdicts ask for.
@@ -256,6 +279,13 @@ class Session(keras.callbacks.Callback):
             self._ledger.complaints.append(
                 f"Steps cannot be measured in full, training goes on: {reason}."
             )
+
+
+def sizes_of_weights(model: Any) -> list[float]:
+    """Sum of the magnitudes of each trainable variable."""
+    _backend.synchronise(model)
+    arrays = (_backend.numpy_of(variable.value) for variable in model.trainable_variables)
+    return [float(np.abs(array.astype("float64")).sum()) for array in arrays]
 
 
 def _warn(message: str) -> None:

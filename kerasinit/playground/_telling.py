@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasinit.playground._film import Film, Reel
-from kerasinit.report._gradients import EXPLODING, VANISHING
 from kerasinit.report._words import counted, joined, magnitude, percent
+from kerasinit.signals._rules_of_gradients import EXPLODED, VANISHED
 
 
 def told(film: Film, frame: int) -> tuple[str, str]:
@@ -50,9 +50,9 @@ def _gradient(film: Film, frame: int) -> str:
         return "The gradient of some layers is exactly 0."
     ratio = float(rms[0] / rms[-1])
     word = ""
-    if ratio < VANISHING:
+    if ratio < VANISHED:
         word = ": it vanishes on the way"
-    elif ratio > EXPLODING:
+    elif ratio > EXPLODED:
         word = ": it explodes on the way"
     return f"The first layer's gradient is {magnitude(ratio)} times the last one's{word}."
 

@@ -17,12 +17,10 @@ from kerasinit.report._files import write_whole
 from kerasinit.report._layers import GRADIENT_LEGEND, GRADIENT_RANGE, filled
 from kerasinit.report._page import packed_data, render
 from kerasinit.report._words import counted, magnitude
+from kerasinit.signals._rules_of_gradients import EXPLODED, VANISHED
 
 MOST_STEPS = 400  # columns of the charts: more steps than that are thinned out evenly
 LAYERS_SHOWN = 5  # lines drawn when the page opens, evenly spread over the depth
-VANISHING = 1e-3  # ratio of the first to the last layer's gradient below which it is named so
-EXPLODING = 1e3
-FADING, GROWING = 0.1, 10.0  # of the same ratio: what lies between them is called even
 MEASURES = (  # part of a row, number of each layer in it
     ("layers", "norm"), ("layers", "update_ratio"), ("layers", "signal_gradient_rms"),
     ("activations", "rms"), ("activations", "dead_share"),
@@ -187,7 +185,7 @@ def sentences(recording: Recording) -> tuple[str, ...]:
         found.append(
             f"At the first recorded step the gradient that reaches the first layer "
             f"({recording.layers[0]}) is {magnitude(ratio)} times that of the last "
-            f"({recording.layers[-1]}): {_word(ratio)}."
+            f"({recording.layers[-1]}){_meaning(ratio)}."
         )
     lost = int(np.sum(~np.isfinite(recording.norm)))
     found.append(
@@ -198,11 +196,14 @@ def sentences(recording: Recording) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _word(ratio: float) -> str:
-    for limit, word in ((VANISHING, "vanishing"), (FADING, "fading"), (GROWING, "even")):
-        if ratio < limit:
-            return word
-    return "exploding" if ratio > EXPLODING else "growing"
+def _meaning(ratio: float) -> str:
+    """What a ratio beyond the limits of `diagnose` means; between them, depth alone explains it.
+
+    No verdict: `GradientStats` gives one where the first layers do not move, either.
+    """
+    if ratio < VANISHED:
+        return ": next to nothing arrives"
+    return ": it grows by far on its way" if ratio > EXPLODED else ""
 
 
 def _first_to_last(recording: Recording) -> float | None:

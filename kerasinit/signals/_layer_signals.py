@@ -33,6 +33,8 @@ class LayerSignals:
         preactivation_variance: Variance over the inputs of the batch, mean over units.
         bias_free_rms: RMS of the values before the activation without the bias; None where there is
             no bias with a number for each unit, or only zeros.
+        is_scale_free: Whether the size of its matrices has no effect on the loss, as where they are
+            normalized for a cosine.
         input_rms: RMS of what the layer received.
         gradient_rms: RMS of the loss' gradient by the pre-activations.
         gradient_norm: Euclidean norm of the same gradient. Independent of the layer's size in a
@@ -107,6 +109,7 @@ class LayerSignals:
     has_zero_kernel: bool = False
     is_beside: bool = False
     bias_free_rms: float | None = None
+    is_scale_free: bool = False
 
     @property
     def path(self) -> str:

@@ -28,6 +28,8 @@ from kerasinit.signals._units import duplicate_share, unit_columns
 from kerasinit.signals._watched_layers import WatchedLayer
 from kerasinit.theory._moment_rules import Moments
 
+ORTHOGONAL = 1e-4  # cosine: float32 leaves 1e-6 of an exact 0, two random matrices 1e-2 and more
+
 
 def rows_of(
     calls: list[WatchedCall],
@@ -85,6 +87,7 @@ def rows_of(
                 normalized=call.normalized,
                 has_gain=_has_gain(call),
                 usual_gain=_usual_gain(watched),
+                is_scale_free=_is_scale_free(weights, gradients),
                 is_gate=call.is_gate,
                 is_output=call.is_output,
                 first_non_finite=_first_non_finite(made, numbers),
@@ -95,6 +98,15 @@ def rows_of(
             )
         )
     return rows
+
+
+def _is_scale_free(weights: dict[int, np.ndarray], gradients: dict[int, np.ndarray]) -> bool:
+    """Whether the gradient of each matrix is orthogonal to it."""
+    pairs = [(weights[i], one) for i, one in gradients.items() if one.ndim > 1 and one.any()]
+    return bool(pairs) and all(
+        abs(float(np.vdot(weight, one))) < ORTHOGONAL * norm(weight) * norm(one)
+        for weight, one in pairs
+    )
 
 
 def _of_activation(call: WatchedCall) -> dict[str, Any]:

@@ -19,6 +19,7 @@ DIVERGED = 2.0  # times the first loss
 UNEVEN = 2.0  # times chance: a loss that begins above is a sum, or has weights
 BOUNDLESS = 1e6  # times the first loss, below 0: no return of a policy is as large
 PENALTY_STEPS = 50  # training steps after which the data should have had a say
+ROUNDING = 2.0**-24  # of the sum over an epoch from which Keras reports the mean loss: float32
 
 
 def slow(window: Window) -> Verdict | None:
@@ -72,7 +73,9 @@ def _knows_nothing(window: Window, now: float, lowest: float) -> Verdict | None:
 def boundless(window: Window) -> Verdict | None:
     """A loss that falls for ever: to make it small is not what was meant."""
     start, now = window.first_loss, window.loss
-    if not now < -BOUNDLESS * max(abs(start), 1.0):
+    # After a loss of 1e30, the means that Keras reports tell later ones to within 1e24 only.
+    largest = max([abs(start), *losses_of([*window.opening, *window.steps])])
+    if not now < -BOUNDLESS * max(largest, 1.0):
         return None
     evidence = f"{window.now}, the loss has fallen from {start:.4g} to {now:.4g}, and has no end"
     fix = "# look at its sign: `fit` makes the loss as small as it can"
@@ -81,9 +84,11 @@ def boundless(window: Window) -> Verdict | None:
 
 def penalized(window: Window) -> Verdict | None:
     """Penalties so large that the model obeys them and not the data."""
-    if window.step < PENALTY_STEPS or window.improves or window.has_started:
+    if window.step < PENALTY_STEPS or not penalty_rules(window):
         return None
-    if not penalty_rules(window):
+    # What is left of the loss without the penalties is as exact as the sum of all steps with them.
+    is_known = window.fall[1] > ROUNDING * window.step * window.first.penalty
+    if is_known and (window.improves or window.has_started):
         return None
     evidence = (
         f"{window.now}, penalties of weights or activations, {window.first.penalty:.3g} of the "

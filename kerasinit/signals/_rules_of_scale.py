@@ -160,6 +160,8 @@ def too_narrow(signals: Signals) -> Verdict | None:
         return None
     if any(row.is_beside for row in rows):
         return None  # a layer for each feature, a tower for each task: no stack
+    if len({row.path for row in rows}) < len(rows):
+        return None  # calls of one layer are not drawn independently
     widths = [row.units for row in rows]
     if median(widths) > ALIKE * min(widths):
         return None  # a bottleneck is narrow on purpose
@@ -210,6 +212,8 @@ def unexpected_loss(signals: Signals) -> Verdict | None:
     if signals.chance_loss is None:
         suspects = "the targets, and what follows the last layer (exp, a factor)"
     last = signals.layers[-1] if signals.layers else None
+    if last is not None and last.is_output and last.is_scale_free:
+        return None  # a cosine, times a scale and less a margin: it begins far above chance
     logits = 0.0 if last is None else last.preactivation_rms
     if last is None or not (last.is_output and last.has_kernel and logits > LARGE_LOGITS):
         reason = f"check {suspects}; give the output layer smaller weights"

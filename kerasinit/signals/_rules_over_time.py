@@ -9,7 +9,7 @@ from statistics import geometric_mean, median
 from kerasinit.signals._remedy import INITIALIZE, LARGER_BATCH, LOWER, STANDARDIZE, Remedy
 from kerasinit.signals._rules_at_once import DIAGNOSE, SPIKE
 from kerasinit.signals._rules_of_loss import penalty_rules
-from kerasinit.signals._rules_of_progress import ARRIVED, FAINT_KERNEL, IDLE, is_faint
+from kerasinit.signals._rules_of_progress import ARRIVED, FAINT_KERNEL, IDLE, STOPPED, is_faint
 from kerasinit.signals._verdict import Verdict, and_more
 from kerasinit.signals._window import PERSISTS, WARM_UP, Window, losses_of
 
@@ -161,8 +161,10 @@ def vanishing(window: Window) -> Verdict | None:
     third = len(layers) // 3
     evidence = (
         f"{window.now}, {arrives} of the gradient of the last {third} of {len(layers)} layers "
-        f"arrives at the first {third}, which do not move, and the loss does not fall"
+        f"arrives at the first {third}, which do not move"
     )
+    if not window.improves:
+        evidence += ", and the loss does not fall"
     at_first = _share(window.beginning) if window.opening else None
     if at_first is not None and at_first > ARRIVES:
         evidence += f"; at the start, {at_first:.1e} of it did"
@@ -174,19 +176,23 @@ def vanishing(window: Window) -> Verdict | None:
 def _arrives(window: Window) -> float | None:
     """How little of the gradient arrives at the first third of the layers; None if enough does."""
     share = _share(window)
-    if share is None or window.improves or window.has_started:
+    if share is None or not share < VANISHED or window.has_started:
         return None
+    still = STANDSTILL
+    if window.improves:
+        # It is the last layers that learn, if float32 holds no change of the first ones. Steps of
+        # SGD on an embedding are as small, of few rows at a time: it has no bias that tells.
+        still = STOPPED if _share(window, "signal_gradient_rms") is not None else 0.0
     names = window.names[: len(window.names) // 3]
-    if max(window.median(name, "update_ratio") or 0.0 for name in names) >= STANDSTILL:
-        return None
-    return share if share < VANISHED else None
+    moves = max(window.median(name, "update_ratio") or 0.0 for name in names)
+    return share if moves < still else None
 
 
-def _share(window: Window) -> float | None:
+def _share(window: Window, *fields: str) -> float | None:
     """Gradient of the first third of the layers over that of the last; None if not known."""
     if len(window.names) < 3:
         return None
-    for field in ("signal_gradient_rms", "gradient_rms"):
+    for field in fields or ("signal_gradient_rms", "gradient_rms"):
         medians = [window.median(name, field) for name in window.names]
         sizes = [size for size in medians if size is not None]
         if len(sizes) == len(medians):

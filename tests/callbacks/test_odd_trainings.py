@@ -285,6 +285,35 @@ def test_the_reported_loss_of_a_train_step_of_ones_own_stays(own_model):
     assert all(row["loss"] > 0 for row in stats.history)
 
 
+class Forgetful(keras.Sequential):
+    """A train step that gives no gradient to the optimizer; `moves`: it changes a weight itself."""
+
+    moves = False
+
+    def train_step(self, *arguments):
+        x, y = arguments[-1]
+        if keras.backend.backend() == "jax":
+            trainable, rest = arguments[0][0], arguments[0][1:]
+            trainable = [one + 1e-3 * self.moves for one in trainable]
+            y_pred, _ = self.stateless_call(trainable, rest[0], x)
+            return {"loss": ops.mean(ops.square(y_pred - y))}, (trainable, *rest)
+        if self.moves:
+            self.trainable_variables[0].assign(self.trainable_variables[0] + 1e-3)
+        return {"loss": self.compute_loss(x=x, y=y, y_pred=self(x))}
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["nothing", "by hand"])
+def test_a_train_step_that_forgets_its_gradients_is_told(moves):
+    model = Forgetful([keras.Input((4,)), layers.Dense(1)])
+    model.moves = moves
+    model.compile("adam", "mse")
+    stats = GradientStats()
+    with pytest.warns(GradientWarning, match="no gradient entered|no optimizer got a gradient"):
+        model.fit(np.ones((24, 4)), np.ones((24, 1)), batch_size=2, verbose=0, callbacks=[stats])
+    told = [(one.cause, one.where) for one in stats.verdicts]
+    assert told == [("zero_gradient", "model")] * (not moves)
+
+
 class Several(keras.Model):
     """Three layers, each with an optimizer that is kept in another way."""
 

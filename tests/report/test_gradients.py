@@ -55,18 +55,23 @@ def test_what_is_not_finite_is_a_gap(page_of_rows):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "word"),
-    [(1e-6, "vanishing"), (0.023, "fading"), (0.5, "even"), (40, "growing"), (1e6, "exploding")],
-)
-def test_summary_names_what_happens_over_depth(page_of_rows, ratio, word):
-    assert f"(b): {word}.</p>" in page_of_rows([row(0, {"a": ratio, "b": 1.0})]).text
+    ("ratio", "meaning"),
+    [
+        (9e-4, ": next to nothing arrives"), (1.1e-3, ""), (0.043, ""), (0.5, ""), (40, ""),
+        (900, ""), (1100, ": it grows by far on its way"),
+    ],
+)  # fmt: skip
+def test_summary_names_what_happens_over_depth_by_the_limits_of_diagnose(
+    page_of_rows, ratio, meaning
+):
+    assert f"(b){meaning}.</p>" in page_of_rows([row(0, {"a": ratio, "b": 1.0})]).text
 
 
 def test_summary_prefers_the_gradient_of_the_pre_activations(page_of_rows):
     only = row(0, {"a": 1.0, "b": 1.0})
     only["layers"]["a"]["signal_gradient_rms"] = 1e-9
     only["layers"]["b"]["signal_gradient_rms"] = 1.0
-    assert "(b): vanishing.</p>" in page_of_rows([only]).text
+    assert "(b): next to nothing arrives.</p>" in page_of_rows([only]).text
 
 
 def test_summary_counts_steps_that_were_not_finite(page_of_rows):

@@ -1,5 +1,6 @@
 """Each rule before training, from plain numbers: at its edges, and where it must be silent."""
 
+import dataclasses
 import math
 
 import pytest
@@ -526,6 +527,16 @@ def test_only_dense_rectifiers_drift_by_this_law(odd):
     still = {"weight_norm": 4.0, "input_rms": None}
     assert ("too_narrow", "h11") in found(12, **drift, **still)
     assert ("too_narrow", "h11") not in found(12, **drift, **still, at={5: odd})
+
+
+def test_calls_of_one_layer_are_no_stack_of_independent_ones():
+    drift = {"preactivation_mean_square": lambda k: math.exp(-3.0 * k / 11), "units": 8}
+    still = {"weight_norm": 4.0, "input_rms": None}
+    signals = net(12, **drift, **still)
+    layers = list(signals.layers)
+    layers[5] = dataclasses.replace(layers[5], name="h4 (call 2)")
+    said = judge(dataclasses.replace(signals, layers=tuple(layers)))
+    assert "too_narrow" not in [one.cause for one in said]
 
 
 # --- loss -----------------------------------------------------------------------------------------

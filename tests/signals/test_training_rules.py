@@ -764,11 +764,49 @@ def test_penalties_of_the_start_rule_where_they_outweigh_the_loss(penalty, first
     assert ("unexpected_loss" in causes) is named
 
 
+def test_the_rounding_of_a_huge_penalty_is_no_fall_of_the_loss():
+    """At step 59, a float32 sum of losses of 8e4 is told to within 0.3."""
+    falls = records(last=59, penalty=8e4, loss=lambda i: LOSS - 0.1 * (i >= 10))
+    assert found(falls, opening=falls) == [("unexpected_loss", "loss")]
+    by_more = records(last=59, penalty=8e4, loss=lambda i: LOSS - 0.4 * (i >= 10))
+    assert found(by_more, opening=by_more) == []
+    exact = records(last=59, penalty=80.0, loss=lambda i: LOSS - 0.1 * (i >= 10))
+    assert found(exact, opening=exact) == []
+
+
 def test_without_an_opening_the_penalty_is_that_of_the_first_records():
     steps = records(penalty=lambda i: 20.0 if i < 5 else 0.0)
     assert ("unexpected_loss", "loss") in found(steps)
     assert ("unexpected_loss", "loss") not in found(records(penalty=lambda i: 20.0 * (i > 5)))
     assert "20 of the loss at the start" in verdict(steps).evidence
+
+
+def test_a_loss_that_is_lost_in_the_rounding_of_a_huge_one_has_an_end():
+    opening = records(last=19, loss=lambda i: LOSS if i == 0 else 1e31)
+    causes = [cause for cause, _ in found(records(loss=-1e24), opening=opening)]
+    assert "bad_loss" not in causes
+    assert ("bad_loss", "loss") in found(records(loss=-1e24), opening=records(last=19))
+
+
+@pytest.mark.parametrize(
+    ("move", "signal", "named"),
+    [(9e-7, 1e-7, True), (2e-6, 1e-7, False), (9e-7, 1e-5, False), (9e-7, None, False)],
+)
+def test_first_layers_that_stand_still_have_vanished_though_the_loss_falls(move, signal, named):
+    lower = {"signal_gradient_rms": signal, "gradient_rms": 1e-9, "update_ratio": move}
+    steps = records(5, last=4, loss=lambda i: LOSS - 0.1 * i, at={"a": lower, "b": lower})
+    told = judge_window(steps, opening=steps, first_loss=LOSS)
+    assert [(one.cause, one.where) for one in told] == [("vanishing", "a")] * named
+    assert all("the loss does not fall" not in one.evidence for one in told)
+
+
+@pytest.mark.parametrize(("count", "is_deep"), [(30, False), (31, True)])
+def test_where_a_deep_net_takes_small_steps_its_start_is_looked_at_first(count, is_deep):
+    told = verdict(records(update_ratio=1e-5, names=[f"layer_{k}" for k in range(count)]))
+    assert told.cause == "small_updates"
+    assert told.fix.startswith("kerasinit.diagnose(") is is_deep
+    assert (told.remedy is None) is is_deep
+    assert "* 1000" in told.fix
 
 
 # --- what explains what ---------------------------------------------------------------------------
