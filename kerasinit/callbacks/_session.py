@@ -248,7 +248,7 @@ class Session(keras.callbacks.Callback):
         """Says if no step gave an optimizer a gradient, nor changed the weights in another way."""
         if self._records or self._without < WARM_UP:
             return
-        if sizes_of_weights(self.subject) == self._sizes != []:
+        if self._sizes and sizes_of_weights(self.subject) == self._sizes:
             evidence = f"in {self._without} steps, no optimizer got a gradient, no weight changed"
             fix = "# let `train_step` apply the gradients: `self.optimizer.apply(gradients)`"
             self._ledger.conclude(Verdict("zero_gradient", "model", evidence, fix), self.next_step)
