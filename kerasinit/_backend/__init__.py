@@ -65,7 +65,7 @@ from kerasinit._backend._optimizers import (
 from kerasinit._backend._other_models import is_of_keras_2, way_to_a_model
 from kerasinit._backend._protocol import Backend, Entering, Training
 from kerasinit._backend._raw_calls import RawCall
-from kerasinit._backend._replaced import replaced
+from kerasinit._backend._replaced import changed, replaced
 
 
 def _active() -> Backend:

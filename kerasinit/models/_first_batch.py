@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasinit import _backend
+
 
 def first_batch(data: Any) -> tuple[Any, Any]:
     """Inputs and targets of the first batch of a dataset; structures of arrays as they are.
@@ -22,16 +24,14 @@ def first_batch(data: Any) -> tuple[Any, Any]:
     >>> [part.shape for part in first_batch(batch for batch in [(np.ones((2, 3)), np.zeros(2))])]
     [(2, 3), (2,)]
     """
-    if isinstance(data, keras.utils.PyDataset):
-        batches = iter([data[0]])
-    elif is_batch(data):
+    if is_batch(data):
         return data, None
-    else:
-        batches = iter(data)
-    try:
-        batch = next(batches)
-    except StopIteration:
-        raise ValueError(f"`data` has no batch. Received: {data!r}.") from None
+    with _backend.same_random_state():  # a `DataLoader` draws its order
+        batches = iter([data[0]] if isinstance(data, keras.utils.PyDataset) else data)
+        try:
+            batch = next(batches)
+        except StopIteration:
+            raise ValueError(f"`data` has no batch. Received: {data!r}.") from None
     return keras.utils.unpack_x_y_sample_weight(batch)[:2]
 
 

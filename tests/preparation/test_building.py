@@ -24,6 +24,20 @@ class Own(keras.Model):
         return self.head(self.hidden(x))
 
 
+class Counter(layers.Layer):
+    """Notes its calls and its data; starts at a value that it assigns while it builds."""
+
+    def build(self, shape):
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+        self.mean = self.add_weight(shape=shape[1:], initializer="zeros", trainable=False)
+        self.mean.assign(keras.ops.ones(shape[1:]))
+
+    def call(self, x):
+        self.calls.assign_add(1)
+        self.mean.assign(0.9 * self.mean + 0.1 * keras.ops.mean(x, axis=0))
+        return x - self.mean
+
+
 class Container(keras.Model):
     """Has no call of its own, as a GAN."""
 
@@ -76,11 +90,12 @@ def test_fit_goes_on_as_if_nobody_had_asked(make, ask):
     [
         (lambda: keras.Sequential([layers.Conv2D(2, 3)]), X, "did not make them: .*min_ndim=4"),
         (Container, X, "does not have a `call\\(\\)` method.*pass its parts, one by one"),
+        (lambda: keras.Sequential([layers.LSTM(2, stateful=True)]), X[:, None], "no weights yet"),
         (without_input, X[:0], "at least one sample"),
         (without_input, X.tolist(), "np.asarray"),
         (without_input, (batch for batch in [(X, CLASSES)]), "no weights yet"),
     ],
-    ids=["shape", "container", "empty", "lists", "generator"],
+    ids=["shape", "container", "stateful", "empty", "lists", "generator"],
 )
 @pytest.mark.filterwarnings("ignore:.*build:UserWarning")
 def test_why_it_could_not_be_built_is_said(make, x, words):
@@ -93,3 +108,24 @@ def test_a_generator_keeps_its_batch():
     with pytest.raises(ValueError, match="no weights yet"):
         kerasinit.diagnose(without_input(), given)
     assert len(next(given)) == 2
+
+
+def test_states_are_as_built():
+    model = keras.Sequential([Counter(), layers.Dense(3)])
+    kerasinit.diagnose(model, X)
+    counter = model.layers[0]
+    assert int(counter.calls) == 0
+    np.testing.assert_array_equal(counter.mean, np.ones(X.shape[1]))
+
+
+def test_a_stream_that_draws_its_order_draws_no_number_of_the_program():
+    class Shuffled:
+        def __iter__(self):
+            rows = np.random.permutation(len(X))  # noqa: NPY002 - the program's own
+            return iter([(X[rows], CLASSES[rows])])
+
+    np.random.seed(3)  # noqa: NPY002
+    expected = np.random.rand()  # noqa: NPY002
+    np.random.seed(3)  # noqa: NPY002
+    kerasinit.diagnose(without_input(), Shuffled())
+    assert np.random.rand() == expected  # noqa: NPY002
