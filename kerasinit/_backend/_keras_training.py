@@ -22,6 +22,18 @@ def training_argument(model: Any, training: bool) -> dict[str, bool]:
     return {"training": training} if takes else {}
 
 
+def loss_of_step(
+    model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, *, training: bool
+) -> Any:
+    """What `model.compute_loss` gives where it is asked as Keras' trainers ask.
+
+    One of the user's own may name its arguments otherwise, and take no `training`.
+    """
+    takes = "training" in inspect.signature(model.compute_loss).parameters
+    given = (x, y, y_pred) if sample_weight is None else (x, y, y_pred, sample_weight)
+    return model.compute_loss(*given, **({"training": training} if takes else {}))
+
+
 @contextlib.contextmanager
 def without_rematerialization(model: Any) -> Iterator[None]:
     """Lets no layer of `model` be computed twice in the body (reads `Layer._remat_mode`)."""

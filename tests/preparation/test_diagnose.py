@@ -171,6 +171,28 @@ class Distiller(keras.Model):
         return keras.ops.mean((self.teacher(x, training=False) - y_pred) ** 2)
 
 
+class OwnLoss(keras.Model):
+    """Names arguments in its own way, and takes no `training`: `fit` hands them over by place."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(3)
+
+    def call(self, inputs):
+        return self.head(inputs)
+
+    def compute_loss(self, inputs, targets, outputs, weights=None):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return loss(targets, outputs, weights)
+
+
+@pytest.mark.parametrize("class_weight", [None, {0: 1.0, 1: 5.0}], ids=["plain", "weighted"])
+def test_a_loss_of_ones_own_is_asked_as_fit_asks(class_weight):
+    model = OwnLoss()
+    model.compile("sgd")
+    assert kerasinit.diagnose(model, X, CLASSES, class_weight=class_weight).healthy
+
+
 def test_layers_that_the_loss_calls_are_no_part_of_the_signal():
     model = Distiller()
     model(X[:2])
