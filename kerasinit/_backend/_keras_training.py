@@ -29,9 +29,13 @@ def loss_of_step(
 
     One of the user's own may name its arguments otherwise, and take no `training`.
     """
-    takes = "training" in inspect.signature(model.compute_loss).parameters
-    given = (x, y, y_pred) if sample_weight is None else (x, y, y_pred, sample_weight)
-    return model.compute_loss(*given, **({"training": training} if takes else {}))
+    parameters = inspect.signature(model.compute_loss).parameters
+    takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    options = {"training": training, **weights}
+    named = {name: value for name, value in options.items() if takes_all or name in parameters}
+    placed = [value for name, value in weights.items() if name not in named]
+    return model.compute_loss(x, y, y_pred, *placed, **named)
 
 
 @contextlib.contextmanager
