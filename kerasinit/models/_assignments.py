@@ -21,11 +21,11 @@ def assignments_undone() -> Iterator[None]:
 
     Also to variables that the body makes. What a layer assigns while it builds stays.
 
-    >>> counter = keras.Variable(0)
+    >>> counter = keras.Variable(0.0, trainable=False)
     >>> with assignments_undone():
-    ...     _ = counter.assign_add(1)
-    >>> int(counter)
-    0
+    ...     _ = counter.assign_add(1.0)
+    >>> counter.numpy().item()
+    0.0
     """
     before: dict[int, tuple[Any, Any]] = {}
     thread, own = threading.get_ident(), keras.Variable.assign

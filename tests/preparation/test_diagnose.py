@@ -171,6 +171,31 @@ class Distiller(keras.Model):
         return keras.ops.mean((self.teacher(x, training=False) - y_pred) ** 2)
 
 
+def weighing(weights):
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return X, CLASSES, weights
+
+    return Batches()
+
+
+def test_sample_weights_of_a_dataset_count_in_the_loss():
+    model = keras.Sequential([keras.Input(X.shape[1:]), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    weights = np.linspace(0, 3, len(X), dtype="float32")
+    found = kerasinit.diagnose(model, weighing(weights), verify=True).signals.loss
+    assert found == pytest.approx(model.evaluate(X, CLASSES, len(X), 0, weights), rel=1e-5)
+
+
+def test_sample_weights_of_a_dataset_and_those_of_classes_are_refused_as_by_fit():
+    model = keras.Sequential([keras.Input(X.shape[1:]), layers.Dense(3, "softmax")])
+    with pytest.raises(ValueError, match="cannot both be given"):
+        kerasinit.diagnose(model, weighing(np.ones(len(X))), class_weight={0: 2.0})
+
+
 class OwnLoss(keras.Model):
     """Names arguments in its own way, and takes no `training`: `fit` hands them over by place."""
 
