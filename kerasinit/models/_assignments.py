@@ -32,9 +32,9 @@ def assignments_undone() -> Iterator[None]:
 
     def assign(self: Any, value: Any) -> Any:
         if threading.get_ident() == thread and id(self) not in before and _is_called():
-            values = ops.convert_to_tensor(self)
-            if _backend.is_concrete(values):
-                before[id(self)] = self, _backend.numpy_of(values)
+            if _backend.is_concrete(ops.convert_to_tensor(self)):
+                with _backend.replaced(self, _autocast=False):  # else rounded in half precision
+                    before[id(self)] = self, _backend.numpy_of(self)
         return own(self, value)
 
     with _lock:  # one thread at a time replaces it
