@@ -48,6 +48,7 @@ from kerasinit._backend._keras_training import (
     inner_optimizer,
     is_of_call,
     lent_loss,
+    loss_of_step,
     spare_compiled_loss,
     trained_variables,
     training_argument,

@@ -31,6 +31,22 @@ def training_argument(model: Any, training: bool) -> dict[str, bool]:
     return {"training": training} if takes else {}
 
 
+def loss_of_step(
+    model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, *, training: bool
+) -> Any:
+    """What `model.compute_loss` gives where it is asked as Keras' trainers ask.
+
+    One of the user's own may name its arguments otherwise, and take no `training`.
+    """
+    parameters = inspect.signature(model.compute_loss).parameters
+    takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    options = {"training": training, **weights}
+    named = {name: value for name, value in options.items() if takes_all or name in parameters}
+    placed = [value for name, value in weights.items() if name not in named]
+    return model.compute_loss(x, y, y_pred, *placed, **named)
+
+
 @contextlib.contextmanager
 def without_rematerialization(model: Any) -> Iterator[None]:
     """Lets no layer of `model` be computed twice in the body (reads `Layer._remat_mode`)."""

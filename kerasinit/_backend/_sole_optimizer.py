@@ -26,8 +26,8 @@ def refuse_other(optimizer: Any) -> None:
     if own is not None and all(optimizer is not one for one in own):
         kind = type(optimizer)
         raise ValueError(
-            f"its training step lets another optimizer step ({kind.__module__.split('.')[0]}'s "
-            f"{kind.__name__}) than the one that it is compiled with, whose rate alone is "
+            f"another optimizer steps ({kind.__module__.split('.')[0]}'s {kind.__name__}), in its "
+            "training step or inside the one that it is compiled with, whose rate alone is "
             "searched. Compile it with that one and use `self.optimizer`, or only initialize it: "
             "`kerasinit.initialize(model)`"
         )

@@ -49,7 +49,7 @@ def probe_step(
             outputs = model(x, training=False)
             if not with_loss:
                 return ops.zeros(())
-            loss = model.compute_loss(x=x, y=y, y_pred=outputs, training=False)
+            loss = _backend.loss_of_step(model, x, y, outputs, training=False)
         return ops.cast(loss, "float32") * (HALF_SCALE if half else 1.0)
 
     with _backend.same_random_state(traced=True):

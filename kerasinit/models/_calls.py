@@ -116,9 +116,9 @@ def source_of(value: int, graph: Graph) -> GraphCall | None:
 
 
 def scaled_by(value: int, graph: Graph) -> float:
-    """The number by which the value that a layer made was multiplied to make this one."""
+    """The number by which what a layer made was multiplied; what was added to it is none."""
     found, maker = 1.0, graph.maker.get(value)
-    while maker is not None and is_transparent(maker, graph):
+    while maker is not None and (is_transparent(maker, graph) or _is_shifted(maker)):
         found *= maker.number
         maker = graph.maker.get(maker.inputs[0])
     return found
@@ -164,7 +164,11 @@ def carried_factor(call: GraphCall, graph: Graph) -> int | None:
     def likely(value: int) -> tuple[bool, bool, int]:
         (other,) = set(signals) - {value}
         is_spread = not may_be_equal(graph.shape[value], call.shapes[0])
-        return not is_spread, not _is_shifted(value, graph), graph.work(above[value] - above[other])
+        return (
+            not is_spread,
+            not _is_shifted(source_of(value, graph)),
+            graph.work(above[value] - above[other]),
+        )
 
     return max(signals, key=likely)
 
@@ -198,7 +202,7 @@ def opens(call: GraphCall, value: int, graph: Graph) -> bool:
     scaled = carried_factor(call, graph)
     if scaled is None or value == scaled or _is_of_itself([*call.inputs], graph):
         return False
-    return not is_share(value, graph) and not _is_shifted(value, graph)
+    return not is_share(value, graph) and not _is_shifted(source_of(value, graph))
 
 
 def _is_of_itself(signals: list[int], graph: Graph) -> bool:
@@ -208,9 +212,8 @@ def _is_of_itself(signals: list[int], graph: Graph) -> bool:
     )
 
 
-def _is_shifted(value: int, graph: Graph) -> bool:
-    """Whether a weight or a constant was added to make a value."""
-    call = source_of(value, graph)
+def _is_shifted(call: GraphCall | None) -> bool:
+    """Whether a call adds a weight or a constant."""
     return call is not None and kind_of(call.operation).family == "add" and len(call.inputs) == 1
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasinit import _backend
 
-def first_batch(data: Any) -> tuple[Any, Any]:
-    """Inputs and targets of the first batch of a dataset; structures of arrays as they are.
+
+def first_batch(data: Any) -> tuple[Any, Any, Any]:
+    """Inputs, targets and weights of a dataset's first batch; structures of arrays as they are.
 
     Args:
         data: Arrays as the model takes them, or what yields batches, `x`, `(x, y)` or
@@ -19,20 +21,20 @@ def first_batch(data: Any) -> tuple[Any, Any]:
     Raises:
         ValueError: If there is no batch.
 
-    >>> [part.shape for part in first_batch(batch for batch in [(np.ones((2, 3)), np.zeros(2))])]
-    [(2, 3), (2,)]
+    >>> x, y, weight = first_batch(batch for batch in [(np.ones((2, 3)), np.zeros(2))])
+    >>> x.shape, y.shape, weight
+    ((2, 3), (2,), None)
     """
-    if isinstance(data, keras.utils.PyDataset):
-        batches = iter([data[0]])
-    elif is_batch(data):
-        return data, None
-    else:
-        batches = iter(data)
-    try:
-        batch = next(batches)
-    except StopIteration:
-        raise ValueError(f"`data` has no batch. Received: {data!r}.") from None
-    return keras.utils.unpack_x_y_sample_weight(batch)[:2]
+    if is_batch(data):
+        return data, None, None
+    with _backend.same_random_state():  # a `DataLoader` draws its order
+        batches = iter([data[0]] if isinstance(data, keras.utils.PyDataset) else data)
+        try:
+            batch = next(batches)
+        except StopIteration:
+            raise ValueError(f"`data` has no batch. Received: {data!r}.") from None
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+    return x, y, weight
 
 
 def is_batch(data: Any) -> bool:

@@ -46,7 +46,7 @@ def diagnose(
         model: A Keras model. If it waits for its first data, it is built on `x`, as by `fit`.
         x: Inputs as for `model.predict`, shape `(batch, ...)`. A few dozen samples are enough;
             of more than 256, 256 are taken at even distances. Of a `tf.data.Dataset`, a
-            `PyDataset` or a generator, the first batch, with its targets.
+            `PyDataset` or a generator, the first batch, with its targets and sample weights.
         y: Targets of the same samples.
         class_weight: As for `fit`, `{class: weight}`: loss and gradients count by it.
         verify: Whether each suggested fix is tried: copies of the model are trained on the batch
@@ -68,15 +68,15 @@ def diagnose(
     """
     check_class_weight(class_weight)
     build_on(model, x)
-    x, y = _batch_of(model, x, y)
+    x, y, weight = _batch_of(model, x, y)
     if verify and (y is None or not getattr(model, "compiled", False)):
         raise ValueError(
             "`verify=True` trains copies of the model, which needs targets and a compiled model. "
             f"Received: y={'None' if y is None else 'given'}, "
             f"compiled={bool(getattr(model, 'compiled', False))}."
         )
-    if class_weight is not None:
-        x = _weighing(as_batch(model, x, y), class_weight)
+    if class_weight is not None or weight is not None:
+        x = _weighing(as_batch(model, x, y), weight, class_weight)
     with _backend.same_random_state():
         found = examined(model, x, y)
         verdicts = found.verdicts
@@ -86,27 +86,32 @@ def diagnose(
         return replace(found, verdicts=tuple(one.keeping(compiled) for one in verdicts))
 
 
-def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
+def _batch_of(model: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
+    """Inputs, targets, and the sample weights of a dataset; those of several outputs are left."""
     if is_batch(x):
-        return x, y
+        return x, y, None
     if y is not None:
         raise ValueError(
             "`y` must be None where `x` is a dataset, whose batches hold the targets. "
             f"Received: x={kind_in_words(x)}, y={kind_in_words(y)}."
         )
-    given, targets = first_batch(x)
+    given, targets, weight = first_batch(x)
     check_batched(model, given, of_stream=True)
-    return of_dataset(given, targets), targets
+    own = None if targets is None or keras.tree.is_nested(weight) else weight
+    return of_dataset(given, targets), targets, own
 
 
-def _weighing(batch: DataBatch, class_weight: Mapping[int, float]) -> DataBatch:
+def _weighing(batch: DataBatch, given: Any, class_weight: Mapping[int, float] | None) -> DataBatch:
     """The batch with the weights of its samples."""
     if batch.y is None:
         raise ValueError(
             "`class_weight` needs the labels, as `y` or in the batches of a dataset. "
             f"Received: class_weight={class_weight!r}, and no labels."
         )
-    weight = weighted(keras.tree.map_structure(to_numpy, batch.y), None, class_weight)
+    weight = None
+    if given is not None:
+        weight = _backend.array_of(given)[batch.numbers].astype(keras.config.floatx())
+    weight = weighted(keras.tree.map_structure(to_numpy, batch.y), weight, class_weight)
     return replace(batch, weight=keras.ops.convert_to_tensor(weight))
 
 

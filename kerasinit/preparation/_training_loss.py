@@ -28,9 +28,7 @@ def training_loss(
     pairs = zip([*model.trainable_variables, *others], [*weights, *states], strict=True)
     with keras.StatelessScope(list(pairs), collect_losses=True) as scope:
         outputs = model(x, **_backend.training_argument(model, True))
-        loss = model.compute_loss(
-            x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True
-        )
+        loss = _backend.loss_of_step(model, x, y, outputs, sample_weight, training=True)
     found = [scope.get_current_value(variable) for variable in others]
     new = [old if value is None else value for old, value in zip(states, found, strict=True)]
     return ops.cast(loss, "float32"), new

@@ -171,8 +171,7 @@ def loss_of(model: Any, batch: DataBatch, outputs: Any, *, has_losses: bool) -> 
     else:
 
         def own(targets: Any, y_pred: Any, weight: Any = None) -> Tensor:
-            weights = {} if weight is None else {"sample_weight": weight}
-            return model.compute_loss(x=x, y=targets, y_pred=y_pred, training=False, **weights)
+            return _backend.loss_of_step(model, x, targets, y_pred, weight, training=False)
 
         with _backend.spare_compiled_loss(model, y, outputs) as spare:
             yield ProbeLoss(

@@ -62,12 +62,20 @@ class SineLayer(layers.Layer):
         return ops.sin(30.0 * self.linear(inputs))
 
 
-@pytest.mark.parametrize("by_layer", [False, True], ids=["operations", "layers"])
-def test_a_number_before_a_sine_is_part_of_its_frequency(by_layer):
+@pytest.mark.parametrize(
+    "sines",
+    [
+        lambda x: ops.sin(30 * layers.Dense(64)(x)),
+        lambda x: ops.sin(30 * layers.Dense(64)(x) + 1.0),
+        lambda x: SineLayer(64)(x),
+    ],
+    ids=["operations", "with a phase", "layers"],
+)
+def test_a_number_before_a_sine_is_part_of_its_frequency(sines):
     inputs = keras.Input((2,))
     values = inputs
     for _ in range(3):
-        values = SineLayer(64)(values) if by_layer else ops.sin(30 * layers.Dense(64)(values))
+        values = sines(values)
     model = keras.Model(inputs, layers.Dense(1)(values))
     kernels = [row for row in kerasinit.initialize(model, seed=1) if row.kind == "kernel"]
     assert all("is a sine of omega 29.98: Siren" in row.reason for row in kernels)

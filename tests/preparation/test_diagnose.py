@@ -171,6 +171,53 @@ class Distiller(keras.Model):
         return keras.ops.mean((self.teacher(x, training=False) - y_pred) ** 2)
 
 
+def weighing(weights):
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return X, CLASSES, weights
+
+    return Batches()
+
+
+def test_sample_weights_of_a_dataset_count_in_the_loss():
+    model = keras.Sequential([keras.Input(X.shape[1:]), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    weights = np.linspace(0, 3, len(X), dtype="float32")
+    found = kerasinit.diagnose(model, weighing(weights), verify=True).signals.loss
+    assert found == pytest.approx(model.evaluate(X, CLASSES, len(X), 0, weights), rel=1e-5)
+
+
+def test_sample_weights_of_a_dataset_and_those_of_classes_are_refused_as_by_fit():
+    model = keras.Sequential([keras.Input(X.shape[1:]), layers.Dense(3, "softmax")])
+    with pytest.raises(ValueError, match="cannot both be given"):
+        kerasinit.diagnose(model, weighing(np.ones(len(X))), class_weight={0: 2.0})
+
+
+class OwnLoss(keras.Model):
+    """Names arguments in its own way, and takes no `training`: `fit` hands them over by place."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(3)
+
+    def call(self, inputs):
+        return self.head(inputs)
+
+    def compute_loss(self, inputs, targets, outputs, weights=None):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return loss(targets, outputs, weights)
+
+
+@pytest.mark.parametrize("class_weight", [None, {0: 1.0, 1: 5.0}], ids=["plain", "weighted"])
+def test_a_loss_of_ones_own_is_asked_as_fit_asks(class_weight):
+    model = OwnLoss()
+    model.compile("sgd")
+    assert kerasinit.diagnose(model, X, CLASSES, class_weight=class_weight).healthy
+
+
 def test_layers_that_the_loss_calls_are_no_part_of_the_signal():
     model = Distiller()
     model(X[:2])

@@ -177,7 +177,7 @@ def test_a_step_by_an_optimizer_that_the_model_does_not_hold_is_refused_before_i
     model = with_own_step(TwoOptimizers)
     UNKNOWN.build(model.trainable_variables)
     before = state_of(model)
-    with pytest.raises(ValueError, match=r"another optimizer step \(keras's Adam\)"):
+    with pytest.raises(ValueError, match=r"another optimizer steps \(keras's Adam\)"):
         trained(model)
     assert state_of(model) == before
     assert int(UNKNOWN.iterations) == 0
