@@ -53,6 +53,25 @@ def columns(headings: Sequence[str], rows: Rows) -> str:
     return "\n".join(lines)
 
 
+def ends(rows: Rows, head: int, tail: int, where: str = "") -> list[Sequence[str]]:
+    """The first and the last rows, and between them one that counts the others.
+
+    Args:
+        rows: Rows of as many cells each.
+        head: How many of the first ones.
+        tail: How many of the last ones.
+        where: What follows the count, such as where all rows are.
+
+    >>> ends([["a"], ["b"], ["c"], ["d"]], 1, 1)
+    [['a'], ['... 2 more'], ['d']]
+    """
+    left_out = len(rows) - head - tail
+    if left_out < 2:  # the count would take as much room
+        return [*rows]
+    count = [f"... {left_out} more{where}", *[""] * (len(rows[0]) - 1)]
+    return [*rows[:head], count, *rows[-tail:]]
+
+
 def _lines(row: Sequence[str], widths: Sequence[int], gap: int, most: int) -> list[str]:
     """One row: a line, or the long first cell and a line."""
     name, *others = row

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import fill
 from typing import Any
 
-from kerasinit._columns import columns, width
+from kerasinit._columns import columns, ends, width
 from kerasinit._safe_text import encodable, safe
 from kerasinit.callbacks._schema import Row
 from kerasinit.callbacks._sinks import flat_rows
@@ -33,15 +33,13 @@ def in_lines(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
         [name, *(_norm(row, name) for row in shown)]
         for name in (last["layers"] or last["variables"])
     ]
-    left_out = len(lines) - HEAD - TAIL
-    if left_out > 1:
-        lines[HEAD:-TAIL] = [[f"... {left_out} more: stats.plot()", *[""] * len(shown)]]
+    table = ends(lines, HEAD, TAIL, ": stats.plot()")
     return encodable(
         "\n".join(
             [
                 f"GradientStats: {len(rows)} recorded step{'s' * (len(rows) > 1)}",
                 "",
-                columns(["norm of the gradient", *(f"step {row['step']}" for row in shown)], lines),
+                columns(["norm of the gradient", *(f"step {row['step']}" for row in shown)], table),
                 "",
                 *_found(verdicts),
                 fill(

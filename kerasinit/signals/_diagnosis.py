@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasinit import _backend
-from kerasinit._columns import columns, html_table, width
+from kerasinit._columns import columns, ends, html_table, width
 from kerasinit._safe_text import printed, safe
 from kerasinit._typing import Batch, Model
 from kerasinit.signals._batch import check_model
@@ -89,11 +89,8 @@ class Diagnosis:
         from rich.padding import Padding
         from rich.text import Text
 
-        rows = [_cells(row) for row in self.layers]
-        left_out = len(rows) - HEAD - TAIL
-        if left_out > 1:
-            rows[HEAD:-TAIL] = [[f"... {left_out} more", *[""] * (len(HEADINGS) - 1)]]
-        rest = f"all {len(self.layers)}: diagnosis.layers\n" if left_out > 1 else ""
+        rows = ends([_cells(row) for row in self.layers], HEAD, TAIL)
+        rest = f"all {len(self.layers)}: diagnosis.layers\n" if len(rows) < len(self.layers) else ""
         parts: list[Any] = [Text(f"{columns(HEADINGS, rows)}\n{rest}")]
         for text, style in _findings(self):
             indent = 2 if style == INDENTED else 0
