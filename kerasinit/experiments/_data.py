@@ -213,14 +213,14 @@ def _from_file(name: str) -> Dataset:
                 f"{x.shape[1:]}. Received: {x_val.shape[1:]}."
             )
         parts = x, y, x_val, y_val
-        return _standardised(name, *parts, numbers=numbers, by_column=x.ndim == 2)
-    if round(VALIDATION_SHARE * len(x)) < 1:
+    elif round(VALIDATION_SHARE * len(x)) < 1:
         raise ValueError(
             f"{name!r}: {VALIDATION_SHARE:.0%} of 'x' are kept for validation, which must be one "
             f"example at least. Received: {len(x)} in all. Add examples, or 'x_val' and 'y_val'."
         )
-    train, kept = _parts(y, by_class=not numbers)
-    parts = x[train], y[train], x[kept], y[kept]
+    else:
+        train, kept = _parts(y, by_class=not numbers)
+        parts = x[train], y[train], x[kept], y[kept]
     return _standardised(name, *parts, numbers=numbers, by_column=x.ndim == 2)
 
 
